@@ -19,7 +19,9 @@ use statig::blocking::{IntoStateMachine, State, StateExt, Superstate};
 /// A closed enum without data that knows its variants and their names.
 ///
 /// Derive `strum::VariantArray` and `strum::IntoStaticStr` (with `serialize_all = "snake_case"`) to get it.
-pub trait Element: Copy + Eq + fmt::Debug + Send + Sync + strum::VariantArray + Into<&'static str> + 'static {
+pub trait Element:
+    Copy + Eq + fmt::Debug + Send + Sync + strum::VariantArray + Into<&'static str> + 'static
+{
     /// The stable name, as descriptions and diagrams show it.
     fn name(self) -> &'static str {
         self.into()
@@ -168,7 +170,10 @@ impl<C: Chart> Copy for Conditions<C> {}
 
 impl<C: Chart> Conditions<C> {
     /// No condition holds.
-    pub const NONE: Self = Self { bits: 0, chart: PhantomData };
+    pub const NONE: Self = Self {
+        bits: 0,
+        chart: PhantomData,
+    };
 
     /// This valuation, with `condition` set to `holds`.
     #[must_use]
@@ -186,11 +191,16 @@ impl<C: Chart> Conditions<C> {
     /// Every valuation, for exhaustive walks.
     pub fn all() -> impl Iterator<Item = Self> {
         let count = <C::Condition as strum::VariantArray>::VARIANTS.len().min(31);
-        (0..1u32 << count).map(|bits| Self { bits, chart: PhantomData })
+        (0..1u32 << count).map(|bits| Self {
+            bits,
+            chart: PhantomData,
+        })
     }
 
     fn bit(condition: C::Condition) -> u32 {
-        let position = <C::Condition as strum::VariantArray>::VARIANTS.iter().position(|c| *c == condition);
+        let position = <C::Condition as strum::VariantArray>::VARIANTS
+            .iter()
+            .position(|c| *c == condition);
         position.and_then(|p| 1u32.checked_shl(p as u32)).unwrap_or(0)
     }
 
@@ -204,7 +214,9 @@ impl<C: Chart> Conditions<C> {
 
 impl<C: Chart> fmt::Debug for Conditions<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = <C::Condition as strum::VariantArray>::VARIANTS.iter().filter(|c| self.holds(**c));
+        let held = <C::Condition as strum::VariantArray>::VARIANTS
+            .iter()
+            .filter(|c| self.holds(**c));
         f.debug_set().entries(held.map(|c| c.name())).finish()
     }
 }
@@ -241,11 +253,19 @@ pub fn advance<C: Chart>(
     trigger: C::Trigger,
     conditions: Conditions<C>,
 ) -> Result<Advance<C>, InvalidTransition> {
-    let mut machine = Machine { conditions, taken: None, intents: Vec::new() };
+    let mut machine = Machine {
+        conditions,
+        taken: None,
+        intents: Vec::new(),
+    };
     let mut source = state;
     let outcome = source.handle(&mut machine, &trigger, &mut ());
     let Some(row) = machine.taken else {
-        return Err(InvalidTransition { chart: C::NAME, state: state.name(), trigger: trigger.name() });
+        return Err(InvalidTransition {
+            chart: C::NAME,
+            state: state.name(),
+            trigger: trigger.name(),
+        });
     };
     let mut to = state;
     match outcome {
@@ -258,7 +278,11 @@ pub fn advance<C: Chart>(
         }
         Outcome::Handled | Outcome::Super => machine.intents.extend_from_slice(row.intents),
     }
-    Ok(Advance { to, row: row.key, intents: machine.intents })
+    Ok(Advance {
+        to,
+        row: row.key,
+        intents: machine.intents,
+    })
 }
 
 /// What statig calls the shared storage: the inputs of one advance, and what it collects.
@@ -422,9 +446,12 @@ pub fn describe<C: Chart>() -> Description {
         entry: names(C::on_entry(node)),
         exit: names(C::on_exit(node)),
     };
-    let groups = C::Group::VARIANTS.iter().map(|group| node(Node::Group(*group), false, false));
-    let leaves =
-        C::State::VARIANTS.iter().map(|state| node(Node::Leaf(*state), true, C::TERMINAL.contains(state)));
+    let groups = C::Group::VARIANTS
+        .iter()
+        .map(|group| node(Node::Group(*group), false, false));
+    let leaves = C::State::VARIANTS
+        .iter()
+        .map(|state| node(Node::Leaf(*state), true, C::TERMINAL.contains(state)));
     let rows = C::rows().iter().map(|row| RowDescription {
         key: row.key,
         from: row.from.name(),

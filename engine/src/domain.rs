@@ -131,7 +131,14 @@ pub struct Decision<D: Domain> {
 impl<D: Domain> Decision<D> {
     /// A decision of facts alone.
     pub fn of(facts: Vec<D::Fact>, reply: D::Reply) -> Self {
-        Self { facts, effects: vec![], stops: vec![], closes: vec![], consequences: vec![], reply }
+        Self {
+            facts,
+            effects: vec![],
+            stops: vec![],
+            closes: vec![],
+            consequences: vec![],
+            reply,
+        }
     }
 }
 

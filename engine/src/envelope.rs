@@ -51,9 +51,10 @@ pub struct NameError {
 impl FromStr for ScopeId {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        Uuid::parse_str(text)
-            .map(Self)
-            .map_err(|_| NameError { text: text.to_owned(), expected: "a scope's id (a UUID)" })
+        Uuid::parse_str(text).map(Self).map_err(|_| NameError {
+            text: text.to_owned(),
+            expected: "a scope's id (a UUID)",
+        })
     }
 }
 
@@ -66,7 +67,10 @@ impl Timestamp {
     /// The time `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero where the clock has jumped back.
@@ -91,7 +95,11 @@ impl DispatchId {
     /// The commit `seq` of `scope`.
     #[must_use]
     pub const fn commit(scope: ScopeId, seq: u64) -> Self {
-        Self { scope, seq, refusal: 0 }
+        Self {
+            scope,
+            seq,
+            refusal: 0,
+        }
     }
 }
 
@@ -108,16 +116,27 @@ impl fmt::Display for DispatchId {
 impl FromStr for DispatchId {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let wrong =
-            || NameError { text: text.to_owned(), expected: "a dispatch (`scope/412` or `scope/412!1`)" };
+        let wrong = || NameError {
+            text: text.to_owned(),
+            expected: "a dispatch (`scope/412` or `scope/412!1`)",
+        };
         let (scope, rest) = text.rsplit_once('/').ok_or_else(wrong)?;
         let (seq, refusal) = match rest.split_once('!') {
             None => (rest, 0),
-            Some((seq, refusal)) => {
-                (seq, refusal.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?)
-            }
+            Some((seq, refusal)) => (
+                seq,
+                refusal
+                    .parse()
+                    .ok()
+                    .filter(|number| *number > 0)
+                    .ok_or_else(wrong)?,
+            ),
         };
-        Ok(Self { scope: scope.parse()?, seq: seq.parse().map_err(|_| wrong())?, refusal })
+        Ok(Self {
+            scope: scope.parse()?,
+            seq: seq.parse().map_err(|_| wrong())?,
+            refusal,
+        })
     }
 }
 
@@ -133,7 +152,9 @@ impl<'de> Deserialize<'de> for DispatchId {
     }
 }
 
-fn parse_text<'de, D: Deserializer<'de>, T: FromStr<Err = NameError>>(deserializer: D) -> Result<T, D::Error> {
+fn parse_text<'de, D: Deserializer<'de>, T: FromStr<Err = NameError>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     struct Text<T>(std::marker::PhantomData<T>);
     impl<T: FromStr<Err = NameError>> serde::de::Visitor<'_> for Text<T> {
         type Value = T;
@@ -165,7 +186,10 @@ impl fmt::Display for EffectKey {
 impl FromStr for EffectKey {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let wrong = || NameError { text: text.to_owned(), expected: "an effect (`412/0`)" };
+        let wrong = || NameError {
+            text: text.to_owned(),
+            expected: "an effect (`412/0`)",
+        };
         let (seq, ordinal) = text.split_once('/').ok_or_else(wrong)?;
         Ok(Self {
             seq: seq.parse().map_err(|_| wrong())?,

@@ -1,0 +1,1 @@
+//! The hands of a session: effect runners, tools, stores.

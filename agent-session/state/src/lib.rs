@@ -1,0 +1,1 @@
+//! A coding session as pure state: events, facts, decide, evolve, invariants.

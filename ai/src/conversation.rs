@@ -1,0 +1,90 @@
+//! What is said: blocks and messages, the same for every wire.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ModelId, Thinking, ToolSpec};
+
+/// A piece of what a model said. Text is shared, so that conversation, request and screen hold it once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// An answer.
+    Text(Arc<str>),
+    /// Thinking.
+    Thinking(Thought),
+    /// A call of a tool.
+    ToolCall(ToolCall),
+}
+
+/// Thinking, with what its provider needs to have it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thought {
+    /// The text; empty where the provider keeps it to itself.
+    pub text: Arc<str>,
+    /// Anthropic's `signature`; valid for the model that gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Arc<str>>,
+    /// Anthropic's `redacted_thinking` data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted: Option<Arc<str>>,
+}
+
+/// A call of a tool as the model wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The provider's id of the call; made up by the decoder where the server gave none.
+    pub id: Arc<str>,
+    /// The tool's name.
+    pub name: Arc<str>,
+    /// The arguments exactly as received. May not be valid JSON; whoever runs the call checks, nobody mends.
+    pub arguments: Arc<str>,
+}
+
+/// The result of a tool call, as the model is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// [`ToolCall::id`].
+    pub call: Arc<str>,
+    /// The tool's name (some wires want it).
+    pub name: Arc<str>,
+    /// What came out.
+    pub text: Arc<str>,
+    /// Whether the call failed.
+    pub is_error: bool,
+}
+
+/// One message of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// What the user said.
+    User(Arc<str>),
+    /// What the model said, with the model that said it.
+    Assistant {
+        /// The blocks, in order.
+        blocks: Vec<Block>,
+        /// Who said it; signatures are only valid for that model.
+        model: ModelId,
+    },
+    /// The results of one tool call.
+    ToolResult(ToolResult),
+}
+
+/// All that a model is sent. Rendering it to bytes is the wire's work; it is deterministic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The model.
+    pub model: ModelId,
+    /// The parts of the system prompt, in order.
+    pub system: Vec<Arc<str>>,
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// The tools that it may call.
+    pub tools: Vec<ToolSpec>,
+    /// How much to think.
+    pub thinking: Thinking,
+    /// Most tokens to answer with; `None` is the wire's default.
+    pub max_output_tokens: Option<u32>,
+}
