@@ -94,8 +94,8 @@ pub trait Domain: Sized + Send + Sync + 'static {
     fn lost(key: EffectKey, effect: &Self::Effect, loss: Loss) -> Self::Event;
 
     /// The events that bring a scope to rest after a crash, given the effects that were open. They are dispatched
-    /// with [`Origin::Recovery`], in order.
-    fn recover(state: &Self::State, open: &[(EffectKey, &Self::Effect)]) -> Vec<Self::Event>;
+    /// with [`Origin::Recovery`], in order, each with the commit that it found open as its cause.
+    fn recover(state: &Self::State, open: &[(EffectKey, &Self::Effect)]) -> Vec<Recovery<Self>>;
 
     /// Merges progress that arrived while earlier progress of the same effect still waited.
     fn merge_progress(waiting: &mut Self::Event, later: Self::Event);
@@ -140,6 +140,15 @@ impl<D: Domain> Decision<D> {
             reply,
         }
     }
+}
+
+/// An event of recovery, and what it recovers from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovery<D: Domain> {
+    /// The commit that left something open.
+    pub cause: u64,
+    /// What brings it to rest.
+    pub event: D::Event,
 }
 
 /// A row of a chart, as a fact records it.

@@ -1,0 +1,51 @@
+//! An accepted dispatch, as the journal, the log and followers see it.
+
+use crate::domain::{Domain, Transition};
+use crate::envelope::{DispatchId, EffectKey, Moment, Origin, Timestamp};
+
+/// An accepted dispatch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit<D: Domain> {
+    /// Its name; [`DispatchId::refusal`] is 0.
+    pub id: DispatchId,
+    /// When the writer received it.
+    pub at: Timestamp,
+    /// Who asked.
+    pub origin: Origin,
+    /// The dispatch that led to it; none where it came from outside.
+    pub cause: Option<DispatchId>,
+    /// Its place among the consequences of its cause, where it is one.
+    pub consequence: Option<u16>,
+    /// The effect whose result it reports.
+    pub settles: Option<EffectKey>,
+    /// What permitted it.
+    pub grant: D::Grant,
+    /// The request.
+    pub event: D::Event,
+    /// What was decided.
+    pub facts: Vec<D::Fact>,
+    /// Effects that it released.
+    pub effects: Vec<D::Effect>,
+    /// Effects whose runners it asked to stop.
+    pub stops: Vec<EffectKey>,
+    /// Effects that it closed without their runner's word.
+    pub closes: Vec<EffectKey>,
+    /// Length of its line in the journal, in bytes.
+    pub size: usize,
+}
+
+impl<D: Domain> Commit<D> {
+    /// Sequence number and time.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment {
+            seq: self.id.seq,
+            at: self.at,
+        }
+    }
+
+    /// The rows of charts that it took, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Transition<'_>> {
+        self.facts.iter().filter_map(D::row)
+    }
+}

@@ -1,0 +1,326 @@
+//! The lines of a journal: a header, then one line per commit and one per later opening.
+//!
+//! Every line is a JSON object whose last member is `"crc"`: the CRC-32 (IEEE) of all bytes before that member, seeded
+//! with the CRC of the line before. So a changed, lost, foreign or reordered line breaks the chain at its place.
+//! Inside a journal, ids leave the scope out.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::commit::Commit;
+use crate::domain::Domain;
+use crate::envelope::{DispatchId, EffectKey, Origin, ScopeId, Timestamp};
+
+/// The longest line that is written, in bytes, its newline not counted.
+pub const MAX_LINE: usize = 1 << 20;
+/// The version of the line format itself. Events and facts have their own: [`Domain::SCHEMA`].
+pub const FORMAT: u32 = 1;
+
+const CRC_MEMBER: &str = ",\"crc\":\"";
+const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
+
+/// The first line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header<K> {
+    /// [`FORMAT`] of the build that made the journal.
+    pub glasswork: u32,
+    /// [`Domain::SCHEMA`] of the build that made the journal.
+    pub schema: u32,
+    /// The scope.
+    pub scope: ScopeId,
+    /// Its kind.
+    pub kind: K,
+    /// When the journal was made.
+    pub created: Timestamp,
+}
+
+/// A later opening of the journal for writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// 2 for the second opening, and so on; the header is the first.
+    pub epoch: u32,
+    /// When.
+    pub at: Timestamp,
+    /// [`Domain::SCHEMA`] of the build that opened it.
+    pub schema: u32,
+}
+
+/// The running CRC of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chain(u32);
+
+impl std::fmt::Display for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl Chain {
+    fn over(self, bytes: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.0);
+        hasher.update(bytes);
+        Self(hasher.finalize())
+    }
+}
+
+/// Why a line is not what the journal should hold at its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// The line has no checksum where it should.
+    #[error("the line is not complete: it does not end with its checksum")]
+    Unfinished,
+    /// The checksum does not fit the bytes and the line before.
+    #[error(
+        "the checksum does not fit: the line was changed, or the line before it is not the one it was written after"
+    )]
+    BrokenChain,
+    /// The line is well chained but cannot be understood.
+    #[error("the line cannot be read: {0}")]
+    Unreadable(String),
+}
+
+fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
+    // `serde_json` ends an object with `}`; the checksum becomes its last member.
+    object.pop();
+    let chain = chain.over(&object);
+    object.extend_from_slice(CRC_MEMBER.as_bytes());
+    object.extend_from_slice(format!("{:08x}\"}}", chain.0).as_bytes());
+    (object, chain)
+}
+
+/// Checks a line's place in the chain and returns the chain after it.
+///
+/// # Errors
+/// [`LineError::Unfinished`] or [`LineError::BrokenChain`].
+pub fn verify(line: &[u8], chain: Chain) -> Result<Chain, LineError> {
+    let body_length = line.len().checked_sub(CRC_LENGTH).ok_or(LineError::Unfinished)?;
+    let (body, tail) = line.split_at_checked(body_length).ok_or(LineError::Unfinished)?;
+    let hex = tail
+        .strip_prefix(CRC_MEMBER.as_bytes())
+        .and_then(|rest| rest.strip_suffix(b"\"}"))
+        .ok_or(LineError::Unfinished)?;
+    let stated = std::str::from_utf8(hex)
+        .ok()
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+        .ok_or(LineError::Unfinished)?;
+    let found = chain.over(body);
+    if found.0 == stated {
+        Ok(found)
+    } else {
+        Err(LineError::BrokenChain)
+    }
+}
+
+/// Writes a header.
+///
+/// # Errors
+/// Where the kind cannot be serialised.
+pub fn encode_header<K: Serialize>(header: &Header<K>) -> Result<(Vec<u8>, Chain), LineError> {
+    encode(&Tagged { header }, Chain::default())
+}
+
+/// Reads a header.
+///
+/// # Errors
+/// [`LineError`], of each kind.
+pub fn decode_header<K: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<(Header<K>, Chain), LineError> {
+    let chain = verify(line, Chain::default())?;
+    let tagged: TaggedHeader<K> = decode(line)?;
+    Ok((tagged.header, chain))
+}
+
+/// Writes the line of an opening.
+///
+/// # Errors
+/// Never in practice; serialisation is fallible by its interface.
+pub fn encode_opening(opening: &Opening, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    encode(
+        &TaggedOpening {
+            opened: opening.clone(),
+        },
+        chain,
+    )
+}
+
+#[derive(Serialize)]
+struct Tagged<'a, K> {
+    header: &'a Header<K>,
+}
+
+#[derive(Deserialize)]
+struct TaggedHeader<K> {
+    header: Header<K>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TaggedOpening {
+    opened: Opening,
+}
+
+fn encode<T: Serialize>(value: &T, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    let object = serde_json::to_vec(value).map_err(|error| LineError::Unreadable(error.to_string()))?;
+    Ok(seal(object, chain))
+}
+
+fn decode<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, LineError> {
+    serde_json::from_slice(line).map_err(|error| LineError::Unreadable(error.to_string()))
+}
+
+fn is_empty<T>(list: &[T]) -> bool {
+    list.is_empty()
+}
+
+/// A cause, without the scope where it lies in the journal's own.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum CauseText {
+    Here(u64),
+    Elsewhere(DispatchId),
+}
+
+#[derive(Serialize)]
+#[serde(bound = "")]
+struct CommitLine<'a, D: Domain> {
+    seq: u64,
+    at: Timestamp,
+    origin: &'a Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<CauseText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consequence: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settles: Option<EffectKey>,
+    grant: &'a D::Grant,
+    event: &'a D::Event,
+    facts: &'a [D::Fact],
+    #[serde(skip_serializing_if = "is_empty")]
+    effects: &'a [D::Effect],
+    #[serde(skip_serializing_if = "is_empty")]
+    stops: &'a [EffectKey],
+    #[serde(skip_serializing_if = "is_empty")]
+    closes: &'a [EffectKey],
+}
+
+/// Writes the line of a commit; the newline is the journal's.
+///
+/// # Errors
+/// Where event, facts or effects cannot be serialised (a map with keys that are no text, say).
+pub fn encode_commit<D: Domain>(commit: &Commit<D>, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    let line = CommitLine::<D> {
+        seq: commit.id.seq,
+        at: commit.at,
+        origin: &commit.origin,
+        cause: commit.cause.map(|cause| {
+            if cause.scope == commit.id.scope && cause.refusal == 0 {
+                CauseText::Here(cause.seq)
+            } else {
+                CauseText::Elsewhere(cause)
+            }
+        }),
+        consequence: commit.consequence,
+        settles: commit.settles,
+        grant: &commit.grant,
+        event: &commit.event,
+        facts: &commit.facts,
+        effects: &commit.effects,
+        stops: &commit.stops,
+        closes: &commit.closes,
+    };
+    encode(&line, chain)
+}
+
+/// A line after the header, with the event left as text: loading does not parse events.
+#[derive(Debug)]
+pub enum Body<'a, D: Domain> {
+    /// A later opening.
+    Opened(Opening),
+    /// A commit.
+    Commit(Box<RecordedCommit<'a, D>>),
+}
+
+/// A commit as a journal records it.
+#[derive(Debug, Deserialize)]
+#[serde(bound = "")]
+pub struct RecordedCommit<'a, D: Domain> {
+    /// Sequence number.
+    pub seq: u64,
+    /// When the writer received it.
+    pub at: Timestamp,
+    origin: Origin,
+    #[serde(default)]
+    cause: Option<CauseText>,
+    #[serde(default)]
+    consequence: Option<u16>,
+    /// The effect whose result it reports.
+    #[serde(default)]
+    pub settles: Option<EffectKey>,
+    #[serde(borrow)]
+    grant: &'a RawValue,
+    #[serde(borrow)]
+    event: &'a RawValue,
+    /// What was decided.
+    pub facts: Vec<D::Fact>,
+    /// Effects that it released.
+    #[serde(default)]
+    pub effects: Vec<D::Effect>,
+    #[serde(default)]
+    stops: Vec<EffectKey>,
+    /// Effects that it closed.
+    #[serde(default)]
+    pub closes: Vec<EffectKey>,
+}
+
+impl std::fmt::Debug for CauseText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Here(seq) => seq.fmt(f),
+            Self::Elsewhere(id) => id.fmt(f),
+        }
+    }
+}
+
+impl<D: Domain> RecordedCommit<'_, D> {
+    /// The event's text, as the journal has it.
+    #[must_use]
+    pub fn event_text(&self) -> &str {
+        self.event.get()
+    }
+
+    /// The whole commit, its event parsed.
+    ///
+    /// # Errors
+    /// [`LineError::Unreadable`] where this build does not know the event (any more), or the grant.
+    pub fn parse(&self, scope: ScopeId, size: usize) -> Result<Commit<D>, LineError> {
+        let unreadable = |error: serde_json::Error| LineError::Unreadable(error.to_string());
+        Ok(Commit {
+            id: DispatchId::commit(scope, self.seq),
+            at: self.at,
+            origin: self.origin.clone(),
+            cause: self.cause.as_ref().map(|cause| match cause {
+                CauseText::Here(seq) => DispatchId::commit(scope, *seq),
+                CauseText::Elsewhere(id) => *id,
+            }),
+            consequence: self.consequence,
+            settles: self.settles,
+            grant: serde_json::from_str(self.grant.get()).map_err(unreadable)?,
+            event: serde_json::from_str(self.event.get()).map_err(unreadable)?,
+            facts: self.facts.clone(),
+            effects: self.effects.clone(),
+            stops: self.stops.clone(),
+            closes: self.closes.clone(),
+            size,
+        })
+    }
+}
+
+/// Reads a line after the header whose checksum was verified.
+///
+/// # Errors
+/// [`LineError::Unreadable`].
+pub fn decode_body<D: Domain>(line: &[u8]) -> Result<Body<'_, D>, LineError> {
+    if line.starts_with(b"{\"opened\"") {
+        let tagged: TaggedOpening = decode(line)?;
+        return Ok(Body::Opened(tagged.opened));
+    }
+    Ok(Body::Commit(Box::new(decode(line)?)))
+}
