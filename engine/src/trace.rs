@@ -76,6 +76,7 @@ impl TraceRecord {
     }
 
     /// Roughly what it occupies, in bytes.
+    #[cfg(feature = "writer")]
     pub(crate) fn weight(&self) -> usize {
         let text = match self {
             Self::Dispatch(dispatch) => match &dispatch.outcome {
