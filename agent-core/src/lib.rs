@@ -1,1 +1,13 @@
-//! The pure heart of an agent: conversation tree, turn and tool-call charts, context.
+//! The pure heart of an agent: conversation tree, charts, partial answers, context.
+//!
+//! Nothing here waits, reads a clock or touches the world: the caller brings time and ids, and does the work that
+//! the charts ask for.
+
+pub mod answer;
+pub mod context;
+pub mod id;
+pub mod partial;
+pub mod session;
+pub mod tool_call;
+pub mod tree;
+pub mod turn;

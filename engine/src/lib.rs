@@ -10,8 +10,8 @@
 
 pub mod chart;
 mod commit;
-mod domain;
-mod envelope;
+pub mod domain;
+pub mod envelope;
 pub mod line;
 pub mod load;
 mod pipeline;

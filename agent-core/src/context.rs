@@ -1,0 +1,340 @@
+//! What a model is sent, kept incrementally.
+//!
+//! A request is a head (system prompt and tools) and a list of message parts. The parts are references into the
+//! tree with their sizes; each names the dispatch that put it there. A prepared request says which parts of the
+//! request before it it keeps and which are new, so preparing one costs what is new and not what was said before.
+//! Text is put together by [`render`], outside the writer.
+
+use std::sync::Arc;
+
+use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
+use glasswork_ai::stream::Usage;
+use im::{OrdMap, Vector};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EntryId, RequestId, TurnId};
+use crate::tree::{Body, Tree, chars};
+
+/// A part of the system prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemPart {
+    /// What it is, for people: `base`, or the path of the file that it was read from.
+    pub name: Arc<str>,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+/// A value of the head, with where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadPart<T> {
+    /// The part.
+    pub part: T,
+    /// The dispatch that set it.
+    pub by: u64,
+    /// Its size, in uncalibrated tokens.
+    pub tokens: u64,
+}
+
+/// What stands before the messages of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Head {
+    /// The parts of the system prompt, in order.
+    pub system: Vec<HeadPart<SystemPart>>,
+    /// The tools, in order.
+    pub tools: Vec<HeadPart<ToolSpec>>,
+}
+
+impl Head {
+    /// Its size, in uncalibrated tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let system = self.system.iter().map(|part| part.tokens);
+        let tools = self.tools.iter().map(|part| part.tokens);
+        system.chain(tools).sum()
+    }
+}
+
+/// A message of a request: a reference, its origin and its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The entry that is sent.
+    pub entry: EntryId,
+    /// The dispatch that put it there.
+    pub by: u64,
+    /// Its size, in uncalibrated tokens.
+    pub tokens: u64,
+}
+
+/// How the provider's counts relate to ours: the last request that it counted, both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Calibration {
+    /// Our count of that request.
+    pub counted: u64,
+    /// The provider's.
+    pub reported: u64,
+}
+
+impl Calibration {
+    /// The estimate for a request that we count like this.
+    #[must_use]
+    pub fn estimate(self, counted: u64) -> u64 {
+        if self.counted == 0 || self.reported == 0 {
+            return counted;
+        }
+        let scaled = u128::from(counted) * u128::from(self.reported) / u128::from(self.counted);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+}
+
+/// Tokens of a text of so many characters, before calibration: four characters to a token, rounded up.
+#[must_use]
+pub fn tokens_of_chars(chars: u64) -> u64 {
+    chars.div_ceil(4)
+}
+
+/// The conversation as a model would be sent it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Context {
+    heads: OrdMap<u64, Arc<Head>>,
+    parts: Vector<Part>,
+    /// Sum over `parts`.
+    tokens: u64,
+    calibration: Calibration,
+}
+
+impl Context {
+    /// Sets the system prompt. A part that stood at the same place unchanged keeps its origin.
+    pub fn set_system(&mut self, by: u64, parts: &[SystemPart]) {
+        let old = self.head();
+        let system = kept(&old.system, parts, by, |part| chars(&part.text));
+        let tools = old.tools.clone();
+        self.heads.insert(by, Arc::new(Head { system, tools }));
+    }
+
+    /// Sets the tools. A tool that stood at the same place unchanged keeps its origin.
+    pub fn set_tools(&mut self, by: u64, tools: &[ToolSpec]) {
+        let old = self.head();
+        let size = |tool: &ToolSpec| chars(&tool.name) + chars(&tool.description) + chars(&tool.parameters);
+        let tools = kept(&old.tools, tools, by, size);
+        let system = old.system.clone();
+        self.heads.insert(by, Arc::new(Head { system, tools }));
+    }
+
+    /// Adds an entry at the end.
+    pub fn append(&mut self, entry: EntryId, by: u64, body: &Body) {
+        let tokens = tokens_of_chars(body.chars());
+        self.tokens = self.tokens.saturating_add(tokens);
+        self.parts.push_back(Part { entry, by, tokens });
+    }
+
+    /// Learns from a provider's count of a request.
+    pub fn calibrate(&mut self, calibration: Calibration) {
+        self.calibration = calibration;
+    }
+
+    /// The head in force; empty before one was set.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        self.heads
+            .get_max()
+            .map(|(_, head)| Arc::clone(head))
+            .unwrap_or_default()
+    }
+
+    /// The head that the dispatch `by` made.
+    #[must_use]
+    pub fn head_by(&self, by: u64) -> Option<&Arc<Head>> {
+        self.heads.get(&by)
+    }
+
+    /// The message parts, in order.
+    #[must_use]
+    pub fn parts(&self) -> &Vector<Part> {
+        &self.parts
+    }
+
+    /// How the provider's counts relate to ours.
+    #[must_use]
+    pub fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+
+    /// Size of head and messages, in uncalibrated tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens.saturating_add(self.head().tokens())
+    }
+
+    /// Plans the next request after `previous`. Touches the head and the parts that `previous` lacks.
+    #[must_use]
+    pub fn plan(&self, previous: Option<(RequestId, &Prepared)>) -> Plan {
+        let kept = previous.map_or(0, |(_, prepared)| prepared.parts());
+        let from = usize::try_from(kept).unwrap_or(usize::MAX).min(self.parts.len());
+        let new: Vec<Part> = self.parts.focus().narrow(from..).into_iter().copied().collect();
+        let tokens = self.tokens();
+        Plan {
+            base: previous.map(|(id, _)| id),
+            kept,
+            new,
+            head: self.heads.get_max().map_or(0, |(by, _)| *by),
+            tokens,
+            estimate: self.calibration.estimate(tokens),
+        }
+    }
+
+    /// Whether the running sum is what the parts add up to.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        self.tokens == self.parts.iter().map(|part| part.tokens).sum::<u64>()
+    }
+}
+
+fn kept<T: Clone + PartialEq>(
+    old: &[HeadPart<T>],
+    new: &[T],
+    by: u64,
+    chars: impl Fn(&T) -> u64,
+) -> Vec<HeadPart<T>> {
+    new.iter()
+        .enumerate()
+        .map(|(place, part)| match old.get(place) {
+            Some(same) if same.part == *part => same.clone(),
+            _ => HeadPart {
+                part: part.clone(),
+                by,
+                tokens: tokens_of_chars(chars(part)),
+            },
+        })
+        .collect()
+}
+
+/// What a request consists of, relative to the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The request before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<RequestId>,
+    /// How many message parts of `base` it begins with.
+    pub kept: u64,
+    /// The message parts after those.
+    pub new: Vec<Part>,
+    /// The dispatch that made its head; 0 where there is none.
+    pub head: u64,
+    /// Size of head and messages, in uncalibrated tokens.
+    pub tokens: u64,
+    /// The same, calibrated.
+    pub estimate: u64,
+}
+
+/// A request that was prepared, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The turn of which it is a step.
+    pub turn: TurnId,
+    /// The dispatch that prepared it.
+    pub by: u64,
+    /// What it consists of.
+    pub plan: Plan,
+    /// The model that is asked.
+    pub model: ModelId,
+    /// How much it shall think.
+    pub thinking: Thinking,
+    /// Most tokens to answer with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// The bytes that were sent, once they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyRef>,
+    /// What the provider counted, failed attempts included.
+    #[serde(default)]
+    pub usage: Usage,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+impl Prepared {
+    /// How many message parts it has.
+    #[must_use]
+    pub fn parts(&self) -> u64 {
+        let new = u64::try_from(self.plan.new.len()).unwrap_or(u64::MAX);
+        self.plan.kept.saturating_add(new)
+    }
+}
+
+/// Names the bytes of a request as they were sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyRef {
+    /// BLAKE3, in hexadecimal.
+    pub digest: Arc<str>,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// The message parts of a request, in order: its own, and what it keeps of those before it.
+#[must_use]
+pub fn parts_of(requests: &OrdMap<RequestId, Arc<Prepared>>, id: RequestId) -> Vec<Part> {
+    let mut chain = Vec::new();
+    let mut next = Some((id, u64::MAX));
+    while let Some((id, take)) = next {
+        let Some(prepared) = requests.get(&id) else { break };
+        let own = take.saturating_sub(prepared.plan.kept);
+        chain.push((prepared, usize::try_from(own).unwrap_or(usize::MAX)));
+        let kept = prepared.plan.kept.min(take);
+        // A base is always older: without this a damaged record could be walked forever.
+        next = prepared
+            .plan
+            .base
+            .filter(|base| *base < id && kept > 0)
+            .map(|base| (base, kept));
+    }
+    let oldest_first = chain.iter().rev();
+    oldest_first
+        .flat_map(|(prepared, own)| prepared.plan.new.iter().take(*own).copied())
+        .collect()
+}
+
+/// Renders a prepared request. Deterministic: the same request always renders the same.
+///
+/// An answer that consists of thinking alone is left out: no wire accepts it. `None` where there is no such
+/// request, or the tree lacks what it refers to.
+#[must_use]
+pub fn render(
+    tree: &Tree,
+    context: &Context,
+    requests: &OrdMap<RequestId, Arc<Prepared>>,
+    id: RequestId,
+) -> Option<Request> {
+    let prepared = requests.get(&id)?;
+    let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
+    let mut messages = Vec::new();
+    for part in parts_of(requests, id) {
+        messages.extend(message(&tree.get(part.entry)?.body));
+    }
+    Some(Request {
+        model: prepared.model.clone(),
+        system: head
+            .system
+            .iter()
+            .map(|part| Arc::clone(&part.part.text))
+            .collect(),
+        messages,
+        tools: head.tools.iter().map(|part| part.part.clone()).collect(),
+        thinking: prepared.thinking,
+        max_output_tokens: prepared.max_output_tokens,
+    })
+}
+
+fn message(body: &Body) -> Option<Message> {
+    match body {
+        Body::Prompt { text, .. } => Some(Message::User(Arc::clone(text))),
+        Body::Assistant(answer) => {
+            let speaks = |block: &Block| !matches!(block, Block::Thinking(_));
+            answer.blocks.iter().any(speaks).then(|| Message::Assistant {
+                blocks: answer.blocks.clone(),
+                model: answer.model.clone(),
+            })
+        }
+        Body::ToolResult { result, .. } => Some(Message::ToolResult(result.clone())),
+    }
+}

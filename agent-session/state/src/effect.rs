@@ -1,0 +1,59 @@
+//! Work in the outside world. Small: runners read bodies from the state that came with the job.
+
+use std::sync::Arc;
+
+use glasswork_agent_core::id::{CallId, RequestId};
+use glasswork_engine::domain::Class;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Access;
+
+/// What a session asks of the world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Send a prepared request. Progress: [`model::Event::Connected`], [`model::Event::Streamed`]; result:
+    /// [`model::Event::Answered`].
+    ///
+    /// [`model::Event::Connected`]: crate::model::Event::Connected
+    /// [`model::Event::Streamed`]: crate::model::Event::Streamed
+    /// [`model::Event::Answered`]: crate::model::Event::Answered
+    CallModel {
+        /// The request; [`Session::render`](crate::state::Session::render) gives its parts.
+        request: RequestId,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// Find out what a call would touch. Result: [`tools::Event::EvidenceGathered`].
+    ///
+    /// [`tools::Event::EvidenceGathered`]: crate::tools::Event::EvidenceGathered
+    GatherEvidence {
+        /// The call.
+        call: CallId,
+    },
+    /// Run a call. Progress: [`tools::Event::ToolProgressed`]; result: [`tools::Event::ToolSettled`].
+    ///
+    /// [`tools::Event::ToolProgressed`]: crate::tools::Event::ToolProgressed
+    /// [`tools::Event::ToolSettled`]: crate::tools::Event::ToolSettled
+    RunTool {
+        /// The call.
+        call: CallId,
+        /// What it does, which decides whether it may be run again.
+        access: Access,
+        /// The path that was judged: this one is opened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<Arc<str>>,
+    },
+}
+
+impl Effect {
+    pub(crate) fn class(&self) -> Class {
+        match self {
+            Self::GatherEvidence { .. } => Class::Again,
+            // A request costs money.
+            Self::CallModel { .. } => Class::Once,
+            Self::RunTool { access, .. } if access.is_repeatable() => Class::Again,
+            Self::RunTool { .. } => Class::Once,
+        }
+    }
+}

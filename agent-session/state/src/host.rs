@@ -1,0 +1,74 @@
+//! The host's own affairs: which version runs, which providers have credentials, which sessions are mounted.
+
+use std::sync::Arc;
+
+use glasswork_engine::envelope::{ScopeId, Timestamp};
+use im::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+
+/// The host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Host {
+    /// The version that runs.
+    pub version: Arc<str>,
+    /// When it started.
+    pub started: Timestamp,
+    /// Providers of models, by name.
+    pub providers: OrdMap<Arc<str>, Credential>,
+    /// The sessions that are mounted.
+    pub mounted: OrdSet<ScopeId>,
+}
+
+/// Whether a provider can be used. Never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// It needs none.
+    NotNeeded,
+    /// There is one.
+    Present {
+        /// Where it comes from: the name of an environment variable, or a file.
+        from: Arc<str>,
+    },
+    /// There is none.
+    Missing {
+        /// Where one is looked for.
+        expected: Arc<str>,
+    },
+}
+
+/// What happens to the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// It started.
+    Started {
+        /// The version that runs.
+        version: Arc<str>,
+        /// Providers of models.
+        #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+        providers: OrdMap<Arc<str>, Credential>,
+    },
+    /// A session was mounted.
+    Mounted(ScopeId),
+    /// A session was unmounted.
+    Unmounted(ScopeId),
+}
+
+/// What was decided of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// This version runs, and knows these providers.
+    Started {
+        /// The version.
+        version: Arc<str>,
+        /// Providers of models.
+        #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+        providers: OrdMap<Arc<str>, Credential>,
+    },
+    /// A session is mounted.
+    Mounted(ScopeId),
+    /// A session is not mounted any more.
+    Unmounted(ScopeId),
+}

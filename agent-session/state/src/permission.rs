@@ -1,0 +1,93 @@
+//! Stage *permission*: who may send what.
+
+use std::fmt;
+
+use glasswork_engine::envelope::Origin;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Event;
+
+/// Why an event was permitted or denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// People may do what people do.
+    Person,
+    /// Effects may report on their work.
+    Effect,
+    /// The watcher of deadlines may report that one was reached.
+    Clock,
+    /// Recovery may settle what was left open.
+    Recovery,
+    /// It is not for this origin.
+    NotFor(Asker),
+    /// Extensions and foreign agents have no grant.
+    NoGrant,
+}
+
+/// Kinds of origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asker {
+    /// A person.
+    Person,
+    /// The runner of an effect.
+    Effect,
+    /// The watcher of deadlines.
+    Clock,
+    /// Recovery.
+    Recovery,
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Person => "people may do this",
+            Self::Effect => "effects may report on their work",
+            Self::Clock => "the watcher of deadlines may report that one was reached",
+            Self::Recovery => "recovery may settle what was left open",
+            Self::NotFor(Asker::Person) => "people may not send this; it is reported from inside",
+            Self::NotFor(Asker::Effect) => "effects may only report on their work",
+            Self::NotFor(Asker::Clock) => "the watcher of deadlines may only report that one was reached",
+            Self::NotFor(Asker::Recovery) => "recovery may only settle what was left open",
+            Self::NoGrant => {
+                "extensions and foreign agents may send nothing unless a grant says so; there is none"
+            }
+        })
+    }
+}
+
+/// May this origin send this event?
+pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
+    let asker = match origin {
+        Origin::User | Origin::Client(_) => Asker::Person,
+        Origin::Effect(_) => Asker::Effect,
+        Origin::Deadline => Asker::Clock,
+        Origin::Recovery => Asker::Recovery,
+        Origin::Extension(_) | Origin::Agent(_) => return Err(Grant::NoGrant),
+    };
+    match (asker, belongs_to(event)) {
+        (Asker::Person, Asker::Person) => Ok(Grant::Person),
+        (Asker::Effect, Asker::Effect) => Ok(Grant::Effect),
+        (Asker::Clock, Asker::Clock) => Ok(Grant::Clock),
+        (Asker::Recovery, Asker::Recovery) => Ok(Grant::Recovery),
+        (asker, _) => Err(Grant::NotFor(asker)),
+    }
+}
+
+fn belongs_to(event: &Event) -> Asker {
+    use crate::tools::Event as Tools;
+    match event {
+        Event::Session(_) | Event::Prompt(_) | Event::Host(_) => Asker::Person,
+        Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
+        Event::Tools(
+            Tools::EvidenceGathered { .. }
+            | Tools::ToolProgressed { .. }
+            | Tools::ToolSettled { .. }
+            | Tools::ToolLost { .. },
+        )
+        | Event::Model(_) => Asker::Effect,
+        Event::DeadlineReached { .. } => Asker::Clock,
+        Event::Recovery(_) => Asker::Recovery,
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a handler refused.
+
+use std::sync::Arc;
+
+use glasswork_agent_core::id::CallId;
+use glasswork_engine::chart::InvalidTransition;
+use glasswork_engine::envelope::EffectKey;
+use serde::Serialize;
+
+use crate::keys::KEY_BYTES;
+use crate::queue::LANE_CAP;
+
+/// Why a handler refused. The text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Rejection {
+    /// A chart has no row for it.
+    #[error(transparent)]
+    Transition(InvalidTransition),
+    /// The session was not opened.
+    #[error("this session is not open; open it first")]
+    NotOpen,
+    /// There is no turn to which it could apply.
+    #[error("nothing is running in this session; send a prompt to begin a turn")]
+    NoTurn,
+    /// A turn is open already.
+    #[error("a turn is running; steer it, queue a follow-up, or stop it first")]
+    Busy,
+    /// No model is chosen.
+    #[error("no model is chosen; set `model` to `provider/id`")]
+    NoModel,
+    /// There is nothing in the text.
+    #[error("the text is empty")]
+    EmptyText,
+    /// The limit of steps is none.
+    #[error("`max_steps` must be at least 1")]
+    NoSteps,
+    /// Too many words wait already.
+    #[error("{LANE_CAP} messages wait already; let the agent take some in first")]
+    QueueFull,
+    /// The idempotency key is too long.
+    #[error("an idempotency key has at most {KEY_BYTES} bytes")]
+    KeyTooLong,
+    /// The idempotency key was used: this happened already.
+    #[error("this was done already, by commit {first}")]
+    Repeated {
+        /// The commit that did it.
+        first: u64,
+    },
+    /// There is no such call.
+    #[error("there is no tool call `{0}` in this session")]
+    UnknownCall(CallId),
+    /// The result names work that is not what the sender does.
+    #[error("effect {0} does not do this work, or has ended")]
+    NotYours(EffectKey),
+    /// The deadline was moved or is gone.
+    #[error("this deadline does not run any more")]
+    DeadlineMoved,
+    /// Two tools have one name.
+    #[error("there are two tools with the name `{0}`; give each its own")]
+    ToolTwice(Arc<str>),
+    /// The event belongs to another kind of scope.
+    #[error("`{event}` is not for {scope} scopes")]
+    WrongScope {
+        /// The event's name.
+        event: &'static str,
+        /// The kind of this scope.
+        scope: &'static str,
+    },
+}
+
+impl From<InvalidTransition> for Rejection {
+    fn from(invalid: InvalidTransition) -> Self {
+        Self::Transition(invalid)
+    }
+}

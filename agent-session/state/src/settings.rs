@@ -1,0 +1,196 @@
+//! What can be set, each value with where it comes from.
+
+use std::sync::Arc;
+
+use glasswork_ai::model::{ModelId, Thinking};
+use serde::{Deserialize, Serialize};
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub from: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Source {
+    /// The layer.
+    pub layer: Layer,
+    /// The file, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
+    /// The line in it, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// Layers of settings. What comes later here overrides what comes earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// Built in.
+    #[default]
+    Default,
+    /// The user's settings.
+    User,
+    /// The project's settings.
+    Project,
+    /// An environment variable.
+    Environment,
+    /// A flag of the command line.
+    Flag,
+    /// Changed while the session was open.
+    Session,
+}
+
+impl<T> Sourced<T> {
+    /// A value that is built in.
+    pub fn default_of(value: T) -> Self {
+        Self::from_layer(value, Layer::Default)
+    }
+
+    /// A value of a layer that is no file.
+    pub fn from_layer(value: T, layer: Layer) -> Self {
+        Self {
+            value,
+            from: Source {
+                layer,
+                file: None,
+                line: None,
+            },
+        }
+    }
+}
+
+/// How much may be done without asking.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    Default,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Mode {
+    /// Look, do not touch.
+    Plan,
+    /// Ask before anything is changed.
+    #[default]
+    Ask,
+    /// Change files, ask before commands.
+    AcceptEdits,
+    /// Like `accept-edits` until there is a sandbox for commands.
+    Auto,
+    /// Never ask.
+    Yolo,
+}
+
+/// How many of the waiting follow-ups a turn takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueMode {
+    /// The first; the others wait on.
+    #[default]
+    OneAtATime,
+    /// All of them.
+    All,
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident / $variant:ident : $type:ty = $default:expr;)*) => {
+        /// All settings of a session.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Settings {
+            $($(#[$doc])* pub $name: Sourced<$type>,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: Sourced::default_of($default),)* }
+            }
+        }
+
+        /// One setting with a value.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Setting {
+            $($(#[$doc])* $variant(Sourced<$type>),)*
+        }
+
+        impl Setting {
+            /// The setting's name.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => stringify!($name),)* }
+            }
+
+            /// Where its value comes from.
+            #[must_use]
+            pub fn from(&self) -> &Source {
+                match self { $(Self::$variant(sourced) => &sourced.from,)* }
+            }
+        }
+
+        impl Settings {
+            /// Sets one of them.
+            pub fn set(&mut self, setting: Setting) {
+                match setting { $(Setting::$variant(sourced) => self.$name = sourced,)* }
+            }
+
+            /// All of them, in order.
+            #[must_use]
+            pub fn all(&self) -> Vec<Setting> {
+                vec![$(Setting::$variant(self.$name.clone()),)*]
+            }
+        }
+    };
+}
+
+settings! {
+    /// The model that is asked; `None` where none was chosen.
+    model / Model: Option<ModelId> = None;
+    /// How much the model shall think.
+    thinking / Thinking: Thinking = Thinking::Default;
+    /// Most tokens of an answer; `None` is the wire's default.
+    max_output_tokens / MaxOutputTokens: Option<u32> = None;
+    /// How much may be done without asking.
+    mode / Mode: Mode = Mode::Ask;
+    /// Whether anyone is there to be asked.
+    attended / Attended: bool = true;
+    /// Most requests of a turn.
+    max_steps / MaxSteps: u32 = 200;
+    /// How many of the waiting follow-ups a turn takes.
+    follow_ups / FollowUps: QueueMode = QueueMode::OneAtATime;
+    /// Whether calls of one answer run at the same time.
+    parallel_tools / ParallelTools: bool = true;
+    /// How long the server may take to begin to answer, in milliseconds.
+    connect_timeout_ms / ConnectTimeoutMs: u64 = 60_000;
+    /// How long the first token may take after that, in milliseconds.
+    first_token_timeout_ms / FirstTokenTimeoutMs: u64 = 300_000;
+    /// How long a stream may be silent, in milliseconds.
+    idle_timeout_ms / IdleTimeoutMs: u64 = 120_000;
+    /// How long it may take to find out what a call would touch, in milliseconds.
+    evidence_timeout_ms / EvidenceTimeoutMs: u64 = 30_000;
+    /// How long a call may run that does not say, in milliseconds.
+    tool_timeout_ms / ToolTimeoutMs: u64 = 120_000;
+    /// How long a person may take to answer, in milliseconds. After that the answer is no.
+    approval_timeout_ms / ApprovalTimeoutMs: u64 = 12 * 60 * 60 * 1000;
+    /// Most attempts of one request.
+    retry_attempts / RetryAttempts: u32 = 4;
+    /// The first wait between two attempts, in milliseconds; it doubles each time.
+    retry_base_ms / RetryBaseMs: u64 = 2_000;
+    /// The longest wait that is our own choice, in milliseconds.
+    retry_cap_ms / RetryCapMs: u64 = 60_000;
+    /// How long all attempts of one request and the waits between them may take, in milliseconds.
+    retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+}

@@ -1,0 +1,240 @@
+//! The state of a scope: a session, or the host's own affairs.
+
+use std::sync::Arc;
+
+use glasswork_agent_core::answer::Answer;
+use glasswork_agent_core::context::{self, Context, Prepared};
+use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::tree::Tree;
+use glasswork_agent_core::{session as session_chart, turn as turn_chart};
+use glasswork_ai::conversation::Request;
+use glasswork_ai::failure::Failure;
+use glasswork_engine::envelope::{Deadline, EffectKey, ScopeId, Timestamp};
+use im::{OrdMap, Vector};
+use serde::{Deserialize, Serialize};
+
+use crate::call::Call;
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::queue::Queue;
+use crate::settings::Settings;
+use crate::usage::Ledger;
+
+/// The state of one scope. Cloning it copies a pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// A session.
+    Session(Arc<Session>),
+    /// The host's own affairs.
+    Host(Arc<Host>),
+}
+
+/// Kinds of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A session.
+    Session,
+    /// The host's own affairs.
+    Host,
+}
+
+/// A coding session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub id: ScopeId,
+    /// What it is called, where it works, when it was touched.
+    pub meta: Arc<Meta>,
+    /// Where its chart stands.
+    pub state: session_chart::State,
+    /// The open turn, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Arc<Turn>>,
+    /// The turns before that one.
+    pub past: OrdMap<TurnId, Arc<Turn>>,
+    /// The conversation.
+    pub tree: Tree,
+    /// Every tool call.
+    pub calls: OrdMap<CallId, Arc<Call>>,
+    /// Words that wait.
+    pub queue: Queue,
+    /// What is set.
+    pub settings: Arc<Settings>,
+    /// The conversation as the model would be sent it.
+    pub context: Context,
+    /// Every prepared request.
+    pub requests: OrdMap<RequestId, Arc<Prepared>>,
+    /// What was used.
+    pub usage: Ledger,
+    /// The last idempotency keys.
+    pub keys: Keys,
+}
+
+/// What a session is called, where it works, when it was touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Meta {
+    /// Its title; `None` until someone gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Arc<str>>,
+    /// The directory in which it works.
+    pub workspace: Arc<str>,
+    /// When it was first opened.
+    pub created: Timestamp,
+}
+
+/// A turn: one prompt until the agent rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Its id.
+    pub id: TurnId,
+    /// Where its chart stands.
+    pub state: turn_chart::State,
+    /// Since when it stands there.
+    pub since: Timestamp,
+    /// When it began.
+    pub began: Timestamp,
+    /// Requests so far.
+    pub steps: u32,
+    /// Most requests.
+    pub max_steps: u32,
+    /// Whether it shall stop or rest at the next safe point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// Whether the model owes an answer to what was said last.
+    pub answer_due: bool,
+    /// The request under way, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// The calls of the answer that is worked on, in order; their results are not in the conversation yet.
+    #[serde(default, skip_serializing_if = "Vector::is_empty")]
+    pub batch: Vector<CallId>,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TurnFailure>,
+}
+
+/// What a turn shall do at the next safe point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// Stop.
+    Interrupt,
+    /// Rest.
+    Pause,
+}
+
+/// Why a turn failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnFailure {
+    /// The model gave no answer.
+    Model(Failure),
+    /// It reached the limit of steps.
+    Limit {
+        /// The limit.
+        max_steps: u32,
+    },
+}
+
+/// An attempt to get an answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The request.
+    pub request: RequestId,
+    /// The attempt, from 1.
+    pub number: u32,
+    /// When the first attempt of this request began.
+    pub first_at: Timestamp,
+    /// The effect that makes it; `None` once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<EffectKey>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// What has arrived.
+    pub answer: Answer,
+    /// Why it failed, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What an attempt waits for, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What it waits for.
+    #[serde(rename = "for")]
+    pub on: AttemptWait,
+    /// How long.
+    pub deadline: Deadline,
+}
+
+/// What an attempt can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptWait {
+    /// The server to begin to answer.
+    Connect,
+    /// The first token.
+    FirstToken,
+    /// The next piece.
+    Stream,
+    /// The time to try again.
+    Backoff,
+}
+
+impl Session {
+    /// A session that has an id and nothing else.
+    #[must_use]
+    pub fn vacant(id: ScopeId) -> Self {
+        Self {
+            id,
+            meta: Arc::default(),
+            state: session_chart::State::Vacant,
+            turn: None,
+            past: OrdMap::new(),
+            tree: Tree::default(),
+            calls: OrdMap::new(),
+            queue: Queue::default(),
+            settings: Arc::default(),
+            context: Context::default(),
+            requests: OrdMap::new(),
+            usage: Ledger::default(),
+            keys: Keys::default(),
+        }
+    }
+
+    /// The turn that has not ended.
+    #[must_use]
+    pub fn open_turn(&self) -> Option<&Turn> {
+        self.turn.as_deref().filter(|turn| !turn.state.is_terminal())
+    }
+
+    /// A turn, open or ended.
+    #[must_use]
+    pub fn turn(&self, id: TurnId) -> Option<&Arc<Turn>> {
+        self.turn
+            .as_ref()
+            .filter(|turn| turn.id == id)
+            .or_else(|| self.past.get(&id))
+    }
+
+    /// A tool call.
+    #[must_use]
+    pub fn call(&self, id: CallId) -> Option<&Arc<Call>> {
+        self.calls.get(&id)
+    }
+
+    /// The calls of the answer that is worked on, in order.
+    pub fn batch(&self) -> impl Iterator<Item = (CallId, &Arc<Call>)> {
+        let batch = self.turn.iter().flat_map(|turn| turn.batch.iter());
+        batch.filter_map(|id| self.calls.get(id).map(|call| (*id, call)))
+    }
+
+    /// Renders a prepared request for a wire. `None` where there is no such request.
+    #[must_use]
+    pub fn render(&self, request: RequestId) -> Option<Request> {
+        context::render(&self.tree, &self.context, &self.requests, request)
+    }
+}
