@@ -1,0 +1,4 @@
+//! What every screen needs and must not answer twice.
+
+pub mod archive;
+pub mod reading;
