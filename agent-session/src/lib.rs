@@ -1,1 +1,5 @@
 //! The hands of a session: effect runners, tools, stores.
+
+pub mod blobs;
+pub mod processes;
+pub mod tools;
