@@ -1,4 +1,4 @@
-//! The port through which sessions that are not mounted are read.
+//! The ports to the records of sessions: reading what is not mounted, and owning what is.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -8,6 +8,7 @@ use glasswork_engine::load::{Damage, Loaded};
 use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::state::Kind;
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -73,12 +74,47 @@ pub enum ArchiveError {
         /// Where and how.
         damage: Damage,
     },
+    /// Another process has it.
+    #[error("session {session} is open in another process (pid {pid}); one process owns a session at a time")]
+    Owned {
+        /// The session.
+        session: ScopeId,
+        /// The process.
+        pid: u32,
+    },
     /// The system refused.
-    #[error("cannot read {what}: {error}")]
+    #[error("cannot read or write {what}: {error}")]
     Io {
         /// What was to be read.
         what: String,
         /// What the system said.
         error: io::Error,
     },
+}
+
+/// Where sessions are made and opened for writing. One process owns a session at a time.
+pub trait Vault: Archive {
+    /// Makes the record of a new scope, owned by this process.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    fn create(&self, scope: ScopeId, kind: Kind, now: Timestamp) -> Result<Loaded<Glasswork>, ArchiveError>;
+
+    /// Takes ownership of a session and folds it.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Owned`] where another process has it, and as for reading.
+    fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, ArchiveError>;
+
+    /// Gives a scope up again, after it was unmounted.
+    fn release(&self, scope: ScopeId);
+}
+
+/// A session that this process owns now.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the record leads to.
+    pub loaded: Loaded<Glasswork>,
+    /// What had to be mended, for people.
+    pub notices: Vec<String>,
 }
