@@ -189,7 +189,7 @@ impl BlobStore {
                         store: self.clone(),
                         unfinished: Unfinished(path),
                         file,
-                        hasher: blake3::Hasher::new(),
+                        hasher: Box::default(),
                         len: 0,
                     });
                 }
@@ -267,7 +267,8 @@ pub struct BlobWriter {
     store: BlobStore,
     unfinished: Unfinished,
     file: File,
-    hasher: blake3::Hasher,
+    // Boxed: it is 2 KiB, and writers are moved.
+    hasher: Box<blake3::Hasher>,
     len: u64,
 }
 

@@ -34,7 +34,7 @@ pub const MARK: &str = "GLASSWORK_CALL";
 /// The command has neither that socket nor the keeper's own standard error, on which shells remark on signals.
 const KEEPER: &str = r#"trap : HUP INT QUIT TERM
 exec 3>&2 2>/dev/null
-"$@" </dev/null 2>&3 3>&-
+(exec "$@" </dev/null 2>&3 3>&-)
 ended=$?
 exec >/dev/null 3>&-
 echo "$ended" >&0
