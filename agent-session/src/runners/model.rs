@@ -6,7 +6,7 @@ use std::time::Duration;
 use glasswork_agent_core::context::BodyRef;
 use glasswork_agent_core::id::RequestId;
 use glasswork_ai::failure::{Failure, FailureClass};
-use glasswork_ai::stream::StreamEvent;
+use glasswork_ai::stream::{Progress, StreamEvent};
 use glasswork_engine::EffectPort;
 use glasswork_session_state::model::Outcome;
 use glasswork_session_state::{Event, Glasswork, model};
@@ -26,66 +26,44 @@ const REPORT_BYTES: usize = 4 * 1024;
 pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let Work { session, world, port, .. } = work;
     let Some(request) = session.render(id) else { return };
+    let mut call = world.models.call(Arc::new(request), attempt);
+    let body = (!call.body().is_empty()).then(|| BodyRef {
+        digest: blake3::hash(call.body()).to_hex().as_str().into(),
+        len: call.body().len() as u64,
+    });
     let mut demands = port.demands();
-    let call = async {
-        let mut stream = match world.models.call(request, attempt).await {
-            Ok(stream) => stream,
-            Err(failure) => return answered(Vec::new(), Outcome::Failed(failure)),
+    let mut report = Report::default();
+    let outcome = loop {
+        let progress = tokio::select! {
+            biased;
+            // The gate has closed the effect: nobody listens any more, and dropping the call closes the connection.
+            _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+            progress = call.next() => progress,
+            () = report.due() => {
+                report.send(&port);
+                continue;
+            }
         };
-        let body = Some(BodyRef {
-            digest: blake3::hash(stream.body()).to_hex().as_str().into(),
-            len: stream.body().len() as u64,
-        });
-        port.progress(Event::Model(model::Event::Connected { body: body.clone() }));
-        let mut report = Report::default();
-        loop {
-            let event = match report.due {
-                None => stream.next().await,
-                Some(due) => tokio::select! {
-                    biased;
-                    event = stream.next() => event,
-                    () = sleep_until(due) => {
-                        report.send(&port);
-                        continue;
-                    }
-                },
-            };
-            let outcome = match event {
-                Some(StreamEvent::Finished(reason)) => Outcome::Finished(reason),
-                Some(StreamEvent::Failed(failure)) => Outcome::Failed(failure),
-                Some(event) => {
-                    report.add(event);
-                    if report.bytes >= REPORT_BYTES {
-                        report.send(&port);
-                    }
-                    continue;
+        match progress {
+            Some(Progress::Connected) => {
+                port.progress(Event::Model(model::Event::Connected { body: body.clone() }));
+            }
+            Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
+            Some(Progress::Step(StreamEvent::Failed(failure))) => break Outcome::Failed(failure),
+            Some(Progress::Step(event)) => {
+                report.add(event);
+                if report.bytes >= REPORT_BYTES {
+                    report.send(&port);
                 }
-                // Every stream says how it ends; one that does not has broken off.
-                None => Outcome::Failed(Failure {
-                    class: FailureClass::Transport,
-                    message: "the answer broke off without an end".into(),
-                    status: None,
-                    retry_after_ms: None,
-                }),
-            };
-            return answered(report.steps, outcome);
+            }
+            None => break Outcome::Failed(broken_off("the answer has no end")),
         }
     };
-    let end = tokio::select! {
-        end = call => end,
-        // The gate closes the effect of a cancelled request: dropping the stream closes the connection.
-        _ = demands.stopped() => answered(Vec::new(), Outcome::Failed(Failure {
-            class: FailureClass::Transport,
-            message: "stopped".into(),
-            status: None,
-            retry_after_ms: None,
-        })),
-    };
-    port.finish(end);
+    port.finish(Event::Model(model::Event::Answered { body, steps: report.steps, outcome }));
 }
 
-fn answered(steps: Vec<StreamEvent>, outcome: Outcome) -> Event {
-    Event::Model(model::Event::Answered { body: None, steps, outcome })
+fn broken_off(message: &str) -> Failure {
+    Failure { class: FailureClass::Transport, message: message.into(), status: None, retry_after_ms: None }
 }
 
 /// What has arrived and is not reported yet.
@@ -113,6 +91,14 @@ impl Report {
             }
         }
         self.steps.push(event);
+    }
+
+    /// Waits until what has arrived is to be reported; forever where nothing has.
+    async fn due(&self) {
+        match self.due {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        }
     }
 
     fn send(&mut self, port: &EffectPort<Glasswork>) {
