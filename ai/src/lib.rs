@@ -1,6 +1,13 @@
-//! Talking to language models, without doing any I/O.
+//! Talking to language models.
+//!
+//! The vocabulary ([`conversation`], [`model`], [`stream`], [`failure`]), the wires that render it to bytes and back
+//! ([`wire`], [`sse`]), and a model that plays a script ([`scripted`]) do no I/O. The feature `port` adds the one
+//! asynchronous door to models, with scripted models behind it; the feature `http` adds real providers.
 
 pub mod conversation;
 pub mod failure;
+pub mod grammar;
 pub mod model;
+pub mod scripted;
+pub mod sse;
 pub mod stream;
