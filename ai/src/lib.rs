@@ -11,3 +11,4 @@ pub mod model;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
+pub mod wire;
