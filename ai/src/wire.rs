@@ -50,6 +50,15 @@ pub struct HttpRequest {
 }
 
 impl Wire {
+    /// The path below a provider's base URL, without a slash before it.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::OpenAiChat | Self::OpenAiCompatible => openai_chat::PATH,
+            Self::Anthropic => anthropic::PATH,
+        }
+    }
+
     /// Renders a request.
     ///
     /// # Errors

@@ -6,3 +6,6 @@ mod encode;
 
 pub(super) use decode::Decoder;
 pub(super) use encode::encode;
+
+/// The path below the base URL.
+pub(super) const PATH: &str = "messages";

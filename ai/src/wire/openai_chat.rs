@@ -7,3 +7,6 @@ mod encode;
 
 pub(super) use decode::Decoder;
 pub(super) use encode::{Names, encode};
+
+/// The path below the base URL.
+pub(super) const PATH: &str = "chat/completions";

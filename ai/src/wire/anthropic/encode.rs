@@ -145,7 +145,7 @@ pub(in crate::wire) fn encode(request: &Request) -> Result<HttpRequest, Failure>
     let body = serde_json::to_vec(&body).map_err(|error| invalid_request(error.to_string()))?;
     Ok(HttpRequest {
         method: "POST",
-        path: "messages",
+        path: super::PATH,
         headers: &[
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),

@@ -119,7 +119,7 @@ pub(in crate::wire) fn encode(request: &Request, names: Names) -> Result<HttpReq
     let body = serde_json::to_vec(&body).map_err(|error| invalid_request(error.to_string()))?;
     Ok(HttpRequest {
         method: "POST",
-        path: "chat/completions",
+        path: super::PATH,
         headers: &[
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),
