@@ -1,0 +1,3 @@
+//! What tests of Glasswork need.
+
+pub mod model_server;
