@@ -2,4 +2,5 @@
 
 pub mod blobs;
 pub mod processes;
+pub mod runners;
 pub mod tools;

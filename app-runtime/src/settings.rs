@@ -164,7 +164,7 @@ pub fn resolve(
         .map(|(setting, default)| {
             let same = stack.iter().rev().filter(|layer| layer.name() == setting.name());
             let mut overrode: Vec<_> = same.skip(1).cloned().collect();
-            if setting.source().layer != Layer::Default {
+            if setting.from().layer != Layer::Default {
                 overrode.push(default);
             }
             Explained { setting, overrode }

@@ -6,7 +6,7 @@ use glasswork_agent_core::context::SystemPart;
 
 /// The parts of the system prompt for a workspace. Byte-stable for a session, so that prompt caches hit.
 #[must_use]
-pub fn parts(workspace: &Path) -> Vec<SystemPart> {
+pub(crate) fn parts(workspace: &Path) -> Vec<SystemPart> {
     let environment = format!(
         "Workspace: {}\nPlatform: {}\nRelative paths are relative to the workspace.",
         workspace.display(),

@@ -363,7 +363,7 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
             wait_ms: *after_ms,
         }),
         model::Fact::AnswerKept { .. } => {
-            let new = after.calls.iter().filter(|(id, _)| !before.calls.contains_key(id));
+            let new = after.calls.iter().filter(|(id, _)| !before.calls.contains_key(*id));
             updates.extend(new.map(|(id, call)| Update::ToolProposed {
                 call: *id,
                 name: Arc::clone(&call.call.name),

@@ -42,12 +42,14 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     };
     let called = hands::Call { id: format!("{}/{id}", port.scope()), arguments, path };
     let mut demands = port.demands();
-    let mut running = std::pin::pin!(hands::run(called, &context));
-    let outcome = tokio::select! {
-        outcome = &mut running => outcome,
-        _ = demands.stopped() => {
-            cancel.cancel();
-            running.await
+    let outcome = {
+        let mut running = std::pin::pin!(hands::run(called, &context));
+        tokio::select! {
+            outcome = &mut running => outcome,
+            _ = demands.stopped() => {
+                cancel.cancel();
+                running.await
+            }
         }
     };
     drop(context);

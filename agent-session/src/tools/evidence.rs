@@ -59,6 +59,8 @@ pub struct CommandEvidence {
     pub command: String,
     /// Where it would run: the workspace, resolved.
     pub directory: PathBuf,
+    /// Seconds after which the call wants it ended; `None` where it does not say.
+    pub timeout: Option<u64>,
 }
 
 /// Gathers evidence. Blocks for as long as the disk takes; opens nothing that could wait.
@@ -83,6 +85,7 @@ fn gather(tool: &str, arguments: &str, workspace: &Path, digest_bytes: u64) -> R
         return Ok(Evidence::Command(CommandEvidence {
             command: bash.command,
             directory: workspace,
+            timeout: bash.timeout,
         }));
     }
     let requested = arguments.path().to_owned();
