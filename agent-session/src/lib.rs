@@ -1,1 +1,3 @@
 //! The hands of a session: effect runners, tools, stores.
+
+pub mod store;
