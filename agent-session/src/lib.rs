@@ -4,3 +4,4 @@ pub mod blobs;
 pub mod processes;
 pub mod runners;
 pub mod tools;
+pub mod store;
