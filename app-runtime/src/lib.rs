@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod ending;
+pub mod files;
 pub mod homes;
 pub mod models;
 pub mod reading;

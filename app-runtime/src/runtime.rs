@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
@@ -20,14 +21,16 @@ use glasswork_session_state::state::Kind;
 use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
 use im::OrdMap;
 
-use crate::archive::{Archive, ArchiveError, Vault};
+use crate::archive::{Archive, Vault};
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::Watch;
 
 /// What a runtime is made of. The program puts it together; tests put in what they hold in their hands.
 pub struct Ports {
-    /// Where records are made, owned and read.
+    /// Where records are read.
+    pub archive: Arc<dyn Archive>,
+    /// Where records are made and owned.
     pub vault: Arc<dyn Vault>,
     /// Where lines become durable.
     pub journal: Box<dyn Journal>,
@@ -55,7 +58,7 @@ pub enum OperationError {
     Refused(#[from] Refusal<Glasswork>),
     /// The record could not be made, owned or read.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Store(#[from] StoreError),
     /// The session could not be mounted.
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -127,10 +130,9 @@ impl Runtime {
             limits: Limits::default(),
         })
         .map_err(OperationError::Start)?;
-        let archive = Arc::clone(&ports.vault) as Arc<dyn Archive>;
         let runtime = Self {
             user: engine.handle(Party::User),
-            reader: Reader::new(Some(engine.reader()), archive),
+            reader: Reader::new(Some(engine.reader()), ports.archive),
             engine,
             vault: ports.vault,
             clock: ports.clock,
