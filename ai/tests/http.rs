@@ -335,9 +335,31 @@ async fn the_server_gets_exactly_the_body_that_the_call_shows_and_the_key_where_
 }
 
 #[tokio::test]
+async fn complete_answers_share_a_connection() {
+    for (wire, text) in streams() {
+        let server = ModelServer::start(Answers::replies([Reply::stream(text), Reply::stream(text)]))
+            .await
+            .unwrap();
+        let provider = provider(wire, &server.url());
+        for attempt in [1, 2] {
+            all(provider.call(go(), attempt)).await;
+        }
+        let connections: Vec<usize> = server
+            .received()
+            .iter()
+            .map(|received| received.connection)
+            .collect();
+        assert_eq!(connections, [1, 1], "{wire:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_never_shown() {
-    let shown = format!("{:?}", provider(Wire::Anthropic, "http://127.0.0.1:1"));
-    assert!(!shown.contains(KEY), "{shown}");
+    let shown = format!(
+        "{:?}",
+        provider(Wire::Anthropic, &format!("http://127.0.0.1:1/x?key={KEY}"))
+    );
+    assert!(shown.contains("127.0.0.1") && !shown.contains(KEY), "{shown}");
     let body = format!("{{\"error\":{{\"message\":\"wrong key {KEY}\"}}}}");
     let (_, failure) = failure(Wire::OpenAiChat, Reply::status(401).body(body)).await;
     assert!(failure.message.contains("wrong key [key]"), "{failure}");
