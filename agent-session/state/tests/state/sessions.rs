@@ -437,7 +437,9 @@ fn the_host_keeps_its_own_affairs() {
     };
     let started = host::Event::Started {
         version: "0.1.0".into(),
-        providers: [(Arc::<str>::from("openai"), missing.clone())].into_iter().collect(),
+        providers: [(Arc::<str>::from("openai"), missing.clone())]
+            .into_iter()
+            .collect(),
     };
     send(Event::Host(started)).unwrap();
     send(Event::Host(host::Event::Mounted(SCOPE))).unwrap();
