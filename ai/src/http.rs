@@ -6,6 +6,7 @@
 mod answer;
 mod endpoint;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -81,7 +82,6 @@ impl Settings {
 }
 
 /// A provider: an address that speaks a wire, and a key for it.
-#[derive(Debug)]
 pub struct Provider {
     wire: Wire,
     endpoint: reqwest::Url,
@@ -171,6 +171,17 @@ impl Provider {
         })?;
         value.set_sensitive(true);
         Ok((HeaderName::from_static(name), value))
+    }
+}
+
+/// Without the key, and without path and query of the address, which may hold one.
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("wire", &self.wire)
+            .field("host", &self.endpoint.host_str())
+            .field("has_key", &self.has_key())
+            .finish_non_exhaustive()
     }
 }
 

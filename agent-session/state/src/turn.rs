@@ -83,6 +83,10 @@ impl Fact {
                 {
                     turn.state = *to;
                     turn.since = moment.at;
+                    // A wait belongs to the state in which it began.
+                    if let Some(attempt) = &mut turn.attempt {
+                        attempt.wait = None;
+                    }
                 }
             }
             Self::Pending(pending) => {

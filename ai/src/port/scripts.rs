@@ -49,6 +49,7 @@ impl ModelPort for Scripts {
                 Playing {
                     play: script.play(&request, attempt),
                     pause: None,
+                    stalled: false,
                 },
             ),
             Err(error) => Call::impossible(failure(error.to_string())),
@@ -59,6 +60,7 @@ impl ModelPort for Scripts {
 struct Playing {
     play: Play,
     pause: Option<Pin<Box<Sleep>>>,
+    stalled: bool,
 }
 
 impl Source for Playing {
@@ -71,8 +73,9 @@ impl Source for Playing {
             match self.play.next() {
                 Some(Cue::Wait(time)) => self.pause = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Cue::Say(progress)) => return Poll::Ready(Some(progress)),
-                // Nobody wakes the caller but its own deadline.
-                Some(Cue::Stall) => return Poll::Pending,
+                Some(Cue::Stall) => self.stalled = true,
+                // Nobody wakes the caller but its own deadline, and then it finds nothing.
+                None if self.stalled => return Poll::Pending,
                 None => return Poll::Ready(None),
             }
         }
