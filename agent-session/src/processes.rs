@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -185,9 +185,4 @@ fn unique(call: &str) -> String {
         .as_nanos();
     let call: String = call.chars().filter(|c| !c.is_control()).collect();
     format!("{call}@{}.{now}.{ordinal}", std::process::id())
-}
-
-fn signal_numbered(process: Pid, signal: Signal) {
-    // Gone already is what was wanted; not permitted is told by its surviving.
-    let _ = rustix::process::kill_process(process, signal);
 }

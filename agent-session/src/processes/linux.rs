@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::{Ended, MARK, PATIENCE, Process, Running, signal_numbered};
+use super::{Ended, MARK, PATIENCE, Process, Running};
 
 /// Which processes are a command's.
 #[derive(Debug, Clone)]
@@ -166,7 +166,10 @@ fn send(process: &Seen, signal: Signal) {
                 let _ = rustix::process::pidfd_send_signal(&handle, signal);
             }
         }
-        Err(rustix::io::Errno::NOSYS) => signal_numbered(pid, signal),
+        Err(rustix::io::Errno::NOSYS) => {
+            // Gone already is what was wanted; not permitted is told by its surviving.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
         Err(_) => {}
     }
 }
