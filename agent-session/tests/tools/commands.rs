@@ -218,14 +218,14 @@ const LEAVERS: [&str; 6] = [
     // Deaf to SIGTERM.
     "exec 5< <(trap '' TERM; echo $BASHPID; exec 1>&-; sleep 1000); read pid <&5; echo $pid",
     // Stopped.
-    "bash -c 'echo $$; kill -STOP $$; sleep 1000' & wait -f $! ; jobs >&-",
+    "bash -c 'kill -STOP $$; sleep 1000' & until grep -q '^State:.T' /proc/$!/status; do :; done; echo $!",
 ];
 
 #[tokio::test]
 async fn what_a_command_leaves_behind_is_ended_and_told() {
     let mut work = Workspace::new();
     work.context.limits.grace = Duration::from_millis(200);
-    for script in &LEAVERS[..5] {
+    for script in LEAVERS {
         let got = bash(&work, script).await;
         let pid: i32 = got
             .text
@@ -368,7 +368,7 @@ fn a_flood_fills_neither_memory_nor_disk() {
 }
 
 #[tokio::test]
-async fn progress_comes_at_most_four_times_a_second_and_ends_with_the_last_word() {
+async fn progress_comes_at_most_four_times_a_second() {
     let mut work = Workspace::new();
     work.context.limits.progress_bytes = 12;
     let told = Arc::new(Mutex::new(Vec::new()));
