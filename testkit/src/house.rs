@@ -21,6 +21,16 @@ use tempfile::TempDir;
 /// The name under which a house's script is asked: the model `scripted/test`.
 pub const MODEL: &str = "scripted/test";
 
+/// The model [`MODEL`], playing a script.
+///
+/// # Panics
+/// Where the script is none.
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+pub fn scripted(script: &str) -> Arc<dyn ModelPort> {
+    let script = Script::parse(script).expect("a script");
+    Arc::new(Models::default().with("scripted", Arc::new(Scripts::default().with("test", script))))
+}
+
 /// A temporary home with a running Glasswork in it.
 ///
 /// # Panics
@@ -49,10 +59,7 @@ pub struct TurnEnd {
 impl House {
     /// A house whose model plays a script.
     pub async fn of_script(script: &str) -> Self {
-        let script = Script::parse(script).expect("the script is RON");
-        let scripts = Scripts::default().with("test", script);
-        let models = Models::default().with("scripted", Arc::new(scripts));
-        Self::with(Arc::new(models), Arc::new(SystemClock::default())).await
+        Self::with(scripted(script), Arc::new(SystemClock::default())).await
     }
 
     /// A house with these models and this clock.
