@@ -17,8 +17,8 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// What the disk holds of a scope's journal after this crash: all that was synced; of the rest some blocks, with
-    /// zeros where a block before a surviving one was lost.
+    /// What the disk holds of a scope's journal after this crash: all that was synced; of the rest some blocks up to
+    /// some length, with zeros where a block was lost.
     #[must_use]
     pub fn of(self, journal: &MemoryJournal, scope: ScopeId) -> Vec<u8> {
         let (mut left, synced) = journal.bytes_and_synced(scope);
@@ -31,18 +31,18 @@ impl Crash {
             x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             x ^ (x >> 31)
         };
-        let mut end = synced;
+        // The file ends anywhere after what was synced; inside, from half of the blocks to hardly one is lost.
+        let unsynced = left.len() - synced;
+        left.truncate(synced + (throw() % (unsynced as u64 + 1)) as usize);
+        let one_in = 2 + throw() % 32;
         let mut start = synced;
         while start < left.len() {
             let next = left.len().min(start + BLOCK);
-            if throw() % 3 == 0 {
+            if throw() % one_in == 0 {
                 left.iter_mut().take(next).skip(start).for_each(|byte| *byte = 0);
-            } else {
-                end = next;
             }
             start = next;
         }
-        left.truncate(end);
         left
     }
 }

@@ -176,7 +176,6 @@ impl<D: Domain> Drop for Fixture<D> {
         self.journal.open();
         self.journal.release_syncs();
         let root = if self.guarded && !thread::panicking() {
-            self.fence();
             // Stopping writes what was accepted, so the journal is read after it, and the root too.
             self.engine.stop();
             self.reader.root()
