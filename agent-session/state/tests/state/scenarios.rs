@@ -131,7 +131,7 @@ scenarios! {
         world.finish(vec![finished(0, call_block("bash", 0)), began(1)], StopReason::Length);
         world.expect_turn(T::Connecting);
         let (id, call) = world.session().calls.get_max().cloned().unwrap();
-        assert_eq!((call.state, call.evidence.clone()), (C::Failed, None));
+        assert_eq!((call.state, call.evidence()), (C::Failed, None));
         assert!(world.said()[2].starts_with("error: Not run: the answer reached its limit"), "{id}");
     }
 
