@@ -63,6 +63,13 @@ impl Members {
 
     /// All that run now, without the keeper: those below it, and, where it may be gone, `kin` by session and mark.
     fn seen(&self, kin: bool) -> Vec<Seen> {
+        // Most commands leave nothing behind, and then this one file says so (`proc_tid_children(5)`: as a list it may
+        // miss some while processes end, but not the first one).
+        let keeper = self.keeper;
+        if !kin && fs::read(format!("/proc/{keeper}/task/{keeper}/children")).is_ok_and(|all| all.is_empty())
+        {
+            return Vec::new();
+        }
         let mut stats: BTreeMap<i32, Stat> = BTreeMap::new();
         let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -178,6 +178,12 @@ async fn long_output_is_told_from_its_end_and_kept_whole() {
     let got = bash(&work, "for n in $(seq 51); do printf '%1023s\\n' $n; done").await;
     assert_eq!(got.text.lines().filter(|line| line.len() == 1023).count(), 50);
     assert_eq!(command(&got).output.unwrap().len, 51 * 1024);
+    // A last line without an end is one too many as well.
+    let got = bash(&work, "seq 1 2000; printf x").await;
+    assert_eq!(
+        (command(&got).truncated, command(&got).output.unwrap().len),
+        (true, 8894)
+    );
     // What just fits is not kept.
     let got = bash(&work, "seq 1 2000").await;
     assert_eq!((command(&got).truncated, command(&got).output), (false, None));
@@ -403,10 +409,10 @@ async fn calls_beside_each_other_end_only_their_own() {
     let calls: Vec<_> = (0..8)
         .map(|n| {
             let work = Arc::clone(&work);
-            // Half of them leave something behind, all of them with the same id.
+            // All of them run at the same time and with the same id; half of them leave something behind.
+            let leave = if n % 2 == 0 { "sleep 1000 &" } else { "" };
             let script = format!(
-                "{} for n in 1 2 3 4 5; do :; /bin/sleep 0.02; done; echo {n}",
-                if n % 2 == 0 { "sleep 1000 &" } else { "" }
+                ": > begun-{n}; {leave} until [ \"$(echo begun-* | wc -w)\" = 8 ]; do :; done; echo {n}"
             );
             tokio::spawn(async move { bash(&work, &script).await })
         })
