@@ -206,13 +206,13 @@ pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
                 })
                 .collect();
         }
+        let first = found.is_empty();
         for process in &seen {
-            let is_new = found
-                .insert((process.started, process.pid), process.name.clone())
-                .is_none();
+            found.insert((process.started, process.pid), process.name.clone());
             if elapsed >= grace {
                 send(process, Signal::KILL);
-            } else if is_new {
+            } else if first {
+                // Once: what they start now is to tidy up with, and may do so.
                 send(process, Signal::TERM);
                 // One that is stopped would not hear of it.
                 send(process, Signal::CONT);

@@ -214,6 +214,20 @@ async fn a_command_that_never_ends_is_ended() {
     }
 }
 
+#[tokio::test]
+async fn last_words_may_be_long_and_take_programs() {
+    let mut work = Workspace::new();
+    work.context.limits.grace = Duration::from_secs(30);
+    let tidy = r#"printf "%300000s" x; sh -c "echo tidied"; exit 0"#;
+    let script = format!("trap '{tidy}' TERM; while :; do sleep 1000 & wait; done");
+    let got = soon(work.call("bash", json!({"command": script, "timeout": 1}))).await;
+    assert!(got.text.contains("tidied\n"), "{}", got.text);
+    assert_eq!(
+        (command(&got).output_bytes, command(&got).end),
+        (300_007, End::TimedOut(1000))
+    );
+}
+
 /// Ways to leave a child behind. Each prints its id as soon as that child is out of reach.
 const LEAVERS: [&str; 6] = [
     "sleep 1000 & echo $!",
