@@ -1,6 +1,6 @@
 //! What a model can do in a workspace: a closed set of tools, their schemas, and running them.
 //!
-//! A call is run in two steps with a decision in between: [`evidence`] finds out what the call is about, and [`run`]
+//! A call is run in two steps with a decision in between: [`evidence()`] finds out what the call is about, and [`run`]
 //! does it, on the very path that the evidence named. Both know nothing of sessions.
 
 use std::fmt;

@@ -63,6 +63,13 @@ impl Members {
 
     /// All that run now, without the keeper: those below it, and, where it may be gone, `kin` by session and mark.
     fn seen(&self, kin: bool) -> Vec<Seen> {
+        // Most commands leave nothing behind, and then this one file says so (`proc_tid_children(5)`: as a list it may
+        // miss some while processes end, but not the first one).
+        let keeper = self.keeper;
+        if !kin && fs::read(format!("/proc/{keeper}/task/{keeper}/children")).is_ok_and(|all| all.is_empty())
+        {
+            return Vec::new();
+        }
         let mut stats: BTreeMap<i32, Stat> = BTreeMap::new();
         let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -199,13 +206,13 @@ pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
                 })
                 .collect();
         }
+        let first = found.is_empty();
         for process in &seen {
-            let is_new = found
-                .insert((process.started, process.pid), process.name.clone())
-                .is_none();
+            found.insert((process.started, process.pid), process.name.clone());
             if elapsed >= grace {
                 send(process, Signal::KILL);
-            } else if is_new {
+            } else if first {
+                // Once: what they start now is to tidy up with, and may do so.
                 send(process, Signal::TERM);
                 // One that is stopped would not hear of it.
                 send(process, Signal::CONT);
