@@ -355,7 +355,8 @@ fn evidence_says_what_is_there() {
         work.evidence("bash", &json!({"command": "ls ~"})),
         Evidence::Command(CommandEvidence {
             command: "ls ~".to_owned(),
-            directory: work.root.clone()
+            directory: work.root.clone(),
+            timeout: None,
         })
     );
 }
