@@ -92,9 +92,6 @@ pub(crate) fn resolve(base: &Path, requested: &str) -> Result<PathBuf, Unresolva
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         resolved = next;
                     }
-                    Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                        return Err(Unresolvable::NotADirectory(resolved));
-                    }
                     Err(error) => return Err(unlookable(&next, &error)),
                 }
             }
