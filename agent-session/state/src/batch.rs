@@ -81,7 +81,7 @@ pub(crate) fn stop(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Settles all calls as after the end of the process.
+/// Settles all calls as after the end of the process. Recovery itself closes their effects.
 pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     for id in of_batch(draft, |state| !state.is_terminal()) {
         let call = known(draft, id)?;
@@ -91,9 +91,6 @@ pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
         );
         let trigger = if live { Trigger::Abandon } else { Trigger::Withdraw };
         let outcome = told::abandoned(live && !repeatable);
-        if let Some(effect) = call.effect {
-            draft.close(effect);
-        }
         advance(draft, id, trigger, Some(outcome))?;
     }
     Ok(())
