@@ -15,7 +15,7 @@ use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
 use crate::state::Session;
-use crate::turn;
+use crate::{batch, turn};
 
 /// What people do with a session as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +135,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 Setting::Model(model) if model.value.is_none() => return Err(Rejection::NoModel),
                 Setting::MaxSteps(steps) if steps.value == 0 => return Err(Rejection::NoSteps),
                 _ => draft.fact(Fact::Set(setting.clone()).into()),
+            }
+            if matches!(setting, Setting::Mode(_) | Setting::Attended(_)) {
+                batch::judge_again(draft)?;
             }
         }
         Event::Closed => advance(draft, Trigger::Close)?,
