@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::context::SystemPart;
+use glasswork_agent_core::context::{Calibration, SystemPart};
 use glasswork_agent_core::session::{Condition, Intent, SessionChart, State, Trigger};
 use glasswork_agent_core::turn as turn_chart;
 use glasswork_ai::model::ToolSpec;
@@ -92,7 +92,14 @@ impl Fact {
                 meta.created = moment.at;
             }
             Self::Titled { title } => Arc::make_mut(&mut session.meta).title = Some(Arc::clone(title)),
-            Self::Set(setting) => Arc::make_mut(&mut session.settings).set(setting.clone()),
+            Self::Set(setting) => {
+                let before = session.settings.model.value.clone();
+                Arc::make_mut(&mut session.settings).set(setting.clone());
+                if session.settings.model.value != before {
+                    // Another model counts otherwise.
+                    session.context.calibrate(Calibration::default());
+                }
+            }
             Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
             Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
             Self::Moved { to, .. } => session.state = *to,
