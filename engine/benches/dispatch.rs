@@ -174,6 +174,29 @@ fn bare(cars: usize, changes: usize) -> Busy {
     time
 }
 
+/// An append to one of many conversations, bare: a persistent root whose predecessor is held, and nothing else.
+fn append(sessions: usize, appends: usize) -> Busy {
+    type Session = im::Vector<Arc<String>>;
+    let message = |number: usize| Arc::new(format!("message {number}, of about as many bytes as a fact has"));
+    let ids: Vec<_> = (0..sessions).map(|_| ScopeId::mint()).collect();
+    let mut root: OrdMap<ScopeId, Arc<Session>> = OrdMap::new();
+    for id in &ids {
+        root.insert(*id, Arc::new((0..usize::from(FLOORS)).map(message).collect()));
+    }
+    let mut previous = root.clone();
+    let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    let time = measured(name.trim(), appends, || {
+        for number in 0..appends {
+            let mut next = root.clone();
+            let session = next.get_mut(&ids[number % ids.len()]).unwrap();
+            Arc::make_mut(session).push_back(message(number));
+            previous = std::mem::replace(&mut root, next);
+        }
+    });
+    black_box((previous, root));
+    time
+}
+
 /// Round trips of one asynchronous task, in nanoseconds, sorted.
 fn round_trips(house: &House, trips: usize) -> Vec<f64> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -212,25 +235,28 @@ fn main() {
     for cars in [1, 1_000] {
         let house = house(cars);
         busy(&house, 20_000);
-        let (mut engine, mut alone) = (vec![], vec![]);
+        let (mut engine, mut alone, mut appended) = (vec![], vec![], vec![]);
         // Side by side, so that both meet the same machine.
         for _ in 0..ROUNDS {
             engine.push(busy(&house, 20_000));
             alone.push(bare(cars, 20_000));
+            appended.push(append(cars, 20_000));
         }
-        let (engine, alone) = (medians(&engine), medians(&alone));
+        let (engine, alone, appended) = (medians(&engine), medians(&alone), medians(&appended));
         let trips = round_trips(&house, 20_000);
         println!("{cars} x {FLOORS}");
         row("writer, per dispatch, on the processor", engine.cpu / 1e3, "µs");
         row("writer, per dispatch, by the clock", engine.wall / 1e3, "µs");
         row("dispatches", 1e6 / engine.wall, "k/s");
         row("six stages, median", stages(&house) / 1e3, "µs");
+        row("bare append, previous root held", appended.cpu / 1e3, "µs");
+        row("ratio to the bare append", engine.cpu / appended.cpu, "");
         row(
-            "bare append, previous root held, on the processor",
+            "bare change of the same state, previous root held",
             alone.cpu / 1e3,
             "µs",
         );
-        row("ratio to the bare append", engine.cpu / alone.cpu, "");
+        row("ratio to the bare change", engine.cpu / alone.cpu, "");
         row("round trip from a task, p50", trips[trips.len() / 2] / 1e3, "µs");
         row(
             "round trip from a task, p99",
