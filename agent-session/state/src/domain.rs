@@ -3,11 +3,25 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, TurnId};
-use glasswork_engine::envelope::Deadline;
+use glasswork_agent_core::session::SessionChart;
+use glasswork_agent_core::tool_call::ToolCallChart;
+use glasswork_agent_core::turn::TurnChart;
+use glasswork_ai::failure::{Failure, FailureClass};
+use glasswork_ai::stream::StreamEvent;
+use glasswork_engine::chart::Chart;
+use glasswork_engine::domain::{Class, Decision, Domain, Durability, Loss, Transition};
+use glasswork_engine::envelope::{Context, Deadline, EffectKey, Moment, Origin, ScopeId};
 use serde::{Deserialize, Serialize};
 
+use crate::draft::Draft;
+use crate::effect::Effect;
+use crate::evidence::Evidence;
+use crate::invariant::{self, Breach};
+use crate::permission::{self, Grant};
 use crate::queue::Lane;
-use crate::{host, model, prompt, recovery, session, tools, turn};
+use crate::rejection::Rejection;
+use crate::state::{Kind, Scope, Session};
+use crate::{evolve, host, model, prompt, recovery, session, tools, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,4 +94,282 @@ pub enum Reply {
         /// The words, in the order in which they were said.
         returned: Vec<Arc<str>>,
     },
+}
+
+macro_rules! into_fact {
+    ($($family:ident::$variant:ident),*) => {
+        $(impl From<$family::Fact> for Fact {
+            fn from(fact: $family::Fact) -> Self {
+                Self::$variant(fact)
+            }
+        })*
+    };
+}
+
+into_fact!(
+    session::Session,
+    prompt::Prompt,
+    turn::Turn,
+    model::Model,
+    tools::Tools,
+    host::Host
+);
+
+impl Domain for Glasswork {
+    const SCHEMA: u32 = 1;
+
+    type Kind = Kind;
+    type State = Scope;
+    type Event = Event;
+    type Fact = Fact;
+    type Effect = Effect;
+    type Grant = Grant;
+    type DeadlineKey = DeadlineKey;
+    type Reply = Reply;
+    type Rejection = Rejection;
+    type Breach = Breach;
+
+    fn vacant(kind: Kind, scope: ScopeId) -> Scope {
+        match kind {
+            Kind::Session => Scope::Session(Arc::new(Session::vacant(scope))),
+            Kind::Host => Scope::Host(Arc::default()),
+        }
+    }
+
+    fn event_name(event: &Event) -> &'static str {
+        use model::Event as M;
+        use prompt::Event as P;
+        use session::Event as S;
+        use tools::Event as T;
+        match event {
+            Event::Session(S::Opened { .. }) => "opened",
+            Event::Session(S::Retitled { .. }) => "retitled",
+            Event::Session(S::SettingChanged(_)) => "setting_changed",
+            Event::Session(S::Closed) => "closed",
+            Event::Prompt(P::Prompted { .. }) => "prompted",
+            Event::Prompt(P::Steered { .. }) => "steered",
+            Event::Prompt(P::FollowedUp { .. }) => "followed_up",
+            Event::Prompt(P::Interrupted) => "interrupted",
+            Event::Prompt(P::Paused) => "paused",
+            Event::Prompt(P::Resumed) => "resumed",
+            Event::Prompt(P::Cancelled) => "cancelled",
+            Event::Model(M::Connected { .. }) => "connected",
+            Event::Model(M::Streamed { .. }) => "streamed",
+            Event::Model(M::Answered { .. }) => "answered",
+            Event::Tools(T::EvidenceGathered { .. }) => "evidence_gathered",
+            Event::Tools(T::Approved { .. }) => "approved",
+            Event::Tools(T::Refused { .. }) => "refused",
+            Event::Tools(T::ToolProgressed { .. }) => "tool_progressed",
+            Event::Tools(T::ToolSettled { .. }) => "tool_settled",
+            Event::Tools(T::ToolLost { .. }) => "tool_lost",
+            Event::DeadlineReached { .. } => "deadline_reached",
+            Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
+            Event::Host(host::Event::Started { .. }) => "host_started",
+            Event::Host(host::Event::Mounted(_)) => "session_mounted",
+            Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
+        }
+    }
+
+    fn permit(_: &Scope, event: &Event, origin: &Origin) -> Result<Grant, Grant> {
+        permission::permit(event, origin)
+    }
+
+    fn decide(state: &Scope, event: &Event, context: &Context<'_>) -> Result<Decision<Self>, Rejection> {
+        match (state, event) {
+            (Scope::Host(host), Event::Host(event)) => {
+                let facts = host::decide(host, event);
+                Ok(Decision::of(
+                    facts.into_iter().map(Fact::from).collect(),
+                    Reply::Done,
+                ))
+            }
+            (Scope::Session(session), event) if !matches!(event, Event::Host(_)) => {
+                decide_session(session, event, context)
+            }
+            (scope, event) => Err(Rejection::WrongScope {
+                event: Self::event_name(event),
+                scope: match scope {
+                    Scope::Session(_) => "session",
+                    Scope::Host(_) => "host",
+                },
+            }),
+        }
+    }
+
+    fn evolve(state: &mut Scope, fact: &Fact, moment: Moment) {
+        match (state, fact) {
+            (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
+            (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(_), _) => {}
+        }
+    }
+
+    fn check(state: &Scope, facts: &[Fact]) -> Result<(), Breach> {
+        match state {
+            Scope::Session(session) => invariant::check(session, facts),
+            Scope::Host(_) => Ok(()),
+        }
+    }
+
+    fn audit(state: &Scope) -> Result<(), Breach> {
+        match state {
+            Scope::Session(session) => invariant::audit(session),
+            Scope::Host(_) => Ok(()),
+        }
+    }
+
+    fn row(fact: &Fact) -> Option<Transition<'_>> {
+        let (chart, row) = match fact {
+            Fact::Session(session::Fact::Moved { row, .. }) => (SessionChart::NAME, row),
+            Fact::Turn(turn::Fact::Moved { row, .. }) => (TurnChart::NAME, row),
+            Fact::Tools(tools::Fact::Moved { row, .. }) => (ToolCallChart::NAME, row),
+            _ => return None,
+        };
+        Some(Transition { chart, row })
+    }
+
+    fn deadlines(state: &Scope, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
+        let Scope::Session(session) = state else { return };
+        if session.open_turn().is_none() {
+            return;
+        }
+        if let Some(wait) = session.attempt().and_then(|attempt| attempt.wait.as_ref()) {
+            each(DeadlineKey::Attempt, wait.deadline);
+        }
+        for (id, call) in session.batch() {
+            if let Some(deadline) = call.deadline {
+                each(DeadlineKey::Call(id), deadline);
+            }
+        }
+    }
+
+    fn deadline_reached(key: DeadlineKey, deadline: Deadline) -> Event {
+        Event::DeadlineReached { key, deadline }
+    }
+
+    fn class(effect: &Effect) -> Class {
+        effect.class()
+    }
+
+    fn lost(_: EffectKey, effect: &Effect, loss: Loss) -> Event {
+        // A refused result would be refused again.
+        let (class, message) = match loss {
+            Loss::RunnerGone => (
+                FailureClass::Transport,
+                "its runner ended without a word".to_owned(),
+            ),
+            Loss::ResultRefused(reason) => (
+                FailureClass::Protocol,
+                format!("its result was refused: {reason}"),
+            ),
+        };
+        match effect {
+            Effect::CallModel { .. } => Event::Model(model::Event::Answered {
+                body: None,
+                steps: vec![],
+                outcome: model::Outcome::Failed(Failure {
+                    class,
+                    message: format!("the request to the model was lost: {message}").into(),
+                    status: None,
+                    retry_after_ms: None,
+                }),
+            }),
+            Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
+                call: *call,
+                evidence: Arc::new(Evidence::Misfit {
+                    message: format!("Not run: what this call would touch is not known: {message}").into(),
+                }),
+            }),
+            Effect::RunTool { call, .. } => Event::Tools(tools::Event::ToolLost {
+                call: *call,
+                message: message.into(),
+            }),
+        }
+    }
+
+    fn recover(state: &Scope, open: &[(EffectKey, &Effect)]) -> Vec<Event> {
+        let Scope::Session(session) = state else {
+            return vec![];
+        };
+        let open = open.iter().map(|(key, _)| *key).collect();
+        let found = recovery::recover(session, open);
+        found
+            .into_iter()
+            .map(|(_, event)| Event::Recovery(event))
+            .collect()
+    }
+
+    fn merge_progress(waiting: &mut Event, later: Event) {
+        use model::Event::{Connected, Streamed};
+        match (waiting, later) {
+            (
+                Event::Model(Streamed { body, steps }),
+                Event::Model(Streamed {
+                    body: newer,
+                    steps: more,
+                }),
+            ) => {
+                steps.extend(more);
+                *body = newer.or_else(|| body.take());
+            }
+            (waiting @ Event::Model(Connected { .. }), Event::Model(Streamed { body: newer, steps })) => {
+                let body = match waiting {
+                    Event::Model(Connected { body }) => newer.or_else(|| body.take()),
+                    _ => newer,
+                };
+                *waiting = Event::Model(Streamed { body, steps });
+            }
+            (waiting, later) => *waiting = later,
+        }
+    }
+
+    fn is_urgent(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::Prompt(prompt::Event::Interrupted | prompt::Event::Cancelled)
+        )
+    }
+
+    fn is_delta(event: &Event) -> bool {
+        match event {
+            Event::Model(model::Event::Streamed { body: None, steps }) => steps
+                .iter()
+                .all(|step| matches!(step, StreamEvent::BlockStarted { .. } | StreamEvent::Delta { .. })),
+            Event::Tools(tools::Event::ToolProgressed { .. }) => true,
+            _ => false,
+        }
+    }
+
+    fn acknowledged(event: &Event) -> Durability {
+        match event {
+            Event::Session(_) | Event::Prompt(_) => Durability::Synced,
+            Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            Event::Tools(_)
+            | Event::Model(_)
+            | Event::DeadlineReached { .. }
+            | Event::Recovery(_)
+            | Event::Host(_) => Durability::Written,
+        }
+    }
+}
+
+fn decide_session(
+    session: &Arc<Session>,
+    event: &Event,
+    context: &Context<'_>,
+) -> Result<Decision<Glasswork>, Rejection> {
+    let mut draft = Draft::new(session, context);
+    let reply = match event {
+        Event::Session(event) => session::decide(&mut draft, event)?,
+        Event::Prompt(event) => prompt::decide(&mut draft, event)?,
+        Event::Model(event) => model::decide(&mut draft, event)?,
+        Event::Tools(event) => tools::decide(&mut draft, event)?,
+        Event::DeadlineReached { key, deadline } => match key {
+            DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
+            DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
+        },
+        Event::Recovery(event) => recovery::decide(&mut draft, event)?,
+        Event::Host(_) => Reply::Done,
+    };
+    Ok(draft.decide(reply))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_engine::envelope::{ScopeId, Timestamp};
+use glasswork_engine::envelope::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -71,4 +71,39 @@ pub enum Fact {
     Mounted(ScopeId),
     /// A session is not mounted any more.
     Unmounted(ScopeId),
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, host: &mut Host, moment: Moment) {
+        match self {
+            Self::Started { version, providers } => {
+                *host = Host {
+                    version: Arc::clone(version),
+                    started: moment.at,
+                    providers: providers.clone(),
+                    mounted: OrdSet::new(),
+                };
+            }
+            Self::Mounted(scope) => {
+                host.mounted.insert(*scope);
+            }
+            Self::Unmounted(scope) => {
+                host.mounted.remove(scope);
+            }
+        }
+    }
+}
+
+/// Decides what happens to the host.
+pub(crate) fn decide(host: &Host, event: &Event) -> Vec<Fact> {
+    match event {
+        Event::Started { version, providers } => vec![Fact::Started {
+            version: Arc::clone(version),
+            providers: providers.clone(),
+        }],
+        Event::Mounted(scope) if host.mounted.contains(scope) => vec![],
+        Event::Mounted(scope) => vec![Fact::Mounted(*scope)],
+        Event::Unmounted(scope) if host.mounted.contains(scope) => vec![Fact::Unmounted(*scope)],
+        Event::Unmounted(_) => vec![],
+    }
 }

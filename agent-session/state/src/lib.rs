@@ -5,9 +5,12 @@
 
 pub mod call;
 pub mod domain;
+mod draft;
 pub mod effect;
 pub mod evidence;
+mod evolve;
 pub mod host;
+pub mod invariant;
 pub mod judge;
 pub mod keys;
 pub mod model;
@@ -16,11 +19,14 @@ pub mod prompt;
 pub mod queue;
 pub mod recovery;
 pub mod rejection;
+mod retry;
 pub mod session;
 pub mod settings;
 pub mod state;
+mod told;
 pub mod tools;
 pub mod turn;
 pub mod usage;
+pub mod waiting;
 
 pub use domain::{DeadlineKey, Event, Fact, Glasswork, Reply};

@@ -2,13 +2,28 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::context::BodyRef;
+use glasswork_agent_core::answer::{Answer, Slot};
+use glasswork_agent_core::context::{BodyRef, Calibration};
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::tool_call;
+use glasswork_agent_core::tree::{Assistant, Body};
+use glasswork_agent_core::turn::{State, Trigger};
 use glasswork_ai::conversation::Block;
-use glasswork_ai::failure::Failure;
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
+use glasswork_engine::envelope::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::state::AttemptWait;
+use crate::call::Call;
+use crate::domain::Reply;
+use crate::draft::Draft;
+use crate::effect::Effect;
+use crate::rejection::Rejection;
+use crate::state::{AttemptWait, Session, Wait};
+use crate::{retry, turn, usage};
+
+/// The largest block that a session takes, in bytes: a line of the journal holds it twice, as event and as fact.
+pub const BLOCK_BYTES: usize = 384 * 1024;
 
 /// What comes of the effect that sends a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,19 +95,421 @@ pub enum Fact {
     BlockFinished(u32, Block),
     /// Tokens so far.
     Counted(Usage),
-    /// The answer's complete blocks are an entry; its tool calls are proposed.
+    /// The complete blocks are an entry, if there are any, and their tool calls are proposed. The entry is marked
+    /// as cancelled unless the answer was complete.
     AnswerKept {
         /// Number of the entry among those of this commit.
         #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
         entry: u16,
-        /// Why the model stopped; `None` where it was cancelled.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stop: Option<StopReason>,
     },
     /// The answer is complete.
-    Finished,
+    Finished(StopReason),
     /// The attempt failed, and what had arrived is dropped.
     Failed(Failure),
     /// The attempt was dropped.
     Dropped,
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
+        match self {
+            Self::Called { effect, after_ms } => {
+                let effect = EffectKey {
+                    seq: moment.seq,
+                    ordinal: *effect,
+                };
+                session.begin_attempt(effect, wait(AttemptWait::Connect, *after_ms, moment));
+            }
+            Self::Sent(body) => {
+                if let Some(prepared) = session.attempted_mut() {
+                    prepared.body = Some(body.clone());
+                }
+            }
+            Self::Waits { on, after_ms } => {
+                if let Some(attempt) = session.attempt_mut() {
+                    attempt.wait = Some(wait(*on, *after_ms, moment));
+                }
+            }
+            Self::BlockBegan(index, kind) => {
+                session.hear(moment, |answer| answer.start(*index, kind.clone()));
+            }
+            Self::Grew(index, text) => session.hear(moment, |answer| answer.grow(*index, text)),
+            Self::BlockFinished(index, block) => {
+                session.hear(moment, |answer| answer.finish(*index, block.clone()));
+            }
+            Self::Counted(usage) => session.hear(moment, |answer| answer.usage = Some(*usage)),
+            Self::AnswerKept { entry } => session.keep_answer(*entry, moment),
+            Self::Finished(stop) => {
+                session.close_attempt(false);
+                if let Some(turn) = session.turn_mut() {
+                    turn.answer_due = false;
+                }
+                if let Some(attempt) = session.attempt_mut() {
+                    attempt.stop = Some(stop.clone());
+                }
+            }
+            Self::Failed(failure) => {
+                session.close_attempt(true);
+                if let Some(attempt) = session.attempt_mut() {
+                    attempt.answer = Answer::default();
+                    attempt.failure = Some(failure.clone());
+                }
+            }
+            Self::Dropped => session.close_attempt(false),
+        }
+    }
+}
+
+fn wait(on: AttemptWait, after_ms: u64, moment: Moment) -> Wait {
+    let deadline = deadline(after_ms, moment);
+    Wait { on, deadline }
+}
+
+pub(crate) fn deadline(after_ms: u64, moment: Moment) -> Deadline {
+    Deadline {
+        set_by: moment.seq,
+        set_at: moment.at,
+        after_ms,
+    }
+}
+
+impl Session {
+    fn attempted_mut(&mut self) -> Option<&mut glasswork_agent_core::context::Prepared> {
+        let request = self.attempt()?.request;
+        self.requests.get_mut(&request).map(Arc::make_mut)
+    }
+
+    fn begin_attempt(&mut self, effect: EffectKey, wait: Wait) {
+        let Some(attempt) = self.attempt_mut() else { return };
+        attempt.number = attempt.number.saturating_add(1);
+        attempt.effect = Some(effect);
+        attempt.wait = Some(wait);
+        attempt.answer = Answer::default();
+        attempt.stop = None;
+        attempt.failure = None;
+        let number = attempt.number;
+        let Some(prepared) = self.attempted_mut() else {
+            return;
+        };
+        prepared.attempts = number;
+        let model = prepared.model.clone();
+        self.usage.model(&model).attempts += 1;
+    }
+
+    /// The attempt has ended: what it cost is accounted for.
+    fn close_attempt(&mut self, failed: bool) {
+        let Some(attempt) = self.attempt_mut() else { return };
+        attempt.effect = None;
+        attempt.wait = None;
+        let counted = attempt.answer.usage;
+        let Some(prepared) = self.attempted_mut() else {
+            return;
+        };
+        if let Some(counted) = &counted {
+            usage::add(&mut prepared.usage, counted);
+        }
+        let (model, tokens) = (prepared.model.clone(), prepared.plan.tokens);
+        let entry = self.usage.model(&model);
+        entry.failed += u64::from(failed);
+        if let Some(counted) = counted {
+            usage::add(&mut entry.tokens, &counted);
+            if counted.input_total() > 0 {
+                self.context.calibrate(Calibration {
+                    counted: tokens,
+                    reported: counted.input_total(),
+                });
+            }
+        }
+    }
+
+    fn hear(&mut self, moment: Moment, change: impl FnOnce(&mut Answer)) {
+        let Some(attempt) = self.attempt_mut() else { return };
+        change(&mut attempt.answer);
+        if let Some(wait) = attempt
+            .wait
+            .as_mut()
+            .filter(|wait| wait.on == AttemptWait::Stream)
+        {
+            wait.deadline.set_by = moment.seq;
+            wait.deadline.set_at = moment.at;
+        }
+    }
+
+    fn keep_answer(&mut self, ordinal: u16, moment: Moment) {
+        let Some(attempt) = self.attempt_mut() else { return };
+        let answer = std::mem::take(&mut attempt.answer);
+        let (stop, request) = (attempt.stop.clone(), attempt.request);
+        let blocks: Vec<Block> = answer.finished().cloned().collect();
+        let Some(prepared) = self.requests.get(&request) else {
+            return;
+        };
+        if blocks.is_empty() {
+            return;
+        }
+        let kept = Assistant {
+            blocks,
+            model: prepared.model.clone(),
+            request,
+            usage: answer.usage,
+            cancelled: stop.is_none(),
+            stop,
+        };
+        let entry = EntryId {
+            seq: moment.seq,
+            ordinal,
+        };
+        let Some(turn) = self.turn_mut() else { return };
+        let id = turn.id;
+        turn.batch = kept.calls().map(|(block, _)| Call::id(entry, block)).collect();
+        for (block, call) in kept.calls() {
+            let call = Call {
+                turn: id,
+                entry,
+                call: call.clone(),
+                state: tool_call::State::Proposed,
+                since: moment.at,
+                effect: None,
+                deadline: None,
+                evidence: None,
+                judgement: None,
+                answer: None,
+                timed_out: false,
+                tail: None,
+                outcome: None,
+                result: None,
+            };
+            self.calls.insert(Call::id(entry, block), Arc::new(call));
+        }
+        let body = Body::Assistant(kept);
+        self.context.append(entry, moment.seq, &body);
+        self.tree.append(entry, moment.at, body);
+    }
+}
+
+/// Decides what comes of the effect that sends a request.
+pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
+    let effect = own_effect(draft)?;
+    match event {
+        Event::Connected { body } => {
+            sent(draft, body.as_ref());
+            turn::advance(draft, Trigger::Connected)?;
+        }
+        Event::Streamed { body, steps } => {
+            sent(draft, body.as_ref());
+            if draft
+                .session
+                .open_turn()
+                .is_some_and(|turn| turn.state == State::Connecting)
+            {
+                turn::advance(draft, Trigger::Connected)?;
+            }
+            if let Err(failure) = hear(draft, steps) {
+                draft.close(effect);
+                fail(draft, failure)?;
+            }
+        }
+        Event::Answered { body, steps, outcome } => {
+            sent(draft, body.as_ref());
+            let heard = hear(draft, steps);
+            match (heard, outcome) {
+                (Err(failure), _) => fail(draft, failure)?,
+                (Ok(()), Outcome::Failed(failure)) => fail(draft, failure.clone())?,
+                (Ok(()), Outcome::Finished(stop)) => match unfinished(draft, stop) {
+                    Some(failure) => fail(draft, failure)?,
+                    None => {
+                        draft.fact(Fact::Finished(stop.clone()).into());
+                        turn::advance(draft, Trigger::Answered)?;
+                    }
+                },
+            }
+        }
+    }
+    Ok(Reply::Done)
+}
+
+fn own_effect(draft: &Draft<'_>) -> Result<EffectKey, Rejection> {
+    let Origin::Effect(key) = draft.context.origin else {
+        return Err(Rejection::NoTurn);
+    };
+    draft.session.open_turn().ok_or(Rejection::NoTurn)?;
+    let current = draft.session.attempt().and_then(|attempt| attempt.effect);
+    if current == Some(*key) {
+        Ok(*key)
+    } else {
+        Err(Rejection::NotYours(*key))
+    }
+}
+
+fn sent(draft: &mut Draft<'_>, body: Option<&BodyRef>) {
+    if let Some(body) = body {
+        draft.fact(Fact::Sent(body.clone()).into());
+    }
+}
+
+/// Takes pieces of the answer in.
+fn hear(draft: &mut Draft<'_>, steps: &[StreamEvent]) -> Result<(), Failure> {
+    let first = draft
+        .session
+        .attempt()
+        .and_then(|attempt| attempt.wait.as_ref())
+        .is_some_and(|wait| wait.on == AttemptWait::FirstToken);
+    let says = |step: &StreamEvent| {
+        matches!(
+            step,
+            StreamEvent::BlockStarted { .. } | StreamEvent::Delta { .. } | StreamEvent::BlockFinished { .. }
+        )
+    };
+    if first && steps.iter().any(says) {
+        let on = AttemptWait::Stream;
+        let after_ms = draft.session.settings.idle_timeout_ms.value;
+        draft.fact(Fact::Waits { on, after_ms }.into());
+    }
+    let mut steps = steps.iter().peekable();
+    while let Some(step) = steps.next() {
+        match step {
+            // What the effect itself reports says more than these.
+            StreamEvent::Started { .. } | StreamEvent::Finished(_) | StreamEvent::Failed(_) => {}
+            StreamEvent::BlockStarted { index, kind } => {
+                draft.fact(Fact::BlockBegan(*index, kind.clone()).into());
+            }
+            StreamEvent::Delta { index, text } => {
+                let mut grown = Arc::clone(text);
+                let mut joined: Option<String> = None;
+                while let Some(StreamEvent::Delta { text: more, .. }) = steps
+                    .next_if(|next| matches!(next, StreamEvent::Delta { index: same, .. } if same == index))
+                {
+                    joined.get_or_insert_with(|| grown.to_string()).push_str(more);
+                }
+                if let Some(joined) = joined {
+                    grown = joined.into();
+                }
+                draft.fact(Fact::Grew(*index, grown).into());
+            }
+            StreamEvent::BlockFinished { index, block } => {
+                let bytes = block_bytes(block);
+                if bytes > BLOCK_BYTES {
+                    return Err(too_large(bytes));
+                }
+                draft.fact(Fact::BlockFinished(*index, block.clone()).into());
+            }
+            StreamEvent::Usage(usage) => draft.fact(Fact::Counted(*usage).into()),
+        }
+    }
+    Ok(())
+}
+
+fn block_bytes(block: &Block) -> usize {
+    match block {
+        Block::Text(text) => text.len(),
+        Block::Thinking(thought) => {
+            let hidden = [&thought.signature, &thought.redacted];
+            let hidden = hidden.into_iter().flatten().map(|text| text.len()).sum::<usize>();
+            thought.text.len() + hidden
+        }
+        Block::ToolCall(call) => call.name.len() + call.arguments.len(),
+    }
+}
+
+fn too_large(bytes: usize) -> Failure {
+    Failure {
+        class: FailureClass::Invalid,
+        message: format!(
+            "the model wrote a block of {bytes} bytes; at most {BLOCK_BYTES} are taken; ask for smaller pieces"
+        )
+        .into(),
+        status: None,
+        retry_after_ms: None,
+    }
+}
+
+/// Why an answer that claims to be complete is not: only the limit of output tokens may cut a block.
+fn unfinished(draft: &Draft<'_>, stop: &StopReason) -> Option<Failure> {
+    let answer = &draft.session.attempt()?.answer;
+    let growing = answer
+        .blocks
+        .iter()
+        .find_map(|(index, slot)| matches!(slot, Slot::Growing { .. }).then_some(index))?;
+    (*stop != StopReason::Length).then(|| Failure {
+        class: FailureClass::Protocol,
+        message: format!("the answer ended, but its block {growing} was never completed").into(),
+        status: None,
+        retry_after_ms: None,
+    })
+}
+
+fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
+    draft.fact(Fact::Failed(failure).into());
+    turn::advance(draft, Trigger::AttemptFailed)
+}
+
+/// Decides that the deadline of the attempt was reached.
+pub(crate) fn deadline_reached(draft: &mut Draft<'_>, deadline: Deadline) -> Result<Reply, Rejection> {
+    draft.session.open_turn().ok_or(Rejection::NoTurn)?;
+    let attempt = draft.session.attempt().ok_or(Rejection::DeadlineMoved)?;
+    let wait = attempt.wait.as_ref().filter(|wait| wait.deadline == deadline);
+    let missing = match wait.ok_or(Rejection::DeadlineMoved)?.on {
+        AttemptWait::Backoff => {
+            turn::advance(draft, Trigger::BackoffOver)?;
+            return Ok(Reply::Done);
+        }
+        AttemptWait::Connect => "the server did not begin to answer",
+        AttemptWait::FirstToken => "no token arrived",
+        AttemptWait::Stream => "the answer stopped arriving",
+    };
+    if let Some(effect) = attempt.effect {
+        draft.close(effect);
+    }
+    let failure = Failure {
+        class: FailureClass::Timeout,
+        message: format!("{missing} within {} ms", deadline.after_ms).into(),
+        status: None,
+        retry_after_ms: None,
+    };
+    fail(draft, failure)?;
+    Ok(Reply::Done)
+}
+
+/// Sends the prepared request.
+pub(crate) fn call(draft: &mut Draft<'_>) {
+    let Some(attempt) = draft.session.attempt() else {
+        return;
+    };
+    let (request, attempt) = (attempt.request, attempt.number.saturating_add(1));
+    let effect = draft.effect(Effect::CallModel { request, attempt });
+    let after_ms = draft.session.settings.connect_timeout_ms.value;
+    draft.fact(Fact::Called { effect, after_ms }.into());
+}
+
+/// Waits for the first token.
+pub(crate) fn await_tokens(draft: &mut Draft<'_>) {
+    let on = AttemptWait::FirstToken;
+    let after_ms = draft.session.settings.first_token_timeout_ms.value;
+    draft.fact(Fact::Waits { on, after_ms }.into());
+}
+
+/// Waits before the next attempt.
+pub(crate) fn back_off(draft: &mut Draft<'_>) {
+    let Some(attempt) = draft.session.attempt() else {
+        return;
+    };
+    let (settings, context) = (&draft.session.settings, draft.context);
+    let after_ms = retry::delay_ms(attempt, settings, context.at, context.id);
+    let on = AttemptWait::Backoff;
+    draft.fact(Fact::Waits { on, after_ms }.into());
+}
+
+/// Adds the answer to the conversation.
+pub(crate) fn keep(draft: &mut Draft<'_>) {
+    let entry = draft.entries(1);
+    draft.fact(Fact::AnswerKept { entry }.into());
+}
+
+/// Drops the stream, if there is one, and keeps what is complete.
+pub(crate) fn drop_stream(draft: &mut Draft<'_>) {
+    let Some(effect) = draft.session.attempt().and_then(|attempt| attempt.effect) else {
+        return;
+    };
+    draft.close(effect);
+    draft.fact(Fact::Dropped.into());
+    keep(draft);
 }

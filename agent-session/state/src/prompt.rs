@@ -2,9 +2,20 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
+use glasswork_agent_core::tree::{Body, Via};
+use glasswork_agent_core::turn::Trigger;
+use glasswork_engine::envelope::{Moment, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::queue::Lane;
+use crate::domain::Reply;
+use crate::draft::Draft;
+use crate::keys::KEY_BYTES;
+use crate::queue::{Lane, Waiting};
+use crate::rejection::Rejection;
+use crate::state::Session;
+use crate::{session, turn};
 
 /// What people say to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +77,7 @@ pub enum Fact {
         /// The words.
         text: Arc<str>,
         /// Whose they are.
-        by: glasswork_engine::envelope::Origin,
+        by: Origin,
     },
     /// The first of the waiting words of a lane stand in the conversation.
     Taken {
@@ -90,4 +101,139 @@ pub enum Fact {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(crate) fn is_zero(number: &u16) -> bool {
     *number == 0
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
+        match self {
+            Self::Said { entry, text } => {
+                let text = Arc::clone(text);
+                let via = Via::Prompt;
+                session.say(moment, *entry, Body::Prompt { text, via });
+            }
+            Self::Queued { lane, text, by } => session.queue.lane_mut(*lane).push_back(Waiting {
+                text: Arc::clone(text),
+                by: by.clone(),
+                dispatch: moment.seq,
+                at: moment.at,
+            }),
+            Self::Taken { lane, count, entry } => {
+                let via = match lane {
+                    Lane::Steering => Via::Steering,
+                    Lane::FollowUp => Via::FollowUp,
+                };
+                for number in 0..*count {
+                    let Some(words) = session.queue.lane_mut(*lane).pop_front() else {
+                        break;
+                    };
+                    let text = words.text;
+                    session.say(moment, entry.saturating_add(number), Body::Prompt { text, via });
+                }
+            }
+            Self::SteeringReturned => {
+                let steering = std::mem::take(&mut session.queue.steering);
+                session.queue.returned.append(steering);
+            }
+            Self::Keyed { key } => session.keys.remember(Arc::clone(key), moment.seq),
+        }
+    }
+}
+
+impl Session {
+    /// Adds an entry to the conversation, to which the model owes an answer.
+    pub(crate) fn say(&mut self, moment: Moment, ordinal: u16, body: Body) -> EntryId {
+        let id = EntryId {
+            seq: moment.seq,
+            ordinal,
+        };
+        self.context.append(id, moment.seq, &body);
+        self.tree.append(id, moment.at, body);
+        if let Some(turn) = self.turn_mut() {
+            turn.answer_due = true;
+        }
+        id
+    }
+}
+
+/// Decides what people say to the agent.
+pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
+    match event {
+        Event::Prompted { text, max_steps, key } => {
+            listen(draft, text, key.as_ref())?;
+            if *max_steps == Some(0) {
+                return Err(Rejection::NoSteps);
+            }
+            draft.max_steps = *max_steps;
+            begin(draft)
+        }
+        Event::Steered { text, key } => {
+            listen(draft, text, key.as_ref())?;
+            queue(draft, Trigger::Steer)
+        }
+        Event::FollowedUp { text, key } => {
+            listen(draft, text, key.as_ref())?;
+            if draft.session.open_turn().is_some() {
+                return queue(draft, Trigger::FollowUp);
+            }
+            // It queues behind what waits already.
+            turn::queue(draft, Lane::FollowUp)?;
+            begin(draft)
+        }
+        Event::Interrupted => stop(draft, Trigger::Interrupt),
+        Event::Cancelled => stop(draft, Trigger::Cancel),
+        Event::Paused => turn::advance(draft, Trigger::Pause).map(|()| Reply::Done),
+        Event::Resumed => turn::advance(draft, Trigger::Resume).map(|()| Reply::Done),
+    }
+}
+
+/// Takes words in, unless they came before.
+fn listen(draft: &mut Draft<'_>, text: &Arc<str>, key: Option<&Arc<str>>) -> Result<(), Rejection> {
+    if let Some(key) = key {
+        if key.len() > KEY_BYTES {
+            return Err(Rejection::KeyTooLong);
+        }
+        if let Some(first) = draft.session.keys.first_use(key) {
+            return Err(Rejection::Repeated { first });
+        }
+    }
+    if text.trim().is_empty() {
+        return Err(Rejection::EmptyText);
+    }
+    if let Some(key) = key {
+        let key = Arc::clone(key);
+        draft.fact(Fact::Keyed { key }.into());
+    }
+    draft.words = Some(Arc::clone(text));
+    Ok(())
+}
+
+fn begin(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+    match draft.session.state {
+        SessionState::Vacant => return Err(Rejection::NotOpen),
+        SessionState::Busy => return Err(Rejection::Busy),
+        SessionState::Idle | SessionState::Closing | SessionState::Closed => {}
+    }
+    session::advance(draft, SessionTrigger::Begin)?;
+    let turn = draft.session.turn.as_ref().map(|turn| turn.id);
+    turn.map(Reply::Began).ok_or(Rejection::NoTurn)
+}
+
+fn queue(draft: &mut Draft<'_>, trigger: Trigger) -> Result<Reply, Rejection> {
+    let waited = draft.session.queue.follow_ups.len();
+    turn::advance(draft, trigger)?;
+    let follows = draft.session.queue.follow_ups.len() > waited;
+    Ok(Reply::Queued(if follows {
+        Lane::FollowUp
+    } else {
+        Lane::Steering
+    }))
+}
+
+fn stop(draft: &mut Draft<'_>, trigger: Trigger) -> Result<Reply, Rejection> {
+    let returned = draft.session.queue.returned.len();
+    turn::advance(draft, trigger)?;
+    let texts = draft.session.queue.returned.iter().skip(returned);
+    Ok(Reply::Stopping {
+        returned: texts.map(|words| Arc::clone(&words.text)).collect(),
+    })
 }

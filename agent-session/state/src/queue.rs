@@ -52,4 +52,11 @@ impl Queue {
             Lane::FollowUp => &self.follow_ups,
         }
     }
+
+    pub(crate) fn lane_mut(&mut self, lane: Lane) -> &mut Vector<Waiting> {
+        match lane {
+            Lane::Steering => &mut self.steering,
+            Lane::FollowUp => &mut self.follow_ups,
+        }
+    }
 }

@@ -1,7 +1,14 @@
 //! What is left open by a process that ended.
 
+use glasswork_agent_core::turn::{State, Trigger};
 use glasswork_engine::envelope::EffectKey;
 use serde::{Deserialize, Serialize};
+
+use crate::domain::Reply;
+use crate::draft::Draft;
+use crate::rejection::Rejection;
+use crate::state::Session;
+use crate::turn;
 
 /// What recovery found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,4 +20,33 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         open: Vec<EffectKey>,
     },
+}
+
+/// Decides what becomes of what a process left open.
+pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
+    let Event::Abandoned { open } = event;
+    if is_running(&draft.session) {
+        turn::advance(draft, Trigger::Abandon)?;
+    }
+    for effect in open {
+        draft.close(*effect);
+    }
+    Ok(Reply::Done)
+}
+
+/// The event that brings a session to rest, with the commit that left it open.
+pub(crate) fn recover(session: &Session, open: Vec<EffectKey>) -> Option<(u64, Event)> {
+    if open.is_empty() && !is_running(session) {
+        return None;
+    }
+    let began = session.turn.as_ref().map_or(0, |turn| turn.id.0);
+    let cause = open.iter().map(|effect| effect.seq).max().unwrap_or(began);
+    Some((cause, Event::Abandoned { open }))
+}
+
+/// A paused turn waits on nothing in the world, so it stays as it is.
+fn is_running(session: &Session) -> bool {
+    session
+        .open_turn()
+        .is_some_and(|turn| turn.state != State::Paused)
 }

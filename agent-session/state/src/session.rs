@@ -3,11 +3,19 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::context::SystemPart;
-use glasswork_agent_core::session::State;
+use glasswork_agent_core::session::{Condition, Intent, SessionChart, State, Trigger};
+use glasswork_agent_core::turn as turn_chart;
 use glasswork_ai::model::ToolSpec;
+use glasswork_engine::chart::{self, Conditions};
+use glasswork_engine::envelope::Moment;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Reply;
+use crate::draft::Draft;
+use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
+use crate::state::Session;
+use crate::turn;
 
 /// What people do with a session as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,4 +81,129 @@ pub enum Fact {
         /// Where it leads.
         to: State,
     },
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
+        match self {
+            Self::Placed { workspace } => {
+                let meta = Arc::make_mut(&mut session.meta);
+                meta.workspace = Arc::clone(workspace);
+                meta.created = moment.at;
+            }
+            Self::Titled { title } => Arc::make_mut(&mut session.meta).title = Some(Arc::clone(title)),
+            Self::Set(setting) => Arc::make_mut(&mut session.settings).set(setting.clone()),
+            Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
+            Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
+            Self::Moved { to, .. } => session.state = *to,
+        }
+    }
+}
+
+/// Decides what people do with a session as a whole.
+pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
+    match event {
+        Event::Opened {
+            workspace,
+            title,
+            settings,
+            system,
+            tools,
+        } => {
+            let first = draft.session.state == State::Vacant;
+            advance(draft, Trigger::Open)?;
+            if first {
+                let workspace = Arc::clone(workspace);
+                draft.fact(Fact::Placed { workspace }.into());
+            }
+            if let Some(title) = title {
+                retitle(draft, title);
+            }
+            for setting in settings.differences(&draft.session.settings) {
+                draft.fact(Fact::Set(setting).into());
+            }
+            put_head(draft, system, tools)?;
+        }
+        Event::Retitled { title } => {
+            open(draft)?;
+            retitle(draft, title);
+        }
+        Event::SettingChanged(setting) => {
+            open(draft)?;
+            match setting {
+                // A running turn relies upon there being a model.
+                Setting::Model(model) if model.value.is_none() => return Err(Rejection::NoModel),
+                Setting::MaxSteps(steps) if steps.value == 0 => return Err(Rejection::NoSteps),
+                _ => draft.fact(Fact::Set(setting.clone()).into()),
+            }
+        }
+        Event::Closed => advance(draft, Trigger::Close)?,
+    }
+    Ok(Reply::Done)
+}
+
+fn open(draft: &Draft<'_>) -> Result<(), Rejection> {
+    match draft.session.state {
+        State::Vacant | State::Closed => Err(Rejection::NotOpen),
+        State::Idle | State::Busy | State::Closing => Ok(()),
+    }
+}
+
+fn retitle(draft: &mut Draft<'_>, title: &Arc<str>) {
+    if draft.session.meta.title.as_ref() != Some(title) {
+        let title = Arc::clone(title);
+        draft.fact(Fact::Titled { title }.into());
+    }
+}
+
+fn put_head(draft: &mut Draft<'_>, system: &[SystemPart], tools: &[ToolSpec]) -> Result<(), Rejection> {
+    let mut names: Vec<&Arc<str>> = tools.iter().map(|tool| &tool.name).collect();
+    names.sort();
+    if let Some(twice) = names.windows(2).find_map(|pair| match pair {
+        [one, two] if one == two => Some(*one),
+        _ => None,
+    }) {
+        return Err(Rejection::ToolTwice(Arc::clone(twice)));
+    }
+    let head = draft.session.context.head();
+    if !head.system.iter().map(|part| &part.part).eq(system) {
+        let parts = system.to_vec();
+        draft.fact(Fact::SystemSet { parts }.into());
+    }
+    if !head.tools.iter().map(|part| &part.part).eq(tools) {
+        let tools = tools.to_vec();
+        draft.fact(Fact::ToolsSet { tools }.into());
+    }
+    Ok(())
+}
+
+/// Moves the session's chart, and does what the row asks for.
+pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rejection> {
+    let session = &draft.session;
+    let completed = session
+        .turn
+        .as_ref()
+        .is_some_and(|turn| turn.state == turn_chart::State::Completed);
+    let due = completed && !session.queue.follow_ups.is_empty();
+    let conditions = Conditions::NONE.with(Condition::FollowUpsDue, due);
+    let moved = chart::advance::<SessionChart>(session.state, trigger, conditions)?;
+    draft.fact(
+        Fact::Moved {
+            row: moved.row.into(),
+            to: moved.to,
+        }
+        .into(),
+    );
+    for intent in moved.intents {
+        match intent {
+            Intent::BeginTurn | Intent::BeginFollowUp => turn::begin(draft)?,
+            Intent::CancelTurn => {
+                let turn = draft.session.open_turn();
+                if turn.is_some_and(|turn| turn.state != turn_chart::State::Cancelling) {
+                    turn::advance(draft, turn_chart::Trigger::Cancel)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }

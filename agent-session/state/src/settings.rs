@@ -147,6 +147,16 @@ macro_rules! settings {
                 match setting { $(Setting::$variant(sourced) => self.$name = sourced,)* }
             }
 
+            /// Those that have another value or source than in `other`.
+            #[must_use]
+            pub fn differences(&self, other: &Self) -> Vec<Setting> {
+                let mut changed = vec![];
+                $(if self.$name != other.$name {
+                    changed.push(Setting::$variant(self.$name.clone()));
+                })*
+                changed
+            }
+
             /// All of them, in order.
             #[must_use]
             pub fn all(&self) -> Vec<Setting> {

@@ -9,6 +9,7 @@ use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
 use glasswork_ai::failure::Failure;
+use glasswork_ai::stream::StopReason;
 use glasswork_engine::envelope::{Deadline, EffectKey, ScopeId, Timestamp};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,9 @@ pub struct Attempt {
     pub wait: Option<Wait>,
     /// What has arrived.
     pub answer: Answer,
+    /// Why the model stopped, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopReason>,
     /// Why it failed, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -218,6 +222,12 @@ impl Session {
             .as_ref()
             .filter(|turn| turn.id == id)
             .or_else(|| self.past.get(&id))
+    }
+
+    /// The request under way in the open turn, or the last one of the last turn.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.turn.as_ref().and_then(|turn| turn.attempt.as_ref())
     }
 
     /// A tool call.

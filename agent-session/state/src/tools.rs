@@ -3,13 +3,30 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::CallId;
-use glasswork_agent_core::tool_call::State;
-use glasswork_engine::envelope::Origin;
+use glasswork_agent_core::tool_call::{Condition, Intent, State, ToolCallChart, Trigger};
+use glasswork_agent_core::tree::Body;
+use glasswork_agent_core::turn::Trigger as TurnTrigger;
+use glasswork_ai::conversation::ToolResult;
+use glasswork_engine::chart::{self, Conditions};
+use glasswork_engine::envelope::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::call::Outcome;
-use crate::evidence::Evidence;
-use crate::judge::Judgement;
+use crate::call::{Answer, Call, Outcome};
+use crate::domain::Reply;
+use crate::draft::Draft;
+use crate::effect::Effect;
+use crate::evidence::{Access, Evidence};
+use crate::judge::{Judgement, Verdict, judge};
+use crate::model::deadline;
+use crate::rejection::Rejection;
+use crate::state::Session;
+use crate::{told, turn};
+
+/// How much of a running call's output is kept for people to watch, in bytes.
+pub const TAIL_BYTES: usize = 4096;
+/// How much longer than its own limit a call may take before it is asked to stop, in milliseconds: the tool itself
+/// shall be the first to notice, because it can say more.
+const GRACE_MS: u64 = 10_000;
 
 /// What comes of the effects that work on calls, and what people say about them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,4 +168,399 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
         entry: u16,
     },
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
+        match self {
+            Self::Moved { call, to, .. } => session.change_call(*call, |call| {
+                call.state = *to;
+                call.since = moment.at;
+                call.deadline = None;
+                if !to.is_live() {
+                    call.effect = None;
+                    call.tail = None;
+                }
+            }),
+            Self::Begun {
+                call,
+                effect,
+                after_ms,
+            } => session.change_call(*call, |call| {
+                call.effect = Some(EffectKey {
+                    seq: moment.seq,
+                    ordinal: *effect,
+                });
+                call.deadline = Some(deadline(*after_ms, moment));
+            }),
+            Self::Asked { call, after_ms } => session.change_call(*call, |call| {
+                call.deadline = Some(deadline(*after_ms, moment));
+            }),
+            Self::TimedOut { call } => session.change_call(*call, |call| call.timed_out = true),
+            Self::Found { call, evidence } => session.change_call(*call, |call| {
+                call.evidence = Some(Arc::clone(evidence));
+            }),
+            Self::Judged { call, judgement } => session.change_call(*call, |call| {
+                call.judgement = Some(Arc::clone(judgement));
+            }),
+            Self::Answered { call, approved, by } => session.change_call(*call, |call| {
+                call.answer = Some(Answer {
+                    approved: *approved,
+                    by: by.clone(),
+                    dispatch: moment.seq,
+                });
+            }),
+            Self::Progressed { call, tail } => session.change_call(*call, |call| {
+                call.tail = Some(Arc::clone(tail));
+            }),
+            Self::Settled { call, outcome } => {
+                session.usage.calls += 1;
+                session.usage.calls_failed += u64::from(outcome.is_error);
+                session.change_call(*call, |call| call.outcome = Some(outcome.clone()));
+            }
+            Self::Told { call, entry } => session.tell(*call, *entry, moment),
+        }
+    }
+}
+
+impl Session {
+    fn change_call(&mut self, id: CallId, change: impl FnOnce(&mut Call)) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            change(Arc::make_mut(call));
+        }
+    }
+
+    fn tell(&mut self, id: CallId, ordinal: u16, moment: Moment) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(outcome) = &call.outcome else { return };
+        let result = ToolResult {
+            call: Arc::clone(&call.call.id),
+            name: Arc::clone(&call.call.name),
+            text: Arc::clone(&outcome.text),
+            is_error: outcome.is_error,
+        };
+        let entry = self.say(moment, ordinal, Body::ToolResult { call: id, result });
+        self.change_call(id, |call| call.result = Some(entry));
+        if let Some(turn) = self.turn_mut() {
+            turn.batch.retain(|other| *other != id);
+        }
+    }
+}
+
+/// Decides what comes of the effects that work on calls, and what people say about them.
+pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
+    match event {
+        Event::EvidenceGathered { call, evidence } => {
+            own(draft, *call)?;
+            weigh(draft, *call, evidence)?;
+            turn::advance(draft, TurnTrigger::CallDecided)?;
+        }
+        Event::Approved { call } => {
+            answer(draft, *call, true);
+            advance(draft, *call, Trigger::Approve, None)?;
+            turn::advance(draft, TurnTrigger::CallDecided)?;
+        }
+        Event::Refused { call, reason } => {
+            answer(draft, *call, false);
+            advance(
+                draft,
+                *call,
+                Trigger::Refuse,
+                Some(told::refused(reason.as_deref())),
+            )?;
+            turn::advance(draft, TurnTrigger::CallDecided)?;
+        }
+        Event::ToolProgressed { call, tail } => {
+            own(draft, *call)?;
+            let (call, tail) = (*call, last_bytes(tail, TAIL_BYTES));
+            draft.fact(Fact::Progressed { call, tail }.into());
+        }
+        Event::ToolSettled { call, word, outcome } => {
+            let timed_out = own(draft, *call)?.timed_out;
+            let (trigger, outcome) = match word {
+                Word::Succeeded => (Trigger::Succeed, outcome.clone()),
+                Word::Failed => (Trigger::Fail, outcome.clone()),
+                Word::Stopped => (Trigger::Stopped, told::stopped(timed_out, outcome)),
+            };
+            advance(draft, *call, trigger, Some(outcome))?;
+            turn::advance(draft, TurnTrigger::CallSettled)?;
+        }
+        Event::ToolLost { call, message } => {
+            own(draft, *call)?;
+            advance(draft, *call, Trigger::Lost, Some(told::lost(message)))?;
+            turn::advance(draft, TurnTrigger::CallSettled)?;
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// Decides that the deadline of a call was reached.
+pub(crate) fn deadline_reached(
+    draft: &mut Draft<'_>,
+    id: CallId,
+    reached: Deadline,
+) -> Result<Reply, Rejection> {
+    let call = known(draft, id)?;
+    if call.deadline != Some(reached) {
+        return Err(Rejection::DeadlineMoved);
+    }
+    let runs = call.state.is_live();
+    let outcome = told::too_late(call.state, reached.after_ms);
+    if runs {
+        draft.fact(Fact::TimedOut { call: id }.into());
+    }
+    advance(draft, id, Trigger::Deadline, Some(outcome))?;
+    if !runs {
+        turn::advance(draft, TurnTrigger::CallDecided)?;
+    }
+    Ok(Reply::Done)
+}
+
+fn known<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
+    draft.session.calls.get(&id).ok_or(Rejection::UnknownCall(id))
+}
+
+/// The call, if the effect that reports works on it.
+fn own<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
+    let call = known(draft, id)?;
+    match draft.context.origin {
+        Origin::Effect(key) if call.effect != Some(*key) => Err(Rejection::NotYours(*key)),
+        _ => Ok(call),
+    }
+}
+
+/// Judges a call by what was found.
+fn weigh(draft: &mut Draft<'_>, id: CallId, evidence: &Arc<Evidence>) -> Result<(), Rejection> {
+    let found = Fact::Found {
+        call: id,
+        evidence: Arc::clone(evidence),
+    };
+    draft.fact(found.into());
+    if let Evidence::Misfit { message } = &**evidence {
+        return advance(
+            draft,
+            id,
+            Trigger::Misfit,
+            Some(Outcome::error(Arc::clone(message))),
+        );
+    }
+    let settings = &draft.session.settings;
+    let Some(judgement) = judge(&settings.mode, settings.attended.value, evidence) else {
+        return advance(draft, id, Trigger::Deny, Some(told::unjudged()));
+    };
+    let (trigger, outcome) = match judgement.verdict {
+        Verdict::Allow => (Trigger::Allow, None),
+        Verdict::Ask => (Trigger::Ask, Some(told::withdrawn())),
+        Verdict::Deny => (Trigger::Deny, Some(told::denied(&judgement.explanation))),
+    };
+    let judged = Fact::Judged {
+        call: id,
+        judgement: Arc::new(judgement),
+    };
+    draft.fact(judged.into());
+    advance(draft, id, trigger, outcome)
+}
+
+fn answer(draft: &mut Draft<'_>, call: CallId, approved: bool) {
+    let by = draft.context.origin.clone();
+    draft.fact(Fact::Answered { call, approved, by }.into());
+}
+
+/// The end of a text, at most so many bytes, cut where a character begins.
+fn last_bytes(text: &Arc<str>, most: usize) -> Arc<str> {
+    let from = text.len().saturating_sub(most);
+    match (from..text.len()).find(|place| text.is_char_boundary(*place)) {
+        Some(place) if from > 0 => text.get(place..).unwrap_or_default().into(),
+        _ => Arc::clone(text),
+    }
+}
+
+/// Moves a call's chart, and does what the row asks for. `outcome` is what the call is settled with if the row
+/// settles it.
+fn advance(
+    draft: &mut Draft<'_>,
+    id: CallId,
+    trigger: Trigger,
+    outcome: Option<Outcome>,
+) -> Result<(), Rejection> {
+    let call = Arc::clone(known(draft, id)?);
+    let stopping = draft
+        .session
+        .turn
+        .as_ref()
+        .is_some_and(|turn| turn.pending.is_some());
+    let conditions = Conditions::NONE
+        .with(Condition::TurnStopping, stopping)
+        .with(Condition::TimedOut, call.timed_out)
+        .with(
+            Condition::Repeatable,
+            call.access().is_some_and(Access::is_repeatable),
+        );
+    let moved = chart::advance::<ToolCallChart>(call.state, trigger, conditions)?;
+    draft.fact(
+        Fact::Moved {
+            call: id,
+            row: moved.row.into(),
+            to: moved.to,
+        }
+        .into(),
+    );
+    for intent in moved.intents {
+        perform(draft, id, &call, intent);
+    }
+    if moved.to.is_terminal() {
+        let outcome = outcome.unwrap_or_else(told::withdrawn);
+        draft.fact(Fact::Settled { call: id, outcome }.into());
+    }
+    Ok(())
+}
+
+/// Does what a row asks for; `call` is the call as it was before.
+fn perform(draft: &mut Draft<'_>, id: CallId, call: &Call, intent: Intent) {
+    let settings = Arc::clone(&draft.session.settings);
+    match intent {
+        Intent::GatherEvidence => {
+            let effect = draft.effect(Effect::GatherEvidence { call: id });
+            let after_ms = settings.evidence_timeout_ms.value;
+            let begun = Fact::Begun {
+                call: id,
+                effect,
+                after_ms,
+            };
+            draft.fact(begun.into());
+        }
+        Intent::AwaitPerson => {
+            let after_ms = settings.approval_timeout_ms.value;
+            draft.fact(Fact::Asked { call: id, after_ms }.into());
+        }
+        Intent::Run => {
+            let Some(evidence) = &call.evidence else { return };
+            let Some(access) = evidence.access() else { return };
+            let effect = draft.effect(Effect::RunTool {
+                call: id,
+                access,
+                path: evidence.path().cloned(),
+            });
+            let own = match &**evidence {
+                Evidence::Command(command) => command.timeout_ms,
+                Evidence::File(_) | Evidence::Session | Evidence::Misfit { .. } => None,
+            };
+            let limit = own.unwrap_or(settings.tool_timeout_ms.value);
+            let begun = Fact::Begun {
+                call: id,
+                effect,
+                after_ms: limit.saturating_add(GRACE_MS),
+            };
+            draft.fact(begun.into());
+        }
+        Intent::StopRunner => {
+            if let Some(effect) = call.effect {
+                draft.stop(effect);
+            }
+        }
+        Intent::CloseEffect => {
+            if let Some(effect) = call.effect {
+                draft.close(effect);
+            }
+        }
+    }
+}
+
+/// The calls of the batch whose state passes the test.
+fn batch(draft: &Draft<'_>, test: impl Fn(State) -> bool) -> Vec<CallId> {
+    let batch = draft.session.batch();
+    batch
+        .filter(|(_, call)| test(call.state))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// Finds out what the calls of the batch would touch.
+pub(crate) fn inspect(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    for id in batch(draft, |state| state == State::Proposed) {
+        advance(draft, id, Trigger::Inspect, None)?;
+    }
+    Ok(())
+}
+
+/// Settles the calls of an answer that was cut.
+pub(crate) fn refuse_cut(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    for id in batch(draft, |state| state == State::Proposed) {
+        advance(draft, id, Trigger::Misfit, Some(told::cut()))?;
+    }
+    Ok(())
+}
+
+/// Starts the calls that may run now: one after the other if so set; else all but those that write a file that an
+/// earlier call of the batch has yet to write.
+pub(crate) fn start(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    let parallel = draft.session.settings.parallel_tools.value;
+    let mut written: Vec<Arc<str>> = vec![];
+    let mut busy = false;
+    let mut ready = vec![];
+    for (id, call) in draft.session.batch() {
+        if !(call.state.is_live() || call.state == State::Allowed) {
+            continue;
+        }
+        let path = match (
+            call.access(),
+            call.evidence.as_ref().and_then(|evidence| evidence.path()),
+        ) {
+            (Some(access), Some(path)) if access.is_write() => Some(path),
+            _ => None,
+        };
+        let taken = path.is_some_and(|path| written.contains(path));
+        if call.state == State::Allowed && !taken && (parallel || !busy) {
+            ready.push(id);
+        }
+        busy = true;
+        written.extend(path.cloned());
+    }
+    for id in ready {
+        advance(draft, id, Trigger::Start, None)?;
+    }
+    Ok(())
+}
+
+/// Settles calls that have not begun as cancelled; says whether there was one.
+pub(crate) fn withdraw(draft: &mut Draft<'_>, test: impl Fn(State) -> bool) -> Result<bool, Rejection> {
+    let withdrawn = batch(draft, test);
+    for id in &withdrawn {
+        advance(draft, *id, Trigger::Withdraw, Some(told::withdrawn()))?;
+    }
+    Ok(!withdrawn.is_empty())
+}
+
+/// Asks the runners of running calls to stop.
+pub(crate) fn stop(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    for id in batch(draft, |state| state == State::Running) {
+        advance(draft, id, Trigger::Stop, None)?;
+    }
+    Ok(())
+}
+
+/// Settles all calls as after the end of the process.
+pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    for id in batch(draft, |state| !state.is_terminal()) {
+        let call = known(draft, id)?;
+        let (live, repeatable) = (
+            call.state.is_live(),
+            call.access().is_some_and(Access::is_repeatable),
+        );
+        let trigger = if live { Trigger::Abandon } else { Trigger::Withdraw };
+        let outcome = told::abandoned(live && !repeatable);
+        if let Some(effect) = call.effect {
+            draft.close(effect);
+        }
+        advance(draft, id, trigger, Some(outcome))?;
+    }
+    Ok(())
+}
+
+/// Adds the results of the batch to the conversation, in the order of the calls.
+pub(crate) fn tell(draft: &mut Draft<'_>) {
+    for call in batch(draft, State::is_terminal) {
+        let entry = draft.entries(1);
+        draft.fact(Fact::Told { call, entry }.into());
+    }
 }

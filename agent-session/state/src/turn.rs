@@ -2,12 +2,24 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::context::Plan;
-use glasswork_agent_core::turn::State;
+use glasswork_agent_core::answer::Answer;
+use glasswork_agent_core::context::{Plan, Prepared};
+use glasswork_agent_core::id::{RequestId, TurnId};
+use glasswork_agent_core::session::Trigger as SessionTrigger;
+use glasswork_agent_core::tool_call;
+use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
 use glasswork_ai::model::{ModelId, Thinking};
+use glasswork_ai::stream::{StopReason, Usage};
+use glasswork_engine::chart::{self, Conditions};
+use glasswork_engine::envelope::Moment;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Pending, TurnFailure};
+use crate::draft::Draft;
+use crate::queue::{LANE_CAP, Lane};
+use crate::rejection::Rejection;
+use crate::settings::QueueMode;
+use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
+use crate::{model, prompt, retry, session, tools};
 
 /// What was decided of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,4 +53,260 @@ pub enum Fact {
     },
     /// Why it failed.
     Blamed(TurnFailure),
+}
+
+impl Fact {
+    pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
+        match self {
+            Self::Began { max_steps } => {
+                let turn = Turn {
+                    id: TurnId(moment.seq),
+                    state: State::Preparing,
+                    since: moment.at,
+                    began: moment.at,
+                    steps: 0,
+                    max_steps: *max_steps,
+                    pending: None,
+                    answer_due: false,
+                    attempt: None,
+                    batch: im::Vector::new(),
+                    failure: None,
+                };
+                if let Some(last) = session.turn.replace(Arc::new(turn)) {
+                    session.past.insert(last.id, last);
+                }
+                session.queue.returned.clear();
+            }
+            Self::Moved { to, .. } => {
+                if let Some(turn) = session.turn_mut()
+                    && turn.state != *to
+                {
+                    turn.state = *to;
+                    turn.since = moment.at;
+                }
+            }
+            Self::Pending(pending) => {
+                if let Some(turn) = session.turn_mut() {
+                    turn.pending = *pending;
+                }
+            }
+            Self::Prepared {
+                plan,
+                model,
+                thinking,
+                max_output_tokens,
+            } => session.prepare(
+                moment,
+                Prepared {
+                    turn: TurnId(0),
+                    by: moment.seq,
+                    plan: plan.clone(),
+                    model: model.clone(),
+                    thinking: *thinking,
+                    max_output_tokens: *max_output_tokens,
+                    body: None,
+                    usage: Usage::default(),
+                    attempts: 0,
+                },
+            ),
+            Self::Blamed(failure) => {
+                if let Some(turn) = session.turn_mut() {
+                    turn.failure = Some(failure.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    fn prepare(&mut self, moment: Moment, mut prepared: Prepared) {
+        let last = self.requests.get_max().map_or(0, |(id, _)| id.0);
+        let request = RequestId(last.saturating_add(1));
+        let Some(turn) = self.turn_mut() else { return };
+        turn.steps = turn.steps.saturating_add(1);
+        turn.attempt = Some(Attempt {
+            request,
+            number: 0,
+            first_at: moment.at,
+            effect: None,
+            wait: None,
+            answer: Answer::default(),
+            stop: None,
+            failure: None,
+        });
+        prepared.turn = turn.id;
+        self.requests.insert(request, Arc::new(prepared));
+    }
+}
+
+/// Begins a turn with the words at hand, or with the follow-ups that wait.
+pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    if draft.session.settings.model.value.is_none() {
+        return Err(Rejection::NoModel);
+    }
+    let limit = draft.session.settings.max_steps.value;
+    let max_steps = draft.max_steps.take().unwrap_or(limit);
+    draft.fact(Fact::Began { max_steps }.into());
+    match draft.words.take() {
+        Some(text) => {
+            let entry = draft.entries(1);
+            draft.fact(prompt::Fact::Said { entry, text }.into());
+        }
+        None => {
+            let waiting = draft.session.queue.follow_ups.len();
+            let count = match draft.session.settings.follow_ups.value {
+                QueueMode::OneAtATime => waiting.min(1),
+                QueueMode::All => waiting,
+            };
+            take(draft, Lane::FollowUp, count);
+        }
+    }
+    advance(draft, Trigger::Step)
+}
+
+/// Puts the words at hand into a lane.
+pub(crate) fn queue(draft: &mut Draft<'_>, lane: Lane) -> Result<(), Rejection> {
+    if draft.session.queue.lane(lane).len() >= LANE_CAP {
+        return Err(Rejection::QueueFull);
+    }
+    if let Some(text) = draft.words.take() {
+        let by = draft.context.origin.clone();
+        draft.fact(prompt::Fact::Queued { lane, text, by }.into());
+    }
+    Ok(())
+}
+
+fn take(draft: &mut Draft<'_>, lane: Lane, count: usize) {
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    if count > 0 {
+        let entry = draft.entries(count);
+        draft.fact(prompt::Fact::Taken { lane, count, entry }.into());
+    }
+}
+
+/// Moves the turn's chart, and does what the row asks for.
+pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rejection> {
+    let turn = draft.session.open_turn().ok_or(Rejection::NoTurn)?;
+    let moved = chart::advance::<TurnChart>(turn.state, trigger, conditions(draft, turn))?;
+    draft.fact(
+        Fact::Moved {
+            row: moved.row.into(),
+            to: moved.to,
+        }
+        .into(),
+    );
+    for intent in moved.intents {
+        perform(draft, intent)?;
+    }
+    Ok(())
+}
+
+fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
+    let session = &draft.session;
+    let attempt = turn.attempt.as_ref();
+    let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
+    let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
+    let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
+    let retry = attempt.is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+    Conditions::NONE
+        .with(
+            Condition::InterruptPending,
+            turn.pending == Some(Pending::Interrupt),
+        )
+        .with(Condition::PausePending, turn.pending == Some(Pending::Pause))
+        .with(
+            Condition::AnswerDue,
+            turn.answer_due || !session.queue.steering.is_empty(),
+        )
+        .with(Condition::StepsLeft, turn.steps < turn.max_steps)
+        .with(Condition::CallsProposed, proposed)
+        .with(Condition::AnswerCut, cut)
+        .with(Condition::RetryLeft, retry)
+        .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
+        .with(
+            Condition::CallsAllowed,
+            any(|state| state == tool_call::State::Allowed),
+        )
+        .with(Condition::CallsOpen, any(|state| !state.is_terminal()))
+}
+
+fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
+    match intent {
+        Intent::Proceed => advance(draft, Trigger::Step)?,
+        Intent::TakeSteering => {
+            let waiting = draft.session.queue.steering.len();
+            take(draft, Lane::Steering, waiting);
+        }
+        Intent::PrepareRequest => prepare(draft)?,
+        Intent::CallModel => model::call(draft),
+        Intent::AwaitTokens => model::await_tokens(draft),
+        Intent::BackOff => model::back_off(draft),
+        Intent::KeepAnswer => model::keep(draft),
+        Intent::DropStream => model::drop_stream(draft),
+        Intent::InspectCalls => tools::inspect(draft)?,
+        Intent::RefuseCalls => tools::refuse_cut(draft)?,
+        Intent::StartCalls => tools::start(draft)?,
+        Intent::WithdrawQuestions => {
+            if tools::withdraw(draft, |state| state == tool_call::State::Asked)? {
+                advance(draft, Trigger::CallDecided)?;
+            }
+        }
+        Intent::WithdrawCalls => {
+            tools::withdraw(draft, |state| !state.is_terminal() && !state.is_live())?;
+        }
+        Intent::StopCalls => tools::stop(draft)?,
+        Intent::AbandonCalls => tools::abandon(draft)?,
+        Intent::AppendResults => tools::tell(draft),
+        Intent::NoteInterrupt => pend(draft, Some(Pending::Interrupt)),
+        Intent::NotePause => pend(draft, Some(Pending::Pause)),
+        Intent::ForgetPause => pend(draft, None),
+        Intent::QueueSteering => queue(draft, Lane::Steering)?,
+        Intent::QueueFollowUp => queue(draft, Lane::FollowUp)?,
+        Intent::ReturnSteering => {
+            if !draft.session.queue.steering.is_empty() {
+                draft.fact(prompt::Fact::SteeringReturned.into());
+            }
+        }
+        Intent::BlameModel => {
+            let attempt = draft.session.attempt();
+            if let Some(failure) = attempt.and_then(|attempt| attempt.failure.clone()) {
+                draft.fact(Fact::Blamed(TurnFailure::Model(failure)).into());
+            }
+        }
+        Intent::BlameLimit => {
+            let max_steps = draft.session.turn.as_ref().map_or(0, |turn| turn.max_steps);
+            draft.fact(Fact::Blamed(TurnFailure::Limit { max_steps }).into());
+        }
+        Intent::EndTurn => session::advance(draft, SessionTrigger::Rest)?,
+    }
+    Ok(())
+}
+
+fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
+    if draft
+        .session
+        .turn
+        .as_ref()
+        .is_some_and(|turn| turn.pending != pending)
+    {
+        draft.fact(Fact::Pending(pending).into());
+    }
+}
+
+fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    let session = &draft.session;
+    let settings = &session.settings;
+    let model = settings.model.value.clone().ok_or(Rejection::NoModel)?;
+    let last = session.requests.get_max();
+    let plan = session
+        .context
+        .plan(last.map(|(id, prepared)| (*id, &**prepared)));
+    let prepared = Fact::Prepared {
+        plan,
+        model,
+        thinking: settings.thinking.value,
+        max_output_tokens: settings.max_output_tokens.value,
+    };
+    draft.fact(prepared.into());
+    Ok(())
 }

@@ -1,0 +1,92 @@
+//! A decision while it is made: every fact is applied to a private copy at once, so that what is decided next
+//! sees it.
+
+use std::sync::Arc;
+
+use glasswork_engine::domain::Decision;
+use glasswork_engine::envelope::{Context, EffectKey, Moment};
+
+use crate::domain::{Fact, Glasswork, Reply};
+use crate::effect::Effect;
+use crate::evolve;
+use crate::state::Session;
+
+/// A decision while it is made.
+pub(crate) struct Draft<'a> {
+    /// The session as it is after the facts so far.
+    pub(crate) session: Arc<Session>,
+    /// Which dispatch decides, when, and who asked.
+    pub(crate) context: &'a Context<'a>,
+    /// Words that the asker brought and that wait to be queued or said.
+    pub(crate) words: Option<Arc<str>>,
+    /// The limit of steps that the asker brought.
+    pub(crate) max_steps: Option<u32>,
+    facts: Vec<Fact>,
+    effects: Vec<Effect>,
+    stops: Vec<EffectKey>,
+    closes: Vec<EffectKey>,
+    entries: u16,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(session: &Arc<Session>, context: &'a Context<'a>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            context,
+            words: None,
+            max_steps: None,
+            facts: vec![],
+            effects: vec![],
+            stops: vec![],
+            closes: vec![],
+            entries: 0,
+        }
+    }
+
+    /// States a fact.
+    pub(crate) fn fact(&mut self, fact: Fact) {
+        let moment = Moment {
+            seq: self.context.id.seq,
+            at: self.context.at,
+        };
+        evolve::session(Arc::make_mut(&mut self.session), &fact, moment);
+        self.facts.push(fact);
+    }
+
+    /// Asks for an effect; returns its number.
+    pub(crate) fn effect(&mut self, effect: Effect) -> u16 {
+        let number = u16::try_from(self.effects.len()).unwrap_or(u16::MAX);
+        self.effects.push(effect);
+        number
+    }
+
+    /// Takes `count` numbers for entries; returns the first.
+    pub(crate) fn entries(&mut self, count: u16) -> u16 {
+        let first = self.entries;
+        self.entries = self.entries.saturating_add(count);
+        first
+    }
+
+    /// Asks an effect's runner to stop.
+    pub(crate) fn stop(&mut self, effect: EffectKey) {
+        self.stops.push(effect);
+    }
+
+    /// Closes an effect without its runner's word.
+    pub(crate) fn close(&mut self, effect: EffectKey) {
+        if !self.closes.contains(&effect) {
+            self.closes.push(effect);
+        }
+    }
+
+    pub(crate) fn decide(self, reply: Reply) -> Decision<Glasswork> {
+        Decision {
+            facts: self.facts,
+            effects: self.effects,
+            stops: self.stops,
+            closes: self.closes,
+            consequences: vec![],
+            reply,
+        }
+    }
+}

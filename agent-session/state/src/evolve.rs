@@ -1,0 +1,29 @@
+//! Applying facts: total, and without consulting any rule.
+
+use glasswork_engine::envelope::Moment;
+
+use crate::domain::Fact;
+use crate::state::{Attempt, Session, Turn};
+use std::sync::Arc;
+
+/// Applies a fact to a session. What belongs to another kind of scope, or names what is not there, changes nothing.
+pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
+    match fact {
+        Fact::Session(fact) => fact.apply(session, moment),
+        Fact::Prompt(fact) => fact.apply(session, moment),
+        Fact::Turn(fact) => fact.apply(session, moment),
+        Fact::Model(fact) => fact.apply(session, moment),
+        Fact::Tools(fact) => fact.apply(session, moment),
+        Fact::Host(_) => {}
+    }
+}
+
+impl Session {
+    pub(crate) fn turn_mut(&mut self) -> Option<&mut Turn> {
+        self.turn.as_mut().map(Arc::make_mut)
+    }
+
+    pub(crate) fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+        self.turn_mut().and_then(|turn| turn.attempt.as_mut())
+    }
+}
