@@ -9,9 +9,10 @@ use crate::failure::Failure;
 
 /// One step of a streamed answer. Every decoder, and the scripted model, speaks it.
 ///
-/// Grammar: `Started (BlockStarted Delta* BlockFinished | Usage)* (Finished | Failed)`; blocks are numbered from 0
-/// and may interleave; after `Finished` or `Failed` there is nothing. A block without `BlockFinished` never
-/// becomes one: nothing half-received can be executed.
+/// Grammar: `Started (BlockStarted Delta* BlockFinished | Usage)* (Finished | Failed)`, or `Failed` alone where the
+/// server never began to answer; blocks are numbered from 0 and may interleave; after `Finished` or `Failed` there
+/// is nothing. A block without `BlockFinished` never becomes one: nothing half-received can be executed.
+/// [`Grammar`](crate::grammar::Grammar) checks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamEvent {
@@ -51,6 +52,17 @@ pub enum StreamEvent {
     Failed(Failure),
 }
 
+/// How a request gets on, as whoever made it sees it: the moment of connection, then the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// The server took the request and will answer it. Comes at most once, and before any other step but a
+    /// [`StreamEvent::Failed`] that says why the server was not reached or would not.
+    Connected,
+    /// A step of the answer.
+    Step(StreamEvent),
+}
+
 /// What a block will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +100,7 @@ pub enum StopReason {
 
 /// Tokens of one request, as the provider counts them, normalised: the four input and output counts do not overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
 pub struct Usage {
     /// Input tokens that were neither read from nor written to a cache.
     pub input: u64,

@@ -1,13 +1,16 @@
-//! The port through which sessions that are not mounted are read.
+//! The ports to the records of sessions: reading what is not mounted, and owning what is.
 
-use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use glasswork_engine::load::{Damage, Loaded};
+use glasswork_agent_session::store::StoreError;
+use glasswork_engine::load::Loaded;
+use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::state::Kind;
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -15,29 +18,50 @@ pub trait Archive: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where the folder itself cannot be read.
-    fn list(&self) -> Result<Vec<ArchivedSession>, ArchiveError>;
+    fn list(&self) -> Result<Vec<ArchivedSession>, StoreError>;
+
+    /// The session whose id is, or alone begins with, this text.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] or [`StoreError::Ambiguous`].
+    fn find(&self, text: &str) -> Result<ScopeId, StoreError>;
 
     /// Folds a session: to its end, or to commit `until`.
     ///
     /// # Errors
-    /// [`ArchiveError`].
-    fn load(&self, session: ScopeId, until: Option<u64>) -> Result<Loaded<Glasswork>, ArchiveError>;
+    /// [`StoreError`].
+    fn load(&self, session: ScopeId, until: Option<u64>) -> Result<Loaded<Glasswork>, StoreError>;
+
+    /// Decides every event of a record again, and compares.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn replay(&self, record: &Record, until: Option<u64>) -> Result<Replayed<Glasswork>, StoreError>;
 
     /// The commits of a session whose sequence numbers are in `range`.
     ///
     /// # Errors
-    /// [`ArchiveError`].
+    /// [`StoreError`].
     fn commits(
         &self,
         session: ScopeId,
         range: RangeInclusive<u64>,
-    ) -> Result<Vec<Arc<Commit<Glasswork>>>, ArchiveError>;
+    ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError>;
 
     /// The traces of a session that are still kept, oldest first.
     ///
     /// # Errors
-    /// [`ArchiveError`].
-    fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, ArchiveError>;
+    /// [`StoreError`].
+    fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError>;
+}
+
+/// A record to replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A session of the archive.
+    Session(ScopeId),
+    /// A journal file, wherever it lies.
+    File(PathBuf),
 }
 
 /// A session as a listing shows it.
@@ -53,32 +77,33 @@ pub struct ArchivedSession {
     pub seq: u64,
     /// Length of its journal, in bytes.
     pub bytes: u64,
-    /// The process that owns it now.
-    pub owner: Option<u32>,
-    /// What is wrong with it.
+    /// What is wrong with it, where it could not be read.
     pub damage: Option<String>,
 }
 
-/// Why a record could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// There is no such session.
-    #[error("there is no session {0}; `glasswork sessions list` shows those there are")]
-    Unknown(ScopeId),
-    /// The record is damaged.
-    #[error("the journal of {session} is damaged at {damage}")]
-    Damaged {
-        /// The session.
-        session: ScopeId,
-        /// Where and how.
-        damage: Damage,
-    },
-    /// The system refused.
-    #[error("cannot read {what}: {error}")]
-    Io {
-        /// What was to be read.
-        what: String,
-        /// What the system said.
-        error: io::Error,
-    },
+/// Where sessions are made and opened for writing. One process owns a session at a time.
+pub trait Vault: Send + Sync + 'static {
+    /// Makes the record of a new scope, owned by this process.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn create(&self, scope: ScopeId, kind: Kind, now: Timestamp) -> Result<Loaded<Glasswork>, StoreError>;
+
+    /// Takes ownership of a session and folds it.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where another process has it, and as for reading.
+    fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError>;
+
+    /// Gives a scope up again, after it was unmounted.
+    fn release(&self, scope: ScopeId);
+}
+
+/// A session that this process owns now.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the record leads to.
+    pub loaded: Loaded<Glasswork>,
+    /// What had to be mended, for people.
+    pub notices: Vec<String>,
 }

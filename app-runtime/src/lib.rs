@@ -1,4 +1,15 @@
-//! What every screen needs and must not answer twice.
+//! What every screen needs and must not answer twice: start-up and shut-down, operations, reading, projections,
+//! settings by layer.
+//!
+//! Screens and transports call this crate and nothing below it, but for data types.
 
 pub mod archive;
+pub mod ending;
+pub mod files;
+pub mod homes;
+pub mod models;
 pub mod reading;
+pub mod runtime;
+pub mod settings;
+mod system_prompt;
+pub mod watching;

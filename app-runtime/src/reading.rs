@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use glasswork_agent_session::store::StoreError;
+use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
 use glasswork_engine::{Commit, DispatchId, Following, Root, Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Kind, Session};
 
-use crate::archive::{Archive, ArchiveError, ArchivedSession};
+use crate::archive::{Archive, ArchivedSession, Record};
 
 /// Who reads, and what they may see. Checked here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +55,6 @@ pub enum ReadError {
     /// The viewer may not see it, or it is not there: from outside the two look alike.
     #[error("there is no session `{0}`; `glasswork sessions list` shows those there are")]
     Unknown(String),
-    /// More than one session begins like this.
-    #[error("`{prefix}` is not unique: {count} sessions begin with it; write more of the id")]
-    Ambiguous {
-        /// What was asked for.
-        prefix: String,
-        /// How many sessions begin with it.
-        count: usize,
-    },
     /// The session has not come so far.
     #[error("session {session} has {last} commits; there is no commit {asked}")]
     Future {
@@ -79,7 +73,7 @@ pub enum ReadError {
     NotASession(ScopeId),
     /// The record could not be read.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Store(#[from] StoreError),
 }
 
 /// The way to everything that can be read. Clones share it.
@@ -178,29 +172,35 @@ impl Snapshot {
     /// The id of a session by its text: the whole id, the beginning of one, or `last` for the newest.
     ///
     /// # Errors
-    /// [`ReadError::Unknown`] or [`ReadError::Ambiguous`].
+    /// [`ReadError::Unknown`], or that several begin so.
     pub fn find(&self, text: &str) -> Result<ScopeId, ReadError> {
         let unknown = || ReadError::Unknown(text.to_owned());
-        if let Ok(id) = text.parse::<ScopeId>() {
-            return if self.viewer.sees(id) { Ok(id) } else { Err(unknown()) };
+        let id = match text {
+            "last" => self.sessions()?.first().map(|row| row.archived.id).ok_or_else(unknown)?,
+            _ => self.reader.archive.find(text)?,
+        };
+        if self.viewer.sees(id) { Ok(id) } else { Err(unknown()) }
+    }
+
+    /// Decides every event of a record again, and compares.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn replay(&self, record: &Record, until: Option<u64>) -> Result<Replayed<Glasswork>, ReadError> {
+        let visible = match record {
+            Record::Session(session) => self.viewer.sees(*session),
+            Record::File(_) => self.viewer.sessions == Visible::All,
+        };
+        if !visible {
+            return Err(ReadError::Unknown(format!("{record:?}")));
         }
-        let rows = self.sessions()?;
-        if text == "last" {
-            return rows.first().map(|row| row.archived.id).ok_or_else(unknown);
-        }
-        let known = |row: &&SessionRow| !text.is_empty() && row.archived.id.to_string().starts_with(text);
-        let found: Vec<_> = rows.iter().filter(known).collect();
-        match found.as_slice() {
-            [row] => Ok(row.archived.id),
-            [] => Err(unknown()),
-            several => Err(ReadError::Ambiguous { prefix: text.to_owned(), count: several.len() }),
-        }
+        Ok(self.reader.archive.replay(record, until)?)
     }
 
     /// All sessions that the viewer may see, newest first.
     ///
     /// # Errors
-    /// [`ReadError::Archive`].
+    /// [`ReadError::Store`].
     pub fn sessions(&self) -> Result<Vec<SessionRow>, ReadError> {
         let rows = self.reader.archive.list()?;
         let visible = rows.into_iter().filter(|row| self.viewer.sees(row.id));

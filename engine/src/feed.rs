@@ -1,6 +1,7 @@
 //! Following a scope: a base, then every commit exactly once, or a marked gap.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
@@ -22,7 +23,7 @@ pub enum FeedItem<D: Domain> {
         /// The last one missed.
         to: u64,
     },
-    /// The scope was unmounted; nothing more comes.
+    /// The scope was unmounted, or the engine has stopped; nothing more comes.
     Ended,
 }
 
@@ -93,12 +94,15 @@ impl<D: Domain> Follower<D> {
 /// All followers. Its lock is what makes "base, then exactly once" true: publishing and joining exclude each other.
 pub(crate) struct Feed<D: Domain> {
     scopes: Mutex<BTreeMap<ScopeId, Vec<Weak<Mailbox<D>>>>>,
+    /// Set under the lock, once the engine has stopped.
+    stopped: AtomicBool,
 }
 
 impl<D: Domain> Feed<D> {
     pub(crate) fn new() -> Self {
         Self {
             scopes: Mutex::new(BTreeMap::new()),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -123,7 +127,7 @@ impl<D: Domain> Feed<D> {
             items: first.into(),
             bytes,
             cap,
-            ended: false,
+            ended: self.stopped.load(Ordering::Relaxed),
         });
         let mailbox = Arc::new(Mailbox {
             queue,
@@ -155,18 +159,24 @@ impl<D: Domain> Feed<D> {
         }
     }
 
+    /// Ends all followers: the engine has stopped.
+    pub(crate) fn end_all(&self) {
+        let mut scopes = lock(&self.scopes);
+        self.stopped.store(true, Ordering::Relaxed);
+        std::mem::take(&mut *scopes).into_values().for_each(end);
+    }
+
     /// Ends the followers of a scope.
     pub(crate) fn end(&self, scope: ScopeId, store: impl FnOnce()) {
         let mut scopes = lock(&self.scopes);
         store();
-        for mailbox in scopes
-            .remove(&scope)
-            .into_iter()
-            .flatten()
-            .filter_map(|mailbox| mailbox.upgrade())
-        {
-            lock(&mailbox.queue).ended = true;
-            mailbox.filled.notify_one();
-        }
+        scopes.remove(&scope).into_iter().for_each(end);
+    }
+}
+
+fn end<D: Domain>(mailboxes: Vec<Weak<Mailbox<D>>>) {
+    for mailbox in mailboxes.iter().filter_map(Weak::upgrade) {
+        lock(&mailbox.queue).ended = true;
+        mailbox.filled.notify_one();
     }
 }

@@ -20,6 +20,8 @@ mod validate;
 
 #[cfg(feature = "writer")]
 pub(crate) use chain::{Applied, Stopped, Stopwatch, pass};
+#[cfg(feature = "writer")]
+pub(crate) use validate::{Terms, deadlines};
 
 use serde::Serialize;
 

@@ -78,17 +78,29 @@ impl TraceRecord {
     /// Roughly what it occupies, in bytes.
     #[cfg(feature = "writer")]
     pub(crate) fn weight(&self) -> usize {
-        let text = match self {
-            Self::Dispatch(dispatch) => match &dispatch.outcome {
-                Outcome::Rejected { data, text } | Outcome::Invalid { data, text } => {
-                    text.len() + data.to_string().len()
-                }
-                Outcome::Failed { panic } => panic.len(),
-                _ => 0,
-            },
+        let beside = match self {
+            Self::Dispatch(dispatch) => {
+                let outcome = match &dispatch.outcome {
+                    // Parsed JSON takes several times the room of its text.
+                    Outcome::Rejected { data, text } | Outcome::Invalid { data, text } => {
+                        text.len() + 4 * data.to_string().len()
+                    }
+                    Outcome::Failed { panic: text } | Outcome::JournalUnavailable { reason: text } => {
+                        text.len()
+                    }
+                    Outcome::Denied { grant, digest } => grant.len() + digest.len(),
+                    Outcome::Committed | Outcome::Stale { .. } | Outcome::TooLarge { .. } => 0,
+                };
+                let origin = match &dispatch.origin {
+                    Origin::Extension(name) | Origin::Agent(name) => name.len(),
+                    _ => 0,
+                };
+                size_of::<DispatchTrace>() + outcome + origin
+            }
+            Self::JournalFailed { reason, .. } => reason.len(),
             _ => 0,
         };
-        size_of::<Self>() + text
+        size_of::<Self>() + beside
     }
 }
 

@@ -5,6 +5,7 @@
 //! results nor prompts can starve each other.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -22,7 +23,7 @@ use crate::line::Chain;
 use crate::load::Loaded;
 use crate::log::lock;
 use crate::pipeline::effects::{Effects, Notes};
-use crate::pipeline::{self, Applied, Envelope, Stage, Stopped, Stopwatch};
+use crate::pipeline::{self, Applied, Envelope, Stage, Stopped, Stopwatch, Terms, deadlines, panic_text};
 use crate::reader::Shelf;
 use crate::root::{Root, Scope};
 use crate::trace::{DispatchTrace, EffectPhase, Outcome, SLOW, TraceRecord, TraceSink};
@@ -59,6 +60,9 @@ pub enum MountError {
     /// It is mounted already.
     #[error("{0} is mounted already")]
     Mounted(ScopeId),
+    /// The domain's recovery panicked. A defect; the scope can be read without being mounted.
+    #[error("{0} cannot be mounted, because its recovery failed: {1}; please report this")]
+    Failed(ScopeId, String),
     /// The engine has stopped.
     #[error("the runtime has stopped")]
     Stopped,
@@ -102,6 +106,9 @@ struct Pending<D: Domain> {
     stages: [u64; Stage::COUNT],
     sealed: u64,
     bytes: usize,
+    terms: Terms<D>,
+    /// Refusals before it, since the commit before it: numbering goes on from there if it is never written.
+    refusals: u32,
 }
 
 /// A dispatch that waits for the writer itself: a consequence, or an event of recovery.
@@ -188,7 +195,7 @@ impl<D: Domain> Writer<D> {
                 Work::Outside(request) => self.request(request),
                 Work::Report(report) => self.report(report),
                 Work::Nothing => {
-                    if self.own.stopping && self.own.in_flight == 0 {
+                    if self.own.stopping && self.is_settled() {
                         break;
                     }
                     match self.wait() {
@@ -200,7 +207,11 @@ impl<D: Domain> Writer<D> {
                 }
             }
         }
-        self.deadlines.stop();
+    }
+
+    /// Whether all that was accepted is in the journal, as safely as somebody waits for it to be.
+    fn is_settled(&self) -> bool {
+        self.own.in_flight == 0 && self.own.mounts.values().all(|mount| mount.unsynced.is_empty())
     }
 
     /// Takes from inside and outside in turn, unless the journal is too far behind: then progress merges in its
@@ -233,7 +244,7 @@ impl<D: Domain> Writer<D> {
             inside,
             outside,
         } = &self.lanes;
-        if self.congested() || (self.own.stopping && self.own.in_flight > 0) {
+        if self.congested() || self.own.stopping {
             return select! {
                 recv(reports) -> report => report.map_or(Work::Nothing, Work::Report),
                 recv(urgent) -> request => request.map_or(Work::Nothing, Work::Outside),
@@ -247,7 +258,12 @@ impl<D: Domain> Writer<D> {
         }
     }
 
+    /// A burst lasts until half the places are free again.
     fn tell_overload(&mut self) {
+        let outside = &self.lanes.outside;
+        if outside.len() * 2 > outside.capacity().unwrap_or(usize::MAX) {
+            return;
+        }
         if let Some((scope, refused)) = self.doors.overload.take() {
             let at = self.clock.wall();
             self.trace(TraceRecord::Overload { scope, refused, at });
@@ -421,13 +437,14 @@ impl<D: Domain> Writer<D> {
             chain,
             consequences,
             reply,
+            terms,
         } = applied;
         let Some(mount) = self.own.mounts.get_mut(&commit.id.scope) else {
             return;
         };
         mount.decided = Arc::clone(&scope);
         mount.chain = chain;
-        mount.refusals = 0;
+        let refusals = std::mem::take(&mut mount.refusals);
         self.own.effects.await_release(&commit);
         // Pushed to the front, last first: they run directly after this commit, in their order.
         for (ordinal, event) in (0u16..).zip(consequences).collect::<Vec<_>>().into_iter().rev() {
@@ -444,11 +461,7 @@ impl<D: Domain> Writer<D> {
             };
             self.own.next.push_front(next);
         }
-        let sync = commit
-            .effects
-            .iter()
-            .any(|effect| D::class(effect) == Class::Once)
-            || D::acknowledged(&commit.event) == Durability::Synced;
+        let sync = terms.holds_once() || terms.acknowledged == Durability::Synced;
         let (id, bytes) = (commit.id, line.len());
         let pending = Pending {
             scope,
@@ -457,6 +470,8 @@ impl<D: Domain> Writer<D> {
             stages,
             sealed,
             bytes,
+            terms,
+            refusals,
         };
         mount.unwritten.push_back(pending);
         self.own.in_flight += bytes;
@@ -560,14 +575,10 @@ impl<D: Domain> Writer<D> {
         if count == 0 {
             return;
         }
-        let ready: Vec<Pending<D>> = mount.unwritten.drain(..count).collect();
-        let Some(last) = ready.last() else { return };
+        let mut ready: Vec<Pending<D>> = mount.unwritten.drain(..count).collect();
+        let Some(last) = ready.last_mut() else { return };
         let newest = Arc::clone(&last.scope);
-
-        let mut deadlines = Vec::new();
-        D::deadlines(&newest.state, &mut |key, deadline| {
-            deadlines.push((key, deadline))
-        });
+        let deadlines = std::mem::take(&mut last.terms.deadlines);
         let before = std::mem::replace(&mut mount.deadlines, deadlines);
         self.deadlines.replace(id, &before, &mount.deadlines);
 
@@ -579,7 +590,7 @@ impl<D: Domain> Writer<D> {
             let mut ring = lock(&shelf.ring);
             for pending in &ready {
                 shelf.log.commit(Arc::clone(&pending.commit));
-                if !D::is_delta(&pending.commit.event) {
+                if !pending.terms.delta {
                     let weight = pending.bytes + STATE_WEIGHT;
                     let state = Arc::clone(&pending.scope);
                     let garbage = &mut self.own.garbage;
@@ -607,10 +618,17 @@ impl<D: Domain> Writer<D> {
         };
         let commit = Arc::clone(&pending.commit);
         self.own.effects.demand(&commit, &mut notes);
-        self.own
-            .effects
-            .release(&commit, &pending.scope, Class::Again, &mut notes);
-        let durability = D::acknowledged(&commit.event);
+        // Work that would be abandoned at once is not begun: recovery finds it open.
+        if !self.own.stopping {
+            self.own.effects.release(
+                &commit,
+                &pending.scope,
+                &pending.terms.classes,
+                Class::Again,
+                &mut notes,
+            );
+        }
+        let durability = pending.terms.acknowledged;
         if durability == Durability::Written {
             acknowledge(&mut pending);
         }
@@ -632,11 +650,7 @@ impl<D: Domain> Writer<D> {
             effects: u32::try_from(commit.effects.len()).unwrap_or(u32::MAX),
             slow: busy > SLOW,
         })));
-        let waits = durability == Durability::Synced
-            || commit
-                .effects
-                .iter()
-                .any(|effect| D::class(effect) == Class::Once);
+        let waits = durability == Durability::Synced || pending.terms.holds_once();
         if waits && let Some(mount) = self.own.mounts.get_mut(&commit.id.scope) {
             mount.unsynced.push_back(pending);
         }
@@ -663,9 +677,15 @@ impl<D: Domain> Writer<D> {
                 sink: &mut *self.sink,
                 at: self.clock.wall(),
             };
-            self.own
-                .effects
-                .release(&pending.commit, &pending.scope, Class::Once, &mut notes);
+            if !self.own.stopping {
+                self.own.effects.release(
+                    &pending.commit,
+                    &pending.scope,
+                    &pending.terms.classes,
+                    Class::Once,
+                    &mut notes,
+                );
+            }
             acknowledge(&mut pending);
         }
     }
@@ -686,6 +706,9 @@ impl<D: Domain> Writer<D> {
         let scope = Arc::new(scope);
         let seq = scope.seq + 1;
         mount.decided = Arc::clone(&scope);
+        if let Some(first) = mount.unwritten.front() {
+            mount.refusals = first.refusals;
+        }
         let lost: Vec<_> = mount
             .unwritten
             .drain(..)
@@ -720,11 +743,13 @@ impl<D: Domain> Writer<D> {
         if self.own.mounts.contains_key(&id) {
             return Err(MountError::Mounted(id));
         }
-        let mut deadlines = Vec::new();
-        D::deadlines(&scope.state, &mut |key, deadline| deadlines.push((key, deadline)));
+        let (deadlines, recoveries) = catch_unwind(AssertUnwindSafe(|| {
+            let open: Vec<_> = scope.open.iter().map(|(key, effect)| (*key, &**effect)).collect();
+            (deadlines::<D>(&scope.state), D::recover(&scope.state, &open))
+        }))
+        .map_err(|payload| MountError::Failed(id, panic_text(&*payload)))?;
         self.deadlines.replace(id, &[], &deadlines);
-        let open: Vec<_> = scope.open.iter().map(|(key, effect)| (*key, &**effect)).collect();
-        for recovery in D::recover(&scope.state, &open) {
+        for recovery in recoveries {
             let envelope = Envelope {
                 cause: Some(DispatchId::commit(id, recovery.cause)),
                 ..Envelope::new(Origin::Recovery, recovery.event)
@@ -797,6 +822,15 @@ impl<D: Domain> Writer<D> {
             // A disposer that cannot keep up must not become a second home for old states: then they go here.
             let _ = self.disposer.try_send(garbage);
         }
+    }
+}
+
+/// However the writer ends, nobody is left waiting for it: askers, followers, the watcher.
+impl<D: Domain> Drop for Writer<D> {
+    fn drop(&mut self) {
+        self.doors.permits.close();
+        self.deadlines.stop();
+        self.shelf.feed.end_all();
     }
 }
 

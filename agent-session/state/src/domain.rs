@@ -9,7 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
-use glasswork_engine::domain::{Class, Decision, Domain, Durability, Loss, Transition};
+use glasswork_engine::domain::{Class, Decision, Domain, Durability, Loss, Transition, Recovery};
 use glasswork_engine::envelope::{Context, Deadline, EffectKey, Moment, Origin, ScopeId};
 use serde::{Deserialize, Serialize};
 
@@ -287,7 +287,7 @@ impl Domain for Glasswork {
         }
     }
 
-    fn recover(state: &Scope, open: &[(EffectKey, &Effect)]) -> Vec<Event> {
+    fn recover(state: &Scope, open: &[(EffectKey, &Effect)]) -> Vec<Recovery<Self>> {
         let Scope::Session(session) = state else {
             return vec![];
         };
@@ -295,7 +295,7 @@ impl Domain for Glasswork {
         let found = recovery::recover(session, open);
         found
             .into_iter()
-            .map(|(_, event)| Event::Recovery(event))
+            .map(|(cause, event)| Recovery { cause, event: Event::Recovery(event) })
             .collect()
     }
 

@@ -13,6 +13,7 @@ pub(super) fn seal<D: Domain>(candidate: Candidate<D>, chain: Chain) -> Result<A
     let Candidate {
         decided: Decided { noted, decision },
         scope,
+        terms,
     } = candidate;
     let mut commit = Commit {
         id: noted.id,
@@ -42,5 +43,6 @@ pub(super) fn seal<D: Domain>(candidate: Candidate<D>, chain: Chain) -> Result<A
         chain,
         consequences: decision.consequences,
         reply: decision.reply,
+        terms,
     })
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Envelope, Stage, apply, handler, log, panic_text, permission, validate};
+use super::{Envelope, Stage, Terms, apply, handler, log, panic_text, permission, validate};
 use crate::commit::Commit;
 use crate::domain::Domain;
 use crate::envelope::{EffectKey, Timestamp};
@@ -19,6 +19,7 @@ pub(crate) struct Applied<D: Domain> {
     pub(crate) chain: Chain,
     pub(crate) consequences: Vec<D::Event>,
     pub(crate) reply: D::Reply,
+    pub(crate) terms: Terms<D>,
 }
 
 /// Why an envelope did not pass.
@@ -100,17 +101,19 @@ pub(crate) fn pass<D: Domain>(
     {
         return Err(Stopped::Stale(key));
     }
-    let permitted = guarded(|| permission::permit(scope, envelope))?;
+    // A stage that refuses took its time as well: its lap ends before the refusal leaves.
+    let permitted = guarded(|| permission::permit(scope, envelope));
     watch.lap(Stage::Permission);
-    let noted = log::note(scope, permitted, at);
+    let noted = log::note(scope, permitted?, at);
     watch.lap(Stage::Log);
-    let decided = guarded(|| handler::decide(scope, noted))?;
+    let decided = guarded(|| handler::decide(scope, noted));
     watch.lap(Stage::Handler);
-    let candidate = guarded(|| validate::evolve(scope, decided))?;
+    let decided = decided?;
+    let candidate = guarded(|| validate::evolve(scope, decided));
     watch.lap(Stage::Validate);
-    let applied = apply::seal(candidate, chain)?;
+    let applied = apply::seal(candidate?, chain);
     watch.lap(Stage::Apply);
-    Ok(applied)
+    applied
 }
 
 /// Contains a panic of the domain's functions: the dispatch fails, the root is unchanged, the engine lives on.

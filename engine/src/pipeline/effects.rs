@@ -1,6 +1,7 @@
 //! Stage 6: what a record allows is released, once the journal has it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -64,12 +65,13 @@ impl<D: Domain> Effects<D> {
         &mut self,
         commit: &Commit<D>,
         scope: &Arc<Scope<D>>,
+        classes: &[Class],
         class: Class,
         notes: &mut Notes<'_, D>,
     ) {
         let id = commit.id.scope;
-        for (key, effect) in keys(commit).zip(&commit.effects) {
-            if D::class(effect) != class {
+        for ((key, effect), of) in keys(commit).zip(&commit.effects).zip(classes) {
+            if *of != class {
                 continue;
             }
             let asked = self.awaiting.remove(&(id, key));
@@ -87,11 +89,13 @@ impl<D: Domain> Effects<D> {
             }
             self.running.insert((id, key), demand);
             notes.effect(id, key, EffectPhase::Started);
-            self.runner.run(Job {
+            let job = Job {
                 effect,
                 scope: Arc::clone(scope),
                 port,
-            });
+            };
+            // A runner that panics here has dropped its port by that, which reports the effect as lost.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.runner.run(job)));
         }
     }
 

@@ -1,0 +1,111 @@
+//! Asks a model, and reports what arrives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use glasswork_agent_core::context::BodyRef;
+use glasswork_agent_core::id::RequestId;
+use glasswork_ai::failure::{Failure, FailureClass};
+use glasswork_ai::stream::{Progress, StreamEvent};
+use glasswork_engine::EffectPort;
+use glasswork_session_state::model::Outcome;
+use glasswork_session_state::{Event, Glasswork, model};
+use tokio::time::{Instant, sleep_until};
+
+use super::Work;
+
+/// A stream that talks in small pieces is reported in larger ones: what came within this time is one report …
+const QUICK: Duration = Duration::from_millis(30);
+/// … later within this, when nobody reads along word by word any more …
+const SLOW: Duration = Duration::from_millis(100);
+/// … after so many reports …
+const QUICK_REPORTS: u32 = 100;
+/// … or when so many bytes have come.
+const REPORT_BYTES: usize = 4 * 1024;
+
+pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
+    let Work { session, world, port, .. } = work;
+    let Some(request) = session.render(id) else { return };
+    let mut call = world.models.call(Arc::new(request), attempt);
+    let body = (!call.body().is_empty()).then(|| BodyRef {
+        digest: blake3::hash(call.body()).to_hex().as_str().into(),
+        len: call.body().len() as u64,
+    });
+    let mut demands = port.demands();
+    let mut report = Report::default();
+    let outcome = loop {
+        let progress = tokio::select! {
+            biased;
+            // The gate has closed the effect: nobody listens any more, and dropping the call closes the connection.
+            _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+            progress = call.next() => progress,
+            () = report.due() => {
+                report.send(&port);
+                continue;
+            }
+        };
+        match progress {
+            Some(Progress::Connected) => {
+                port.progress(Event::Model(model::Event::Connected { body: body.clone() }));
+            }
+            Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
+            Some(Progress::Step(StreamEvent::Failed(failure))) => break Outcome::Failed(failure),
+            Some(Progress::Step(event)) => {
+                report.add(event);
+                if report.bytes >= REPORT_BYTES {
+                    report.send(&port);
+                }
+            }
+            None => break Outcome::Failed(broken_off("the answer has no end")),
+        }
+    };
+    port.finish(Event::Model(model::Event::Answered { body, steps: report.steps, outcome }));
+}
+
+fn broken_off(message: &str) -> Failure {
+    Failure { class: FailureClass::Transport, message: message.into(), status: None, retry_after_ms: None }
+}
+
+/// What has arrived and is not reported yet.
+#[derive(Default)]
+struct Report {
+    steps: Vec<StreamEvent>,
+    bytes: usize,
+    due: Option<Instant>,
+    sent: u32,
+}
+
+impl Report {
+    fn add(&mut self, event: StreamEvent) {
+        if self.due.is_none() {
+            self.due = Some(Instant::now() + if self.sent < QUICK_REPORTS { QUICK } else { SLOW });
+        }
+        if let StreamEvent::Delta { index, text } = &event {
+            self.bytes += text.len();
+            if let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
+                && last == index
+            {
+                let joined: String = [&**earlier, &**text].concat();
+                *earlier = Arc::from(joined);
+                return;
+            }
+        }
+        self.steps.push(event);
+    }
+
+    /// Waits until what has arrived is to be reported; forever where nothing has.
+    async fn due(&self) {
+        match self.due {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn send(&mut self, port: &EffectPort<Glasswork>) {
+        self.due = None;
+        self.bytes = 0;
+        self.sent = self.sent.saturating_add(1);
+        let steps = std::mem::take(&mut self.steps);
+        port.progress(Event::Model(model::Event::Streamed { body: None, steps }));
+    }
+}

@@ -1,0 +1,445 @@
+//! The engine's journal in files: one thread writes, a small pool syncs.
+//!
+//! The writing thread takes all lines that wait, writes those of one file at once, and reports them written. Files
+//! in which something waits for the disk go to the pool; one sync covers all lines that were written before it. A
+//! file is in the hands of one pool thread at a time, so reports of one scope come in order. After a failed write or
+//! sync no further line of that scope is written: what the disk then holds is not known, and trying again could
+//! report safe what was lost.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use glasswork_engine::ScopeId;
+use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
+
+use super::error::advice;
+use super::lease::Lease;
+
+/// Threads that sync.
+const SYNCERS: usize = 2;
+/// How much is written before it is reported, in bytes; more waits for the next round.
+const BATCH: usize = 256 << 10;
+
+/// The journal of a running engine, in files. What waits in it is bounded by the engine
+/// ([`Limits::journal_bytes`](glasswork_engine::Limits::journal_bytes)).
+///
+/// Dropping it, which stopping the engine does, writes and syncs all that it was given and closes all files.
+#[derive(Debug)]
+pub struct FileJournal {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Gives files to a [`FileJournal`] that an engine already owns, and takes them back. Clones share it.
+#[derive(Debug, Clone)]
+pub struct JournalFiles {
+    messages: Sender<Message>,
+}
+
+/// The engine that owned the journal has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the journal was closed with the runtime; start it again")]
+pub struct JournalStopped;
+
+#[derive(Debug)]
+enum Message {
+    Start(Reporter),
+    Attach(Lease),
+    Append(Line),
+    Close {
+        scope: ScopeId,
+        closed: Option<Sender<()>>,
+    },
+    Stop,
+}
+
+impl FileJournal {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started.
+    pub fn start() -> io::Result<(Self, JournalFiles)> {
+        let (messages, inbox) = unbounded();
+        let (work, works) = unbounded();
+        let mut pool = Vec::with_capacity(SYNCERS);
+        for _ in 0..SYNCERS {
+            let syncer = syncer(works.clone(), work.clone());
+            pool.push(
+                thread::Builder::new()
+                    .name("journal-sync".to_owned())
+                    .spawn(syncer)?,
+            );
+        }
+        let clerk = Clerk {
+            inbox,
+            work,
+            pool,
+            reporter: None,
+            sheets: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            spare: None,
+            waiting: VecDeque::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("journal-write".to_owned())
+            .spawn(move || clerk.run())?;
+        let files = JournalFiles {
+            messages: messages.clone(),
+        };
+        let journal = Self {
+            messages,
+            thread: Some(thread),
+        };
+        Ok((journal, files))
+    }
+}
+
+impl JournalFiles {
+    /// Gives the journal a file to write. To be called before its scope is mounted.
+    ///
+    /// # Errors
+    /// [`JournalStopped`]; the lease ends.
+    pub fn attach(&self, lease: Lease) -> Result<(), JournalStopped> {
+        self.messages
+            .send(Message::Attach(lease))
+            .map_err(|_| JournalStopped)
+    }
+
+    /// Closes the file of a scope that is not mounted (any more), if that has not happened yet, and waits until its
+    /// lock is free.
+    pub fn close(&self, scope: ScopeId) {
+        let (done, closed) = bounded(1);
+        let close = Message::Close {
+            scope,
+            closed: Some(done),
+        };
+        if self.messages.send(close).is_ok() {
+            // An error says that the journal has stopped meanwhile, and has closed every file.
+            let _ = closed.recv();
+        }
+    }
+}
+
+impl Journal for FileJournal {
+    fn start(&mut self, reporter: Reporter) {
+        let _ = self.messages.send(Message::Start(reporter));
+    }
+
+    fn append(&mut self, line: Line) -> Appended {
+        let _ = self.messages.send(Message::Append(line));
+        Appended::Later
+    }
+
+    fn unmounted(&mut self, scope: ScopeId) {
+        let _ = self.messages.send(Message::Close { scope, closed: None });
+    }
+}
+
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A file that is being written, as the writing thread and the pool share it.
+#[derive(Debug)]
+struct Sheet {
+    scope: ScopeId,
+    lease: Lease,
+    reporter: Reporter,
+    progress: Mutex<Progress>,
+    /// Told when the pool lets go of it.
+    idle: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Length of the file: whole lines only.
+    length: u64,
+    /// The last line that was written.
+    written: u64,
+    /// The last line that is on the disk.
+    synced: u64,
+    /// The last line for which something waits.
+    wanted: u64,
+    /// A thread of the pool has it, or will.
+    queued: bool,
+    failed: bool,
+}
+
+/// The lines of one file that are written at once.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Sequence number and end of each line.
+    ends: Vec<(u64, usize)>,
+    /// The last line for which something waits until it is on the disk.
+    wanted: u64,
+}
+
+impl Sheet {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        // Nothing is done under the lock that could leave it half-changed.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes lines and reports them. Returns whether the pool must be told.
+    fn write(&self, batch: &Batch) -> bool {
+        let Some((last, _)) = batch.ends.last() else {
+            return false;
+        };
+        let mut progress = self.lock();
+        if progress.failed {
+            return false;
+        }
+        let (count, result) = write_all(self.lease.file(), &batch.bytes);
+        if let Err(error) = result {
+            self.fail_writing(&mut progress, batch, count, &error);
+            return false;
+        }
+        progress.length += batch.bytes.len() as u64;
+        self.advance(&mut progress, *last);
+        progress.wanted = progress.wanted.max(batch.wanted);
+        let must_sync = progress.wanted > progress.synced && !progress.queued;
+        progress.queued |= must_sync;
+        must_sync
+    }
+
+    fn advance(&self, progress: &mut Progress, through: u64) {
+        progress.written = through;
+        let scope = self.scope;
+        self.reporter.report(Report::Written { scope, through });
+    }
+
+    /// What was written whole is in the journal. The rest is taken back: a line that its asker is told was refused
+    /// must not turn up when the journal is loaded.
+    fn fail_writing(&self, progress: &mut Progress, batch: &Batch, count: usize, error: &io::Error) {
+        let whole = batch.ends.iter().take_while(|(_, end)| *end <= count).last();
+        if let Some((through, end)) = whole {
+            progress.length += *end as u64;
+            self.advance(progress, *through);
+        }
+        let _ = self.lease.file().set_len(progress.length);
+        self.fail(progress, "write to", error);
+    }
+
+    fn fail(&self, progress: &mut Progress, doing: &str, error: &io::Error) {
+        progress.failed = true;
+        let journal = self.lease.journal().display();
+        let reason = format!("cannot {doing} {journal}: {error}{}", advice(error));
+        self.reporter.report(Report::Failed {
+            scope: self.scope,
+            reason: reason.into(),
+        });
+    }
+
+    /// Syncs once. Returns whether something waits again; if not, the pool has let go of it.
+    fn sync(&self) -> bool {
+        let through = self.lock().written;
+        let result = self.lease.file().sync_data();
+        let mut progress = self.lock();
+        self.note_sync(&mut progress, through, result);
+        progress.queued = progress.wanted > progress.synced && !progress.failed;
+        if !progress.queued {
+            self.idle.notify_all();
+        }
+        progress.queued
+    }
+
+    fn note_sync(&self, progress: &mut Progress, through: u64, result: io::Result<()>) {
+        match result {
+            Err(error) => self.fail(progress, "sync", &error),
+            Ok(()) if progress.failed => {}
+            Ok(()) => {
+                progress.synced = through;
+                let scope = self.scope;
+                self.reporter.report(Report::Synced { scope, through });
+            }
+        }
+    }
+
+    /// Waits for the pool, syncs what nobody waited for, and gives the file back.
+    fn close(&self) {
+        let mut progress = self.lock();
+        while progress.queued {
+            progress = self.idle.wait(progress).unwrap_or_else(PoisonError::into_inner);
+        }
+        if progress.written > progress.synced && !progress.failed {
+            let through = progress.written;
+            let result = self.lease.file().sync_data();
+            self.note_sync(&mut progress, through, result);
+        }
+        self.lease.release();
+    }
+}
+
+/// A thread of the pool. A file in which something waits again goes to the end of the queue: two busy ones must not
+/// keep all others from the disk. `None` ends one thread.
+fn syncer(
+    works: Receiver<Option<Arc<Sheet>>>,
+    again: Sender<Option<Arc<Sheet>>>,
+) -> impl FnOnce() + Send + 'static {
+    move || {
+        while let Ok(Some(sheet)) = works.recv() {
+            if sheet.sync() {
+                let _ = again.send(Some(sheet));
+            }
+        }
+    }
+}
+
+/// Like `Write::write_all`, and says how much was written before the failure.
+fn write_all(mut file: impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut count = 0;
+    while let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (count, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (count, Err(error)),
+        }
+    }
+    (count, Ok(()))
+}
+
+/// The writing thread.
+struct Clerk {
+    inbox: Receiver<Message>,
+    work: Sender<Option<Arc<Sheet>>>,
+    pool: Vec<JoinHandle<()>>,
+    reporter: Option<Reporter>,
+    sheets: BTreeMap<ScopeId, Arc<Sheet>>,
+    batches: BTreeMap<ScopeId, Batch>,
+    /// An empty batch with room in it.
+    spare: Option<Batch>,
+    /// Leases that came before the engine.
+    waiting: VecDeque<Lease>,
+}
+
+impl Clerk {
+    fn run(mut self) {
+        while let Ok(first) = self.inbox.recv() {
+            let mut next = Some(first);
+            let mut bytes = 0;
+            while let Some(message) = next {
+                match message {
+                    Message::Append(line) => {
+                        bytes += line.bytes.len();
+                        self.collect(&line);
+                        if bytes >= BATCH {
+                            break;
+                        }
+                    }
+                    Message::Start(reporter) => self.begin(reporter),
+                    Message::Attach(lease) => self.attach(lease),
+                    Message::Close { scope, closed } => {
+                        self.write();
+                        self.close(scope);
+                        drop(closed);
+                    }
+                    Message::Stop => return self.stop(),
+                }
+                next = self.inbox.try_recv().ok();
+            }
+            self.write();
+        }
+        self.stop();
+    }
+
+    fn begin(&mut self, reporter: Reporter) {
+        self.reporter = Some(reporter);
+        for lease in std::mem::take(&mut self.waiting) {
+            self.attach(lease);
+        }
+    }
+
+    fn attach(&mut self, lease: Lease) {
+        let Some(reporter) = self.reporter.clone() else {
+            self.waiting.push_back(lease);
+            return;
+        };
+        let scope = lease.scope();
+        let progress = Progress {
+            length: lease.length(),
+            ..Progress::default()
+        };
+        let sheet = Sheet {
+            scope,
+            lease,
+            reporter,
+            progress: Mutex::new(progress),
+            idle: Condvar::new(),
+        };
+        self.sheets.insert(scope, Arc::new(sheet));
+    }
+
+    fn collect(&mut self, line: &Line) {
+        let spare = &mut self.spare;
+        let batch = self
+            .batches
+            .entry(line.scope)
+            .or_insert_with(|| spare.take().unwrap_or_default());
+        batch.bytes.extend_from_slice(&line.bytes);
+        batch.bytes.push(b'\n');
+        batch.ends.push((line.seq, batch.bytes.len()));
+        if line.sync {
+            batch.wanted = line.seq;
+        }
+    }
+
+    fn write(&mut self) {
+        while let Some((scope, mut batch)) = self.batches.pop_first() {
+            match self.sheets.get(&scope) {
+                Some(sheet) => {
+                    if sheet.write(&batch) {
+                        let _ = self.work.send(Some(Arc::clone(sheet)));
+                    }
+                }
+                None => refuse(self.reporter.as_ref(), scope),
+            }
+            batch.bytes.clear();
+            batch.ends.clear();
+            batch.wanted = 0;
+            self.spare = Some(batch);
+        }
+    }
+
+    fn close(&mut self, scope: ScopeId) {
+        self.waiting.retain(|lease| lease.scope() != scope);
+        if let Some(sheet) = self.sheets.remove(&scope) {
+            sheet.close();
+        }
+    }
+
+    fn stop(mut self) {
+        self.write();
+        let Self {
+            work, pool, sheets, ..
+        } = self;
+        pool.iter().for_each(|_| drop(work.send(None)));
+        for thread in pool {
+            let _ = thread.join();
+        }
+        for sheet in sheets.values() {
+            sheet.lock().queued = false;
+            sheet.close();
+        }
+    }
+}
+
+/// A line of a scope that has no file is a defect of the program, which must not pass for a slow disk.
+fn refuse(reporter: Option<&Reporter>, scope: ScopeId) {
+    if let Some(reporter) = reporter {
+        reporter.report(Report::Failed {
+            scope,
+            reason: "its journal was not given to the writer; close it and open it again".into(),
+        });
+    }
+}

@@ -1,0 +1,172 @@
+//! The right to write a journal: the operating system's lock on it, and a note for others who ask.
+
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use glasswork_engine::{ScopeId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::layout;
+
+/// Who owns a journal, as the owner itself has noted. Only for people and for attaching: the truth is the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The process.
+    pub pid: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// Where it can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} since {}", self.pid, layout::compact(self.since))?;
+        match &self.socket {
+            Some(socket) => write!(f, " (reachable at {})", socket.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The right to write one journal, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lease {
+    scope: ScopeId,
+    journal: PathBuf,
+    folder: PathBuf,
+    file: File,
+    /// Up to where the journal holds whole lines.
+    length: u64,
+    released: AtomicBool,
+}
+
+impl Lease {
+    /// Locks an open journal. The lock belongs to the open file, so that it ends with the process, and it is not
+    /// inherited: the file is closed on exec.
+    pub(super) fn take(
+        scope: ScopeId,
+        journal: PathBuf,
+        file: File,
+        owner: &Owner,
+    ) -> Result<Self, StoreError> {
+        let folder = journal.with_extension("");
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let owner = read_owner(&folder);
+                return Err(StoreError::Owned { scope, owner });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &journal)(error)),
+        }
+        note_owner(&folder, owner)?;
+        let length = file
+            .metadata()
+            .map_err(StoreError::io("look at", &journal))?
+            .len();
+        Ok(Self {
+            scope,
+            journal,
+            folder,
+            file,
+            length,
+            released: AtomicBool::new(false),
+        })
+    }
+
+    /// Whose journal it is.
+    #[must_use]
+    pub fn scope(&self) -> ScopeId {
+        self.scope
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &Path {
+        &self.journal
+    }
+
+    /// The scope's folder, for all that belongs to it beside the journal.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn set_length(&mut self, length: u64) {
+        self.length = length;
+    }
+
+    /// Whether the file that is locked is still the one that others find.
+    pub(super) fn is_current(&self) -> bool {
+        let (Ok(here), Ok(there)) = (self.file.metadata(), fs::symlink_metadata(&self.journal)) else {
+            return false;
+        };
+        (here.dev(), here.ino()) == (there.dev(), there.ino())
+    }
+
+    /// Gives the right back, once: what comes after may be another's.
+    pub(super) fn release(&self) {
+        if self.released.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // While the lock still holds: the next owner's note must not be the one that goes.
+        let _ = fs::remove_file(owner_file(&self.folder));
+        // Explicitly, because a child between fork and exec may still hold a copy of the file.
+        let _ = self.file.unlock();
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_device(scope: ScopeId, file: File, folder: &Path) -> Self {
+        Self {
+            scope,
+            journal: folder.join("device"),
+            folder: folder.to_owned(),
+            file,
+            length: 0,
+            released: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn owner_file(folder: &Path) -> PathBuf {
+    folder.join("owner.json")
+}
+
+/// A note in full or none: others may read at any moment.
+fn note_owner(folder: &Path, owner: &Owner) -> Result<(), StoreError> {
+    let draft = folder.join(format!("owner.{}.new", owner.pid));
+    let _ = fs::remove_file(&draft);
+    let mut file = layout::make_file(&draft)?;
+    let text = serde_json::to_vec(owner).unwrap_or_default();
+    std::io::Write::write_all(&mut file, &text).map_err(StoreError::io("write", &draft))?;
+    let noted = owner_file(folder);
+    fs::rename(&draft, &noted).map_err(StoreError::io("write", &noted))
+}
+
+fn read_owner(folder: &Path) -> Option<Owner> {
+    let path = owner_file(folder);
+    let mut options = layout::careful(layout::Links::Refuse);
+    let file = layout::open_regular(&path, options.read(true), layout::Links::Refuse).ok()?;
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, 16 << 10), &mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}

@@ -1,0 +1,226 @@
+//! `read`: a piece of a text file, from its start or from any line, however long the file is.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::{Fields, Unfit};
+use super::failure::ToolFailure;
+use super::open::Place;
+use super::truncation::{Head, size};
+use super::{Context, Details, Limits, Outcome, check_cancelled, reading};
+
+pub(crate) const DESCRIPTION: &str = "Read a text file. Gives at most 2000 lines or 50 KiB, whichever comes first, \
+    and says with which offset to go on. Binary files are not shown.";
+pub(crate) const SCHEMA: &str = r#"{
+  "type": "object",
+  "properties": {
+    "path": {"type": "string", "description": "The file, relative to the workspace or absolute"},
+    "offset": {"type": "integer", "minimum": 1, "description": "First line to read, from 1"},
+    "limit": {"type": "integer", "minimum": 1, "description": "Most lines to read"}
+  },
+  "required": ["path"],
+  "additionalProperties": false
+}"#;
+
+/// Arguments of `read`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadArguments {
+    /// The file.
+    pub path: String,
+    /// The first line, from 1.
+    pub offset: Option<u64>,
+    /// Most lines.
+    pub limit: Option<u64>,
+}
+
+impl ReadArguments {
+    pub(crate) fn take(fields: &mut Fields) -> Result<Self, Unfit> {
+        const ALL: &[&str] = &["path", "offset", "limit"];
+        Ok(Self {
+            path: fields.needed_text("path", ALL)?,
+            offset: fields.number("offset", 1, u64::MAX)?,
+            limit: fields.number("limit", 1, u64::MAX)?,
+        })
+    }
+}
+
+/// Which lines of a file were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// The first, from 1.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// Where to go on; `None` at the end of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Whether bytes that are not UTF-8 were replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lossy: bool,
+}
+
+/// How much of a file's start is looked at to tell text from the rest.
+const SNIFF: usize = 8 * 1024;
+
+pub(crate) async fn run(
+    arguments: ReadArguments,
+    path: PathBuf,
+    context: &Context,
+) -> Result<Outcome, ToolFailure> {
+    let limits = context.limits.clone();
+    reading(context, move |cancel| read(&arguments, &path, &limits, cancel)).await
+}
+
+fn read(
+    arguments: &ReadArguments,
+    path: &std::path::Path,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<Outcome, ToolFailure> {
+    let (file, metadata) = Place::find(path)?.open_file()?;
+    let mut file = BufReader::with_capacity(64 * 1024, file);
+    let unreadable = |error| ToolFailure::io("read", path, error);
+    let start = file.fill_buf().map_err(unreadable)?;
+    if memchr::memchr(0, start.get(..SNIFF).unwrap_or(start)).is_some() {
+        return Err(ToolFailure::Binary {
+            path: path.to_owned(),
+            len: metadata.len(),
+        });
+    }
+
+    let first = arguments.offset.unwrap_or(1);
+    let mut line = 1;
+    while line < first {
+        match next_line(&mut file, 0, cancel).map_err(|stop| stop.told(path))? {
+            Some(_) => line += 1,
+            None if line == 1 && first == 1 => break,
+            None => {
+                return Err(ToolFailure::BeyondEnd {
+                    path: path.to_owned(),
+                    offset: first,
+                    lines: line - 1,
+                });
+            }
+        }
+    }
+
+    let most = arguments.limit.map_or(limits.lines, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX).min(limits.lines)
+    });
+    let mut head = Head::new(most, limits.bytes);
+    let mut lossy = false;
+    let mut too_long = None;
+    let more = loop {
+        let Some(piece) = next_line(&mut file, limits.bytes, cancel).map_err(|stop| stop.told(path))? else {
+            break false;
+        };
+        let text = String::from_utf8_lossy(&piece.kept);
+        if !head.push(&text) {
+            if head.lines() == 0 {
+                too_long = Some(piece.len);
+            }
+            break true;
+        }
+        lossy |= matches!(text, std::borrow::Cow::Owned(_));
+    };
+    let count = head.lines() as u64;
+    if count == 0 && !more && first > 1 {
+        return Err(ToolFailure::BeyondEnd {
+            path: path.to_owned(),
+            offset: first,
+            lines: first - 1,
+        });
+    }
+
+    let mut text = head.into_text();
+    let mut next = more.then_some(first + count);
+    if let Some(len) = too_long {
+        text = format!(
+            "[Line {first} has {}, more than the {} that are shown at once. \
+             Use bash: sed -n '{first}p' FILE | cut -b 1-2000]",
+            size(len),
+            size(limits.bytes as u64)
+        );
+        let is_last = file.fill_buf().map_err(unreadable)?.is_empty();
+        next = (!is_last).then_some(first + 1);
+    } else if let Some(next) = next {
+        text.push_str(&format!(
+            "\n[Lines {first} to {} of a file of {}. Go on with offset={next}.]",
+            next - 1,
+            size(metadata.len())
+        ));
+    } else if count == 0 {
+        text = "[The file is empty.]".to_owned();
+    }
+    if lossy {
+        text.push_str("\n[Some bytes are not valid UTF-8 and are shown as \u{FFFD}.]");
+    }
+    Ok(Outcome {
+        text,
+        is_error: false,
+        details: Details::Lines(Lines {
+            first,
+            count,
+            next,
+            lossy,
+        }),
+    })
+}
+
+struct Piece {
+    /// The line without its end, or its first bytes.
+    kept: Vec<u8>,
+    /// Its length in bytes.
+    len: u64,
+}
+
+/// Why reading stopped.
+enum Stop {
+    Cancelled,
+    Io(std::io::Error),
+}
+
+impl Stop {
+    fn told(self, path: &std::path::Path) -> ToolFailure {
+        match self {
+            Self::Cancelled => ToolFailure::Cancelled,
+            Self::Io(error) => ToolFailure::io("read", path, error),
+        }
+    }
+}
+
+/// Reads to the end of a line and keeps at most one byte more than `keep`, so that nothing of any length is held.
+fn next_line(
+    file: &mut impl BufRead,
+    keep: usize,
+    cancel: &CancellationToken,
+) -> Result<Option<Piece>, Stop> {
+    let mut piece = Piece {
+        kept: Vec::new(),
+        len: 0,
+    };
+    let mut any = false;
+    loop {
+        if check_cancelled(cancel).is_err() {
+            return Err(Stop::Cancelled);
+        }
+        let buffer = file.fill_buf().map_err(Stop::Io)?;
+        if buffer.is_empty() {
+            return Ok(any.then_some(piece));
+        }
+        any = true;
+        let end = memchr::memchr(b'\n', buffer);
+        let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+        let room = (keep + 1).saturating_sub(piece.kept.len());
+        piece.kept.extend_from_slice(part.get(..room).unwrap_or(part));
+        piece.len += part.len() as u64;
+        let used = end.map_or(part.len(), |end| end + 1);
+        file.consume(used);
+        if end.is_some() {
+            return Ok(Some(piece));
+        }
+    }
+}

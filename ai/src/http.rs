@@ -1,0 +1,209 @@
+//! Real providers over HTTP.
+//!
+//! Nothing here reads the environment or a file: keys and addresses come in as values. A client is built at the
+//! first call, so that a program that plays scripts never looks for certificates.
+
+mod answer;
+mod endpoint;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::Client;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+pub use secrecy::SecretString;
+
+use crate::conversation::Request;
+use crate::failure::{Failure, FailureClass};
+use crate::port::{Call, ModelPort};
+use crate::wire::Wire;
+use answer::{Answering, transport_failure};
+pub use endpoint::{BaseUrl, BaseUrlError};
+
+/// How long a connection may take to come about. All other deadlines are the caller's.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a user's environment or settings say about the providers. An empty text counts as absent.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// `OPENAI_API_KEY`
+    pub openai_api_key: Option<SecretString>,
+    /// `OPENAI_BASE_URL`, as OpenAI's own clients take it: with `/v1`, which is added where there is no path.
+    pub openai_base_url: Option<String>,
+    /// `ANTHROPIC_API_KEY`
+    pub anthropic_api_key: Option<SecretString>,
+    /// `ANTHROPIC_BASE_URL`, as Anthropic's own clients take it: without `/v1`, which may stand there all the same.
+    pub anthropic_base_url: Option<String>,
+}
+
+impl Settings {
+    /// The provider `openai`. With an address of its own it needs no key: many local servers want none.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn openai(&self) -> Result<Provider, BaseUrlError> {
+        let own = self
+            .openai_base_url
+            .as_deref()
+            .filter(|url| !url.trim().is_empty());
+        let wire = if own.is_some_and(|url| !url.contains("://api.openai.com")) {
+            Wire::OpenAiCompatible
+        } else {
+            Wire::OpenAiChat
+        };
+        let url = BaseUrl::parse(own.unwrap_or("https://api.openai.com/v1"))?;
+        Ok(Provider::new(
+            "OPENAI_API_KEY",
+            wire,
+            &url,
+            self.openai_api_key.as_ref(),
+        ))
+    }
+
+    /// The provider `anthropic`.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn anthropic(&self) -> Result<Provider, BaseUrlError> {
+        let own = self
+            .anthropic_base_url
+            .as_deref()
+            .filter(|url| !url.trim().is_empty());
+        let url = BaseUrl::parse(own.unwrap_or("https://api.anthropic.com"))?;
+        Ok(Provider::new(
+            "ANTHROPIC_API_KEY",
+            Wire::Anthropic,
+            &url,
+            self.anthropic_api_key.as_ref(),
+        ))
+    }
+}
+
+/// A provider: an address that speaks a wire, and a key for it.
+pub struct Provider {
+    wire: Wire,
+    endpoint: reqwest::Url,
+    key: Option<SecretString>,
+    /// Where the user may put a key, to be told when it is missing.
+    key_name: &'static str,
+    client: OnceLock<Result<Client, Failure>>,
+}
+
+impl Provider {
+    /// A provider. `key_name` is the variable or setting that holds the key, for messages.
+    #[must_use]
+    pub fn new(key_name: &'static str, wire: Wire, url: &BaseUrl, key: Option<&SecretString>) -> Self {
+        let key = key
+            .map(|key| key.expose_secret().trim())
+            .filter(|key| !key.is_empty());
+        Self {
+            wire,
+            endpoint: url.endpoint(wire),
+            key: key.map(SecretString::from),
+            key_name,
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Whether requests carry a key.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether requests can be made: there is a key, or the server may do without.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.has_key() || self.wire == Wire::OpenAiCompatible
+    }
+
+    fn prepare(&self, request: &Request) -> Result<Call, Failure> {
+        if !self.is_usable() {
+            return Err(Failure {
+                class: FailureClass::Auth,
+                message: format!(
+                    "there is no key for `{}`: set {}",
+                    request.model.provider, self.key_name
+                )
+                .into(),
+                status: None,
+                retry_after_ms: None,
+            });
+        }
+        let sent = self.wire.encode(request)?;
+        let mut headers: HeaderMap = sent
+            .headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        if let Some(key) = &self.key {
+            let (name, value) = self.key_header(key)?;
+            headers.insert(name, value);
+        }
+        let client = self.client.get_or_init(|| build_client(&self.endpoint)).clone()?;
+        let sending = client
+            .post(self.endpoint.clone())
+            .headers(headers)
+            .body(sent.body.to_vec())
+            .send();
+        let source = Answering::new(self.wire, self.wire.decoder(request), self.key.clone(), sending);
+        Ok(Call::new(sent.body, source))
+    }
+
+    fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {
+        let (name, value) = match self.wire {
+            Wire::Anthropic => ("x-api-key", key.expose_secret().to_owned()),
+            Wire::OpenAiChat | Wire::OpenAiCompatible => {
+                ("authorization", format!("Bearer {}", key.expose_secret()))
+            }
+        };
+        let mut value = HeaderValue::from_str(&value).map_err(|_| Failure {
+            class: FailureClass::Auth,
+            message: format!(
+                "the key in {} has characters that no key has: set it again",
+                self.key_name
+            )
+            .into(),
+            status: None,
+            retry_after_ms: None,
+        })?;
+        value.set_sensitive(true);
+        Ok((HeaderName::from_static(name), value))
+    }
+}
+
+/// Without the key, and without path and query of the address, which may hold one.
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("wire", &self.wire)
+            .field("host", &self.endpoint.host_str())
+            .field("has_key", &self.has_key())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ModelPort for Provider {
+    fn call(&self, request: Arc<Request>, _attempt: u32) -> Call {
+        self.prepare(&request).unwrap_or_else(Call::impossible)
+    }
+}
+
+fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
+    // reqwest panics without a provider of cryptography. An error means that the program has installed one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("glasswork/", env!("CARGO_PKG_VERSION")))
+        // A key goes to the address that the user named and to no other.
+        .redirect(reqwest::redirect::Policy::none());
+    if endpoint::is_loopback(endpoint) {
+        // No proxy can reach this machine's own loopback.
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|error| transport_failure("no connection can be made", error))
+}

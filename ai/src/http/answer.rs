@@ -1,0 +1,212 @@
+//! A response as it arrives.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use reqwest::Response;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Sleep;
+
+use crate::failure::{Failure, FailureClass};
+use crate::port::Source;
+use crate::stream::{Progress, StreamEvent};
+use crate::wire::{Decoder, Headers, Wire};
+
+/// Most bytes that are read of a refusal.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// How long the last step of a complete answer waits for the end of the body. Only a connection whose body was read
+/// to its end serves the next request, and that end often comes a moment after the last event.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+type Sending = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + Send>>;
+
+/// The steps of one request, from its sending to its end.
+pub(super) struct Answering {
+    wire: Wire,
+    decoder: Decoder,
+    key: Option<SecretString>,
+    state: State,
+    ready: VecDeque<Progress>,
+}
+
+enum State {
+    Sending(Sending),
+    Answered(Response),
+    /// The answer is complete; its last step waits for the end of the body.
+    Ending(Response, StreamEvent, Pin<Box<Sleep>>),
+    /// The server refuses, and says why.
+    Refused(Response, Vec<u8>),
+    Over,
+}
+
+impl Answering {
+    pub(super) fn new(
+        wire: Wire,
+        decoder: Decoder,
+        key: Option<SecretString>,
+        sending: impl Future<Output = Result<Response, reqwest::Error>> + Send + 'static,
+    ) -> Self {
+        Self {
+            wire,
+            decoder,
+            key,
+            state: State::Sending(Box::pin(sending)),
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn fed(&mut self, mut steps: Vec<StreamEvent>) {
+        let end = steps.pop_if(|step| matches!(step, StreamEvent::Finished(_)));
+        self.steps(steps);
+        self.state = match (std::mem::replace(&mut self.state, State::Over), end) {
+            (State::Answered(response), Some(end)) => {
+                State::Ending(response, end, Box::pin(tokio::time::sleep(PATIENCE)))
+            }
+            (state, None) if !self.decoder.is_over() => state,
+            // Dropping the response closes the connection.
+            _ => State::Over,
+        };
+    }
+
+    fn answered(&mut self, response: Result<Response, reqwest::Error>) {
+        self.state = match response {
+            Ok(response) if response.status().is_success() => {
+                self.ready.push_back(Progress::Connected);
+                State::Answered(response)
+            }
+            Ok(response) => State::Refused(response, Vec::new()),
+            Err(error) => {
+                self.steps(vec![StreamEvent::Failed(transport_failure(
+                    "the server was not reached",
+                    error,
+                ))]);
+                State::Over
+            }
+        };
+    }
+
+    /// The body ended, or broke off.
+    fn ended(&mut self, error: Option<reqwest::Error>) {
+        let steps = match error {
+            None => self.decoder.end(),
+            Some(error) => self.decoder.close(transport_failure(
+                "the connection broke off before the answer was complete",
+                error,
+            )),
+        };
+        self.state = State::Over;
+        self.steps(steps);
+    }
+
+    fn steps(&mut self, steps: Vec<StreamEvent>) {
+        for mut step in steps {
+            if let StreamEvent::Failed(failure) = &mut step {
+                self.redact(failure);
+            }
+            self.ready.push_back(Progress::Step(step));
+        }
+    }
+
+    /// Some servers repeat in their refusal the key that they refuse.
+    fn redact(&self, failure: &mut Failure) {
+        let Some(key) = &self.key else { return };
+        if failure.message.contains(key.expose_secret()) {
+            failure.message = failure.message.replace(key.expose_secret(), "[key]").into();
+        }
+    }
+}
+
+impl Source for Answering {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Progress>> {
+        loop {
+            if let Some(progress) = self.ready.pop_front() {
+                return Poll::Ready(Some(progress));
+            }
+            match &mut self.state {
+                State::Sending(sending) => {
+                    let response = ready!(sending.as_mut().poll(context));
+                    self.answered(response);
+                }
+                State::Answered(response) => match ready!(poll_chunk(response, context)) {
+                    Ok(Some(bytes)) => {
+                        let steps = self.decoder.feed(&bytes);
+                        self.fed(steps);
+                    }
+                    Ok(None) => self.ended(None),
+                    Err(error) => self.ended(Some(error)),
+                },
+                State::Ending(response, end, patience) => {
+                    if patience.as_mut().poll(context).is_pending() {
+                        match poll_chunk(response, context) {
+                            Poll::Ready(Ok(Some(_))) => continue,
+                            Poll::Ready(Ok(None) | Err(_)) => {}
+                            Poll::Pending => return Poll::Pending,
+                        }
+                    }
+                    let end = end.clone();
+                    self.state = State::Over;
+                    self.steps(vec![end]);
+                }
+                State::Refused(response, body) => {
+                    let more = match ready!(poll_chunk(response, context)) {
+                        Ok(Some(bytes)) => {
+                            let room = ERROR_LIMIT - body.len();
+                            body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+                            body.len() < ERROR_LIMIT
+                        }
+                        Ok(None) | Err(_) => false,
+                    };
+                    if !more {
+                        let headers: Headers = response
+                            .headers()
+                            .iter()
+                            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+                            .collect();
+                        let failure = self.wire.decode_error(response.status().as_u16(), &headers, body);
+                        self.state = State::Over;
+                        self.steps(vec![StreamEvent::Failed(failure)]);
+                    }
+                }
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// Polls for the next piece of a body. The future holds nothing between polls but the response itself.
+fn poll_chunk(
+    response: &mut Response,
+    context: &mut Context<'_>,
+) -> Poll<Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, reqwest::Error>> {
+    pin!(response.chunk()).as_mut().poll(context)
+}
+
+/// What reqwest says, with its causes and without the address, which may hold a key.
+pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
+    let class = if error.is_timeout() {
+        FailureClass::Timeout
+    } else {
+        FailureClass::Transport
+    };
+    let error = error.without_url();
+    let mut causes = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !causes.iter().any(|known| known.contains(&text)) {
+            causes.push(text);
+        }
+        source = cause.source();
+    }
+    Failure {
+        class,
+        message: format!("{what}: {}", causes.join(": ")).into(),
+        status: None,
+        retry_after_ms: None,
+    }
+}

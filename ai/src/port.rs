@@ -1,0 +1,97 @@
+//! The one door to models: whoever calls one sees the same steps, whether a provider answers or a script.
+
+mod models;
+mod scripts;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+pub use models::Models;
+pub use scripts::Scripts;
+
+use crate::conversation::Request;
+use crate::failure::Failure;
+use crate::stream::{Progress, StreamEvent};
+
+/// Something that answers requests.
+pub trait ModelPort: fmt::Debug + Send + Sync {
+    /// Prepares a call. Nothing happens before its first [`Call::next`].
+    ///
+    /// `attempt` counts from 1 and tells a repeated request from the first; providers do not see it.
+    fn call(&self, request: Arc<Request>, attempt: u32) -> Call;
+}
+
+/// Where the steps of an answer come from. What it holds is kept between polls, so that a caller may stop waiting
+/// and come back.
+pub trait Source: Send {
+    /// The next step; `None` after the last.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Progress>>;
+}
+
+/// A call of a model. Dropping it closes the connection.
+pub struct Call {
+    body: Arc<[u8]>,
+    source: Box<dyn Source>,
+    over: bool,
+}
+
+impl Call {
+    /// A call that sends this body and gets its steps from there.
+    #[must_use]
+    pub fn new(body: Arc<[u8]>, source: impl Source + 'static) -> Self {
+        Self {
+            body,
+            source: Box::new(source),
+            over: false,
+        }
+    }
+
+    /// A call that cannot be made. Its body is empty: nothing is sent.
+    #[must_use]
+    pub fn impossible(failure: Failure) -> Self {
+        Self::new(Arc::new([]), Impossible(Some(failure)))
+    }
+
+    /// The exact bytes that are sent; of a script, what it was asked, as JSON. Empty where nothing is sent.
+    #[must_use]
+    pub fn body(&self) -> &Arc<[u8]> {
+        &self.body
+    }
+
+    /// The next step; `None` after [`StreamEvent::Finished`] or [`StreamEvent::Failed`], of which one always comes.
+    /// May be dropped while it waits; nothing is lost. Has no deadline but one for the connection itself.
+    pub async fn next(&mut self) -> Option<Progress> {
+        if self.over {
+            return None;
+        }
+        let progress = poll_fn(|context| self.source.poll_next(context)).await;
+        self.over = matches!(
+            progress,
+            None | Some(Progress::Step(StreamEvent::Finished(_) | StreamEvent::Failed(_)))
+        );
+        progress
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("body", &self.body.len())
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Impossible(Option<Failure>);
+
+impl Source for Impossible {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Progress>> {
+        Poll::Ready(
+            self.0
+                .take()
+                .map(|failure| Progress::Step(StreamEvent::Failed(failure))),
+        )
+    }
+}

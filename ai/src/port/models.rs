@@ -1,0 +1,48 @@
+//! Which port answers for which provider.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Call, ModelPort};
+use crate::conversation::Request;
+use crate::failure::{Failure, FailureClass};
+
+/// Ports by the name of the provider, the part of a model's id before the slash.
+#[derive(Debug, Clone, Default)]
+pub struct Models(BTreeMap<Arc<str>, Arc<dyn ModelPort>>);
+
+impl Models {
+    /// Adds a provider; one of the same name is replaced.
+    #[must_use]
+    pub fn with(mut self, provider: &str, port: Arc<dyn ModelPort>) -> Self {
+        self.0.insert(provider.into(), port);
+        self
+    }
+
+    /// The names of the providers, in order.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|name| &**name)
+    }
+}
+
+impl ModelPort for Models {
+    fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
+        match self.0.get(&request.model.provider) {
+            Some(port) => port.call(request, attempt),
+            None => {
+                let known: Vec<&str> = self.providers().collect();
+                Call::impossible(Failure {
+                    class: FailureClass::Invalid,
+                    message: format!(
+                        "there is no provider `{}`; there are: {}",
+                        request.model.provider,
+                        known.join(", ")
+                    )
+                    .into(),
+                    status: None,
+                    retry_after_ms: None,
+                })
+            }
+        }
+    }
+}

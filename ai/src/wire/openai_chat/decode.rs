@@ -1,0 +1,352 @@
+//! The stream of chunks, and the one document that some servers send in place of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::failure::{Failure, FailureClass};
+use crate::sse;
+use crate::stream::{BlockKind, StopReason, Usage};
+use crate::wire::blocks::Answer;
+use crate::wire::{protocol_failure, refusal};
+
+/// Most calls in one answer.
+const MOST_CALLS: usize = 1024;
+/// Most bytes of a tool's name that is put together from parts.
+const MOST_NAME: usize = 1024;
+
+/// What is open in the answer.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Decoder {
+    text: Option<u32>,
+    thinking: Option<u32>,
+    calls: Vec<Call>,
+    refused: bool,
+    stopped: bool,
+}
+
+/// A call that grows. Its block opens with the first of its arguments: until then its name may still grow.
+#[derive(Debug)]
+struct Call {
+    index: Option<u64>,
+    id: String,
+    name: String,
+    block: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    id: Option<String>,
+    model: Option<String>,
+    choices: Option<Vec<Choice>>,
+    usage: Option<Tokens>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    index: Option<u64>,
+    delta: Option<Part>,
+    message: Option<Part>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    content: Option<Value>,
+    refusal: Option<String>,
+    reasoning_content: Option<String>,
+    reasoning: Option<Value>,
+    tool_calls: Option<Vec<CallPart>>,
+}
+
+#[derive(Deserialize)]
+struct CallPart {
+    index: Option<u64>,
+    id: Option<String>,
+    function: Option<FunctionPart>,
+}
+
+#[derive(Deserialize)]
+struct FunctionPart {
+    name: Option<String>,
+    arguments: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<InputDetails>,
+}
+
+#[derive(Deserialize)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+}
+
+impl Decoder {
+    pub(in crate::wire) fn event(&mut self, event: &sse::Event, answer: &mut Answer) {
+        let data = event.data.trim();
+        if data == "[DONE]" {
+            answer.end(Failure {
+                class: FailureClass::Transport,
+                message: "the server ended its answer without saying why; it may be cut".into(),
+                status: None,
+                retry_after_ms: None,
+            });
+        } else if event.event == "error" {
+            match serde_json::from_str(data) {
+                Ok(error) => answer.fail(refusal::from_body(&error)),
+                Err(_) => answer.fail(refusal::from_body(&Value::String(data.to_owned()))),
+            }
+        } else if data.starts_with('{') {
+            match serde_json::from_str(data) {
+                Ok(chunk) => self.chunk(chunk, answer),
+                Err(error) => answer.fail(not_a_chunk(&error)),
+            }
+        }
+        // Anything else is a relay's way to keep the connection alive.
+    }
+
+    pub(in crate::wire) fn document(&mut self, body: &[u8], answer: &mut Answer) {
+        match serde_json::from_slice::<Chunk>(body) {
+            Ok(mut chunk) if chunk.error.is_none() && chunk.choices.is_some() => {
+                // A document that arrived whole is whole, also where it does not say why it ends.
+                for choice in chunk.choices.iter_mut().flatten() {
+                    choice.finish_reason.get_or_insert_with(|| "stop".to_owned());
+                }
+                self.chunk(chunk, answer);
+            }
+            Ok(_) => self.no_answer(body, answer),
+            Err(error) if !body.starts_with(b"[") => answer.fail(not_a_chunk(&error)),
+            Err(_) => self.no_answer(body, answer),
+        }
+    }
+
+    /// A document without choices: an error in one of its forms, or nothing of this protocol.
+    fn no_answer(&self, body: &[u8], answer: &mut Answer) {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let first = value.as_array().and_then(|items| items.first()).unwrap_or(&value);
+        if ["error", "message", "detail"]
+            .iter()
+            .any(|key| first.get(key).is_some())
+        {
+            answer.fail(refusal::from_body(&value));
+        } else {
+            answer.fail(protocol_failure("the server sent a document that is no answer"));
+        }
+    }
+
+    fn chunk(&mut self, chunk: Chunk, answer: &mut Answer) {
+        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
+            answer.fail(refusal::from_body(&error));
+            return;
+        }
+        answer.start(chunk.id.as_deref(), chunk.model.as_deref());
+        for choice in chunk.choices.into_iter().flatten() {
+            if choice.index.unwrap_or(0) != 0 || self.stopped {
+                continue;
+            }
+            if let Some(part) = choice.delta.or(choice.message) {
+                self.part(part, answer);
+            }
+            if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+                self.stop(&reason, answer);
+            }
+        }
+        if let Some(tokens) = chunk.usage {
+            answer.usage(tokens.normalised());
+        }
+    }
+
+    fn part(&mut self, part: Part, answer: &mut Answer) {
+        let reasoning = part.reasoning_content.filter(|text| !text.is_empty());
+        let reasoning = reasoning.or_else(|| Some(part.reasoning?.as_str()?.to_owned()));
+        if let Some(text) = reasoning.filter(|text| !text.is_empty()) {
+            self.think(&text, answer);
+        }
+        match part.content {
+            Some(Value::String(text)) => self.say(&text, answer),
+            Some(Value::Array(parts)) => {
+                for part in parts {
+                    if let Some(text) = part.get("text").and_then(Value::as_str) {
+                        self.say(text, answer);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(text) = part.refusal {
+            self.refused |= !text.is_empty();
+            self.say(&text, answer);
+        }
+        for call in part.tool_calls.into_iter().flatten() {
+            self.call(call, answer);
+        }
+    }
+
+    fn think(&mut self, text: &str, answer: &mut Answer) {
+        self.close(answer, false, true);
+        let block = *self
+            .thinking
+            .get_or_insert_with(|| answer.open(BlockKind::Thinking));
+        answer.delta(block, text);
+    }
+
+    fn say(&mut self, text: &str, answer: &mut Answer) {
+        if text.is_empty() {
+            return;
+        }
+        self.close(answer, true, false);
+        let block = *self.text.get_or_insert_with(|| answer.open(BlockKind::Text));
+        answer.delta(block, text);
+    }
+
+    fn close(&mut self, answer: &mut Answer, thinking: bool, text: bool) {
+        let thinking = self.thinking.take_if(|_| thinking);
+        let text = self.text.take_if(|_| text);
+        for block in thinking.into_iter().chain(text) {
+            answer.finish(block);
+        }
+    }
+
+    fn call(&mut self, part: CallPart, answer: &mut Answer) {
+        self.close(answer, true, true);
+        let (name, arguments) = match part.function {
+            Some(function) => (function.name.unwrap_or_default(), function.arguments),
+            None => (String::new(), None),
+        };
+        let id = part.id.unwrap_or_default();
+        let place = match self.place(part.index, &id, &name) {
+            Some(place) => place,
+            None if self.calls.len() >= MOST_CALLS => {
+                answer.fail(protocol_failure(&format!(
+                    "the answer has more than {MOST_CALLS} tool calls"
+                )));
+                return;
+            }
+            None => {
+                self.calls.push(Call {
+                    index: part.index,
+                    id: id.clone(),
+                    name: String::new(),
+                    block: None,
+                });
+                self.calls.len() - 1
+            }
+        };
+        let Some(call) = self.calls.get_mut(place) else {
+            return;
+        };
+        if call.block.is_none() {
+            if call.id.is_empty() {
+                call.id = id;
+            }
+            // Some send a name in parts, some the whole name again.
+            if call.name != name && call.name.len() + name.len() <= MOST_NAME {
+                call.name.push_str(&name);
+            }
+        }
+        let arguments = match arguments.as_deref().map(argument_text).transpose() {
+            Ok(arguments) => arguments.unwrap_or_default(),
+            Err(error) => {
+                answer.fail(not_a_chunk(&error));
+                return;
+            }
+        };
+        if !arguments.is_empty() {
+            let block = call.open(answer);
+            answer.delta(block, &arguments);
+        }
+    }
+
+    /// The call that a part continues; `None` where it begins one.
+    fn place(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
+        let continues = |call: &Call| {
+            // Another id with a name begins a call, whatever the index: some servers count none.
+            id.is_empty() || name.is_empty() || call.id == id || call.id.is_empty()
+        };
+        if index.is_some() {
+            return self
+                .calls
+                .iter()
+                .rposition(|call| call.index == index)
+                .filter(|place| self.calls.get(*place).is_some_and(continues));
+        }
+        if !id.is_empty() {
+            return self.calls.iter().rposition(|call| call.id == id);
+        }
+        if name.is_empty() {
+            self.calls.len().checked_sub(1)
+        } else {
+            None
+        }
+    }
+
+    fn stop(&mut self, reason: &str, answer: &mut Answer) {
+        self.stopped = true;
+        self.close(answer, true, true);
+        for call in &mut self.calls {
+            let block = call.open(answer);
+            answer.finish(block);
+        }
+        let reason = match reason {
+            "error" => {
+                answer.fail(refusal::from_body(&Value::Null));
+                return;
+            }
+            _ if self.refused => StopReason::Refusal,
+            "stop" | "tool_calls" | "function_call" if !self.calls.is_empty() => StopReason::ToolUse,
+            "stop" | "tool_calls" | "function_call" => StopReason::EndOfTurn,
+            "length" | "model_length" => StopReason::Length,
+            "content_filter" => StopReason::Refusal,
+            other => StopReason::Other(other.into()),
+        };
+        answer.stop(reason);
+    }
+}
+
+impl Call {
+    fn open(&mut self, answer: &mut Answer) -> u32 {
+        *self.block.get_or_insert_with(|| {
+            let id = answer.call_id(&self.id);
+            answer.open(BlockKind::ToolCall {
+                id,
+                name: self.name.as_str().into(),
+            })
+        })
+    }
+}
+
+impl Tokens {
+    /// `prompt_tokens` counts what came from the cache too.
+    fn normalised(&self) -> Usage {
+        let input = self.prompt_tokens.unwrap_or(0);
+        let details = self.prompt_tokens_details.as_ref();
+        let cache_read = details
+            .and_then(|details| details.cached_tokens)
+            .unwrap_or(0)
+            .min(input);
+        Usage {
+            input: input - cache_read,
+            output: self.completion_tokens.unwrap_or(0),
+            cache_read,
+            cache_write: 0,
+        }
+    }
+}
+
+/// Arguments are a text that holds JSON; some servers send the JSON itself.
+fn argument_text(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
+    match raw.get() {
+        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
+        text => Ok(Cow::Borrowed(text)),
+    }
+}
+
+fn not_a_chunk(error: &serde_json::Error) -> Failure {
+    protocol_failure(&format!("the server sent what is no chat completion ({error})"))
+}

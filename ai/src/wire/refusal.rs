@@ -1,0 +1,311 @@
+//! What it means when a server says no, before its answer or in the middle of it.
+
+use serde_json::Value;
+
+use super::throttle::Headers;
+use crate::failure::{Failure, FailureClass};
+
+/// What a server said, as far as it can be understood.
+#[derive(Debug, Default)]
+struct Complaint {
+    message: String,
+    /// Its `type` and `code`, in lower case.
+    kinds: Vec<String>,
+    /// The status that it names in the body.
+    status: Option<u16>,
+}
+
+/// A response with a status other than 2xx.
+pub(super) fn from_response(status: u16, headers: &Headers, body: &[u8]) -> Failure {
+    let complaint = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => complaint(&value),
+        Err(_) => Complaint {
+            message: readable(&String::from_utf8_lossy(body)),
+            ..Complaint::default()
+        },
+    };
+    let mut failure = failure(complaint, Some(status));
+    failure.retry_after_ms = headers.retry_after_ms();
+    failure
+}
+
+/// An error in a body that began as an answer. `value` is the error itself or what it is wrapped in.
+pub(super) fn from_body(value: &Value) -> Failure {
+    let complaint = complaint(value);
+    let status = complaint.status;
+    failure(complaint, status)
+}
+
+fn complaint(value: &Value) -> Complaint {
+    let value = value.as_array().and_then(|items| items.first()).unwrap_or(value);
+    let inner = match value.get("error") {
+        Some(error) if !error.is_null() => error,
+        _ => value,
+    };
+    if let Some(message) = inner.as_str() {
+        return Complaint {
+            message: readable(message),
+            ..Complaint::default()
+        };
+    }
+    let text = |key: &str| inner.get(key).and_then(Value::as_str);
+    let code = inner.get("code");
+    Complaint {
+        message: text("message")
+            .or(text("detail"))
+            .map(readable)
+            .unwrap_or_default(),
+        kinds: [text("type"), text("code"), text("status")]
+            .into_iter()
+            .flatten()
+            .map(str::to_ascii_lowercase)
+            .collect(),
+        status: code
+            .and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()))
+            .and_then(|code| u16::try_from(code).ok())
+            .filter(|code| (400..600).contains(code)),
+    }
+}
+
+fn failure(complaint: Complaint, status: Option<u16>) -> Failure {
+    let class = classify(&complaint, status);
+    let (what, advice) = explain(class, status);
+    let mut message = what.to_owned();
+    if let Some(status) = status {
+        message.push_str(&format!(" (HTTP {status})"));
+    }
+    if !complaint.message.is_empty() {
+        message.push_str(": ");
+        message.push_str(&complaint.message);
+    }
+    if !advice.is_empty() {
+        message.push_str("; ");
+        message.push_str(advice);
+    }
+    Failure {
+        class,
+        message: message.into(),
+        status,
+        retry_after_ms: None,
+    }
+}
+
+fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
+    let message = complaint.message.to_ascii_lowercase();
+    let kind = |words: &[&str]| {
+        complaint
+            .kinds
+            .iter()
+            .any(|kind| words.iter().any(|word| kind.contains(word)))
+    };
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+
+    let about_length = kind(&[
+        "context_length",
+        "context_size",
+        "context_window",
+        "request_too_large",
+    ]) || says(&[
+        "prompt is too long",
+        "input is too long",
+        "maximum context length",
+        "context length",
+        "context size",
+        "context window",
+    ]);
+    if status == Some(413) || (about_length && status != Some(429)) {
+        return FailureClass::ContextOverflow;
+    }
+    if status == Some(402)
+        || kind(&[
+            "insufficient_quota",
+            "billing",
+            "insufficient_balance",
+            "insufficient_credits",
+        ])
+        || says(&[
+            "credit balance is too low",
+            "insufficient balance",
+            "insufficient credits",
+        ])
+    {
+        return FailureClass::Quota;
+    }
+    match status {
+        Some(401 | 403) => FailureClass::Auth,
+        Some(408 | 504 | 524) => FailureClass::Timeout,
+        // Both providers' own clients repeat a conflict: it is about a lock, not about the request.
+        Some(409) => FailureClass::Unavailable,
+        Some(429) => FailureClass::RateLimit,
+        Some(529) => FailureClass::Overloaded,
+        Some(500..) if kind(&["overloaded"]) || says(&["overloaded"]) => FailureClass::Overloaded,
+        Some(500..) => FailureClass::Unavailable,
+        Some(_) => FailureClass::Invalid,
+        None if kind(&["authentication", "permission", "api_key"]) => FailureClass::Auth,
+        None if kind(&["rate_limit"]) => FailureClass::RateLimit,
+        None if kind(&["overloaded"]) || says(&["overloaded"]) => FailureClass::Overloaded,
+        None if kind(&["timeout"]) => FailureClass::Timeout,
+        None if kind(&["invalid", "not_found"]) => FailureClass::Invalid,
+        None => FailureClass::Unavailable,
+    }
+}
+
+fn explain(class: FailureClass, status: Option<u16>) -> (&'static str, &'static str) {
+    match class {
+        FailureClass::Auth => (
+            "the server does not accept the key",
+            "check the key and what it is allowed to do",
+        ),
+        FailureClass::RateLimit => ("too many requests", ""),
+        FailureClass::Overloaded => ("the server is overloaded", ""),
+        FailureClass::Unavailable => ("the server failed", ""),
+        FailureClass::Timeout => ("the server took too long", ""),
+        FailureClass::Transport => ("the connection failed", ""),
+        FailureClass::Invalid if status == Some(404) => (
+            "the server knows no such model or address",
+            "check the model's name and the base URL of the provider",
+        ),
+        FailureClass::Invalid if status.is_some_and(|status| status < 400) => (
+            "the server answers from another address",
+            "set the base URL of the provider to that address",
+        ),
+        FailureClass::Invalid => ("the server does not accept the request", ""),
+        FailureClass::ContextOverflow => (
+            "the conversation is too long for the model",
+            "compact it, or choose a model with a larger context",
+        ),
+        FailureClass::Quota => (
+            "quota or credit is used up",
+            "add credit, or choose another provider",
+        ),
+        FailureClass::Protocol => (
+            "the server does not speak this protocol",
+            "check the base URL of the provider",
+        ),
+    }
+}
+
+/// A text that a server sent, short and on one line; nothing of a web page.
+fn readable(text: &str) -> String {
+    const MOST: usize = 400;
+    let text = text.trim();
+    if text.starts_with('<') {
+        return "a web page, not an answer".to_owned();
+    }
+    let mut line: String = text
+        .chars()
+        .take(MOST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(MOST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_classed_by_what_is_to_be_done() {
+        use FailureClass as C;
+        let table: &[(u16, &str, C)] = &[
+            (
+                401,
+                r#"{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+                C::Auth,
+            ),
+            (403, "<html><body>no</body></html>", C::Auth),
+            (
+                429,
+                r#"{"error":{"message":"Rate limit reached for tokens: the context window of your tier","type":"tokens","code":"rate_limit_exceeded"}}"#,
+                C::RateLimit,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+                C::Quota,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 213462 tokens > 200000 maximum"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API"}}"#,
+                C::Quota,
+            ),
+            (
+                400,
+                r#"{"object":"error","message":"bad role","type":"BadRequestError","code":400}"#,
+                C::Invalid,
+            ),
+            (
+                404,
+                r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-0"}}"#,
+                C::Invalid,
+            ),
+            (
+                413,
+                r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
+                C::ContextOverflow,
+            ),
+            (422, r#"{"detail":"field required"}"#, C::Invalid),
+            (408, "", C::Timeout),
+            (409, "", C::Unavailable),
+            (
+                500,
+                r#"{"type":"error","error":{"type":"api_error","message":"Internal server error"}}"#,
+                C::Unavailable,
+            ),
+            (502, "<html>Bad gateway</html>", C::Unavailable),
+            (
+                503,
+                r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+                C::Unavailable,
+            ),
+            (
+                503,
+                r#"{"error":{"message":"The engine is currently overloaded"}}"#,
+                C::Overloaded,
+            ),
+            (504, "", C::Timeout),
+            (
+                529,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                C::Overloaded,
+            ),
+            (302, "", C::Invalid),
+        ];
+        for (status, body, class) in table {
+            let failure = from_response(*status, &Headers::default(), body.as_bytes());
+            assert_eq!(
+                (failure.class, failure.status),
+                (*class, Some(*status)),
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn people_are_told_what_happened_and_what_to_do() {
+        let told = |status, body: &str| from_response(status, &Headers::default(), body.as_bytes()).message;
+        insta::assert_snapshot!(told(401, r#"{"error":{"message":"Incorrect API key"}}"#), @r##"the server does not accept the key (HTTP 401): Incorrect API key; check the key and what it is allowed to do"##);
+        insta::assert_snapshot!(told(404, r#"[{"error":"no model x"}]"#), @r##"the server knows no such model or address (HTTP 404): no model x; check the model's name and the base URL of the provider"##);
+        insta::assert_snapshot!(told(502, "<html>\n<h1>Bad gateway</h1>"), @r##"the server failed (HTTP 502): a web page, not an answer"##);
+        insta::assert_snapshot!(told(500, "line one\n\u{1b}[31mline two"), @r##"the server failed (HTTP 500): line one  [31mline two"##);
+        assert!(told(500, &"é".repeat(9000)).chars().count() < 500);
+    }
+}

@@ -1,0 +1,67 @@
+//! How a turn ended, and what a program that waited for it exits with. One table.
+
+use glasswork_agent_core::{tool_call, turn};
+use glasswork_session_state::state::{Session, TurnFailure};
+
+/// Exit codes of the program. Documented in `docs/exit-codes.md` and the man page, from this table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
+pub enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// The command line, a setting or a name is wrong.
+    Usage = 2,
+    /// Data is damaged.
+    Damaged = 3,
+    /// Something was denied that the work needed.
+    Denied = 4,
+    /// A budget or a limit was reached.
+    Limit = 5,
+    /// Interrupted (SIGINT).
+    Interrupted = 130,
+    /// Terminated (SIGTERM).
+    Terminated = 143,
+}
+
+impl ExitCode {
+    /// What it means, in a line.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed; the reason is on standard error",
+            Self::Usage => "the command line, a setting or a name is wrong",
+            Self::Damaged => "data is damaged; the message names file and position",
+            Self::Denied => "a tool call was denied, with nobody there to ask",
+            Self::Limit => "a budget or a limit was reached",
+            Self::Interrupted => "interrupted (Ctrl-C); everything that was acknowledged is on the disk",
+            Self::Terminated => "terminated (SIGTERM); everything that was acknowledged is on the disk",
+        }
+    }
+}
+
+/// The code for a session whose last turn has ended.
+#[must_use]
+pub fn of_last_turn(session: &Session) -> ExitCode {
+    let Some(turn) = &session.turn else { return ExitCode::Failed };
+    match turn.state {
+        turn::State::Completed if denied_unattended(session) => ExitCode::Denied,
+        turn::State::Completed => ExitCode::Done,
+        turn::State::Interrupted | turn::State::Cancelled | turn::State::Paused => ExitCode::Interrupted,
+        turn::State::Failed => match turn.failure {
+            Some(TurnFailure::Limit { .. }) => ExitCode::Limit,
+            _ => ExitCode::Failed,
+        },
+        _ => ExitCode::Failed,
+    }
+}
+
+/// Whether a call of the last turn was denied only because nobody was there to ask.
+fn denied_unattended(session: &Session) -> bool {
+    let last = session.turn.as_ref().map(|turn| turn.id);
+    session.calls.values().filter(|call| Some(call.turn) == last).any(|call| {
+        call.state == tool_call::State::Denied
+            && call.judgement.as_ref().is_some_and(|judgement| judgement.explanation.unattended)
+    })
+}

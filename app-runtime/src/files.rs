@@ -1,0 +1,170 @@
+//! The archive and vault in files, as the program uses them.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::store::{
+    FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
+};
+use glasswork_engine::load::Loaded;
+use glasswork_engine::replay::Replayed;
+use glasswork_engine::trace::TraceRecord;
+use glasswork_engine::{Commit, ScopeId, Timestamp};
+use glasswork_session_state::Glasswork;
+use glasswork_session_state::state::Kind;
+
+use crate::archive::{Archive, ArchivedSession, Opened, Record, Vault};
+
+/// Sessions in files, to read.
+#[derive(Debug, Clone)]
+pub struct FileArchive {
+    store: Store<Glasswork>,
+}
+
+/// Sessions in files, to own.
+#[derive(Debug, Clone)]
+pub struct FileVault {
+    archive: FileArchive,
+    journals: JournalFiles,
+    traces: TraceFolders,
+}
+
+impl FileArchive {
+    /// The archive below a data directory.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(data: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Ok(Self { store: Store::open(data)? })
+    }
+
+    /// Starts the threads that write. The journal and the trace go to the engine.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started.
+    pub fn writing(&self) -> io::Result<(FileVault, FileJournal, TraceFile)> {
+        let (journal, journals) = FileJournal::start()?;
+        let (trace, traces) = TraceFile::start()?;
+        Ok((FileVault { archive: self.clone(), journals, traces }, journal, trace))
+    }
+
+    /// Where a session keeps its blobs.
+    #[must_use]
+    pub fn blobs(&self, session: ScopeId) -> BlobStore {
+        // Of a session that cannot be found the folder cannot be made either, and the first write says so.
+        let folder = self.store.journal(session).map(|journal| journal.folder()).unwrap_or_default();
+        BlobStore::new(folder.join("blobs"))
+    }
+
+    fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {
+        match record {
+            Record::Session(session) => self.store.journal(*session),
+            Record::File(path) => Ok(Store::journal_at(path)),
+        }
+    }
+}
+
+impl Archive for FileArchive {
+    fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
+        let sessions = self.store.list().filter(|listed| matches!(listed.place, Place::Sessions));
+        Ok(sessions
+            .filter_map(|listed| {
+                let id = listed.scope?;
+                Some(match listed.summary {
+                    Ok(summary) => ArchivedSession {
+                        id,
+                        created: summary.created,
+                        updated: (summary.seq > 0).then_some(summary.at),
+                        seq: summary.seq,
+                        bytes: summary.bytes,
+                        damage: None,
+                    },
+                    Err(error) => ArchivedSession {
+                        id,
+                        created: Timestamp::default(),
+                        updated: None,
+                        seq: 0,
+                        bytes: 0,
+                        damage: Some(error.to_string()),
+                    },
+                })
+            })
+            .collect())
+    }
+
+    fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
+        self.store.find(text)
+    }
+
+    fn load(&self, session: ScopeId, until: Option<u64>) -> Result<Loaded<Glasswork>, StoreError> {
+        let journal = self.store.journal(session)?;
+        match until {
+            Some(seq) => journal.read_until(seq),
+            None => journal.read(),
+        }
+    }
+
+    fn replay(&self, record: &Record, until: Option<u64>) -> Result<Replayed<Glasswork>, StoreError> {
+        self.journal(record)?.replay(until)
+    }
+
+    fn commits(
+        &self,
+        session: ScopeId,
+        range: RangeInclusive<u64>,
+    ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError> {
+        let commits = self.store.journal(session)?.commits(range)?;
+        commits.map(|commit| commit.map(Arc::new)).collect()
+    }
+
+    fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError> {
+        let traces = self.store.journal(session)?.traces()?;
+        Ok(traces.records.into_iter().map(Arc::new).collect())
+    }
+}
+
+impl FileVault {
+    /// Where the journal of a scope goes that this process has just made or opened.
+    fn attach(&self, lease: glasswork_agent_session::store::Lease) {
+        self.traces.attach(lease.scope(), lease.folder());
+        // A journal that has stopped is found by the first append, which fails the scope.
+        let _ = self.journals.attach(lease);
+    }
+}
+
+impl Vault for FileVault {
+    fn create(&self, scope: ScopeId, kind: Kind, now: Timestamp) -> Result<Loaded<Glasswork>, StoreError> {
+        let place = match kind {
+            Kind::Session => Place::Sessions,
+            Kind::Host => Place::Host,
+        };
+        let created = self.archive.store.create(place, scope, kind, now)?;
+        self.attach(created.lease);
+        Ok(created.loaded)
+    }
+
+    fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
+        let opened = self.archive.store.open_for_writing(session, now)?;
+        self.attach(opened.lease);
+        let mut notices = Vec::new();
+        if let Some(torn) = opened.torn {
+            notices.push(format!(
+                "the last line of the journal was not whole ({} bytes at line {}); it was moved to {}",
+                torn.bytes,
+                torn.line,
+                torn.moved_to.display()
+            ));
+        }
+        if let Some(breach) = &opened.loaded.breach {
+            notices.push(format!("the session breaks an invariant: {breach}; it can be read"));
+        }
+        Ok(Opened { loaded: opened.loaded, notices })
+    }
+
+    fn release(&self, scope: ScopeId) {
+        self.journals.close(scope);
+    }
+}

@@ -1,0 +1,365 @@
+//! Start-up, operations and shut-down, from ports that the program injects.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use glasswork_agent_core::id::CallId;
+use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::store::StoreError;
+use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
+use glasswork_ai::model::ToolSpec;
+use glasswork_ai::port::ModelPort;
+use glasswork_engine::journal::Journal;
+use glasswork_engine::trace::TraceSink;
+use glasswork_engine::{
+    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+};
+use glasswork_session_state::host::{self, Credential};
+use glasswork_session_state::settings::{Setting, Settings};
+use glasswork_session_state::state::Kind;
+use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
+use im::OrdMap;
+
+use crate::archive::{Archive, Vault};
+use crate::reading::Reader;
+use crate::system_prompt;
+use crate::watching::Watch;
+
+/// What a runtime is made of. The program puts it together; tests put in what they hold in their hands.
+pub struct Ports {
+    /// Where records are read.
+    pub archive: Arc<dyn Archive>,
+    /// Where records are made and owned.
+    pub vault: Arc<dyn Vault>,
+    /// Where lines become durable.
+    pub journal: Box<dyn Journal>,
+    /// Where traces go besides memory.
+    pub trace: Box<dyn TraceSink>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The models that can be asked.
+    pub models: Arc<dyn ModelPort>,
+    /// Where a session keeps its blobs.
+    pub blobs: Box<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    /// Where tasks run.
+    pub tasks: tokio::runtime::Handle,
+    /// What tools may take and give.
+    pub tool_limits: ToolLimits,
+    /// Providers of models, and whether there are keys for them.
+    pub providers: OrdMap<Arc<str>, Credential>,
+}
+
+/// Why an operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The gate refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal<Glasswork>),
+    /// The record could not be made, owned or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The session could not be mounted.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// The session could not be unmounted.
+    #[error(transparent)]
+    Unmount(#[from] UnmountError),
+    /// The workspace is no directory.
+    #[error("the workspace {} is not a directory that can be used: {error}", path.display())]
+    Workspace {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A thread could not be started.
+    #[error("the runtime cannot start: {0}")]
+    Start(std::io::Error),
+}
+
+type Done = Result<Accepted<Glasswork>, OperationError>;
+
+/// A running Glasswork.
+pub struct Runtime {
+    engine: Engine<Glasswork>,
+    user: Handle<Glasswork>,
+    reader: Reader,
+    vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
+    host: ScopeId,
+    graph: Arc<LateGraph>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Runtime").field(&self.host).finish()
+    }
+}
+
+/// How a session is begun, or opened again.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The directory in which it works. Of a session that is opened again the old one stays.
+    pub workspace: PathBuf,
+    /// What is set, every value resolved.
+    pub settings: Settings,
+    /// Its title.
+    pub title: Option<Arc<str>>,
+}
+
+impl Runtime {
+    /// Starts a runtime, and its host scope.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn start(ports: Ports) -> Result<Self, OperationError> {
+        let graph = Arc::new(LateGraph::default());
+        let world = World {
+            runtime: ports.tasks,
+            models: ports.models,
+            blobs: ports.blobs,
+            limits: ports.tool_limits,
+            graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+        };
+        let engine = Engine::start(glasswork_engine::Parts {
+            journal: ports.journal,
+            runner: Arc::new(Runners::new(world)),
+            clock: Arc::clone(&ports.clock),
+            trace: ports.trace,
+            limits: Limits::default(),
+        })
+        .map_err(OperationError::Start)?;
+        let runtime = Self {
+            user: engine.handle(Party::User),
+            reader: Reader::new(Some(engine.reader()), ports.archive),
+            engine,
+            vault: ports.vault,
+            clock: ports.clock,
+            host: ScopeId::mint(),
+            graph,
+        };
+        let loaded = runtime.vault.create(runtime.host, Kind::Host, runtime.clock.wall())?;
+        runtime.engine.mount(loaded).await?;
+        let started = host::Event::Started {
+            version: env!("CARGO_PKG_VERSION").into(),
+            providers: ports.providers,
+        };
+        runtime.user.dispatch(runtime.host, Event::Host(started)).await?;
+        Ok(runtime)
+    }
+
+    /// Binds the graph that the tool `graph` asks. Until then the tool says that there is none.
+    pub fn bind_graph(&self, graph: Arc<dyn SelfQuery>) {
+        // Binding twice would be a defect of the program that composes; the first one stays.
+        let _ = self.graph.0.set(graph);
+    }
+
+    /// The way to everything that can be read.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Watches a mounted session.
+    #[must_use]
+    pub fn watch(&self, session: ScopeId) -> Option<Watch> {
+        Watch::begin(self.engine.reader(), session)
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn new_session(&self, opening: Opening) -> Result<ScopeId, OperationError> {
+        let id = ScopeId::mint();
+        let workspace = resolved(&opening.workspace)?;
+        let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
+        self.engine.mount(loaded).await?;
+        self.enter(id, &workspace, opening).await?;
+        Ok(id)
+    }
+
+    /// Opens a session of the past. What its last process left open is settled first; then what is set now holds.
+    /// Returns what had to be mended.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
+        let workspace = resolved(&opening.workspace)?;
+        let opened = self.vault.open(id, self.clock.wall())?;
+        self.engine.mount(opened.loaded).await?;
+        self.enter(id, &workspace, opening).await?;
+        Ok(opened.notices)
+    }
+
+    async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
+        self.user.dispatch(self.host, Event::Host(host::Event::Mounted(id))).await?;
+        let opened = session::Event::Opened {
+            workspace: workspace.to_string_lossy().into(),
+            title: opening.title,
+            settings: Box::new(opening.settings),
+            system: system_prompt::parts(workspace),
+            tools: tool_specs(),
+        };
+        self.user.dispatch(id, Event::Session(opened)).await?;
+        Ok(())
+    }
+
+    /// Says something to the agent: begins a turn.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        let event = prompt::Event::Prompted { text: text.into(), max_steps: None, key: key.map(Into::into) };
+        self.ask(session, Event::Prompt(event)).await
+    }
+
+    /// Says something to the running turn; it is taken in before the next step.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn steer(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.ask(session, Event::Prompt(prompt::Event::Steered { text: text.into(), key: key.map(Into::into) }))
+            .await
+    }
+
+    /// Says something for after the running turn.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        let event = prompt::Event::FollowedUp { text: text.into(), key: key.map(Into::into) };
+        self.ask(session, Event::Prompt(event)).await
+    }
+
+    /// Has the turn stop at the next safe point.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn interrupt(&self, session: ScopeId) -> Done {
+        self.ask(session, Event::Prompt(prompt::Event::Interrupted)).await
+    }
+
+    /// Stops the turn at once.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn cancel(&self, session: ScopeId) -> Done {
+        self.ask(session, Event::Prompt(prompt::Event::Cancelled)).await
+    }
+
+    /// Has the turn rest at the next safe point.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn pause(&self, session: ScopeId) -> Done {
+        self.ask(session, Event::Prompt(prompt::Event::Paused)).await
+    }
+
+    /// Has a resting turn go on.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn resume(&self, session: ScopeId) -> Done {
+        self.ask(session, Event::Prompt(prompt::Event::Resumed)).await
+    }
+
+    /// Lets a tool call run.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn approve(&self, session: ScopeId, call: CallId) -> Done {
+        self.ask(session, Event::Tools(tools::Event::Approved { call })).await
+    }
+
+    /// Does not let a tool call run.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn refuse(&self, session: ScopeId, call: CallId, reason: Option<&str>) -> Done {
+        let event = tools::Event::Refused { call, reason: reason.map(Into::into) };
+        self.ask(session, Event::Tools(event)).await
+    }
+
+    /// Changes a setting of a session: the model, the mode, …
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
+        self.ask(session, Event::Session(session::Event::SettingChanged(setting))).await
+    }
+
+    /// Closes a session: an open turn is cancelled; once it rests, the session is unmounted and given up.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn close(&self, session: ScopeId) -> Result<(), OperationError> {
+        let mut watch = self.watch(session);
+        self.ask(session, Event::Session(session::Event::Closed)).await?;
+        if let Some(watch) = &mut watch {
+            while watch.session().state != glasswork_agent_core::session::State::Closed {
+                watch.next().await;
+            }
+        }
+        self.give_up(session).await
+    }
+
+    /// Unmounts a session that is at rest, without closing it, and gives it up.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
+        self.engine.unmount(session).await?;
+        self.vault.release(session);
+        self.user.dispatch(self.host, Event::Host(host::Event::Unmounted(session))).await?;
+        Ok(())
+    }
+
+    /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
+    /// abandoned by whoever opens their sessions next.
+    pub async fn stop(self) {
+        let engine = self.engine;
+        // Joining threads blocks.
+        let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+    }
+
+    async fn ask(&self, session: ScopeId, event: Event) -> Done {
+        Ok(self.user.dispatch(session, event).await?)
+    }
+}
+
+fn resolved(workspace: &Path) -> Result<PathBuf, OperationError> {
+    let failed = |error| OperationError::Workspace { path: workspace.to_owned(), error };
+    let path = workspace.canonicalize().map_err(failed)?;
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err(failed(std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+/// The tools that models are told of.
+fn tool_specs() -> Vec<ToolSpec> {
+    Tool::ALL.into_iter().map(Tool::spec).chain([graph::spec()]).collect()
+}
+
+/// The graph, bound once the runtime that it reads exists.
+#[derive(Default)]
+struct LateGraph(OnceLock<Arc<dyn SelfQuery>>);
+
+impl SelfQuery for LateGraph {
+    fn ask(
+        &self,
+        session: ScopeId,
+        query: String,
+        variables: Option<serde_json::Value>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = SelfAnswer> + Send>> {
+        match self.0.get() {
+            Some(graph) => graph.ask(session, query, variables),
+            None => Box::pin(std::future::ready(SelfAnswer {
+                text: "this program has no graph".to_owned(),
+                is_error: true,
+            })),
+        }
+    }
+}

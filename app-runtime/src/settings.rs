@@ -1,0 +1,291 @@
+//! Settings by layer. Every value knows where it comes from, and what it overrode.
+//!
+//! The user's settings are a [RON](https://docs.rs/ron) struct of names and plain values:
+//!
+//! ```ron
+//! (
+//!     model: "anthropic/claude-sonnet-4-5",
+//!     mode: "accept-edits",
+//!     max_steps: 50,
+//! )
+//! ```
+//!
+//! Later layers override earlier ones: built in, user's file, environment (`GLASSWORK_MAX_STEPS=50`), flags, and what
+//! was changed in the session. A project's file is not read: nothing that a workspace ships has effect before the
+//! workspace is trusted, and there is no way to trust one yet.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use glasswork_session_state::settings::{Layer, Setting, Settings, Source};
+use ron::Options;
+use ron::extensions::Extensions;
+use ron::value::RawValue;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use crate::homes::{Environment, Homes};
+
+/// The prefix of environment variables that are settings.
+const PREFIX: &str = "GLASSWORK_";
+/// Variables with that prefix that are something else.
+const NOT_SETTINGS: &[&str] = &["GLASSWORK_HOME", "GLASSWORK_LOG"];
+/// A settings file longer than this is none.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// All settings, resolved, with their history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// What is in force.
+    pub settings: Settings,
+    /// Every setting in force, in order, each with what it overrode, the nearest layer first.
+    pub explained: Vec<Explained>,
+    /// Files that would hold settings and are not read, each with the reason.
+    pub not_read: Vec<NotRead>,
+}
+
+/// A setting in force, and what it overrode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// The setting.
+    pub setting: Setting,
+    /// What it overrode, the nearest layer first.
+    pub overrode: Vec<Setting>,
+}
+
+/// A file that would hold settings and is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRead {
+    /// The file.
+    pub file: PathBuf,
+    /// Why it is not read.
+    pub reason: &'static str,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The file could not be read.
+    #[error("cannot read {}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// The file is not RON.
+    #[error("{}:{line}:{column}: {message}; a settings file looks like `(mode: \"ask\", max_steps: 50)`", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no such setting.
+    #[error("{place}: there is no setting `{name}`; did you mean `{nearest}`? `glasswork settings` lists all")]
+    Unknown {
+        /// Where it stands.
+        place: String,
+        /// What was written.
+        name: String,
+        /// The nearest that there is.
+        nearest: String,
+    },
+    /// A setting stands twice in one file.
+    #[error("{place}: `{name}` is set twice in this file; keep one")]
+    Twice {
+        /// Where it stands the second time.
+        place: String,
+        /// The setting.
+        name: String,
+    },
+    /// The value does not fit.
+    #[error("{place}: `{name}` cannot be {value}: {message}")]
+    Misfit {
+        /// Where it stands.
+        place: String,
+        /// The setting.
+        name: String,
+        /// What was written.
+        value: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A setting as a flag gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// The setting's name.
+    pub name: String,
+    /// Its value: RON, or plain text.
+    pub value: String,
+    /// The flag, for people: `--max-steps`.
+    pub flag: String,
+}
+
+/// Resolves all layers for a workspace.
+///
+/// # Errors
+/// The first [`SettingsError`]; nothing is guessed around it.
+pub fn resolve(
+    homes: &Homes,
+    environment: &Environment,
+    flags: &[Flag],
+    workspace: &Path,
+) -> Result<Resolved, SettingsError> {
+    let mut stack: Vec<Setting> = Vec::new();
+    stack.extend(from_file(&homes.settings_file())?);
+    for (variable, text) in environment.with_prefix(PREFIX) {
+        if NOT_SETTINGS.contains(&variable) {
+            continue;
+        }
+        let name = variable.trim_start_matches(PREFIX).to_ascii_lowercase();
+        let source = Source { layer: Layer::Environment, file: Some(variable.into()), line: None };
+        stack.push(parse(&name, text, source, variable)?);
+    }
+    for flag in flags {
+        let source = Source { layer: Layer::Flag, file: Some(flag.flag.as_str().into()), line: None };
+        stack.push(parse(&flag.name, &flag.value, source, &flag.flag)?);
+    }
+
+    let mut settings = Settings::default();
+    let defaults = settings.all();
+    for setting in &stack {
+        settings.set(setting.clone());
+    }
+    let explained = settings
+        .all()
+        .into_iter()
+        .zip(defaults)
+        .map(|(setting, default)| {
+            let same = stack.iter().rev().filter(|layer| layer.name() == setting.name());
+            let mut overrode: Vec<_> = same.skip(1).cloned().collect();
+            if setting.from().layer != Layer::Default {
+                overrode.push(default);
+            }
+            Explained { setting, overrode }
+        })
+        .collect();
+    let project = Homes::project_settings_file(workspace);
+    let not_read = project.exists().then_some(NotRead {
+        file: project,
+        reason: "a workspace cannot be trusted yet, and nothing that an untrusted one ships has effect",
+    });
+    Ok(Resolved { settings, explained, not_read: not_read.into_iter().collect() })
+}
+
+fn options() -> Options {
+    Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
+}
+
+fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
+    let unreadable = |error: String| SettingsError::Unreadable { file: file.to_owned(), error };
+    match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error.to_string())),
+        Ok(found) if !found.is_file() => return Err(unreadable("it is not a file".to_owned())),
+        Ok(found) if found.len() > MOST_BYTES => return Err(unreadable("it is too long for settings".to_owned())),
+        Ok(_) => {}
+    }
+    let text = fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let fields: Fields<'_> = options().from_str(&text).map_err(|error| SettingsError::Malformed {
+        file: file.to_owned(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        message: error.code.to_string(),
+    })?;
+    let mut settings: Vec<Setting> = Vec::new();
+    for (name, raw) in fields.0 {
+        let line = line_of(&text, raw.get_ron());
+        let place = format!("{}:{line}", file.display());
+        if settings.iter().any(|earlier| earlier.name() == name) {
+            return Err(SettingsError::Twice { place, name });
+        }
+        let named = file.to_string_lossy();
+        let source = Source { layer: Layer::User, file: Some(named.into()), line: u32::try_from(line).ok() };
+        settings.push(parse(&name, raw.get_ron().trim(), source, &place)?);
+    }
+    Ok(settings)
+}
+
+/// The line, from 1, on which `part`, a slice of `text`, has its first visible character.
+fn line_of(text: &str, part: &str) -> usize {
+    let start = part.trim_start().as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The fields of a settings file, values still as text.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> de::Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Struct;
+        impl<'de> Visitor<'de> for Struct {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("settings: `(name: value, …)`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    fields.push((name, map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_struct("Settings", &[], Struct)
+    }
+}
+
+struct Name(String);
+
+impl<'de> de::Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Identifier;
+        impl Visitor<'_> for Identifier {
+            type Value = Name;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a setting")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_identifier(Identifier)
+    }
+}
+
+/// Parses one value: as RON, or as plain text where it is none (`GLASSWORK_MODE=ask`).
+fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting, SettingsError> {
+    let value = options()
+        .from_str::<ron::Value>(text)
+        .ok()
+        // A bare word is a unit to RON; the word itself is what was meant.
+        .filter(|value| *value != ron::Value::Unit)
+        .and_then(|value| serde_json::to_value(value).ok())
+        .unwrap_or_else(|| serde_json::Value::String(text.to_owned()));
+    let known = Settings::default().all();
+    if !known.iter().any(|setting| setting.name() == name) {
+        let nearest = known.iter().map(Setting::name).min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        return Err(SettingsError::Unknown {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            nearest: nearest.unwrap_or_default().to_owned(),
+        });
+    }
+    // A setting serialises as `{name: {value, from}}`; going through that form needs no second list of types.
+    let tagged = serde_json::json!({ name: { "value": value, "from": source } });
+    serde_json::from_value(tagged).map_err(|error| SettingsError::Misfit {
+        place: place.to_owned(),
+        name: name.to_owned(),
+        value: text.to_owned(),
+        message: error.to_string(),
+    })
+}

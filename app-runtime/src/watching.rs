@@ -1,0 +1,415 @@
+//! Watching a session: what happens in it, as screens show it. Derived from commits; nothing is decided here.
+
+use std::sync::Arc;
+
+use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::tree::Via;
+use glasswork_agent_core::{tool_call, turn as turn_chart};
+use glasswork_ai::conversation::Block;
+use glasswork_ai::failure::Failure;
+use glasswork_ai::model::ModelId;
+use glasswork_ai::stream::{BlockKind, Usage};
+use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId};
+use glasswork_session_state::call::{Detail, Outcome};
+use glasswork_session_state::judge::Judgement;
+use glasswork_session_state::queue::Lane;
+use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
+use glasswork_session_state::{Fact, Glasswork, model, prompt, session, tools, turn};
+use serde::Serialize;
+
+/// Something that happened in a session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Update {
+    /// A turn began.
+    TurnBegan {
+        /// The turn.
+        turn: TurnId,
+    },
+    /// Someone's words stand in the conversation.
+    Said {
+        /// The words.
+        text: Arc<str>,
+        /// How they came there.
+        via: Via,
+    },
+    /// Someone's words wait.
+    Queued {
+        /// For what.
+        lane: Lane,
+        /// The words.
+        text: Arc<str>,
+    },
+    /// Words of steering went back to their authors.
+    SteeringReturned {
+        /// The words, in order.
+        texts: Vec<Arc<str>>,
+    },
+    /// A request to the model was prepared.
+    RequestPrepared {
+        /// The request.
+        request: RequestId,
+        /// The model.
+        model: ModelId,
+        /// Messages in it.
+        messages: u64,
+        /// Those of them that the request before did not have.
+        new_messages: u64,
+        /// Its size in tokens, estimated.
+        estimated_tokens: u64,
+    },
+    /// The model thinks: more text.
+    Thinking {
+        /// The text.
+        text: Arc<str>,
+    },
+    /// The model answers: more text.
+    Text {
+        /// The text.
+        text: Arc<str>,
+    },
+    /// A block of text or thinking is complete.
+    BlockFinished {
+        /// The whole block.
+        block: Block,
+    },
+    /// An attempt failed; what it had streamed is void.
+    AttemptFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The next attempt waits.
+    BackingOff {
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How long, in milliseconds.
+        wait_ms: u64,
+    },
+    /// The model called a tool.
+    ToolProposed {
+        /// The call.
+        call: CallId,
+        /// The tool.
+        name: Arc<str>,
+        /// The arguments as the model wrote them.
+        arguments: Arc<str>,
+    },
+    /// The policy judged a call.
+    ToolJudged {
+        /// The call.
+        call: CallId,
+        /// The verdict and why.
+        judgement: Arc<Judgement>,
+    },
+    /// A person is asked about a call.
+    ToolAsked {
+        /// The call.
+        call: CallId,
+        /// The tool.
+        name: Arc<str>,
+        /// The arguments as the model wrote them.
+        arguments: Arc<str>,
+    },
+    /// A person answered.
+    ToolAnswered {
+        /// The call.
+        call: CallId,
+        /// Whether it may run.
+        approved: bool,
+    },
+    /// A call runs.
+    ToolStarted {
+        /// The call.
+        call: CallId,
+    },
+    /// The end of a running call's output.
+    ToolOutput {
+        /// The call.
+        call: CallId,
+        /// The text.
+        tail: Arc<str>,
+    },
+    /// A call is settled.
+    ToolSettled {
+        /// The call.
+        call: CallId,
+        /// The tool.
+        name: Arc<str>,
+        /// Where its chart ended.
+        state: tool_call::State,
+        /// What the model is told.
+        text: Arc<str>,
+        /// Whether the model is told that it failed.
+        is_error: bool,
+        /// What else there is to show.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<Detail>,
+    },
+    /// The turn shall stop or rest at the next safe point; `None` takes that back.
+    Pending {
+        /// What it shall do.
+        pending: Option<Pending>,
+    },
+    /// The turn rests and can go on.
+    TurnPaused {
+        /// The turn.
+        turn: TurnId,
+    },
+    /// The turn has ended.
+    TurnEnded {
+        /// The turn.
+        turn: TurnId,
+        /// Where its chart ended.
+        state: turn_chart::State,
+        /// Why it failed, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<TurnFailure>,
+        /// Requests that it made.
+        steps: u32,
+        /// Tokens of the whole session, as the providers counted them.
+        usage: Usage,
+    },
+    /// The session was closed.
+    Closed,
+    /// Commits were missed; what is shown is as of now.
+    Gap {
+        /// The first one missed.
+        from: u64,
+        /// The last one missed.
+        to: u64,
+    },
+    /// The session is not mounted any more.
+    Ended,
+}
+
+/// A session watched: its state, kept up to date by the facts of its commits, and what happened.
+#[derive(Debug)]
+pub struct Watch {
+    scope: ScopeId,
+    state: Arc<Session>,
+    seq: u64,
+    follower: Follower<Glasswork>,
+    live: glasswork_engine::Reader<Glasswork>,
+}
+
+/// What one commit brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watched {
+    /// The commit; of a gap the last one missed.
+    pub seq: u64,
+    /// What happened, in order.
+    pub updates: Vec<Update>,
+}
+
+impl Watch {
+    /// Watches a mounted session from now on; `None` where it is not mounted, or no session.
+    #[must_use]
+    pub fn begin(live: glasswork_engine::Reader<Glasswork>, scope: ScopeId) -> Option<Self> {
+        let following = live.follow(scope, None)?;
+        let state::Scope::Session(session) = &following.base.state else { return None };
+        let (state, seq) = (Arc::clone(session), following.base.seq);
+        Some(Self { scope, state, seq, follower: following.follower, live })
+    }
+
+    /// The session as of what [`next`](Self::next) gave last.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Session> {
+        &self.state
+    }
+
+    /// The commit as of which [`session`](Self::session) is.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// What happens next. Cancellation safe.
+    pub async fn next(&mut self) -> Watched {
+        loop {
+            let item = self.follower.next().await;
+            if let Some(watched) = self.take(item) {
+                return watched;
+            }
+        }
+    }
+
+    fn take(&mut self, item: FeedItem<Glasswork>) -> Option<Watched> {
+        match item {
+            // After a gap the state was taken anew, and may be ahead of what still comes.
+            FeedItem::Commit(commit) if commit.id.seq <= self.seq => None,
+            FeedItem::Commit(commit) => Some(self.apply(&commit)),
+            FeedItem::Gap { from, to } => {
+                let now = self.live.scope(self.scope)?;
+                if let state::Scope::Session(session) = &now.state {
+                    self.state = Arc::clone(session);
+                    self.seq = now.seq;
+                }
+                Some(Watched { seq: to, updates: vec![Update::Gap { from, to }] })
+            }
+            FeedItem::Ended => Some(Watched { seq: self.seq, updates: vec![Update::Ended] }),
+        }
+    }
+
+    fn apply(&mut self, commit: &Commit<Glasswork>) -> Watched {
+        let mut scope = state::Scope::Session(Arc::clone(&self.state));
+        let mut updates = Vec::new();
+        for fact in &commit.facts {
+            let before = Arc::clone(&self.state);
+            Glasswork::evolve(&mut scope, fact, commit.moment());
+            if let state::Scope::Session(after) = &scope {
+                self.state = Arc::clone(after);
+                describe(&before, after, fact, &mut updates);
+            }
+        }
+        self.seq = commit.id.seq;
+        Watched { seq: commit.id.seq, updates }
+    }
+}
+
+fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Update>) {
+    match fact {
+        Fact::Session(fact) => of_session(fact, updates),
+        Fact::Prompt(fact) => of_prompt(before, fact, updates),
+        Fact::Turn(fact) => of_turn(after, fact, updates),
+        Fact::Model(fact) => of_model(before, after, fact, updates),
+        Fact::Tools(fact) => of_tools(after, fact, updates),
+        Fact::Host(_) => {}
+    }
+}
+
+fn of_session(fact: &session::Fact, updates: &mut Vec<Update>) {
+    if let session::Fact::Moved { to: glasswork_agent_core::session::State::Closed, .. } = fact {
+        updates.push(Update::Closed);
+    }
+}
+
+fn of_prompt(before: &Session, fact: &prompt::Fact, updates: &mut Vec<Update>) {
+    match fact {
+        prompt::Fact::Said { text, .. } => {
+            updates.push(Update::Said { text: Arc::clone(text), via: Via::Prompt });
+        }
+        prompt::Fact::Queued { lane, text, .. } => {
+            updates.push(Update::Queued { lane: *lane, text: Arc::clone(text) });
+        }
+        prompt::Fact::Taken { lane, count, .. } => {
+            let via = match lane {
+                Lane::Steering => Via::Steering,
+                Lane::FollowUp => Via::FollowUp,
+            };
+            let taken = before.queue.lane(*lane).iter().take(usize::from(*count));
+            updates.extend(taken.map(|words| Update::Said { text: Arc::clone(&words.text), via }));
+        }
+        prompt::Fact::SteeringReturned => {
+            let texts: Vec<_> = before.queue.steering.iter().map(|words| Arc::clone(&words.text)).collect();
+            if !texts.is_empty() {
+                updates.push(Update::SteeringReturned { texts });
+            }
+        }
+        prompt::Fact::Keyed { .. } => {}
+    }
+}
+
+fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
+    let Some(turn) = &after.turn else { return };
+    match fact {
+        turn::Fact::Began { .. } => updates.push(Update::TurnBegan { turn: turn.id }),
+        turn::Fact::Moved { to, .. } if to.is_terminal() => updates.push(Update::TurnEnded {
+            turn: turn.id,
+            state: *to,
+            failure: turn.failure.clone(),
+            steps: turn.steps,
+            usage: after.usage.tokens(),
+        }),
+        turn::Fact::Moved { to: turn_chart::State::Paused, .. } => {
+            updates.push(Update::TurnPaused { turn: turn.id });
+        }
+        turn::Fact::Pending(pending) => updates.push(Update::Pending { pending: *pending }),
+        turn::Fact::Prepared { .. } => {
+            if let Some((id, prepared)) = after.requests.get_max() {
+                updates.push(Update::RequestPrepared {
+                    request: *id,
+                    model: prepared.model.clone(),
+                    messages: prepared.parts(),
+                    new_messages: prepared.plan.new.len() as u64,
+                    estimated_tokens: prepared.plan.estimate,
+                });
+            }
+        }
+        turn::Fact::Moved { .. } | turn::Fact::Blamed(_) => {}
+    }
+}
+
+fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut Vec<Update>) {
+    let attempt = |session: &Session| session.turn.as_ref().and_then(|turn| turn.attempt.clone());
+    match fact {
+        model::Fact::Grew(index, text) => {
+            use glasswork_agent_core::answer::Slot;
+            let kind = attempt(before).and_then(|attempt| match attempt.answer.blocks.get(index) {
+                Some(Slot::Growing { kind, .. }) => Some(kind.clone()),
+                _ => None,
+            });
+            match kind {
+                Some(BlockKind::Text) => updates.push(Update::Text { text: Arc::clone(text) }),
+                Some(BlockKind::Thinking) => updates.push(Update::Thinking { text: Arc::clone(text) }),
+                Some(BlockKind::ToolCall { .. }) | None => {}
+            }
+        }
+        model::Fact::BlockFinished(_, block) if !matches!(block, Block::ToolCall(_)) => {
+            updates.push(Update::BlockFinished { block: block.clone() });
+        }
+        model::Fact::Failed(failure) => updates.push(Update::AttemptFailed { failure: failure.clone() }),
+        model::Fact::Waits { on: AttemptWait::Backoff, after_ms } => updates.push(Update::BackingOff {
+            attempt: attempt(after).map_or(0, |attempt| attempt.number),
+            wait_ms: *after_ms,
+        }),
+        model::Fact::AnswerKept { .. } => {
+            let new = after.calls.iter().filter(|(id, _)| !before.calls.contains_key(*id));
+            updates.extend(new.map(|(id, call)| Update::ToolProposed {
+                call: *id,
+                name: Arc::clone(&call.call.name),
+                arguments: Arc::clone(&call.call.arguments),
+            }));
+        }
+        _ => {}
+    }
+}
+
+fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
+    match fact {
+        tools::Fact::Judged { call, judgement } => {
+            updates.push(Update::ToolJudged { call: *call, judgement: Arc::clone(judgement) });
+        }
+        tools::Fact::Asked { call, .. } => {
+            if let Some(asked) = after.call(*call) {
+                updates.push(Update::ToolAsked {
+                    call: *call,
+                    name: Arc::clone(&asked.call.name),
+                    arguments: Arc::clone(&asked.call.arguments),
+                });
+            }
+        }
+        tools::Fact::Answered { call, approved, .. } => {
+            updates.push(Update::ToolAnswered { call: *call, approved: *approved });
+        }
+        tools::Fact::Moved { call, to: tool_call::State::Running, .. } => {
+            updates.push(Update::ToolStarted { call: *call });
+        }
+        tools::Fact::Progressed { call, tail } => {
+            updates.push(Update::ToolOutput { call: *call, tail: Arc::clone(tail) });
+        }
+        tools::Fact::Settled { call, outcome } => {
+            let Outcome { text, is_error, detail, .. } = outcome;
+            if let Some(settled) = after.call(*call) {
+                updates.push(Update::ToolSettled {
+                    call: *call,
+                    name: Arc::clone(&settled.call.name),
+                    state: settled.state,
+                    text: Arc::clone(text),
+                    is_error: *is_error,
+                    detail: detail.clone(),
+                });
+            }
+        }
+        _ => {}
+    }
+}
