@@ -299,14 +299,14 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             {
                 turn::advance(draft, Trigger::Connected)?;
             }
-            if let Err(failure) = pieces::hear(draft, steps) {
+            if let Err(failure) = pieces::hear(draft, steps, Draft::note) {
                 draft.close(effect);
                 fail(draft, failure)?;
             }
         }
         Event::Answered { body, steps, outcome } => {
             sent(draft, body.as_ref());
-            let heard = pieces::hear(draft, steps);
+            let heard = pieces::hear(draft, steps, Draft::fact);
             match (heard, outcome) {
                 (Err(failure), _) => fail(draft, failure)?,
                 (Ok(()), Outcome::Failed(failure)) => fail(draft, failure.clone())?,

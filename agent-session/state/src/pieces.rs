@@ -14,8 +14,13 @@ use crate::state::AttemptWait;
 /// The largest block that a session takes, in bytes: a line of the journal holds it twice, as event and as fact.
 pub(crate) const BLOCK_BYTES: usize = 384 * 1024;
 
-/// Takes pieces of the answer in.
-pub(crate) fn hear(draft: &mut Draft<'_>, steps: &[StreamEvent]) -> Result<(), Failure> {
+/// Takes pieces of the answer in. `state` states their facts: [`Draft::fact`] where the rest of the decision looks
+/// at the answer, else [`Draft::note`], because pieces are many.
+pub(crate) fn hear<'a>(
+    draft: &mut Draft<'a>,
+    steps: &[StreamEvent],
+    state: fn(&mut Draft<'a>, crate::domain::Fact),
+) -> Result<(), Failure> {
     let first = draft
         .session
         .attempt()
@@ -38,7 +43,7 @@ pub(crate) fn hear(draft: &mut Draft<'_>, steps: &[StreamEvent]) -> Result<(), F
             // What the effect itself reports says more than these.
             StreamEvent::Started { .. } | StreamEvent::Finished(_) | StreamEvent::Failed(_) => {}
             StreamEvent::BlockStarted { index, kind } => {
-                draft.fact(Fact::BlockBegan(*index, kind.clone()).into());
+                state(draft, Fact::BlockBegan(*index, kind.clone()).into());
             }
             StreamEvent::Delta { index, text } => {
                 let mut grown = Arc::clone(text);
@@ -51,16 +56,16 @@ pub(crate) fn hear(draft: &mut Draft<'_>, steps: &[StreamEvent]) -> Result<(), F
                 if let Some(joined) = joined {
                     grown = joined.into();
                 }
-                draft.fact(Fact::Grew(*index, grown).into());
+                state(draft, Fact::Grew(*index, grown).into());
             }
             StreamEvent::BlockFinished { index, block } => {
                 let bytes = block_bytes(block);
                 if bytes > BLOCK_BYTES {
                     return Err(too_large(bytes));
                 }
-                draft.fact(Fact::BlockFinished(*index, block.clone()).into());
+                state(draft, Fact::BlockFinished(*index, block.clone()).into());
             }
-            StreamEvent::Usage(usage) => draft.fact(Fact::Counted(*usage).into()),
+            StreamEvent::Usage(usage) => state(draft, Fact::Counted(*usage).into()),
         }
     }
     Ok(())
