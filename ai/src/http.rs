@@ -121,16 +121,13 @@ impl Provider {
 
     fn prepare(&self, request: &Request) -> Result<Call, Failure> {
         if !self.is_usable() {
-            return Err(Failure {
-                class: FailureClass::Auth,
-                message: format!(
+            return Err(Failure::new(
+                FailureClass::Auth,
+                format!(
                     "there is no key for `{}`: set {}",
                     request.model.provider, self.key_name
-                )
-                .into(),
-                status: None,
-                retry_after_ms: None,
-            });
+                ),
+            ));
         }
         let sent = self.wire.encode(request)?;
         let mut headers: HeaderMap = sent
@@ -159,15 +156,14 @@ impl Provider {
                 ("authorization", format!("Bearer {}", key.expose_secret()))
             }
         };
-        let mut value = HeaderValue::from_str(&value).map_err(|_| Failure {
-            class: FailureClass::Auth,
-            message: format!(
-                "the key in {} has characters that no key has: set it again",
-                self.key_name
+        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+            Failure::new(
+                FailureClass::Auth,
+                format!(
+                    "the key in {} has characters that no key has: set it again",
+                    self.key_name
+                ),
             )
-            .into(),
-            status: None,
-            retry_after_ms: None,
         })?;
         value.set_sensitive(true);
         Ok((HeaderName::from_static(name), value))

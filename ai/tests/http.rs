@@ -480,3 +480,25 @@ async fn a_script_served_over_either_wire_says_what_it_says_when_played() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_a_transport_failure_and_no_panic() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let provider = provider(Wire::Anthropic, &url);
+    let hanging_up = async {
+        loop {
+            drop(listener.accept().await);
+        }
+    };
+    let (connected, steps) = tokio::select! {
+        answer = all(provider.call(go(), 1)) => answer,
+        () = hanging_up => unreachable!(),
+    };
+    match &steps[..] {
+        [StreamEvent::Failed(failure)] => {
+            assert_eq!((connected, failure.class), (false, FailureClass::Transport))
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -94,6 +94,14 @@ async fn what_cannot_be_called_is_told_as_a_failure() {
 }
 
 #[tokio::test]
+async fn a_call_and_its_waiting_move_between_threads() {
+    let models = models("(turns: [(say: [text(\"a\")])])");
+    let call = models.call(request("scripted/demo"), 1);
+    let steps = tokio::spawn(all(call)).await.unwrap();
+    assert_eq!(steps.len(), 7);
+}
+
+#[tokio::test]
 async fn the_body_of_a_script_is_the_request_itself() {
     let request = request("scripted/demo");
     let call = models("(turns: [])").call(request.clone(), 1);

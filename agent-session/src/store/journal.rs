@@ -57,11 +57,11 @@ enum Message {
 }
 
 impl FileJournal {
-    /// Starts the threads.
+    /// Starts the threads. The first goes to the engine, the second to whoever opens scopes.
     ///
     /// # Errors
     /// Where a thread cannot be started.
-    pub fn start() -> io::Result<(Self, JournalFiles)> {
+    pub fn spawn() -> io::Result<(Self, JournalFiles)> {
         let (messages, inbox) = unbounded();
         let (work, works) = unbounded();
         let mut pool = Vec::with_capacity(SYNCERS);
@@ -411,6 +411,8 @@ impl Clerk {
         }
     }
 
+    /// Here and not in the pool, so that what is said next about the scope finds it closed. Lines of others wait for
+    /// one sync meanwhile; closing is rare.
     fn close(&mut self, scope: ScopeId) {
         self.waiting.retain(|lease| lease.scope() != scope);
         if let Some(sheet) = self.sheets.remove(&scope) {
@@ -441,5 +443,126 @@ fn refuse(reporter: Option<&Reporter>, scope: ScopeId) {
             scope,
             reason: "its journal was not given to the writer; close it and open it again".into(),
         });
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/store/tally.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub)]
+mod tally;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::sync::atomic::Ordering;
+
+    use glasswork_engine::line::Chain;
+    use glasswork_engine::load::Loaded;
+
+    use super::tally::{Event, Kind, Till, add, engine, scope, send, user, wait};
+    use super::*;
+
+    /// Events on a journal that is a device, and their answers; then how many effects ran.
+    fn on_device(device: &str, events: impl IntoIterator<Item = Event>) -> (Vec<String>, u64) {
+        let (journal, files) = FileJournal::spawn().unwrap();
+        let till = Till::default();
+        let engine = engine(journal, Box::new(()), &till, false);
+        let file = OpenOptions::new().read(true).append(true).open(device).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        files
+            .attach(Lease::of_device(scope(1), file, folder.path()))
+            .unwrap();
+        wait(engine.mount(Loaded::vacant(scope(1), Kind::Tally, Chain::default()))).unwrap();
+        let handle = user(&engine);
+        let answers = events
+            .into_iter()
+            .map(|event| match send(&handle, scope(1), event) {
+                Ok(accepted) => accepted.id.seq.to_string(),
+                Err(refused) => refused
+                    .to_string()
+                    .replace(&folder.path().display().to_string(), ""),
+            })
+            .collect();
+        engine.stop();
+        (answers, till.0.load(Ordering::SeqCst))
+    }
+
+    /// Hands out the reporter that an engine gives its journal.
+    struct Tap(Sender<Reporter>);
+
+    impl Journal for Tap {
+        fn start(&mut self, reporter: Reporter) {
+            self.0.send(reporter).unwrap();
+        }
+        fn append(&mut self, _: Line) -> Appended {
+            Appended::Later
+        }
+        fn unmounted(&mut self, _: ScopeId) {}
+    }
+
+    #[test]
+    fn after_a_failure_no_line_is_written_though_some_are_on_their_way() {
+        let (tap, reporters) = bounded(1);
+        let engine = engine(Tap(tap), Box::new(()), &Till::default(), false);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        let sheet = Sheet {
+            scope: scope(1),
+            lease: Lease::of_device(scope(1), file, folder.path()),
+            reporter: reporters.recv().unwrap(),
+            progress: Mutex::default(),
+            idle: Condvar::new(),
+        };
+        let batch = |seq| Batch {
+            bytes: b"line\n".to_vec(),
+            ends: vec![(seq, 5)],
+            wanted: seq,
+        };
+        assert!(sheet.write(&batch(1)), "the pool is told once");
+        assert!(!sheet.write(&batch(2)), "and has it already");
+        assert!(!sheet.sync(), "one sync covers both");
+        let state = || {
+            let progress = sheet.lock();
+            (progress.written, progress.synced, progress.queued)
+        };
+        assert_eq!(state(), (2, 2, false));
+        assert!(sheet.write(&batch(3)));
+        sheet.note_sync(&mut sheet.lock(), 3, Err(io::ErrorKind::StorageFull.into()));
+        assert!(!sheet.write(&batch(4)));
+        assert!(!sheet.sync());
+        assert_eq!(state(), (3, 2, false));
+        assert_eq!(std::fs::read(&path).unwrap(), b"line\nline\nline\n");
+        engine.stop();
+    }
+
+    fn pay() -> Event {
+        Event::Pay { note: String::new() }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_synced_is_written_and_never_told_safe() {
+        // The null device takes every write and refuses every sync.
+        let (answers, effects) = on_device("/dev/null", [add(1), pay(), add(1)]);
+        let refused = "the journal cannot be written: cannot sync /device: Invalid argument (os error 22)";
+        assert_eq!(
+            (answers, effects),
+            (vec!["1".to_owned(), refused.to_owned(), refused.to_owned()], 0)
+        );
+    }
+
+    #[test]
+    fn a_line_for_which_there_is_no_room_says_what_to_do() {
+        let (answers, effects) = on_device("/dev/full", [add(1), pay()]);
+        let refused = "the journal cannot be written: cannot write to /device: No space left on device (os error 28); \
+                       free some space, then open it again";
+        assert_eq!(
+            (answers, effects),
+            (vec![refused.to_owned(), refused.to_owned()], 0)
+        );
     }
 }

@@ -43,18 +43,14 @@ pub struct Lease {
     file: File,
     /// Up to where the journal holds whole lines.
     length: u64,
+    noted: bool,
     released: AtomicBool,
 }
 
 impl Lease {
     /// Locks an open journal. The lock belongs to the open file, so that it ends with the process, and it is not
     /// inherited: the file is closed on exec.
-    pub(super) fn take(
-        scope: ScopeId,
-        journal: PathBuf,
-        file: File,
-        owner: &Owner,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn take(scope: ScopeId, journal: PathBuf, file: File) -> Result<Self, StoreError> {
         let folder = journal.with_extension("");
         match file.try_lock() {
             Ok(()) => {}
@@ -64,7 +60,6 @@ impl Lease {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &journal)(error)),
         }
-        note_owner(&folder, owner)?;
         let length = file
             .metadata()
             .map_err(StoreError::io("look at", &journal))?
@@ -75,8 +70,16 @@ impl Lease {
             folder,
             file,
             length,
+            noted: false,
             released: AtomicBool::new(false),
         })
+    }
+
+    /// Tells others who has it.
+    pub(super) fn note(&mut self, owner: &Owner) -> Result<(), StoreError> {
+        note_owner(&self.folder, owner)?;
+        self.noted = true;
+        Ok(())
     }
 
     /// Whose journal it is.
@@ -122,8 +125,10 @@ impl Lease {
         if self.released.swap(true, Ordering::AcqRel) {
             return;
         }
-        // While the lock still holds: the next owner's note must not be the one that goes.
-        let _ = fs::remove_file(owner_file(&self.folder));
+        if self.noted {
+            // While the lock still holds: the next owner's note must not be the one that goes.
+            let _ = fs::remove_file(owner_file(&self.folder));
+        }
         // Explicitly, because a child between fork and exec may still hold a copy of the file.
         let _ = self.file.unlock();
     }
@@ -136,6 +141,7 @@ impl Lease {
             folder: folder.to_owned(),
             file,
             length: 0,
+            noted: false,
             released: AtomicBool::new(false),
         }
     }
@@ -169,4 +175,43 @@ fn read_owner(folder: &Path) -> Option<Owner> {
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 16 << 10), &mut text).ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_is_given_back_is_free_even_where_a_copy_of_its_file_lives_on() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.jsonl");
+        let take = |file| Lease::take(ScopeId::from_u128(1), path.clone(), file);
+        let lease = take(layout::make_file(&path).unwrap()).unwrap();
+        // As a child has it between fork and exec.
+        let copy = lease.file().try_clone().unwrap();
+        assert!(matches!(
+            take(File::open(&path).unwrap()),
+            Err(StoreError::Owned { owner: None, .. })
+        ));
+        drop(lease);
+        take(File::open(&path).unwrap()).unwrap();
+        drop(copy);
+    }
+
+    #[test]
+    fn who_holds_a_file_that_others_no_longer_find_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.jsonl");
+        let lease = Lease::take(
+            ScopeId::from_u128(1),
+            path.clone(),
+            layout::make_file(&path).unwrap(),
+        )
+        .unwrap();
+        assert!(lease.is_current());
+        fs::rename(&path, home.path().join("b.jsonl")).unwrap();
+        assert!(!lease.is_current());
+        layout::make_file(&path).unwrap();
+        assert!(!lease.is_current());
+    }
 }

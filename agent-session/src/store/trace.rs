@@ -63,11 +63,11 @@ struct Gap {
 }
 
 impl TraceFile {
-    /// Starts the thread.
+    /// Starts the thread. The first goes to the engine, the second to whoever opens scopes.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn start() -> io::Result<(Self, TraceFolders)> {
+    pub fn spawn() -> io::Result<(Self, TraceFolders)> {
         let (messages, inbox) = unbounded();
         let queued = Arc::new(AtomicUsize::new(0));
         let scribe = Scribe {
@@ -250,10 +250,16 @@ fn append(folder: &Path, lines: &[u8]) -> Result<(), StoreError> {
 
 fn open_to_append(path: &Path) -> Result<File, StoreError> {
     let mut options = layout::careful(Links::Refuse);
-    let options = options.read(true).append(true).create(true);
-    let file = layout::open_regular(path, options, Links::Refuse)?;
-    layout::own_alone(&file).map_err(StoreError::io("restrict the permissions of", path))?;
-    Ok(file)
+    match layout::open_regular(path, options.read(true).append(true), Links::Refuse) {
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            layout::make_file(path)
+        }
+        Err(error) => Err(error),
+        Ok(file) => {
+            layout::own_alone(&file, path)?;
+            Ok(file)
+        }
+    }
 }
 
 /// What the trace files of a scope hold.
@@ -334,5 +340,90 @@ fn read_into(traces: &mut Traces, source: impl Read) -> io::Result<()> {
             // Unfinished: not written yet.
             Piece::Unfinished(_) | Piece::End => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glasswork_engine::Timestamp;
+
+    use super::*;
+
+    fn overload(refused: u64) -> TraceRecord {
+        TraceRecord::Overload {
+            scope: ScopeId::from_u128(1),
+            refused,
+            at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_told_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sink, folders) = TraceFile::spawn().unwrap();
+        folders.attach(ScopeId::from_u128(1), folder.path());
+        sink.record(&overload(1));
+        // As if so much waited, on a disk that takes its time.
+        sink.queued.fetch_add(QUEUE, Ordering::Relaxed);
+        (2..=4).for_each(|number| sink.record(&overload(number)));
+        sink.queued.fetch_sub(QUEUE, Ordering::Relaxed);
+        sink.record(&overload(5));
+        sink.queued.fetch_add(QUEUE, Ordering::Relaxed);
+        sink.record(&overload(6));
+        drop(sink);
+        let lines = fs::read_to_string(folder.path().join(CURRENT)).unwrap();
+        let kinds: Vec<&str> = lines
+            .lines()
+            .map(|line| {
+                if line.starts_with(r#"{"overload""#) {
+                    "record"
+                } else {
+                    line
+                }
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            ["record", r#"{"dropped":3}"#, "record", r#"{"dropped":1}"#]
+        );
+        let traces = read_traces(folder.path()).unwrap();
+        let expected = Traces {
+            records: vec![overload(1), overload(5)],
+            dropped: 4,
+            unreadable: 0,
+        };
+        assert_eq!(traces, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_told_once_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let scope = ScopeId::from_u128(1);
+        let (_, inbox) = unbounded();
+        let mut scribe = Scribe {
+            inbox,
+            queued: Arc::default(),
+            folders: BTreeMap::from([(scope, folder.path().to_owned())]),
+            batches: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
+        };
+        let mut write = |numbers: &[u64]| {
+            for number in numbers {
+                scribe.collect(scope, &overload(*number), 1);
+            }
+            scribe.write();
+        };
+        fs::create_dir(folder.path().join(CURRENT)).unwrap();
+        write(&[1, 2]);
+        write(&[3]);
+        fs::remove_dir(folder.path().join(CURRENT)).unwrap();
+        write(&[4]);
+        write(&[5]);
+        let expected = Traces {
+            records: vec![overload(4), overload(5)],
+            dropped: 3,
+            unreadable: 0,
+        };
+        assert_eq!(read_traces(folder.path()).unwrap(), expected);
     }
 }

@@ -203,10 +203,5 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
         }
         source = cause.source();
     }
-    Failure {
-        class,
-        message: format!("{what}: {}", causes.join(": ")).into(),
-        status: None,
-        retry_after_ms: None,
-    }
+    Failure::new(class, format!("{what}: {}", causes.join(": ")))
 }

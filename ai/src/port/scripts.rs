@@ -29,12 +29,7 @@ impl Scripts {
 
 impl ModelPort for Scripts {
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
-        let failure = |message: String| Failure {
-            class: FailureClass::Invalid,
-            message: message.into(),
-            status: None,
-            retry_after_ms: None,
-        };
+        let failure = |message: String| Failure::new(FailureClass::Invalid, message);
         let Some(script) = self.0.get(&request.model.model) else {
             let known: Vec<&str> = self.0.keys().map(|name| &**name).collect();
             return Call::impossible(failure(format!(
