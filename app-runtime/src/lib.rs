@@ -4,11 +4,16 @@
 //! Screens and transports call this crate and nothing below it, but for data types.
 
 pub mod archive;
+pub mod demo;
+pub mod doctor;
 pub mod ending;
+pub mod explain;
 pub mod files;
 pub mod homes;
 pub mod models;
+pub mod projection;
 pub mod reading;
+pub mod resuming;
 pub mod runtime;
 pub mod settings;
 mod system_prompt;
