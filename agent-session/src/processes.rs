@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -147,6 +147,26 @@ impl Running {
         Exit::Unknown
     }
 
+    /// Whether the keeper holds its end of the link. It lets go before its children are given to another parent, so
+    /// while it holds on, they are all below it.
+    #[cfg(target_os = "linux")]
+    fn is_kept(&mut self) -> bool {
+        let Some(link) = &self.link else { return false };
+        let mut buffer = [0; 16];
+        // Asks the system itself: the runtime knows what was, not what is.
+        loop {
+            match rustix::io::read(link, &mut buffer) {
+                Ok(0) => return false,
+                Ok(len) => self
+                    .heard
+                    .extend_from_slice(buffer.get(..len).unwrap_or_default()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Ends all that still runs: SIGTERM, then after `grace` SIGKILL, until nothing is left.
     pub async fn end(mut self, grace: Duration) -> Ended {
         let ended = members::end(&mut self, grace).await;
@@ -187,7 +207,38 @@ fn unique(call: &str) -> String {
     format!("{call}@{}.{now}.{ordinal}", std::process::id())
 }
 
-fn signal_numbered(process: Pid, signal: Signal) {
-    // Gone already is what was wanted; not permitted is told by its surviving.
-    let _ = rustix::process::kill_process(process, signal);
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+
+    use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_lost_their_keeper_are_found_by_session_and_mark() {
+        let (reader, writer) = io::pipe().unwrap();
+        let script = "setsid sleep 1000 & echo $!; sleep 1000 & echo $!; exec >&- 2>&-; wait";
+        let command = ["bash", "-c", script].map(OsStr::new);
+        let mut running =
+            Running::start(&command, Path::new("/"), std::env::vars_os(), "call", writer).unwrap();
+        let mut lines = BufReader::new(reader).lines();
+        let pids: Vec<i32> = (0..2)
+            .map(|_| lines.next().unwrap().unwrap().parse().unwrap())
+            .collect();
+        let keeper = Pid::from_raw(running.keeper.id().unwrap().cast_signed()).unwrap();
+        kill_process(keeper, Signal::KILL).unwrap();
+        // Dead and not reaped: by now its children are another's.
+        waitid(WaitId::Pid(keeper), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+
+        assert_eq!(running.exit().await, Exit::Unknown);
+        let ended = running.end(Duration::from_secs(1)).await;
+        assert_eq!(ended.survivors, []);
+        for pid in pids {
+            assert!(
+                ended.found.iter().any(|process| process.pid == pid),
+                "{pid} in {ended:?}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a model can do in a workspace: a closed set of tools, their schemas, and running them.
 //!
-//! A call is run in two steps with a decision in between: [`evidence`] finds out what the call is about, and [`run`]
+//! A call is run in two steps with a decision in between: [`evidence()`] finds out what the call is about, and [`run`]
 //! does it, on the very path that the evidence named. Both know nothing of sessions.
 
 use std::fmt;
@@ -290,5 +290,70 @@ fn check_cancelled(cancel: &CancellationToken) -> Result<(), ToolFailure> {
         Err(ToolFailure::Cancelled)
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn context() -> Context {
+        Context {
+            blobs: BlobStore::new("/nonexistent"),
+            locks: FileLocks::default(),
+            cancel: CancellationToken::new(),
+            progress: Arc::new(|_| {}),
+            limits: Limits::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_can_be_cancelled_while_it_waits_and_not_while_it_works() {
+        let context = context();
+        let path = Path::new("/file");
+
+        let cancel = context.cancel.child_token();
+        let running = Context {
+            cancel: cancel.clone(),
+            ..context.clone()
+        };
+        let worked = writing(&running, path, move || {
+            cancel.cancel();
+            Ok("what it was")
+        });
+        assert_eq!(worked.await, Ok("what it was"));
+
+        let held = context.locks.lock(path).await;
+        let cancel = context.cancel.child_token();
+        let waiting = Context {
+            cancel: cancel.clone(),
+            ..context.clone()
+        };
+        let begun = Arc::new(AtomicBool::new(false));
+        let begin = Arc::clone(&begun);
+        let (worked, ()) = tokio::join!(
+            writing(&waiting, path, move || {
+                begin.store(true, Ordering::SeqCst);
+                Ok(())
+            }),
+            async { cancel.cancel() }
+        );
+        assert_eq!(
+            (worked, begun.load(Ordering::SeqCst)),
+            (Err(ToolFailure::Cancelled), false)
+        );
+
+        // Another file is not waited for.
+        assert_eq!(writing(&context, Path::new("/other"), || Ok(())).await, Ok(()));
+        drop(held);
+        assert_eq!(writing(&context, path, || Ok(())).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_breaks_is_a_failure_like_any_other() {
+        let broken = reading::<()>(&context(), |_| panic!("on purpose")).await;
+        assert!(matches!(broken, Err(ToolFailure::Broken { .. })), "{broken:?}");
     }
 }

@@ -20,6 +20,18 @@ pub struct Failure {
     pub retry_after_ms: Option<u64>,
 }
 
+impl Failure {
+    /// A failure that no HTTP response told.
+    pub fn new(class: FailureClass, message: impl Into<Arc<str>>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+            status: None,
+            retry_after_ms: None,
+        }
+    }
+}
+
 /// Classes of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -141,12 +141,7 @@ mod tests {
             block: Block::Text(text.into()),
         };
         let end = StreamEvent::Finished(StopReason::EndOfTurn);
-        let failed = StreamEvent::Failed(Failure {
-            class: FailureClass::Transport,
-            message: "cut".into(),
-            status: None,
-            retry_after_ms: None,
-        });
+        let failed = StreamEvent::Failed(Failure::new(FailureClass::Transport, "cut"));
         let table: Vec<(Vec<StreamEvent>, Result<(), Breach>)> = vec![
             (vec![failed.clone()], Ok(())),
             (

@@ -6,6 +6,7 @@
 mod answer;
 mod endpoint;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -81,7 +82,6 @@ impl Settings {
 }
 
 /// A provider: an address that speaks a wire, and a key for it.
-#[derive(Debug)]
 pub struct Provider {
     wire: Wire,
     endpoint: reqwest::Url,
@@ -121,16 +121,13 @@ impl Provider {
 
     fn prepare(&self, request: &Request) -> Result<Call, Failure> {
         if !self.is_usable() {
-            return Err(Failure {
-                class: FailureClass::Auth,
-                message: format!(
+            return Err(Failure::new(
+                FailureClass::Auth,
+                format!(
                     "there is no key for `{}`: set {}",
                     request.model.provider, self.key_name
-                )
-                .into(),
-                status: None,
-                retry_after_ms: None,
-            });
+                ),
+            ));
         }
         let sent = self.wire.encode(request)?;
         let mut headers: HeaderMap = sent
@@ -159,18 +156,28 @@ impl Provider {
                 ("authorization", format!("Bearer {}", key.expose_secret()))
             }
         };
-        let mut value = HeaderValue::from_str(&value).map_err(|_| Failure {
-            class: FailureClass::Auth,
-            message: format!(
-                "the key in {} has characters that no key has: set it again",
-                self.key_name
+        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+            Failure::new(
+                FailureClass::Auth,
+                format!(
+                    "the key in {} has characters that no key has: set it again",
+                    self.key_name
+                ),
             )
-            .into(),
-            status: None,
-            retry_after_ms: None,
         })?;
         value.set_sensitive(true);
         Ok((HeaderName::from_static(name), value))
+    }
+}
+
+/// Without the key, and without path and query of the address, which may hold one.
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("wire", &self.wire)
+            .field("host", &self.endpoint.host_str())
+            .field("has_key", &self.has_key())
+            .finish_non_exhaustive()
     }
 }
 

@@ -192,12 +192,10 @@ impl Decoder {
     /// The body ended: cleanly, as far as the connection can tell.
     #[must_use]
     pub fn end(&mut self) -> Vec<StreamEvent> {
-        self.close(Failure {
-            class: FailureClass::Transport,
-            message: "the connection broke off before the answer was complete".into(),
-            status: None,
-            retry_after_ms: None,
-        })
+        self.close(Failure::new(
+            FailureClass::Transport,
+            "the connection broke off before the answer was complete",
+        ))
     }
 
     /// The body broke off, and why. Where the answer was complete but for the formalities, it is complete.
@@ -231,19 +229,12 @@ fn is_whole(data: &str) -> bool {
 }
 
 fn protocol_failure(problem: &str) -> Failure {
-    Failure {
-        class: FailureClass::Protocol,
-        message: format!("{problem}; check the base URL of the provider").into(),
-        status: None,
-        retry_after_ms: None,
-    }
+    Failure::new(
+        FailureClass::Protocol,
+        format!("{problem}; check the base URL of the provider"),
+    )
 }
 
 fn invalid_request(problem: String) -> Failure {
-    Failure {
-        class: FailureClass::Invalid,
-        message: problem.into(),
-        status: None,
-        retry_after_ms: None,
-    }
+    Failure::new(FailureClass::Invalid, problem)
 }

@@ -267,11 +267,13 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting,
     let value = options()
         .from_str::<ron::Value>(text)
         .ok()
+        // A bare word is a unit to RON; the word itself is what was meant.
+        .filter(|value| *value != ron::Value::Unit)
         .and_then(|value| serde_json::to_value(value).ok())
         .unwrap_or_else(|| serde_json::Value::String(text.to_owned()));
     let known = Settings::default().all();
     if !known.iter().any(|setting| setting.name() == name) {
-        let nearest = known.iter().map(Setting::name).min_by_key(|known| distance(known, name));
+        let nearest = known.iter().map(Setting::name).min_by_key(|known| strsim::damerau_levenshtein(known, name));
         return Err(SettingsError::Unknown {
             place: place.to_owned(),
             name: name.to_owned(),
@@ -286,22 +288,4 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting,
         value: text.to_owned(),
         message: error.to_string(),
     })
-}
-
-/// Edits between two names (Levenshtein); short, so the quadratic table does not matter.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut previous = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (to, above) in b.iter().zip(row.iter().skip(1)) {
-            left = (left + 1).min(above + 1).min(previous + usize::from(from != *to));
-            previous = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

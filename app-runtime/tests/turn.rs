@@ -1,65 +1,23 @@
-//! Whole turns: scripted model, real tools, real files, and every session replayed strictly at the end.
+//! Whole turns: scripted model, real tools, real files. The house replays every session strictly at its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use std::path::Path;
 use std::sync::Arc;
 
+use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::State;
-use glasswork_ai::port::{Models, Scripts};
-use glasswork_ai::scripted::Script;
-use glasswork_app_runtime::archive::{Archive, Record};
+use glasswork_agent_session::store::StoreError;
+use glasswork_app_runtime::archive::{Archive, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
-use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
-use glasswork_app_runtime::watching::Update;
-use glasswork_engine::SystemClock;
-use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
-
-struct House {
-    home: tempfile::TempDir,
-    archive: FileArchive,
-    runtime: Runtime,
-}
-
-async fn house(script: &str) -> House {
-    let home = tempfile::tempdir().unwrap();
-    std::fs::create_dir(home.path().join("work")).unwrap();
-    let archive = FileArchive::open(home.path().join("data")).unwrap();
-    let (vault, journal, trace) = archive.writing().unwrap();
-    let blobs = archive.clone();
-    let scripts = Scripts::default().with("test", Script::parse(script).unwrap());
-    let runtime = Runtime::start(Ports {
-        archive: Arc::new(archive.clone()),
-        vault: Arc::new(vault),
-        journal: Box::new(journal),
-        trace: Box::new(trace),
-        clock: Arc::new(SystemClock::default()),
-        models: Arc::new(Models::default().with("scripted", Arc::new(scripts))),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-    })
-    .await
-    .unwrap();
-    House { home, archive, runtime }
-}
-
-fn opening(workspace: &Path, mode: Mode) -> Opening {
-    Opening {
-        workspace: workspace.to_owned(),
-        settings: Settings {
-            model: Sourced::from_layer(Some("scripted/test".parse().unwrap()), Layer::Flag),
-            mode: Sourced::from_layer(mode, Layer::Flag),
-            ..Settings::default()
-        },
-        title: None,
-    }
-}
+use glasswork_app_runtime::runtime::Opening;
+use glasswork_app_runtime::watching::{Update, Watch};
+use glasswork_engine::{SystemClock, Timestamp};
+use glasswork_session_state::settings::Mode;
+use glasswork_testkit::house::{House, scripted};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_turn_runs_real_tools_and_replays_to_an_equal_state() {
-    let House { home, archive, runtime } = house(
+async fn a_turn_runs_real_tools() {
+    let house = House::of_script(
         r#"(turns: [
             (say: [text("I look."), call("bash", (command: "echo hello > a.txt && cat a.txt")), call("read", (path: "b.txt"))]),
             (say: [call("edit", (path: "a.txt", edits: [(old_text: "hello", new_text: "bye")]))]),
@@ -67,34 +25,153 @@ async fn a_turn_runs_real_tools_and_replays_to_an_equal_state() {
         ])"#,
     )
     .await;
-    let work = home.path().join("work");
-    std::fs::write(work.join("b.txt"), "from b\n").unwrap();
-    let id = runtime.new_session(opening(&work, Mode::Yolo)).await.unwrap();
-    let mut watch = runtime.watch(id).unwrap();
-    runtime.prompt(id, "go", None).await.unwrap();
-    let mut said = String::new();
-    let ended = loop {
-        let watched = watch.next().await;
-        let mut ended = None;
-        for update in watched.updates {
-            match update {
-                Update::Text { text } => said.push_str(&text),
-                Update::TurnEnded { state, failure, .. } => ended = Some((state, failure)),
-                _ => {}
-            }
+    std::fs::write(house.workspace().join("b.txt"), "from b\n").unwrap();
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let end = house.turn(session, "go").await;
+    assert_eq!((end.state, end.failure, end.text.as_str()), (State::Completed, None, "I look.Done."));
+    assert_eq!(std::fs::read_to_string(house.workspace().join("a.txt")).unwrap(), "bye\n");
+    house.runtime().close(session).await.unwrap();
+    house.close().await;
+}
+
+/// Waits until the session has come so far.
+async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) -> Update {
+    loop {
+        if let Some(update) = watch.next().await.updates.into_iter().find(&what) {
+            return update;
         }
-        if let Some(ended) = ended {
-            break ended;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_asked_and_the_decision_names_the_resolved_path() {
+    let house = House::of_script(
+        r#"(turns: [
+            (say: [call("write", (path: "link/new.txt", content: "x")), call("write", (path: "no.txt", content: "y"))]),
+            (say: [text("ok")]),
+        ])"#,
+    )
+    .await;
+    std::fs::create_dir(house.workspace().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", house.workspace().join("link")).unwrap();
+    let session = house.session(House::settings(Mode::Ask)).await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    house.runtime().prompt(session, "go", None).await.unwrap();
+    for (file, approve) in [("link/new.txt", true), ("no.txt", false)] {
+        let asked = until(&mut watch, |update| {
+            matches!(update, Update::ToolAsked { arguments, .. } if arguments.contains(file))
+        });
+        let Update::ToolAsked { call, .. } = asked.await else { unreachable!() };
+        if approve {
+            house.runtime().approve(session, call).await.unwrap();
+        } else {
+            house.runtime().refuse(session, call, Some("not this one")).await.unwrap();
         }
-    };
-    assert_eq!(ended, (State::Completed, None));
-    assert_eq!(said, "I look.Done.");
-    assert_eq!(std::fs::read_to_string(work.join("a.txt")).unwrap(), "bye\n");
-    let live = runtime.reader().snapshot(Viewer::owner()).session(id, None).unwrap();
-    let replayed = archive.replay(&Record::Session(id), None).unwrap();
-    assert_eq!(replayed.differences, []);
-    assert_eq!(replayed.loaded.scope, live.scope);
-    assert_eq!(replayed.loaded.breach, None);
-    runtime.close(id).await.unwrap();
-    runtime.stop().await;
+        if approve {
+            continue;
+        }
+        let again = house.runtime().approve(session, call).await.unwrap_err();
+        assert!(again.to_string().contains("tool_call"), "{again}");
+    }
+    let end = House::end_of_turn(watch).await;
+    assert_eq!(end.state, State::Completed);
+    let now = house.now(session);
+    let judged: Vec<_> = now
+        .calls
+        .values()
+        .map(|call| {
+            let path = call.evidence.as_ref().and_then(|evidence| evidence.path()).cloned().unwrap();
+            let rule = call.judgement.as_ref().unwrap().explanation.rule.to_string();
+            (path.to_string(), rule, call.state)
+        })
+        .collect();
+    let at = |file: &str| house.workspace().join(file).to_string_lossy().into_owned();
+    assert_eq!(judged, [
+        (at("real/new.txt"), "ask.change".to_owned(), tool_call::State::Succeeded),
+        (at("no.txt"), "ask.change".to_owned(), tool_call::State::Denied),
+    ]);
+    assert!(house.workspace().join("real/new.txt").exists() && !house.workspace().join("no.txt").exists());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_ends_a_command_and_the_next_prompt_works() {
+    let house = House::of_script(
+        r#"(turns: [
+            (say: [text("I wait."), call("bash", (command: "echo started; setsid sleep 1000 & sleep 1000"))]),
+            (say: [text("again")]),
+        ])"#,
+    )
+    .await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    house.runtime().prompt(session, "go", None).await.unwrap();
+    until(&mut watch, |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("started"))).await;
+    house.runtime().cancel(session).await.unwrap();
+    let end = House::end_of_turn(watch).await;
+    assert_eq!((end.state, end.failure), (State::Cancelled, None));
+    let states: Vec<_> = house.now(session).calls.values().map(|call| call.state).collect();
+    assert_eq!(states, [tool_call::State::Cancelled]);
+    let end = house.turn(session, "and now?").await;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "again"));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_process_ended_in_mid_turn_is_abandoned_settled_and_goes_on() {
+    let script = r#"(turns: [
+        (say: [call("bash", (command: "echo begun; sleep 1000"))]),
+        (say: [text("back")]),
+    ])"#;
+    let house = House::of_script(script).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    house.runtime().prompt(session, "go", None).await.unwrap();
+    until(&mut watch, |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("begun"))).await;
+    let home = house.close().await;
+
+    let models = scripted(script);
+    let house = House::at(home, models, Arc::new(SystemClock::default())).await;
+    let opening =
+        Opening { workspace: house.workspace(), settings: House::settings(Mode::Yolo), title: None };
+    let notices = house.runtime().open(session, opening.clone()).await.unwrap();
+    assert_eq!(notices, Vec::<String>::new());
+    let now = house.now(session);
+    assert_eq!(now.turn.as_ref().unwrap().state, State::Abandoned);
+    let states: Vec<_> = now.calls.values().map(|call| call.state).collect();
+    assert_eq!(states, [tool_call::State::UnknownOutcome], "a command is never run twice");
+    let end = house.turn(session, "go on").await;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "back"));
+
+    let elsewhere = FileArchive::open(house.home().join("data")).unwrap();
+    let (vault, _journal, _trace) = elsewhere.writing().unwrap();
+    let owned = vault.open(session, Timestamp(0)).unwrap_err();
+    assert!(matches!(owned, StoreError::Owned { .. }), "{owned}");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
+    let house = House::of_script(
+        r#"(turns: [(say: [call("ls", ()), call("bash", (command: "true"))]), (say: [text("done")])])"#,
+    )
+    .await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "go").await;
+    let snapshot = house.snapshot();
+    let last = snapshot.session(session, None).unwrap().scope.seq;
+    for seq in 0..=last {
+        let folded = house.archive().load(session, Some(seq)).unwrap().scope;
+        let seen = snapshot.session(session, Some(seq)).unwrap().scope;
+        let as_of = house.archive().load(session, Some(seen.seq)).unwrap().scope;
+        assert!(seen.seq <= seq && seen == as_of, "commit {seq}, seen as of {}", seen.seq);
+        assert_eq!(folded.seq, seq);
+    }
+    let beyond = snapshot.session(session, Some(last + 1)).unwrap_err();
+    assert_eq!(beyond.to_string(), format!("session {session} has {last} commits; there is no commit {}", last + 1));
+    let other = house.session(House::settings(Mode::Yolo)).await;
+    let viewer = house.runtime().reader().snapshot(Viewer::of(other));
+    assert!(viewer.session(session, None).is_err() && viewer.host().is_none());
+    assert_eq!(viewer.sessions().unwrap().len(), 1);
+    house.close().await;
 }

@@ -204,7 +204,7 @@ impl<C: Chart> Conditions<C> {
         position.and_then(|p| 1u32.checked_shl(p as u32)).unwrap_or(0)
     }
 
-    fn satisfy(self, guard: &[When<C>]) -> bool {
+    pub(crate) fn satisfy(self, guard: &[When<C>]) -> bool {
         guard.iter().all(|literal| match literal {
             When::Is(condition) => self.holds(*condition),
             When::Not(condition) => !self.holds(*condition),

@@ -110,7 +110,9 @@ impl<D: Domain> Engine<D> {
         let (inside_in, inside) = unbounded();
         let (outside_in, outside) = bounded(limits.outside);
         let (disposer, garbage) = bounded::<Vec<_>>(64);
-        journal.start(Reporter { reports: reporter });
+        journal.start(Reporter {
+            reports: reporter.clone(),
+        });
         let shelf = Arc::new(Shelf {
             root: ArcSwap::from_pointee(Root::default()),
             ring: Mutex::new(Retained::new(limits.ring_bytes)),
@@ -135,6 +137,7 @@ impl<D: Domain> Engine<D> {
         };
         let writer = Writer {
             lanes: Lanes {
+                _reporter: reporter,
                 reports,
                 urgent,
                 inside,

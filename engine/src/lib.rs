@@ -39,6 +39,9 @@ mod log;
 mod reader;
 #[cfg(feature = "writer")]
 mod retained;
+#[cfg(feature = "test-support")]
+#[allow(clippy::panic)] // It is called by tests, which expect to be told so.
+pub mod test_support;
 #[cfg(feature = "writer")]
 mod writer;
 

@@ -135,6 +135,8 @@ pub(crate) struct Writer<D: Domain> {
 
 /// The lanes, at the writer's end.
 pub(crate) struct Lanes<D: Domain> {
+    /// Keeps the lane of reports open for a journal that never reports, and so drops its end.
+    pub(crate) _reporter: Sender<Report>,
     pub(crate) reports: Receiver<Report>,
     pub(crate) urgent: Receiver<Outside<D>>,
     pub(crate) inside: Receiver<Inside<D>>,
@@ -243,6 +245,7 @@ impl<D: Domain> Writer<D> {
             urgent,
             inside,
             outside,
+            ..
         } = &self.lanes;
         if self.congested() || self.own.stopping {
             return select! {

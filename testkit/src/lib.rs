@@ -1,3 +1,4 @@
 //! What tests of Glasswork need.
 
+pub mod house;
 pub mod model_server;

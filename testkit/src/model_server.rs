@@ -56,6 +56,8 @@ impl Answers {
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// On which connection it came, counted from 1 in the order in which they were opened.
+    pub connection: usize,
     /// The method.
     pub method: String,
     /// The path with its query.
@@ -109,8 +111,10 @@ impl ModelServer {
         let listening = tokio::spawn(async move {
             // Connections end with the set that holds them, and so with the server.
             let mut connections = tokio::task::JoinSet::new();
+            let mut opened = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(connection::serve(stream, shared.clone()));
+                opened += 1;
+                connections.spawn(connection::serve(stream, opened, shared.clone()));
             }
         });
         Ok(Self {

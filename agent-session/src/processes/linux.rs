@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::{Ended, MARK, PATIENCE, Process, Running, signal_numbered};
+use super::{Ended, MARK, PATIENCE, Process, Running};
 
 /// Which processes are a command's.
 #[derive(Debug, Clone)]
@@ -61,8 +61,15 @@ impl Members {
         }
     }
 
-    /// All that run now, without the keeper.
-    fn seen(&self) -> Vec<Seen> {
+    /// All that run now, without the keeper: those below it, and, where it may be gone, `kin` by session and mark.
+    fn seen(&self, kin: bool) -> Vec<Seen> {
+        // Most commands leave nothing behind, and then this one file says so (`proc_tid_children(5)`: as a list it may
+        // miss some while processes end, but not the first one).
+        let keeper = self.keeper;
+        if !kin && fs::read(format!("/proc/{keeper}/task/{keeper}/children")).is_ok_and(|all| all.is_empty())
+        {
+            return Vec::new();
+        }
         let mut stats: BTreeMap<i32, Stat> = BTreeMap::new();
         let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -83,8 +90,7 @@ impl Members {
                 }
             }
         }
-        let orphaned = stats.get(&self.keeper).is_none_or(Stat::is_dead);
-        if orphaned {
+        if kin {
             let kin = stats
                 .iter()
                 .filter(|(pid, stat)| stat.session == self.keeper || self.is_marked(**pid));
@@ -116,7 +122,7 @@ impl Members {
     pub(super) fn kill_now(&self) {
         let until = std::time::Instant::now() + Duration::from_millis(100);
         loop {
-            let seen = self.seen();
+            let seen = self.seen(true);
             for process in &seen {
                 send(process, Signal::KILL);
             }
@@ -166,7 +172,10 @@ fn send(process: &Seen, signal: Signal) {
                 let _ = rustix::process::pidfd_send_signal(&handle, signal);
             }
         }
-        Err(rustix::io::Errno::NOSYS) => signal_numbered(pid, signal),
+        Err(rustix::io::Errno::NOSYS) => {
+            // Gone already is what was wanted; not permitted is told by its surviving.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
         Err(_) => {}
     }
 }
@@ -177,10 +186,14 @@ pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
     let mut pause = Duration::from_millis(2);
     let survivors = loop {
         let members = running.members.clone();
-        let Ok(seen) = tokio::task::spawn_blocking(move || members.seen()).await else {
-            break Vec::new();
-        };
+        let kept = running.is_kept();
+        let seen = tokio::task::spawn_blocking(move || members.seen(!kept)).await;
+        let Ok(seen) = seen else { break Vec::new() };
         if seen.is_empty() {
+            if kept && !running.is_kept() {
+                // The keeper went while we looked, and took with it what we went by.
+                continue;
+            }
             break Vec::new();
         }
         let elapsed = begun.elapsed();
@@ -193,13 +206,13 @@ pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
                 })
                 .collect();
         }
+        let first = found.is_empty();
         for process in &seen {
-            let is_new = found
-                .insert((process.started, process.pid), process.name.clone())
-                .is_none();
+            found.insert((process.started, process.pid), process.name.clone());
             if elapsed >= grace {
                 send(process, Signal::KILL);
-            } else if is_new {
+            } else if first {
+                // Once: what they start now is to tidy up with, and may do so.
                 send(process, Signal::TERM);
                 // One that is stopped would not hear of it.
                 send(process, Signal::CONT);

@@ -443,3 +443,71 @@ fn refuse(reporter: Option<&Reporter>, scope: ScopeId) {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/store/tally.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub)]
+mod tally;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::sync::atomic::Ordering;
+
+    use glasswork_engine::line::Chain;
+    use glasswork_engine::load::Loaded;
+
+    use super::tally::{Event, Kind, Till, add, engine, scope, send, user, wait};
+    use super::*;
+
+    /// Events on a journal that is a device, and their answers; then how many effects ran.
+    fn on_device(device: &str, events: impl IntoIterator<Item = Event>) -> (Vec<String>, u64) {
+        let (journal, files) = FileJournal::start().unwrap();
+        let till = Till::default();
+        let engine = engine(journal, Box::new(()), &till, false);
+        let file = OpenOptions::new().read(true).append(true).open(device).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        files
+            .attach(Lease::of_device(scope(1), file, folder.path()))
+            .unwrap();
+        wait(engine.mount(Loaded::vacant(scope(1), Kind::Tally, Chain::default()))).unwrap();
+        let handle = user(&engine);
+        let answers = events
+            .into_iter()
+            .map(|event| match send(&handle, scope(1), event) {
+                Ok(accepted) => accepted.id.seq.to_string(),
+                Err(refused) => refused
+                    .to_string()
+                    .replace(&folder.path().display().to_string(), ""),
+            })
+            .collect();
+        engine.stop();
+        (answers, till.0.load(Ordering::SeqCst))
+    }
+
+    fn pay() -> Event {
+        Event::Pay { note: String::new() }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_synced_is_written_and_never_told_safe() {
+        // The null device takes every write and refuses every sync.
+        let (answers, effects) = on_device("/dev/null", [add(1), pay(), add(1)]);
+        let refused = "the journal cannot be written: cannot sync /device: Invalid argument (os error 22)";
+        assert_eq!(
+            (answers, effects),
+            (vec!["1".to_owned(), refused.to_owned(), refused.to_owned()], 0)
+        );
+    }
+
+    #[test]
+    fn a_line_for_which_there_is_no_room_says_what_to_do() {
+        let (answers, effects) = on_device("/dev/full", [add(1), pay()]);
+        let refused = "the journal cannot be written: cannot write to /device: No space left on device (os error 28); \
+                       free some space, then open it again";
+        assert_eq!(
+            (answers, effects),
+            (vec![refused.to_owned(), refused.to_owned()], 0)
+        );
+    }
+}

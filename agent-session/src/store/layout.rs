@@ -68,24 +68,22 @@ pub(super) fn compact(at: Timestamp) -> String {
     utc(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Makes the data directory and its parts, for their owner alone.
+/// Makes the data directory where it is missing, for its owner alone.
 pub(super) fn prepare(data: &Path) -> Result<(), StoreError> {
-    if !data.is_dir() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(data)
-            .map_err(StoreError::io("make the folder", data))?;
-        restrict(data)?;
+    match fs::metadata(data) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(metadata) => Err(StoreError::NotAJournal {
+            path: data.to_owned(),
+            found: kind_of(metadata.file_type()),
+            expected: "a folder",
+        }),
+        Err(_) => {
+            if let Some(parent) = data.parent() {
+                fs::create_dir_all(parent).map_err(StoreError::io("make the folder", parent))?;
+            }
+            ensure_folder(data).map(drop)
+        }
     }
-    Place::ALL
-        .iter()
-        .try_for_each(|place| ensure_folder(&place.folder(data)).map(drop))
-}
-
-fn restrict(folder: &Path) -> Result<(), StoreError> {
-    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
-        .map_err(StoreError::io("restrict the permissions of", folder))
 }
 
 /// Makes a folder where it is missing; says whether it was. A link in its place is not followed.
@@ -103,8 +101,12 @@ pub(super) fn ensure_folder(folder: &Path) -> Result<bool, StoreError> {
             expected: "a folder",
         });
     }
-    if metadata.permissions().mode() & 0o777 != FOLDER_MODE {
-        restrict(folder)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    // The umask may have taken from a new one; what a person took from an old one stays taken.
+    let wanted = if made { FOLDER_MODE } else { mode & FOLDER_MODE };
+    if mode != wanted {
+        fs::set_permissions(folder, Permissions::from_mode(wanted))
+            .map_err(StoreError::io("restrict the permissions of", folder))?;
     }
     Ok(made)
 }
@@ -175,7 +177,7 @@ pub(super) fn open_regular(path: &Path, options: &OpenOptions, links: Links) -> 
     }
 }
 
-/// Makes a new file for its owner alone.
+/// Makes a new file for its owner alone, whatever the umask takes or leaves.
 pub(super) fn make_file(path: &Path) -> Result<File, StoreError> {
     let file = careful(Links::Refuse)
         .read(true)
@@ -183,16 +185,21 @@ pub(super) fn make_file(path: &Path) -> Result<File, StoreError> {
         .create_new(true)
         .open(path)
         .map_err(StoreError::io("make", path))?;
-    own_alone(&file).map_err(StoreError::io("restrict the permissions of", path))?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))
+        .map_err(StoreError::io("restrict the permissions of", path))?;
     Ok(file)
 }
 
-/// Takes everybody else's permissions away; the umask may also have taken the owner's.
-pub(super) fn own_alone(file: &File) -> io::Result<()> {
-    if file.metadata()?.permissions().mode() & 0o777 == FILE_MODE {
-        return Ok(());
-    }
-    file.set_permissions(Permissions::from_mode(FILE_MODE))
+/// Takes everybody else's permissions on a file away.
+pub(super) fn own_alone(file: &File, path: &Path) -> Result<(), StoreError> {
+    let restrict = || {
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        match mode & FILE_MODE {
+            wanted if wanted == mode => Ok(()),
+            wanted => file.set_permissions(Permissions::from_mode(wanted)),
+        }
+    };
+    restrict().map_err(StoreError::io("restrict the permissions of", path))
 }
 
 /// Makes the names in a folder as durable as the files that they name.

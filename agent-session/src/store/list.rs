@@ -186,6 +186,8 @@ fn walk(
     };
     let mut entries = match entries(folder) {
         Ok(entries) => entries,
+        // Nothing was made there yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return ControlFlow::Continue(()),
         Err(error) => return visit(problem(folder, StoreError::io("list", folder)(error))),
     };
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));

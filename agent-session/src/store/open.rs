@@ -110,7 +110,7 @@ impl<D: Domain> Store<D> {
         let journal = self.path(scope)?;
         let mut options = layout::careful(Links::Refuse);
         let file = layout::open_regular(&journal, options.read(true).append(true), Links::Refuse)?;
-        layout::own_alone(&file).map_err(StoreError::io("restrict the permissions of", &journal))?;
+        layout::own_alone(&file, &journal)?;
         layout::ensure_folder(&journal.with_extension(""))?;
         let mut lease = Lease::take(scope, journal.clone(), file, &self.owner(now))?;
         if !lease.is_current() {

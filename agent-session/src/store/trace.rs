@@ -250,10 +250,16 @@ fn append(folder: &Path, lines: &[u8]) -> Result<(), StoreError> {
 
 fn open_to_append(path: &Path) -> Result<File, StoreError> {
     let mut options = layout::careful(Links::Refuse);
-    let options = options.read(true).append(true).create(true);
-    let file = layout::open_regular(path, options, Links::Refuse)?;
-    layout::own_alone(&file).map_err(StoreError::io("restrict the permissions of", path))?;
-    Ok(file)
+    match layout::open_regular(path, options.read(true).append(true), Links::Refuse) {
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            layout::make_file(path)
+        }
+        Err(error) => Err(error),
+        Ok(file) => {
+            layout::own_alone(&file, path)?;
+            Ok(file)
+        }
+    }
 }
 
 /// What the trace files of a scope hold.

@@ -174,8 +174,6 @@ pub(crate) async fn run(
             }
         }
     };
-    // What the command had said by then is in the pipe; whoever holds the pipe longer is not waited for.
-    drain(&mut pipe, &mut output).await;
     let ended = {
         let mut ending = pin!(running.end(context.limits.grace));
         loop {
@@ -187,6 +185,7 @@ pub(crate) async fn run(
             }
         }
     };
+    // What was said is in the pipe; whoever might hold that open even now is not waited for.
     drain(&mut pipe, &mut output).await;
     Ok(outcome(
         end,

@@ -9,7 +9,7 @@ use super::Tool;
 use super::arguments::{Arguments, Unfit};
 use super::failure::ToolFailure;
 use super::open::{FileKind, Place};
-use super::path::resolve;
+use super::path::{Unresolvable, resolve};
 use crate::blobs::Digest;
 
 /// What is known about a call before it is decided.
@@ -80,7 +80,11 @@ fn gather(tool: &str, arguments: &str, workspace: &Path, digest_bytes: u64) -> R
             why,
         })
     };
-    let workspace = lead(Path::new("/"), &workspace.to_string_lossy())?;
+    let workspace = workspace.to_str().ok_or_else(|| Unfit::Path {
+        requested: workspace.to_string_lossy().into_owned(),
+        why: Unresolvable::NotText,
+    })?;
+    let workspace = lead(Path::new("/"), workspace)?;
     if let Arguments::Bash(bash) = arguments {
         return Ok(Evidence::Command(CommandEvidence {
             command: bash.command,

@@ -13,7 +13,7 @@ pub struct NearestText {
     pub line: usize,
     /// How similar, in percent.
     pub similarity: u8,
-    /// The lines as they stand, at most [`MOST_SHOWN`] bytes of them.
+    /// The lines as they stand, at most 2 KiB of them.
     pub text: String,
     /// Whether only spaces, tabs and ends of lines differ.
     pub only_whitespace: bool,

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -99,18 +99,21 @@ impl Place {
     }
 
     fn walk(path: &Path, make: bool) -> Result<Self, ToolFailure> {
-        let mut names: Vec<&OsStr> = Vec::new();
-        for component in path.components() {
-            match component {
-                Component::RootDir => {}
-                Component::Normal(name) => names.push(name),
-                _ => {
-                    return Err(ToolFailure::PathChanged {
-                        path: path.to_owned(),
-                    });
-                }
-            }
-        }
+        let mut components = path.components();
+        let absolute = components.next() == Some(Component::RootDir);
+        let names: Option<Vec<&OsStr>> = components
+            .map(|component| match component {
+                Component::Normal(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        let Some(mut names) = names.filter(|_| absolute) else {
+            return Err(ToolFailure::io(
+                "open",
+                path,
+                io::Error::other("the path was not resolved"),
+            ));
+        };
         let mut directory = rustix::fs::open("/", DIRECTORY, Mode::empty())
             .map_err(|errno| ToolFailure::io("open", Path::new("/"), errno.into()))?;
         let mut walked = PathBuf::from("/");
@@ -118,24 +121,27 @@ impl Place {
         let name = names.pop().map_or_else(|| OsString::from("."), OsStr::to_owned);
         for step in names {
             walked.push(step);
-            if make {
+            let open = || rustix::fs::openat(&directory, step, DIRECTORY, Mode::empty());
+            let mut next = open();
+            if make && matches!(next, Err(Errno::NOENT)) {
                 match rustix::fs::mkdirat(&directory, step, Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    // What is written below it is only as durable as its name.
+                    Ok(()) => sync(&directory, &walked)?,
+                    Err(Errno::EXIST) => {}
                     Err(errno) => return Err(ToolFailure::io("make the directory", &walked, errno.into())),
                 }
+                next = open();
             }
-            directory =
-                rustix::fs::openat(&directory, step, DIRECTORY, Mode::empty()).map_err(
-                    |errno| match errno {
-                        Errno::LOOP | Errno::NOTDIR | Errno::MLINK => {
-                            changed_or_not_a_directory(&directory, step, &walked)
-                        }
-                        Errno::NOENT => ToolFailure::NotFound {
-                            path: path.to_owned(),
-                        },
-                        errno => ToolFailure::io("open", &walked, errno.into()),
-                    },
-                )?;
+            let next = next.map_err(|errno| match errno {
+                Errno::LOOP | Errno::NOTDIR | Errno::MLINK => {
+                    changed_or_not_a_directory(&directory, step, &walked)
+                }
+                Errno::NOENT => ToolFailure::NotFound {
+                    path: path.to_owned(),
+                },
+                errno => ToolFailure::io("open", &walked, errno.into()),
+            })?;
+            directory = next;
         }
         Ok(Self {
             directory,
@@ -236,7 +242,7 @@ impl Place {
             let _ = rustix::fs::unlinkat(&self.directory, &unfinished, AtFlags::empty());
         }
         written?;
-        self.sync()
+        sync(&self.directory, &self.path)
     }
 
     fn unfinished(&self) -> Result<(OsString, File), ToolFailure> {
@@ -253,17 +259,18 @@ impl Place {
             }
         }
     }
+}
 
-    fn sync(&self) -> Result<(), ToolFailure> {
-        // A handle for looking things up cannot be synced.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.directory, ".", flags, Mode::empty()) {
-            Ok(directory) => File::from(directory)
-                .sync_all()
-                .map_err(|error| ToolFailure::io("sync the directory of", &self.path, error)),
-            // Writable but not readable: the name is in place, only its durability is the system's affair.
-            Err(_) => Ok(()),
-        }
+/// Makes the names in a directory durable. `path` is for the failure's text.
+fn sync(directory: &OwnedFd, path: &Path) -> Result<(), ToolFailure> {
+    // A handle for looking things up cannot be synced.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(directory, ".", flags, Mode::empty()) {
+        Ok(directory) => File::from(directory)
+            .sync_all()
+            .map_err(|error| ToolFailure::io("sync the directory of", path, error)),
+        // Writable but not readable: the name is in place, only its durability is the system's affair.
+        Err(_) => Ok(()),
     }
 }
 

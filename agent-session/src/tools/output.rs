@@ -86,14 +86,14 @@ impl Output {
         let shown = tail(&self.recent, self.limits.lines, self.limits.bytes);
         let truncated = (shown.len() as u64) < self.bytes;
         let whole = match self.kept {
-            Kept::Blob(writer) if truncated => {
-                Some(match tokio::task::spawn_blocking(move || writer.finish()).await {
-                    Ok(finished) => finished.map_err(|error| error.to_string()),
-                    Err(broken) => Err(broken.to_string()),
-                })
+            _ if !truncated => None,
+            Kept::Blob(writer) => Some(finished(move || writer.finish()).await),
+            // An unfinished line too many, which nothing counted before.
+            Kept::Recent => {
+                let (store, whole) = (self.store, self.recent.clone());
+                Some(finished(move || store.put(&whole)).await)
             }
-            Kept::Nowhere(why) if truncated => Some(Err(why)),
-            _ => None,
+            Kept::Nowhere(why) => Some(Err(why)),
         };
         Said {
             text: String::from_utf8_lossy(shown).into_owned(),
@@ -116,5 +116,14 @@ async fn stored(work: impl FnOnce() -> Result<BlobWriter, BlobError> + Send + 's
         Ok(Ok(writer)) => Kept::Blob(writer),
         Ok(Err(error)) => Kept::Nowhere(error.to_string()),
         Err(broken) => Kept::Nowhere(broken.to_string()),
+    }
+}
+
+async fn finished(
+    work: impl FnOnce() -> Result<BlobRef, BlobError> + Send + 'static,
+) -> Result<BlobRef, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(finished) => finished.map_err(|error| error.to_string()),
+        Err(broken) => Err(broken.to_string()),
     }
 }

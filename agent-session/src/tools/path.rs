@@ -31,7 +31,7 @@ pub enum Unresolvable {
     /// Something on the way is not a directory.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
-    /// A symlink led to a name that is no text.
+    /// The workspace or what a symlink led to has a name that is no text.
     #[error("the path leads to a name that is not valid UTF-8")]
     NotText,
     /// The system would not let us look.

@@ -144,7 +144,8 @@ fn read(
             size(len),
             size(limits.bytes as u64)
         );
-        next = Some(first + 1);
+        let is_last = file.fill_buf().map_err(unreadable)?.is_empty();
+        next = (!is_last).then_some(first + 1);
     } else if let Some(next) = next {
         text.push_str(&format!(
             "\n[Lines {first} to {} of a file of {}. Go on with offset={next}.]",

@@ -30,10 +30,7 @@ pub struct Call {
     /// By when something must have happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Deadline>,
-    /// What it would touch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Arc<Evidence>>,
-    /// What the policy said, and why.
+    /// What the policy said of what it would touch, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Arc<Judgement>>,
     /// What a person said, where one was asked.
@@ -57,7 +54,23 @@ impl Call {
     /// What it does; `None` before that is known.
     #[must_use]
     pub fn access(&self) -> Option<Access> {
-        self.evidence.as_ref().and_then(|evidence| evidence.access())
+        self.judgement
+            .as_ref()
+            .map(|judgement| judgement.explanation.access)
+    }
+
+    /// What it would touch; `None` before that is known, and of a call that cannot run.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Arc<Evidence>> {
+        self.judgement
+            .as_ref()
+            .map(|judgement| &judgement.explanation.evidence)
+    }
+
+    /// The resolved path that it would touch, if it names one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Arc<str>> {
+        self.evidence().and_then(|evidence| evidence.path())
     }
 
     /// The id of the call that block `block` of the answer `entry` proposes.

@@ -53,6 +53,11 @@ impl<'a> Draft<'a> {
         self.facts.push(fact);
     }
 
+    /// States a fact at which nothing that is decided after it looks: it is not applied here.
+    pub(crate) fn note(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
     /// Asks for an effect; returns its number.
     pub(crate) fn effect(&mut self, effect: Effect) -> u16 {
         let number = u16::try_from(self.effects.len()).unwrap_or(u16::MAX);

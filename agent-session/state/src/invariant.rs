@@ -111,7 +111,6 @@ fn call_of(fact: &Fact) -> Option<CallId> {
         | F::Begun { call, .. }
         | F::Asked { call, .. }
         | F::TimedOut { call }
-        | F::Found { call, .. }
         | F::Judged { call, .. }
         | F::Answered { call, .. }
         | F::Progressed { call, .. }
@@ -232,9 +231,8 @@ fn rests(session: &Session) -> Result<(), Breach> {
 fn one_writer(session: &Session) -> Result<(), Breach> {
     let mut writers: BTreeMap<&Arc<str>, CallId> = BTreeMap::new();
     for (id, call) in session.batch().filter(|(_, call)| call.state.is_live()) {
-        let path = call.evidence.as_ref().and_then(|evidence| evidence.path());
         let writes = call.access().is_some_and(|access| access.is_write());
-        if let Some(path) = path.filter(|_| writes)
+        if let Some(path) = call.path().filter(|_| writes)
             && let Some(other) = writers.insert(path, id)
         {
             return Err(Breach::TwoWriters(other, id));

@@ -3,6 +3,7 @@
 //! [`Glasswork`] implements the engine's `Domain`. A family of events is a file: its events, its facts, how they are
 //! decided and applied. Nothing here waits, reads a clock or touches the world.
 
+mod batch;
 pub mod call;
 pub mod domain;
 mod draft;
@@ -15,6 +16,7 @@ pub mod judge;
 pub mod keys;
 pub mod model;
 pub mod permission;
+mod pieces;
 pub mod prompt;
 pub mod queue;
 pub mod recovery;

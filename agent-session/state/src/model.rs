@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::answer::{Answer, Slot};
+use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::context::{BodyRef, Calibration};
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_core::tool_call;
@@ -20,10 +20,7 @@ use crate::draft::Draft;
 use crate::effect::Effect;
 use crate::rejection::Rejection;
 use crate::state::{AttemptWait, Session, Wait};
-use crate::{retry, turn, usage};
-
-/// The largest block that a session takes, in bytes: a line of the journal holds it twice, as event and as fact.
-pub const BLOCK_BYTES: usize = 384 * 1024;
+use crate::{pieces, retry, turn, usage};
 
 /// What comes of the effect that sends a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,7 +267,6 @@ impl Session {
                 since: moment.at,
                 effect: None,
                 deadline: None,
-                evidence: None,
                 judgement: None,
                 answer: None,
                 timed_out: false,
@@ -303,18 +299,18 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             {
                 turn::advance(draft, Trigger::Connected)?;
             }
-            if let Err(failure) = hear(draft, steps) {
+            if let Err(failure) = pieces::hear(draft, steps, Draft::note) {
                 draft.close(effect);
                 fail(draft, failure)?;
             }
         }
         Event::Answered { body, steps, outcome } => {
             sent(draft, body.as_ref());
-            let heard = hear(draft, steps);
+            let heard = pieces::hear(draft, steps, Draft::fact);
             match (heard, outcome) {
                 (Err(failure), _) => fail(draft, failure)?,
                 (Ok(()), Outcome::Failed(failure)) => fail(draft, failure.clone())?,
-                (Ok(()), Outcome::Finished(stop)) => match unfinished(draft, stop) {
+                (Ok(()), Outcome::Finished(stop)) => match pieces::unfinished(draft, stop) {
                     Some(failure) => fail(draft, failure)?,
                     None => {
                         draft.fact(Fact::Finished(stop.clone()).into());
@@ -344,97 +340,6 @@ fn sent(draft: &mut Draft<'_>, body: Option<&BodyRef>) {
     if let Some(body) = body {
         draft.fact(Fact::Sent(body.clone()).into());
     }
-}
-
-/// Takes pieces of the answer in.
-fn hear(draft: &mut Draft<'_>, steps: &[StreamEvent]) -> Result<(), Failure> {
-    let first = draft
-        .session
-        .attempt()
-        .and_then(|attempt| attempt.wait.as_ref())
-        .is_some_and(|wait| wait.on == AttemptWait::FirstToken);
-    let says = |step: &StreamEvent| {
-        matches!(
-            step,
-            StreamEvent::BlockStarted { .. } | StreamEvent::Delta { .. } | StreamEvent::BlockFinished { .. }
-        )
-    };
-    if first && steps.iter().any(says) {
-        let on = AttemptWait::Stream;
-        let after_ms = draft.session.settings.idle_timeout_ms.value;
-        draft.fact(Fact::Waits { on, after_ms }.into());
-    }
-    let mut steps = steps.iter().peekable();
-    while let Some(step) = steps.next() {
-        match step {
-            // What the effect itself reports says more than these.
-            StreamEvent::Started { .. } | StreamEvent::Finished(_) | StreamEvent::Failed(_) => {}
-            StreamEvent::BlockStarted { index, kind } => {
-                draft.fact(Fact::BlockBegan(*index, kind.clone()).into());
-            }
-            StreamEvent::Delta { index, text } => {
-                let mut grown = Arc::clone(text);
-                let mut joined: Option<String> = None;
-                while let Some(StreamEvent::Delta { text: more, .. }) = steps
-                    .next_if(|next| matches!(next, StreamEvent::Delta { index: same, .. } if same == index))
-                {
-                    joined.get_or_insert_with(|| grown.to_string()).push_str(more);
-                }
-                if let Some(joined) = joined {
-                    grown = joined.into();
-                }
-                draft.fact(Fact::Grew(*index, grown).into());
-            }
-            StreamEvent::BlockFinished { index, block } => {
-                let bytes = block_bytes(block);
-                if bytes > BLOCK_BYTES {
-                    return Err(too_large(bytes));
-                }
-                draft.fact(Fact::BlockFinished(*index, block.clone()).into());
-            }
-            StreamEvent::Usage(usage) => draft.fact(Fact::Counted(*usage).into()),
-        }
-    }
-    Ok(())
-}
-
-fn block_bytes(block: &Block) -> usize {
-    match block {
-        Block::Text(text) => text.len(),
-        Block::Thinking(thought) => {
-            let hidden = [&thought.signature, &thought.redacted];
-            let hidden = hidden.into_iter().flatten().map(|text| text.len()).sum::<usize>();
-            thought.text.len() + hidden
-        }
-        Block::ToolCall(call) => call.name.len() + call.arguments.len(),
-    }
-}
-
-fn too_large(bytes: usize) -> Failure {
-    Failure {
-        class: FailureClass::Invalid,
-        message: format!(
-            "the model wrote a block of {bytes} bytes; at most {BLOCK_BYTES} are taken; ask for smaller pieces"
-        )
-        .into(),
-        status: None,
-        retry_after_ms: None,
-    }
-}
-
-/// Why an answer that claims to be complete is not: only the limit of output tokens may cut a block.
-fn unfinished(draft: &Draft<'_>, stop: &StopReason) -> Option<Failure> {
-    let answer = &draft.session.attempt()?.answer;
-    let growing = answer
-        .blocks
-        .iter()
-        .find_map(|(index, slot)| matches!(slot, Slot::Growing { .. }).then_some(index))?;
-    (*stop != StopReason::Length).then(|| Failure {
-        class: FailureClass::Protocol,
-        message: format!("the answer ended, but its block {growing} was never completed").into(),
-        status: None,
-        retry_after_ms: None,
-    })
 }
 
 fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {

@@ -123,18 +123,11 @@ pub enum Fact {
         /// The call.
         call: CallId,
     },
-    /// What it would touch.
-    Found {
-        /// The call.
-        call: CallId,
-        /// What was found.
-        evidence: Arc<Evidence>,
-    },
-    /// What the policy said.
+    /// What the policy said of what was found.
     Judged {
         /// The call.
         call: CallId,
-        /// The verdict and why.
+        /// The verdict and why, with the evidence.
         judgement: Arc<Judgement>,
     },
     /// What a person said.
@@ -197,9 +190,6 @@ impl Fact {
                 call.deadline = Some(deadline(*after_ms, moment));
             }),
             Self::TimedOut { call } => session.change_call(*call, |call| call.timed_out = true),
-            Self::Found { call, evidence } => session.change_call(*call, |call| {
-                call.evidence = Some(Arc::clone(evidence));
-            }),
             Self::Judged { call, judgement } => session.change_call(*call, |call| {
                 call.judgement = Some(Arc::clone(judgement));
             }),
@@ -316,7 +306,7 @@ pub(crate) fn deadline_reached(
     Ok(Reply::Done)
 }
 
-fn known<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
+pub(crate) fn known<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
     draft.session.calls.get(&id).ok_or(Rejection::UnknownCall(id))
 }
 
@@ -331,11 +321,6 @@ fn own<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection>
 
 /// Judges a call by what was found.
 fn weigh(draft: &mut Draft<'_>, id: CallId, evidence: &Arc<Evidence>) -> Result<(), Rejection> {
-    let found = Fact::Found {
-        call: id,
-        evidence: Arc::clone(evidence),
-    };
-    draft.fact(found.into());
     if let Evidence::Misfit { message } = &**evidence {
         return advance(
             draft,
@@ -377,7 +362,7 @@ fn last_bytes(text: &Arc<str>, most: usize) -> Arc<str> {
 
 /// Moves a call's chart, and does what the row asks for. `outcome` is what the call is settled with if the row
 /// settles it.
-fn advance(
+pub(crate) fn advance(
     draft: &mut Draft<'_>,
     id: CallId,
     trigger: Trigger,
@@ -434,8 +419,9 @@ fn perform(draft: &mut Draft<'_>, id: CallId, call: &Call, intent: Intent) {
             draft.fact(Fact::Asked { call: id, after_ms }.into());
         }
         Intent::Run => {
-            let Some(evidence) = &call.evidence else { return };
-            let Some(access) = evidence.access() else { return };
+            let Some(judgement) = &call.judgement else { return };
+            let evidence = &judgement.explanation.evidence;
+            let access = judgement.explanation.access;
             let effect = draft.effect(Effect::RunTool {
                 call: id,
                 access,
@@ -463,104 +449,5 @@ fn perform(draft: &mut Draft<'_>, id: CallId, call: &Call, intent: Intent) {
                 draft.close(effect);
             }
         }
-    }
-}
-
-/// The calls of the batch whose state passes the test.
-fn batch(draft: &Draft<'_>, test: impl Fn(State) -> bool) -> Vec<CallId> {
-    let batch = draft.session.batch();
-    batch
-        .filter(|(_, call)| test(call.state))
-        .map(|(id, _)| id)
-        .collect()
-}
-
-/// Finds out what the calls of the batch would touch.
-pub(crate) fn inspect(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    for id in batch(draft, |state| state == State::Proposed) {
-        advance(draft, id, Trigger::Inspect, None)?;
-    }
-    Ok(())
-}
-
-/// Settles the calls of an answer that was cut.
-pub(crate) fn refuse_cut(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    for id in batch(draft, |state| state == State::Proposed) {
-        advance(draft, id, Trigger::Misfit, Some(told::cut()))?;
-    }
-    Ok(())
-}
-
-/// Starts the calls that may run now: one after the other if so set; else all but those that write a file that an
-/// earlier call of the batch has yet to write.
-pub(crate) fn start(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    let parallel = draft.session.settings.parallel_tools.value;
-    let mut written: Vec<Arc<str>> = vec![];
-    let mut busy = false;
-    let mut ready = vec![];
-    for (id, call) in draft.session.batch() {
-        if !(call.state.is_live() || call.state == State::Allowed) {
-            continue;
-        }
-        let path = match (
-            call.access(),
-            call.evidence.as_ref().and_then(|evidence| evidence.path()),
-        ) {
-            (Some(access), Some(path)) if access.is_write() => Some(path),
-            _ => None,
-        };
-        let taken = path.is_some_and(|path| written.contains(path));
-        if call.state == State::Allowed && !taken && (parallel || !busy) {
-            ready.push(id);
-        }
-        busy = true;
-        written.extend(path.cloned());
-    }
-    for id in ready {
-        advance(draft, id, Trigger::Start, None)?;
-    }
-    Ok(())
-}
-
-/// Settles calls that have not begun as cancelled; says whether there was one.
-pub(crate) fn withdraw(draft: &mut Draft<'_>, test: impl Fn(State) -> bool) -> Result<bool, Rejection> {
-    let withdrawn = batch(draft, test);
-    for id in &withdrawn {
-        advance(draft, *id, Trigger::Withdraw, Some(told::withdrawn()))?;
-    }
-    Ok(!withdrawn.is_empty())
-}
-
-/// Asks the runners of running calls to stop.
-pub(crate) fn stop(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    for id in batch(draft, |state| state == State::Running) {
-        advance(draft, id, Trigger::Stop, None)?;
-    }
-    Ok(())
-}
-
-/// Settles all calls as after the end of the process.
-pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    for id in batch(draft, |state| !state.is_terminal()) {
-        let call = known(draft, id)?;
-        let (live, repeatable) = (
-            call.state.is_live(),
-            call.access().is_some_and(Access::is_repeatable),
-        );
-        let trigger = if live { Trigger::Abandon } else { Trigger::Withdraw };
-        let outcome = told::abandoned(live && !repeatable);
-        if let Some(effect) = call.effect {
-            draft.close(effect);
-        }
-        advance(draft, id, trigger, Some(outcome))?;
-    }
-    Ok(())
-}
-
-/// Adds the results of the batch to the conversation, in the order of the calls.
-pub(crate) fn tell(draft: &mut Draft<'_>) {
-    for call in batch(draft, State::is_terminal) {
-        let entry = draft.entries(1);
-        draft.fact(Fact::Told { call, entry }.into());
     }
 }

@@ -19,7 +19,7 @@ use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
 use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
-use crate::{model, prompt, retry, session, tools};
+use crate::{batch, model, prompt, retry, session};
 
 /// What was decided of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,10 @@ impl Fact {
                 {
                     turn.state = *to;
                     turn.since = moment.at;
+                    // A wait belongs to the state in which it began.
+                    if let Some(attempt) = &mut turn.attempt {
+                        attempt.wait = None;
+                    }
                 }
             }
             Self::Pending(pending) => {
@@ -243,20 +247,20 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::BackOff => model::back_off(draft),
         Intent::KeepAnswer => model::keep(draft),
         Intent::DropStream => model::drop_stream(draft),
-        Intent::InspectCalls => tools::inspect(draft)?,
-        Intent::RefuseCalls => tools::refuse_cut(draft)?,
-        Intent::StartCalls => tools::start(draft)?,
+        Intent::InspectCalls => batch::inspect(draft)?,
+        Intent::RefuseCalls => batch::refuse_cut(draft)?,
+        Intent::StartCalls => batch::start(draft)?,
         Intent::WithdrawQuestions => {
-            if tools::withdraw(draft, |state| state == tool_call::State::Asked)? {
+            if batch::withdraw(draft, |state| state == tool_call::State::Asked)? {
                 advance(draft, Trigger::CallDecided)?;
             }
         }
         Intent::WithdrawCalls => {
-            tools::withdraw(draft, |state| !state.is_terminal() && !state.is_live())?;
+            batch::withdraw(draft, |state| !state.is_terminal() && !state.is_live())?;
         }
-        Intent::StopCalls => tools::stop(draft)?,
-        Intent::AbandonCalls => tools::abandon(draft)?,
-        Intent::AppendResults => tools::tell(draft),
+        Intent::StopCalls => batch::stop(draft)?,
+        Intent::AbandonCalls => batch::abandon(draft)?,
+        Intent::AppendResults => batch::tell(draft),
         Intent::NoteInterrupt => pend(draft, Some(Pending::Interrupt)),
         Intent::NotePause => pend(draft, Some(Pending::Pause)),
         Intent::ForgetPause => pend(draft, None),

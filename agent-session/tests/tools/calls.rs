@@ -1,6 +1,7 @@
 //! What is known of a call before it is decided: bad arguments, and where paths lead.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 
 use glasswork_agent_session::blobs::Digest;
@@ -305,6 +306,8 @@ fn paths_are_told_as_where_they_lead() {
         other => panic!("{other:?}"),
     };
     assert_eq!(unfit("self"), Unresolvable::Loop);
+    symlink(std::ffi::OsStr::from_bytes(b"\xff"), work.root.join("no-text"));
+    assert_eq!(unfit("no-text"), Unresolvable::NotText);
     assert_eq!(
         unfit("dir/file/more"),
         Unresolvable::NotADirectory(work.root.join("dir/file"))

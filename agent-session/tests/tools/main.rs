@@ -9,6 +9,7 @@
 
 mod calls;
 mod commands;
+mod properties;
 mod reading;
 mod searching;
 mod support;

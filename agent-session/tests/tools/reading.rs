@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use glasswork_agent_session::tools::read::Lines;
-use glasswork_agent_session::tools::{Details, FileKind, ToolFailure, run};
+use glasswork_agent_session::tools::{Call, Details, FileKind, ToolFailure, run};
 use serde_json::json;
 
 use crate::support::{Workspace, alone, make_fifo, most_memory, symlink};
@@ -203,6 +203,24 @@ async fn a_path_that_leads_elsewhere_than_when_it_was_judged_is_refused() {
             assert_eq!(fs::read_to_string(work.outside.join("file")).unwrap(), "mine too");
             assert!(!work.outside.join("new/file").exists());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_nobody_resolved_is_not_opened() {
+    let work = Workspace::new();
+    work.file("file", "x");
+    for path in [work.root.join("../work/file"), "file".into(), "".into()] {
+        let call = Call {
+            path,
+            ..work.judged("read", json!({"path": "file"}))
+        };
+        let got = run(call, &work.context).await;
+        assert!(
+            got.is_error && got.text.ends_with("the path was not resolved"),
+            "{}",
+            got.text
+        );
     }
 }
 

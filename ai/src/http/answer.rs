@@ -5,9 +5,11 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use reqwest::Response;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Sleep;
 
 use crate::failure::{Failure, FailureClass};
 use crate::port::Source;
@@ -16,6 +18,10 @@ use crate::wire::{Decoder, Headers, Wire};
 
 /// Most bytes that are read of a refusal.
 const ERROR_LIMIT: usize = 64 << 10;
+
+/// How long the last step of a complete answer waits for the end of the body. Only a connection whose body was read
+/// to its end serves the next request, and that end often comes a moment after the last event.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 type Sending = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + Send>>;
 
@@ -31,6 +37,8 @@ pub(super) struct Answering {
 enum State {
     Sending(Sending),
     Answered(Response),
+    /// The answer is complete; its last step waits for the end of the body.
+    Ending(Response, StreamEvent, Pin<Box<Sleep>>),
     /// The server refuses, and says why.
     Refused(Response, Vec<u8>),
     Over,
@@ -52,6 +60,19 @@ impl Answering {
         }
     }
 
+    fn fed(&mut self, mut steps: Vec<StreamEvent>) {
+        let end = steps.pop_if(|step| matches!(step, StreamEvent::Finished(_)));
+        self.steps(steps);
+        self.state = match (std::mem::replace(&mut self.state, State::Over), end) {
+            (State::Answered(response), Some(end)) => {
+                State::Ending(response, end, Box::pin(tokio::time::sleep(PATIENCE)))
+            }
+            (state, None) if !self.decoder.is_over() => state,
+            // Dropping the response closes the connection.
+            _ => State::Over,
+        };
+    }
+
     fn answered(&mut self, response: Result<Response, reqwest::Error>) {
         self.state = match response {
             Ok(response) if response.status().is_success() => {
@@ -67,6 +88,19 @@ impl Answering {
                 State::Over
             }
         };
+    }
+
+    /// The body ended, or broke off.
+    fn ended(&mut self, error: Option<reqwest::Error>) {
+        let steps = match error {
+            None => self.decoder.end(),
+            Some(error) => self.decoder.close(transport_failure(
+                "the connection broke off before the answer was complete",
+                error,
+            )),
+        };
+        self.state = State::Over;
+        self.steps(steps);
     }
 
     fn steps(&mut self, steps: Vec<StreamEvent>) {
@@ -98,20 +132,25 @@ impl Source for Answering {
                     let response = ready!(sending.as_mut().poll(context));
                     self.answered(response);
                 }
-                State::Answered(response) => {
-                    let steps = match ready!(poll_chunk(response, context)) {
-                        Ok(Some(bytes)) => self.decoder.feed(&bytes),
-                        Ok(None) => self.decoder.end(),
-                        Err(error) => self.decoder.close(transport_failure(
-                            "the connection broke off before the answer was complete",
-                            error,
-                        )),
-                    };
-                    self.steps(steps);
-                    if self.decoder.is_over() {
-                        // Closes the connection unless the server has sent all.
-                        self.state = State::Over;
+                State::Answered(response) => match ready!(poll_chunk(response, context)) {
+                    Ok(Some(bytes)) => {
+                        let steps = self.decoder.feed(&bytes);
+                        self.fed(steps);
                     }
+                    Ok(None) => self.ended(None),
+                    Err(error) => self.ended(Some(error)),
+                },
+                State::Ending(response, end, patience) => {
+                    if patience.as_mut().poll(context).is_pending() {
+                        match poll_chunk(response, context) {
+                            Poll::Ready(Ok(Some(_))) => continue,
+                            Poll::Ready(Ok(None) | Err(_)) => {}
+                            Poll::Pending => return Poll::Pending,
+                        }
+                    }
+                    let end = end.clone();
+                    self.state = State::Over;
+                    self.steps(vec![end]);
                 }
                 State::Refused(response, body) => {
                     let more = match ready!(poll_chunk(response, context)) {
@@ -164,10 +203,5 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
         }
         source = cause.source();
     }
-    Failure {
-        class,
-        message: format!("{what}: {}", causes.join(": ")).into(),
-        status: None,
-        retry_after_ms: None,
-    }
+    Failure::new(class, format!("{what}: {}", causes.join(": ")))
 }

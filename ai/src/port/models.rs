@@ -31,17 +31,14 @@ impl ModelPort for Models {
             Some(port) => port.call(request, attempt),
             None => {
                 let known: Vec<&str> = self.providers().collect();
-                Call::impossible(Failure {
-                    class: FailureClass::Invalid,
-                    message: format!(
+                Call::impossible(Failure::new(
+                    FailureClass::Invalid,
+                    format!(
                         "there is no provider `{}`; there are: {}",
                         request.model.provider,
                         known.join(", ")
-                    )
-                    .into(),
-                    status: None,
-                    retry_after_ms: None,
-                })
+                    ),
+                ))
             }
         }
     }

@@ -29,12 +29,7 @@ impl Scripts {
 
 impl ModelPort for Scripts {
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
-        let failure = |message: String| Failure {
-            class: FailureClass::Invalid,
-            message: message.into(),
-            status: None,
-            retry_after_ms: None,
-        };
+        let failure = |message: String| Failure::new(FailureClass::Invalid, message);
         let Some(script) = self.0.get(&request.model.model) else {
             let known: Vec<&str> = self.0.keys().map(|name| &**name).collect();
             return Call::impossible(failure(format!(
@@ -49,6 +44,7 @@ impl ModelPort for Scripts {
                 Playing {
                     play: script.play(&request, attempt),
                     pause: None,
+                    stalled: false,
                 },
             ),
             Err(error) => Call::impossible(failure(error.to_string())),
@@ -59,6 +55,7 @@ impl ModelPort for Scripts {
 struct Playing {
     play: Play,
     pause: Option<Pin<Box<Sleep>>>,
+    stalled: bool,
 }
 
 impl Source for Playing {
@@ -71,8 +68,9 @@ impl Source for Playing {
             match self.play.next() {
                 Some(Cue::Wait(time)) => self.pause = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Cue::Say(progress)) => return Poll::Ready(Some(progress)),
-                // Nobody wakes the caller but its own deadline.
-                Some(Cue::Stall) => return Poll::Pending,
+                Some(Cue::Stall) => self.stalled = true,
+                // Nobody wakes the caller but its own deadline, and then it finds nothing.
+                None if self.stalled => return Poll::Pending,
                 None => return Poll::Ready(None),
             }
         }

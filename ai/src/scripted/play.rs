@@ -154,12 +154,10 @@ impl Play {
             Step::Stop(reason) => self.stop(reason),
             Step::Cut => {
                 self.connect();
-                self.fail(Failure {
-                    class: FailureClass::Transport,
-                    message: "the connection broke off before the answer was complete".into(),
-                    status: None,
-                    retry_after_ms: None,
-                });
+                self.fail(Failure::new(
+                    FailureClass::Transport,
+                    "the connection broke off before the answer was complete",
+                ));
             }
             Step::Stall => {
                 self.ready.push_back(Cue::Stall);

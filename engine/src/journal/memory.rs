@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Appended, Journal, Line, Report, Reporter};
 use crate::domain::Domain;
 use crate::envelope::{ScopeId, Timestamp};
-use crate::line::{self, Header, LineError};
-use crate::load::Loaded;
+use crate::line::{self, Header, LineError, Opening};
+use crate::load::{Damage, DamageKind, Loaded, load};
+use crate::root::Scope;
 
 /// A journal in memory. Clones share it.
 ///
@@ -99,15 +100,48 @@ impl MemoryJournal {
             .unwrap_or_default()
     }
 
-    /// What a crash of the machine would leave: all that was synced, and of the rest the first `torn` bytes.
-    #[must_use]
-    pub fn after_crash(&self, scope: ScopeId, torn: usize) -> Vec<u8> {
+    /// The journal of a scope, and how many of its bytes are synced.
+    #[cfg(feature = "test-support")]
+    pub(crate) fn bytes_and_synced(&self, scope: ScopeId) -> (Vec<u8>, usize) {
         let inner = self.lock();
-        let Some(stored) = inner.scopes.get(&scope) else {
-            return Vec::new();
+        let stored = inner.scopes.get(&scope);
+        stored
+            .map(|stored| (stored.bytes.clone(), stored.synced))
+            .unwrap_or_default()
+    }
+
+    /// Takes over a journal that was written elsewhere. It must end with a whole line.
+    pub fn adopt(&self, scope: ScopeId, bytes: Vec<u8>) {
+        let synced = bytes.len();
+        self.lock().scopes.insert(scope, Stored { bytes, synced });
+    }
+
+    /// Opens the journal of a scope again for writing: loads it, and writes that a new epoch begins.
+    ///
+    /// # Errors
+    /// [`Damage`], also where there is no such journal.
+    pub fn reopen<D: Domain>(&self, scope: ScopeId, at: Timestamp) -> Result<Loaded<D>, Damage> {
+        let mut inner = self.lock();
+        let stored = inner.scopes.entry(scope).or_default();
+        let mut loaded = load::<D>(&stored.bytes)?;
+        let mut reopened = Scope::clone(&loaded.scope);
+        reopened.epoch += 1;
+        let opening = Opening {
+            epoch: reopened.epoch,
+            at,
+            schema: D::SCHEMA,
         };
-        let end = stored.synced.saturating_add(torn).min(stored.bytes.len());
-        stored.bytes.get(..end).unwrap_or_default().to_vec()
+        let (line, chain) = line::encode_opening(&opening, loaded.chain).map_err(|error| Damage {
+            line: 0,
+            offset: stored.bytes.len() as u64,
+            kind: DamageKind::Line(error),
+        })?;
+        stored.bytes.extend_from_slice(&line);
+        stored.bytes.push(b'\n');
+        stored.synced = stored.bytes.len();
+        loaded.scope = Arc::new(reopened);
+        loaded.chain = chain;
+        Ok(loaded)
     }
 
     /// Shuts the gate: lines wait unwritten.

@@ -13,8 +13,9 @@ const HEAD_LIMIT: usize = 64 << 10;
 const BODY_LIMIT: usize = 64 << 20;
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(stream: TcpStream, book: Arc<Book>) {
+pub(super) async fn serve(stream: TcpStream, number: usize, book: Arc<Book>) {
     let mut connection = Connection {
+        number,
         stream,
         unread: Vec::new(),
     };
@@ -31,6 +32,7 @@ enum By {
 }
 
 struct Connection {
+    number: usize,
     stream: TcpStream,
     unread: Vec<u8>,
 }
@@ -112,6 +114,7 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let mut request = Received {
+            connection: self.number,
             method,
             path,
             headers,

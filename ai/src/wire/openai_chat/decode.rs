@@ -91,12 +91,10 @@ impl Decoder {
     pub(in crate::wire) fn event(&mut self, event: &sse::Event, answer: &mut Answer) {
         let data = event.data.trim();
         if data == "[DONE]" {
-            answer.end(Failure {
-                class: FailureClass::Transport,
-                message: "the server ended its answer without saying why; it may be cut".into(),
-                status: None,
-                retry_after_ms: None,
-            });
+            answer.end(Failure::new(
+                FailureClass::Transport,
+                "the server ended its answer without saying why; it may be cut",
+            ));
         } else if event.event == "error" {
             match serde_json::from_str(data) {
                 Ok(error) => answer.fail(refusal::from_body(&error)),

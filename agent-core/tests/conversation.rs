@@ -1,0 +1,242 @@
+//! Tree, growing text and context through their public doors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it did not expect shall stop there"
+)]
+
+use std::sync::Arc;
+
+use glasswork_agent_core::context::{Calibration, Context, Plan, Prepared, SystemPart, parts_of, render};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_agent_core::partial::Partial;
+use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
+use glasswork_ai::conversation::{Block, Message, Thought, ToolCall, ToolResult};
+use glasswork_ai::model::{Thinking, ToolSpec};
+use glasswork_ai::stream::Usage;
+use glasswork_engine::envelope::Timestamp;
+use im::OrdMap;
+use proptest::prelude::*;
+
+fn entry(seq: u64) -> EntryId {
+    EntryId { seq, ordinal: 0 }
+}
+
+fn said(text: &str) -> Body {
+    let via = Via::Prompt;
+    Body::Prompt {
+        text: text.into(),
+        via,
+    }
+}
+
+fn answered(blocks: Vec<Block>) -> Body {
+    Body::Assistant(Assistant {
+        blocks,
+        model: "scripted/test".parse().unwrap(),
+        request: RequestId(1),
+        usage: None,
+        stop: None,
+        cancelled: false,
+    })
+}
+
+fn prepared(plan: Plan) -> Arc<Prepared> {
+    Arc::new(Prepared {
+        turn: TurnId(1),
+        by: 1,
+        plan,
+        model: "scripted/test".parse().unwrap(),
+        thinking: Thinking::Default,
+        max_output_tokens: None,
+        body: None,
+        usage: Usage::default(),
+        attempts: 0,
+    })
+}
+
+#[test]
+fn ids_are_written_as_they_are_read() {
+    for text in ["412.0", "1.65535"] {
+        assert_eq!(text.parse::<EntryId>().unwrap().to_string(), text);
+        let json = format!("\"{text}\"");
+        assert_eq!(
+            serde_json::to_string(&text.parse::<CallId>().unwrap()).unwrap(),
+            json
+        );
+        assert_eq!(
+            serde_json::from_str::<CallId>(&json).unwrap(),
+            text.parse().unwrap()
+        );
+    }
+    for text in ["", "412", "412.", ".0", "412.65536", "-1.0", "412/0"] {
+        assert!(text.parse::<EntryId>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_tree_grows_at_its_leaf() {
+    let mut tree = Tree::default();
+    assert_eq!((tree.leaf(), tree.is_empty(), tree.unsound()), (None, true, None));
+    for seq in [2, 5, 9] {
+        tree.append(entry(seq), Timestamp(0), said("x"));
+    }
+    let branch: Vec<_> = tree.branch().map(|(id, _)| id).collect();
+    assert_eq!(branch, [entry(9), entry(5), entry(2)]);
+    assert_eq!(
+        (tree.len(), tree.leaf(), tree.unsound()),
+        (3, Some(entry(9)), None)
+    );
+    assert_eq!(tree.get(entry(5)).unwrap().parent, Some(entry(2)));
+}
+
+#[test]
+fn a_damaged_tree_is_noticed_and_can_be_walked() {
+    let missing =
+        r#"{"entries":{"5.0":{"parent":"2.0","at":0,"body":{"prompt":{"text":"x"}}}},"leaf":"5.0"}"#;
+    let loop_ = r#"{"entries":{"5.0":{"parent":"5.0","at":0,"body":{"prompt":{"text":"x"}}}},"leaf":"5.0"}"#;
+    let no_leaf = r#"{"entries":{},"leaf":"5.0"}"#;
+    for (text, entries) in [(missing, 1), (loop_, 1), (no_leaf, 0)] {
+        let tree: Tree = serde_json::from_str(text).unwrap();
+        assert_eq!(tree.unsound(), Some(entry(5)), "{text}");
+        assert_eq!(tree.branch().count(), entries, "{text}");
+    }
+}
+
+#[test]
+fn a_megabyte_in_tiny_pieces_costs_little_more_than_a_megabyte() {
+    let mut partial = Partial::default();
+    let piece: Arc<str> = "x".repeat(31).into();
+    for _ in 0..33_000 {
+        partial.push(&piece);
+    }
+    assert_eq!(partial.len(), 33_000 * 31);
+    // Each chunk costs its text, the two counters of its `Arc`, and a pointer with a length in the vector.
+    let cost: usize = partial.chunks().map(|chunk| chunk.len() + 16 + 16).sum();
+    assert!(cost < 1_100_000, "{cost}");
+    assert_eq!(partial.text(), "x".repeat(33_000 * 31));
+}
+
+#[test]
+fn thinking_alone_is_not_sent() {
+    let mut tree = Tree::default();
+    let mut context = Context::default();
+    let thought = Thought {
+        text: "hm".into(),
+        signature: None,
+        redacted: None,
+    };
+    let call = ToolCall {
+        id: "c".into(),
+        name: "read".into(),
+        arguments: "{}".into(),
+    };
+    let result = ToolResult {
+        call: "c".into(),
+        name: "read".into(),
+        text: "r".into(),
+        is_error: false,
+    };
+    let told = Body::ToolResult {
+        call: CallId { seq: 3, ordinal: 1 },
+        result: result.clone(),
+    };
+    let bodies = [
+        said("x"),
+        answered(vec![Block::Thinking(thought.clone())]),
+        answered(vec![
+            Block::Thinking(thought.clone()),
+            Block::ToolCall(call.clone()),
+        ]),
+        told,
+    ];
+    for (body, seq) in bodies.into_iter().zip(1..) {
+        context.append(entry(seq), seq, &body);
+        tree.append(entry(seq), Timestamp(0), body);
+    }
+    let requests = OrdMap::unit(RequestId(1), prepared(context.plan(None)));
+    let request = render(&tree, &context, &requests, RequestId(1)).unwrap();
+    let model = "scripted/test".parse().unwrap();
+    let blocks = vec![Block::Thinking(thought), Block::ToolCall(call)];
+    assert_eq!(
+        request.messages,
+        [
+            Message::User("x".into()),
+            Message::Assistant { blocks, model },
+            Message::ToolResult(result),
+        ]
+    );
+}
+
+#[test]
+fn estimates_follow_the_providers_counts() {
+    let estimate = |counted, reported, tokens| Calibration { counted, reported }.estimate(tokens);
+    assert_eq!(estimate(0, 0, 70), 70);
+    assert_eq!(estimate(100, 0, 70), 70);
+    assert_eq!(estimate(100, 150, 70), 105);
+    assert_eq!(estimate(1, u64::MAX, u64::MAX), u64::MAX);
+}
+
+#[test]
+fn sizes_are_kept_as_parts_come_and_heads_change() {
+    let mut context = Context::default();
+    let part = |text: &str| SystemPart {
+        name: "base".into(),
+        text: text.into(),
+    };
+    context.set_system(1, &[part("12345678")]);
+    context.append(entry(2), 2, &said("12345"));
+    assert_eq!(context.tokens(), 4);
+    let tool = ToolSpec {
+        name: "read".into(),
+        description: "read".into(),
+        parameters: "{}..".into(),
+    };
+    context.set_tools(3, std::slice::from_ref(&tool));
+    assert_eq!(context.tokens(), 7);
+    context.set_system(4, &[part("12345678"), part("1")]);
+    assert_eq!(context.tokens(), 8);
+    let head = context.head();
+    let origins: Vec<u64> = head.system.iter().map(|part| part.by).collect();
+    assert_eq!((origins, head.tools[0].by), (vec![1, 4], 3));
+    assert!(context.adds_up());
+}
+
+proptest! {
+    /// However growth is cut into pieces, the text is the same.
+    #[test]
+    fn growing_text_is_the_sum_of_its_pieces(pieces in prop::collection::vec("\\PC{0,400}", 0..40)) {
+        let mut partial = Partial::default();
+        for piece in &pieces {
+            partial.push(&Arc::from(piece.as_str()));
+        }
+        prop_assert_eq!(partial.text(), pieces.concat());
+        prop_assert_eq!(partial.len(), pieces.concat().len());
+    }
+
+    /// A chain of requests gives back, for each, exactly the parts that there were when it was prepared.
+    #[test]
+    fn a_request_remembers_its_parts(steps in prop::collection::vec(0usize..5, 1..20)) {
+        let mut context = Context::default();
+        let mut requests: OrdMap<RequestId, Arc<Prepared>> = OrdMap::new();
+        let mut expected = vec![];
+        let mut seq = 0;
+        for (number, new) in (1..).zip(&steps) {
+            for _ in 0..*new {
+                seq += 1;
+                context.append(entry(seq), seq, &said(&"x".repeat(seq as usize)));
+            }
+            let plan = context.plan(requests.get_max().map(|(id, prepared)| (*id, &**prepared)));
+            prop_assert_eq!(plan.new.len(), *new);
+            requests.insert(RequestId(number), prepared(plan));
+            expected.push((RequestId(number), context.parts().iter().copied().collect::<Vec<_>>()));
+        }
+        for (id, parts) in expected {
+            let sum: u64 = parts.iter().map(|part| part.tokens).sum();
+            prop_assert_eq!(requests[&id].plan.tokens, sum);
+            prop_assert_eq!(parts_of(&requests, id), parts);
+        }
+    }
+}

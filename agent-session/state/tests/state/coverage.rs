@@ -1,0 +1,36 @@
+//! No row of a chart is there only for its picture: each is taken by a story that says what follows from it.
+
+use std::collections::BTreeSet;
+
+use glasswork_agent_core::session::SessionChart;
+use glasswork_agent_core::tool_call::ToolCallChart;
+use glasswork_agent_core::turn::TurnChart;
+use glasswork_engine::chart::{Chart, describe};
+
+use crate::scenarios;
+use crate::world::World;
+
+fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
+    let rows = describe::<C>().rows.into_iter();
+    rows.map(|row| (C::NAME, row.key.to_owned())).collect()
+}
+
+#[test]
+fn every_row_of_every_chart_is_taken_by_a_story() {
+    let mut taken = BTreeSet::new();
+    for (_, story) in scenarios::ALL {
+        let mut world = World::new();
+        story(&mut world);
+        taken.extend(world.rows);
+    }
+    let mut rows = keys::<SessionChart>();
+    rows.extend(keys::<TurnChart>());
+    rows.extend(keys::<ToolCallChart>());
+    let untaken: Vec<_> = rows.difference(&taken).collect();
+    assert!(untaken.is_empty(), "no story takes {untaken:?}");
+    let unknown: Vec<_> = taken.difference(&rows).collect();
+    assert!(
+        unknown.is_empty(),
+        "facts name rows that no chart has: {unknown:?}"
+    );
+}

@@ -1,0 +1,18 @@
+//! A session driven through its public door, without engine, files or time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it did not expect shall stop there"
+)]
+
+mod coverage;
+mod policy;
+mod properties;
+mod retries;
+mod scenarios;
+mod sessions;
+mod size;
+mod table;
+mod world;

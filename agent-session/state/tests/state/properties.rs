@@ -1,0 +1,252 @@
+//! Whatever happens, in whatever order.
+
+use std::sync::Arc;
+
+use glasswork_ai::conversation::Block;
+use glasswork_ai::failure::FailureClass;
+use glasswork_ai::stream::{StopReason, StreamEvent};
+use glasswork_engine::domain::{Domain, Loss};
+use glasswork_engine::envelope::{EffectKey, Origin};
+use glasswork_session_state::domain::{Event, Glasswork};
+use glasswork_session_state::effect::Effect;
+use glasswork_session_state::evidence::{Evidence, FileAccess};
+use glasswork_session_state::prompt::Event as P;
+use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
+use glasswork_session_state::tools::Word;
+use glasswork_session_state::{model, session, tools};
+use proptest::prelude::*;
+use strum::VariantArray;
+
+use crate::world::*;
+
+/// What the world does next. Numbers pick among what there is at that moment.
+#[derive(Debug, Clone)]
+enum Move {
+    Say(u8),
+    Set(u8),
+    Answer { approve: bool, which: u8 },
+    Work { which: u8, how: u8 },
+    Deadline(u8),
+    Crash,
+    Stale(u8),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => any::<u8>().prop_map(Move::Say),
+        1 => any::<u8>().prop_map(Move::Set),
+        3 => (any::<bool>(), any::<u8>()).prop_map(|(approve, which)| Move::Answer { approve, which }),
+        12 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Work { which, how }),
+        1 => any::<u8>().prop_map(Move::Deadline),
+        1 => Just(Move::Crash),
+        1 => any::<u8>().prop_map(Move::Stale),
+    ];
+    prop::collection::vec(one, 1..120)
+}
+
+fn pick<T: Clone>(all: &[T], which: u8) -> Option<T> {
+    (!all.is_empty()).then(|| all[usize::from(which) % all.len()].clone())
+}
+
+fn say(which: u8) -> Event {
+    match which % 12 {
+        0..=3 => prompted("go"),
+        4 => Event::Prompt(steered("s")),
+        5 => Event::Prompt(followed_up("f")),
+        6 => Event::Prompt(P::Interrupted),
+        7 => Event::Prompt(P::Paused),
+        8 | 9 => Event::Prompt(P::Resumed),
+        10 => Event::Prompt(P::Cancelled),
+        _ => match which {
+            11 => Event::Session(session::Event::Closed),
+            _ => opened(),
+        },
+    }
+}
+
+fn setting(which: u8) -> Setting {
+    let layer = Layer::Session;
+    match which % 5 {
+        0 => Setting::FollowUps(Sourced::from_layer(QueueMode::All, layer)),
+        1 => Setting::ParallelTools(Sourced::from_layer(which > 128, layer)),
+        2 => Setting::Attended(Sourced::from_layer(which > 128, layer)),
+        3 => Setting::MaxSteps(Sourced::from_layer(3, layer)),
+        _ => {
+            let mode = Mode::VARIANTS[usize::from(which / 5) % Mode::VARIANTS.len()];
+            Setting::Mode(Sourced::from_layer(mode, layer))
+        }
+    }
+}
+
+/// What a runner of this effect may say.
+fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
+    match effect {
+        Effect::CallModel { .. } => Event::Model(answer(how)),
+        _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
+        Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
+            call: *call,
+            evidence: Arc::new(match how % 6 {
+                0 => misfit(),
+                1 => bash(),
+                2 => write("/work/a"),
+                3 => file(FileAccess::Write, "/etc/a", false),
+                4 => Evidence::Session,
+                _ => read("/work/a"),
+            }),
+        }),
+        Effect::RunTool { call, .. } if how % 4 == 3 => Event::Tools(tools::Event::ToolProgressed {
+            call: *call,
+            tail: "…".into(),
+        }),
+        Effect::RunTool { call, .. } => Event::Tools(tools::Event::ToolSettled {
+            call: *call,
+            word: [Word::Succeeded, Word::Failed, Word::Stopped][usize::from(how % 3)],
+            outcome: outcome("out"),
+        }),
+    }
+}
+
+fn answer(how: u8) -> model::Event {
+    let stop = match how / 16 % 4 {
+        0 => StopReason::Length,
+        1 => StopReason::EndOfTurn,
+        _ => StopReason::ToolUse,
+    };
+    let text = || finished(0, Block::Text("text".into()));
+    let calls = |count: u32| (1..=count).map(|index| finished(index, call_block("tool", index)));
+    let end = |steps: Vec<StreamEvent>| model::Event::Answered {
+        body: None,
+        steps,
+        outcome: model::Outcome::Finished(stop.clone()),
+    };
+    match how % 10 {
+        0 => model::Event::Connected { body: None },
+        1 => model::Event::Streamed {
+            body: None,
+            steps: vec![began(9), delta(9, "x"), StreamEvent::Usage(usage(5, 1))],
+        },
+        2 => model::Event::Streamed {
+            body: None,
+            steps: std::iter::once(text()).chain(calls(1)).collect(),
+        },
+        3 => model::Event::Answered {
+            body: None,
+            steps: vec![],
+            outcome: model::Outcome::Failed(failure(FailureClass::Overloaded, None)),
+        },
+        4 => model::Event::Answered {
+            body: None,
+            steps: vec![],
+            outcome: model::Outcome::Failed(failure(FailureClass::Auth, None)),
+        },
+        5 => end(vec![text()]),
+        _ => end(calls(u32::from(how % 3) + 1).collect()),
+    }
+}
+
+fn play(world: &mut World, step: &Move) {
+    let before = world.state.clone();
+    let open: Vec<(EffectKey, Effect)> = world.open.clone().into_iter().collect();
+    let result = match step {
+        Move::Say(which) => world.user(say(*which)),
+        Move::Set(which) => world.user(Event::Session(session::Event::SettingChanged(setting(*which)))),
+        Move::Answer { approve, which } => {
+            let batch: Vec<_> = world.session().batch().map(|(id, _)| id).collect();
+            let Some(call) = pick(&batch, *which) else { return };
+            world.user(Event::Tools(if *approve {
+                tools::Event::Approved { call }
+            } else {
+                tools::Event::Refused { call, reason: None }
+            }))
+        }
+        Move::Work { which, how } => {
+            let Some((key, effect)) = pick(&open, *which) else {
+                return;
+            };
+            let result = world.send(&Origin::Effect(key), word(&effect, key, *how));
+            // A word of an open effect is refused only where it repeats that the server answers.
+            if let Err(rejection) = &result {
+                assert!(matches!(rejection, Rejection::Transition(_)), "{rejection}");
+                assert!(
+                    matches!(effect, Effect::CallModel { .. }) && how % 10 == 0,
+                    "{effect:?} {rejection}"
+                );
+            }
+            result
+        }
+        Move::Deadline(which) => {
+            let all: Vec<_> = world.deadlines().into_keys().collect();
+            let Some(key) = pick(&all, *which) else { return };
+            world.reach(key);
+            return;
+        }
+        Move::Crash => {
+            world.crash();
+            return;
+        }
+        Move::Stale(how) => {
+            let gone = EffectKey {
+                seq: world.seq + 100,
+                ordinal: 0,
+            };
+            let event = Event::Model(answer(*how));
+            let result = world.send(&Origin::Effect(gone), event);
+            assert!(result.is_err());
+            result
+        }
+    };
+    if result.is_err() {
+        assert_eq!(world.state, before, "a refusal changed something");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// The harness checks after each accepted event: no invariant is broken, the open effects are those that the
+    /// state knows, something is waited for.
+    #[test]
+    fn nothing_breaks_and_everything_is_waited_for(steps in moves()) {
+        let mut world = World::new();
+        for step in &steps {
+            play(&mut world, step);
+        }
+        world.compare_with_journal();
+    }
+
+    /// After anything, an abandoned session can be prompted again, and the request that it then prepares has a
+    /// result for every call.
+    #[test]
+    fn a_session_goes_on_after_a_crash(steps in moves()) {
+        let mut world = World::new();
+        for step in &steps {
+            play(&mut world, step);
+        }
+        world.crash();
+        if world.session().open_turn().is_some() {
+            world.ask(P::Cancelled);
+        }
+        world.user(opened()).unwrap();
+        world.prompt("go on");
+        let (id, _) = world.session().requests.get_max().unwrap();
+        let request = world.session().render(*id).unwrap();
+        let mut open: Vec<Arc<str>> = vec![];
+        for message in request.messages {
+            match message {
+                glasswork_ai::conversation::Message::User(_) => assert!(open.is_empty()),
+                glasswork_ai::conversation::Message::Assistant { blocks, .. } => {
+                    assert!(open.is_empty());
+                    open.extend(blocks.iter().filter_map(|block| match block {
+                        Block::ToolCall(call) => Some(Arc::clone(&call.id)),
+                        _ => None,
+                    }));
+                }
+                glasswork_ai::conversation::Message::ToolResult(result) => {
+                    assert_eq!(open.remove(0), result.call);
+                }
+            }
+        }
+        assert!(open.is_empty());
+    }
+}

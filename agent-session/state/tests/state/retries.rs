@@ -1,0 +1,110 @@
+//! Whether and when a request is sent again.
+
+use std::time::Duration;
+
+use glasswork_agent_core::turn::State as T;
+use glasswork_ai::failure::FailureClass;
+use glasswork_session_state::domain::DeadlineKey;
+use glasswork_session_state::settings::{Layer, Setting, Sourced};
+
+use crate::world::World;
+
+fn wait(world: &World) -> u64 {
+    world.deadlines()[&DeadlineKey::Attempt].after_ms
+}
+
+#[test]
+fn waits_double_and_vary_and_end() {
+    let mut world = World::new();
+    world.prompt("go");
+    for longest in [2_000, 4_000, 8_000] {
+        world.fail(FailureClass::Overloaded, None);
+        world.expect_turn(T::BackingOff);
+        let waits = wait(&world);
+        assert!(
+            (longest * 3 / 4..=longest).contains(&waits),
+            "{waits} of {longest}"
+        );
+        world.reach(DeadlineKey::Attempt);
+    }
+    world.fail(FailureClass::Overloaded, None);
+    world.expect_turn(T::Failed);
+    world.compare_with_journal();
+}
+
+#[test]
+fn the_wait_depends_on_the_dispatch_alone() {
+    let wait_at = |prompts: u32| {
+        let mut world = World::new();
+        for _ in 0..prompts {
+            world.prompt("go");
+            world.answer("so");
+        }
+        world.prompt("go");
+        world.fail(FailureClass::Overloaded, None);
+        wait(&world)
+    };
+    assert_eq!(wait_at(0), wait_at(0));
+    let waits: std::collections::BTreeSet<u64> = (0..8).map(wait_at).collect();
+    assert!(waits.len() > 1);
+}
+
+#[test]
+fn own_waits_are_capped() {
+    let mut world = World::new();
+    world.set(Setting::RetryAttempts(Sourced::from_layer(100, Layer::User)));
+    world.prompt("go");
+    for _ in 0..8 {
+        world.fail(FailureClass::Unavailable, None);
+        assert!(wait(&world) <= 60_000);
+        world.reach(DeadlineKey::Attempt);
+    }
+}
+
+#[test]
+fn what_the_server_asks_is_honoured_within_the_budget() {
+    let mut world = World::new();
+    world.prompt("go");
+    world.fail(FailureClass::RateLimit, Some(90_000));
+    assert_eq!(wait(&world), 90_000);
+    world.reach(DeadlineKey::Attempt);
+    // An hour is more than all attempts together may take.
+    world.fail(FailureClass::RateLimit, Some(3_600_000));
+    let left = wait(&world);
+    assert!((509_000..510_000).contains(&left), "{left}");
+    world.reach(DeadlineKey::Attempt);
+    world.fail(FailureClass::RateLimit, Some(1));
+    world.expect_turn(T::Failed);
+}
+
+#[test]
+fn the_budget_ends_attempts_that_take_long() {
+    let mut world = World::new();
+    world.prompt("go");
+    world.pass(Duration::from_secs(601));
+    world.fail(FailureClass::Transport, None);
+    world.expect_turn(T::Failed);
+}
+
+#[test]
+fn only_what_may_pass_is_tried_again() {
+    use FailureClass as F;
+    let cases = [
+        (F::RateLimit, T::BackingOff),
+        (F::Overloaded, T::BackingOff),
+        (F::Unavailable, T::BackingOff),
+        (F::Timeout, T::BackingOff),
+        (F::Transport, T::BackingOff),
+        (F::Auth, T::Failed),
+        (F::Invalid, T::Failed),
+        (F::ContextOverflow, T::Failed),
+        (F::Quota, T::Failed),
+        (F::Protocol, T::Failed),
+    ];
+    for (class, state) in cases {
+        let mut world = World::new();
+        world.prompt("go");
+        world.fail(class, None);
+        assert_eq!(world.turn().state, state, "{class:?}");
+    }
+}

@@ -1,0 +1,213 @@
+//! A whole Glasswork in a temporary home: real tools, real files, a scripted model. Every session that was made in it
+//! is loaded and strictly replayed when it is closed, and must come out equal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use glasswork_agent_core::turn::State;
+use glasswork_ai::port::{ModelPort, Models, Scripts};
+use glasswork_ai::scripted::Script;
+use glasswork_app_runtime::archive::{Archive, Record};
+use glasswork_app_runtime::files::FileArchive;
+use glasswork_app_runtime::reading::{Snapshot, Viewer};
+use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
+use glasswork_app_runtime::watching::{Update, Watch};
+use glasswork_engine::{Clock, Scope, ScopeId, SystemClock};
+use glasswork_session_state::Glasswork;
+use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
+use glasswork_session_state::state::{self, Session, TurnFailure};
+use tempfile::TempDir;
+
+/// The name under which a house's script is asked: the model `scripted/test`.
+pub const MODEL: &str = "scripted/test";
+
+/// The model [`MODEL`], playing a script.
+///
+/// # Panics
+/// Where the script is none.
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+pub fn scripted(script: &str) -> Arc<dyn ModelPort> {
+    let script = Script::parse(script).expect("a script");
+    Arc::new(Models::default().with("scripted", Arc::new(Scripts::default().with("test", script))))
+}
+
+/// A temporary home with a running Glasswork in it.
+///
+/// # Panics
+/// Most of its functions panic where something goes wrong: it is for tests. Dropping it before [`close`](Self::close)
+/// panics too, because then its sessions were not checked.
+pub struct House {
+    home: TempDir,
+    archive: FileArchive,
+    runtime: Option<Runtime>,
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnEnd {
+    /// Where its chart ended.
+    pub state: State,
+    /// Why it failed.
+    pub failure: Option<TurnFailure>,
+    /// All text that was streamed, in order.
+    pub text: String,
+    /// Everything that happened.
+    pub updates: Vec<Update>,
+}
+
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit fails by panicking")]
+impl House {
+    /// A house whose model plays a script.
+    pub async fn of_script(script: &str) -> Self {
+        Self::with(scripted(script), Arc::new(SystemClock::default())).await
+    }
+
+    /// A house with these models and this clock.
+    pub async fn with(models: Arc<dyn ModelPort>, clock: Arc<dyn Clock>) -> Self {
+        let home = TempDir::new().expect("a temporary directory");
+        std::fs::create_dir(home.path().join("work")).expect("a workspace");
+        Self::at(home, models, clock).await
+    }
+
+    /// A house in a home that was lived in before.
+    pub async fn at(home: TempDir, models: Arc<dyn ModelPort>, clock: Arc<dyn Clock>) -> Self {
+        let archive = FileArchive::open(home.path().join("data")).expect("an archive");
+        let (vault, journal, trace) = archive.writing().expect("threads");
+        let blobs = archive.clone();
+        let runtime = Runtime::start(Ports {
+            archive: Arc::new(archive.clone()),
+            vault: Arc::new(vault),
+            journal: Box::new(journal),
+            trace: Box::new(trace),
+            clock,
+            models,
+            blobs: Box::new(move |session| blobs.blobs(session)),
+            tasks: tokio::runtime::Handle::current(),
+            tool_limits: Default::default(),
+            providers: Default::default(),
+        })
+        .await
+        .expect("a runtime");
+        Self { home, archive, runtime: Some(runtime) }
+    }
+
+    /// The runtime.
+    pub fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("the house is open")
+    }
+
+    /// The records.
+    pub fn archive(&self) -> &FileArchive {
+        &self.archive
+    }
+
+    /// The home's directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The workspace.
+    pub fn workspace(&self) -> PathBuf {
+        self.home.path().join("work").canonicalize().expect("a workspace")
+    }
+
+    /// Settings for a session that asks the script, in this mode.
+    pub fn settings(mode: Mode) -> Settings {
+        Settings {
+            model: Sourced::from_layer(Some(MODEL.parse().expect("a model")), Layer::Flag),
+            mode: Sourced::from_layer(mode, Layer::Flag),
+            ..Settings::default()
+        }
+    }
+
+    /// Begins a session in the workspace.
+    pub async fn session(&self, settings: Settings) -> ScopeId {
+        let opening = Opening { workspace: self.workspace(), settings, title: None };
+        self.runtime().new_session(opening).await.expect("a session")
+    }
+
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.runtime().reader().snapshot(Viewer::owner())
+    }
+
+    /// A session as it is now.
+    pub fn now(&self, session: ScopeId) -> Arc<Session> {
+        let seen = self.snapshot().session(session, None).expect("the session");
+        Arc::clone(seen.session().expect("a session"))
+    }
+
+    /// Says something and waits until the turn has ended.
+    pub async fn turn(&self, session: ScopeId, prompt: &str) -> TurnEnd {
+        let watch = self.runtime().watch(session).expect("a mounted session");
+        self.runtime().prompt(session, prompt, None).await.expect("an accepted prompt");
+        Self::end_of_turn(watch).await
+    }
+
+    /// Waits until a turn has ended.
+    pub async fn end_of_turn(mut watch: Watch) -> TurnEnd {
+        let (mut text, mut all) = (String::new(), Vec::new());
+        loop {
+            let watched = watch.next().await;
+            for update in watched.updates {
+                match &update {
+                    Update::Text { text: more } => text.push_str(more),
+                    Update::TurnEnded { state, failure, .. } => {
+                        let (state, failure) = (*state, failure.clone());
+                        all.push(update);
+                        return TurnEnd { state, failure, text, updates: all };
+                    }
+                    Update::Ended => panic!("the session was unmounted before its turn ended"),
+                    _ => {}
+                }
+                all.push(update);
+            }
+        }
+    }
+
+    /// Stops the runtime, then loads and strictly replays every session. Returns the home, to live on in.
+    pub async fn close(mut self) -> TempDir {
+        let runtime = self.runtime.take().expect("the house is open");
+        let snapshot = runtime.reader().snapshot(Viewer::owner());
+        let live: Vec<Arc<Scope<Glasswork>>> = snapshot
+            .sessions()
+            .expect("a list")
+            .iter()
+            .filter(|row| row.mounted)
+            .map(|row| snapshot.session(row.archived.id, None).expect("a session").scope)
+            .collect();
+        runtime.stop().await;
+        for row in self.archive.list().expect("a list") {
+            assert_eq!(row.damage, None, "session {}", row.id);
+            check(&self.archive, row.id, live.iter().find(|scope| scope.id == row.id));
+        }
+        std::mem::replace(&mut self.home, TempDir::new().expect("a temporary directory"))
+    }
+}
+
+/// Loads and strictly replays a session; where it was live, the states must be equal.
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>>) {
+    let loaded = archive.load(id, None).expect("the session loads");
+    let replayed = archive.replay(&Record::Session(id), None).expect("the session replays");
+    assert_eq!(replayed.differences, [], "session {id}: decided again, something differs");
+    assert_eq!(loaded.breach, None, "session {id}: an invariant is broken");
+    assert_eq!(loaded.scope, replayed.loaded.scope, "session {id}: load and replay differ");
+    if let Some(live) = live
+        && loaded.scope.seq == live.seq
+    {
+        assert_eq!(&loaded.scope, live, "session {id}: the record leads elsewhere than the live state");
+    }
+    if let state::Scope::Session(session) = &loaded.scope.state {
+        let text = serde_json::to_string(&loaded.scope.state).expect("the state serialises");
+        let again: state::Scope = serde_json::from_str(&text).expect("the state deserialises");
+        assert_eq!(again, loaded.scope.state, "session {}: the state is not what it serialises to", session.id);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let checked = self.runtime.is_none();
+        assert!(checked || std::thread::panicking(), "call `close`: the sessions of this house were not checked");
+    }
+}
