@@ -16,7 +16,7 @@ use crate::escape;
 
 /// A call that a person is asked about.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub(crate) struct Question {
     /// The call.
     pub call: CallId,
     /// The tool.
@@ -29,7 +29,7 @@ pub struct Question {
 
 /// Asks one question at a time.
 #[derive(Debug)]
-pub struct Asker {
+pub(crate) struct Asker {
     console: Console,
     open: VecDeque<Question>,
     lines: Option<mpsc::UnboundedReceiver<String>>,
@@ -38,12 +38,16 @@ pub struct Asker {
 impl Asker {
     /// Asks on this console, on which a person can be asked.
     #[must_use]
-    pub fn on(console: Console) -> Self {
-        Self { console, open: VecDeque::new(), lines: None }
+    pub(crate) fn on(console: Console) -> Self {
+        Self {
+            console,
+            open: VecDeque::new(),
+            lines: None,
+        }
     }
 
     /// Takes a question in.
-    pub fn ask(&mut self, question: Question) {
+    pub(crate) fn ask(&mut self, question: Question) {
         self.open.push_back(question);
         if self.open.len() == 1 {
             self.put();
@@ -51,7 +55,7 @@ impl Asker {
     }
 
     /// A question is answered or withdrawn.
-    pub fn withdraw(&mut self, call: CallId) {
+    pub(crate) fn withdraw(&mut self, call: CallId) {
         let asked = self.open.front().is_some_and(|question| question.call == call);
         self.open.retain(|question| question.call != call);
         if asked && !self.open.is_empty() {
@@ -60,7 +64,7 @@ impl Asker {
     }
 
     /// The answer to the question that was put; never, where none was. Cancellation safe.
-    pub async fn answer(&mut self) -> (CallId, bool) {
+    pub(crate) async fn answer(&mut self) -> (CallId, bool) {
         loop {
             let (Some(question), Some(lines)) = (self.open.front(), &mut self.lines) else {
                 return std::future::pending().await;
@@ -70,7 +74,9 @@ impl Asker {
                 Some("y" | "Y" | "yes" | "Yes") => return (call, true),
                 // The end of input is no consent.
                 None | Some("n" | "N" | "no" | "No") => return (call, false),
-                Some(_) => self.console.note("Type y to let it run, n to refuse, Ctrl-C to stop the turn: "),
+                Some(_) => self
+                    .console
+                    .note("Type y to let it run, n to refuse, Ctrl-C to stop the turn: "),
             }
         }
     }
@@ -88,7 +94,13 @@ impl Asker {
 
 fn text(question: &Question, console: &Console) -> String {
     let paint = console.err;
-    let mut text = format!("\n{}\n", paint.bold(&format!("May this call of `{}` run?", escape::line(&question.name))));
+    let mut text = format!(
+        "\n{}\n",
+        paint.bold(&format!(
+            "May this call of `{}` run?",
+            escape::line(&question.name)
+        ))
+    );
     for line in arguments(&question.arguments) {
         text.push_str(&format!("  {line}\n"));
     }
@@ -100,7 +112,7 @@ fn text(question: &Question, console: &Console) -> String {
 }
 
 /// The arguments in full, a line for each and one for each further line of a text.
-pub fn arguments(json: &str) -> Vec<String> {
+pub(crate) fn arguments(json: &str) -> Vec<String> {
     let Ok(serde_json::Value::Object(arguments)) = serde_json::from_str(json) else {
         return vec![escape::line(json).into_owned()];
     };
@@ -110,7 +122,10 @@ pub fn arguments(json: &str) -> Vec<String> {
             other => other.to_string(),
         };
         let name = escape::line(&name).into_owned();
-        let lines: Vec<_> = value.split('\n').map(|line| escape::line(line).into_owned()).collect();
+        let lines: Vec<_> = value
+            .split('\n')
+            .map(|line| escape::line(line).into_owned())
+            .collect();
         match lines.as_slice() {
             [only] => vec![format!("{name}: {only}")],
             several => {

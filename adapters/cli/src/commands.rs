@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -36,7 +36,7 @@ Sessions and settings lie in the directories of the XDG specification; GLASSWORK
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Watch an agent find and fix a bug, and replay what it did
     ///
     /// In a scratch directory with a failing test, a scripted model (no key, no network) finds the bug and fixes it
@@ -71,7 +71,7 @@ pub enum Command {
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Let another model try, as `provider/id` or `scripted/FILE.ron`
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
@@ -79,7 +79,7 @@ pub struct Demo {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(crate) struct Run {
     /// What to do; read from standard input where it is `-`, or missing and standard input is no terminal
     pub prompt: Option<String>,
     /// Work in this directory
@@ -107,7 +107,7 @@ pub struct Run {
 
 /// How much may be done without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PermissionMode {
+pub(crate) enum PermissionMode {
     /// Look, change nothing
     Plan,
     /// Ask before anything is changed or run
@@ -122,7 +122,7 @@ pub enum PermissionMode {
 
 /// What goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// The answer
     Text,
     /// One JSON document, at the end
@@ -133,7 +133,7 @@ pub enum OutputFormat {
 
 /// What there is to do with sessions.
 #[derive(Debug, Subcommand)]
-pub enum SessionsCommand {
+pub(crate) enum SessionsCommand {
     /// All sessions, newest first
     List(Json),
     /// What was said and done in a session
@@ -150,7 +150,7 @@ pub enum SessionsCommand {
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// The session, or the file of a journal
     #[arg(value_name = "SESSION|FILE")]
     pub record: String,
@@ -164,7 +164,7 @@ pub struct Replay {
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DataFormat {
+pub(crate) enum DataFormat {
     /// For people
     Text,
     /// For programs
@@ -175,7 +175,7 @@ pub enum DataFormat {
 
 /// Whether data is printed for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
-pub struct Json {
+pub(crate) struct Json {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 
 /// Where this process is: its environment and its directories.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// The environment.
     pub environment: Environment,
     /// The directories.
@@ -34,7 +34,7 @@ impl Place {
     ///
     /// # Errors
     /// Where there is no home.
-    pub fn find() -> Result<Self, Problem> {
+    pub(crate) fn find() -> Result<Self, Problem> {
         let environment = Environment::of_process();
         let homes = Homes::find(&environment)?;
         Ok(Self { environment, homes })
@@ -44,7 +44,7 @@ impl Place {
     ///
     /// # Errors
     /// Where their folder cannot be made.
-    pub fn sessions(&self) -> Result<Sessions, Problem> {
+    pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
         Ok(Sessions { archive })
     }
@@ -53,7 +53,7 @@ impl Place {
     ///
     /// # Errors
     /// Where the environment has an address that is none.
-    pub fn providers(&self) -> Result<Providers, Problem> {
+    pub(crate) fn providers(&self) -> Result<Providers, Problem> {
         let text = |name: &str| self.environment.text(name).map(ToOwned::to_owned);
         let secret = |name: &str| self.environment.text(name).map(SecretString::from);
         let set = http::Settings {
@@ -63,7 +63,9 @@ impl Place {
             anthropic_base_url: text("ANTHROPIC_BASE_URL"),
         };
         let wrong = |name: &str, error: http::BaseUrlError| Problem::usage(format!("{name}: {error}"));
-        let anthropic = set.anthropic().map_err(|error| wrong("ANTHROPIC_BASE_URL", error))?;
+        let anthropic = set
+            .anthropic()
+            .map_err(|error| wrong("ANTHROPIC_BASE_URL", error))?;
         let openai = set.openai().map_err(|error| wrong("OPENAI_BASE_URL", error))?;
         let known = vec![
             Provider {
@@ -79,33 +81,35 @@ impl Place {
                 default_model: "gpt-5",
             },
         ];
-        let ports = Models::default().with("anthropic", Arc::new(anthropic)).with("openai", Arc::new(openai));
+        let ports = Models::default()
+            .with("anthropic", Arc::new(anthropic))
+            .with("openai", Arc::new(openai));
         Ok(Providers { known, ports })
     }
 }
 
 /// The sessions of this user.
 #[derive(Debug, Clone)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     archive: FileArchive,
 }
 
 impl Sessions {
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
-    pub fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader::new(None, Arc::new(self.archive.clone()))
     }
 
     /// Everything on the disk, as its owner may see it.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.reader().snapshot(Viewer::owner())
     }
 
     /// The port to the records.
     #[must_use]
-    pub fn archive(&self) -> &dyn archive::Archive {
+    pub(crate) fn archive(&self) -> &dyn archive::Archive {
         &self.archive
     }
 
@@ -113,7 +117,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub async fn start(&self, providers: Providers, model: &Model) -> Result<Runtime, Problem> {
+    pub(crate) async fn start(&self, providers: Providers, model: &Model) -> Result<Runtime, Problem> {
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
         let credentials = providers.known.iter().map(|provider| {
@@ -132,7 +136,8 @@ impl Sessions {
             clock: Arc::new(SystemClock::default()),
             providers: credentials.collect(),
             models: match &model.0 {
-                Some(scripts) => Arc::new(providers.ports.with(models::SCRIPTED, Arc::new(scripts.clone()))) as Arc<dyn ModelPort>,
+                Some(scripts) => Arc::new(providers.ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
+                    as Arc<dyn ModelPort>,
                 None => Arc::new(providers.ports),
             },
             blobs: Box::new(move |session| blobs.blobs(session)),
@@ -145,7 +150,7 @@ impl Sessions {
 
 /// The providers, and the ports to them.
 #[derive(Debug)]
-pub struct Providers {
+pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
@@ -153,14 +158,14 @@ pub struct Providers {
 
 /// What a model needs beside its provider: a script, where it plays one.
 #[derive(Debug)]
-pub struct Model(Option<Scripts>);
+pub(crate) struct Model(Option<Scripts>);
 
 impl Model {
     /// Makes a model ready: reads its script, where it plays one.
     ///
     /// # Errors
     /// Where it cannot be asked, or its script cannot be read.
-    pub fn prepare(id: &ModelId, providers: &Providers) -> Result<Self, Problem> {
+    pub(crate) fn prepare(id: &ModelId, providers: &Providers) -> Result<Self, Problem> {
         models::check(id, &providers.known)?;
         if &*id.provider != models::SCRIPTED {
             return Ok(Self(None));
@@ -171,7 +176,11 @@ impl Model {
         let script = Script::parse(&text).map_err(|error| {
             use glasswork_ai::scripted::ScriptError;
             Problem::usage(match error {
-                ScriptError::Malformed { line, column, message } => {
+                ScriptError::Malformed {
+                    line,
+                    column,
+                    message,
+                } => {
                     format!("{}:{line}:{column}: {message}", path.display())
                 }
                 other => format!("{}: {other}", path.display()),
@@ -184,7 +193,7 @@ impl Model {
     ///
     /// # Errors
     /// Never: a test reads the script.
-    pub fn of_demo() -> Result<Self, Problem> {
+    pub(crate) fn of_demo() -> Result<Self, Problem> {
         let script = demo::script().map_err(Problem::defect)?;
         Ok(Self(Some(Scripts::default().with(demo::SCRIPT, script))))
     }
@@ -194,7 +203,7 @@ impl Model {
 ///
 /// # Errors
 /// Where its threads cannot be started.
-pub fn tasks() -> Result<tokio::runtime::Runtime, Problem> {
+pub(crate) fn tasks() -> Result<tokio::runtime::Runtime, Problem> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -203,5 +212,8 @@ pub fn tasks() -> Result<tokio::runtime::Runtime, Problem> {
 }
 
 fn stored(error: StoreError) -> Problem {
-    Problem::Told { code: ExitCode::from(&error), text: error.to_string() }
+    Problem::Told {
+        code: ExitCode::from(&error),
+        text: error.to_string(),
+    }
 }

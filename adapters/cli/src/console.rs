@@ -9,7 +9,7 @@ use crate::problem::Problem;
 
 /// The console of this process.
 #[derive(Debug, Clone, Copy)]
-pub struct Console {
+pub(crate) struct Console {
     /// How standard output may be painted.
     pub out: Paint,
     /// How standard error may be painted.
@@ -23,7 +23,7 @@ pub struct Console {
 impl Console {
     /// The console as the environment describes it.
     #[must_use]
-    pub fn find(environment: &Environment) -> Self {
+    pub(crate) fn find(environment: &Environment) -> Self {
         let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()];
         Self {
             out: Paint(coloured(environment, out)),
@@ -37,16 +37,18 @@ impl Console {
     ///
     /// # Errors
     /// [`Problem::Closed`] where nobody reads any more.
-    pub fn data(&self, text: &str) -> Result<(), Problem> {
+    pub(crate) fn data(&self, text: &str) -> Result<(), Problem> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Problem::output)
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(Problem::output)
     }
 
     /// Writes one JSON document or line as data.
     ///
     /// # Errors
     /// As [`data`](Self::data).
-    pub fn json(&self, value: &impl Serialize, layout: Layout) -> Result<(), Problem> {
+    pub(crate) fn json(&self, value: &impl Serialize, layout: Layout) -> Result<(), Problem> {
         let text = match layout {
             Layout::Document => serde_json::to_string_pretty(value),
             Layout::Line => serde_json::to_string(value),
@@ -55,7 +57,7 @@ impl Console {
     }
 
     /// Writes for people. Where nobody reads it, nothing is lost.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         let mut err = io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
@@ -63,7 +65,7 @@ impl Console {
 
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// Over many lines, for one document.
     Document,
     /// On one line, for a stream of them.
@@ -72,32 +74,32 @@ pub enum Layout {
 
 /// Colours and weights, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Paint(pub bool);
+pub(crate) struct Paint(pub bool);
 
 impl Paint {
     /// Of lesser weight.
     #[must_use]
-    pub fn dim(self, text: &str) -> String {
+    pub(crate) fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
     /// Of greater weight.
     #[must_use]
-    pub fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
     /// Wrong.
     #[must_use]
-    pub fn red(self, text: &str) -> String {
+    pub(crate) fn red(self, text: &str) -> String {
         self.with("31", text)
     }
     /// Right.
     #[must_use]
-    pub fn green(self, text: &str) -> String {
+    pub(crate) fn green(self, text: &str) -> String {
         self.with("32", text)
     }
     /// Something to do.
     #[must_use]
-    pub fn cyan(self, text: &str) -> String {
+    pub(crate) fn cyan(self, text: &str) -> String {
         self.with("36", text)
     }
 
@@ -114,7 +116,10 @@ fn coloured(environment: &Environment, is_terminal: bool) -> bool {
     if environment.text("NO_COLOR").is_some() {
         return false;
     }
-    if environment.text("CLICOLOR_FORCE").is_some_and(|force| force != "0") {
+    if environment
+        .text("CLICOLOR_FORCE")
+        .is_some_and(|force| force != "0")
+    {
         return true;
     }
     let refused = environment.text("CLICOLOR") == Some("0") || environment.text("TERM") == Some("dumb");

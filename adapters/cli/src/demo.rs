@@ -23,7 +23,7 @@ use crate::show::{Screen, To};
 use crate::signals::Signals;
 
 /// Shows an agent at work, and that its work can be replayed.
-pub fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     let sessions = place.sessions()?;
     let providers = place.providers()?;
@@ -50,11 +50,17 @@ pub fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Problem> {
     let mode: &str = settings.mode.value.into();
     let head = format!("Mode {mode} ({}): {why_mode}", explain::mode(settings.mode.value));
 
-    let mut stage = Stage { screen: Screen::new(*console, To::Data, To::Data), console: *console };
+    let mut stage = Stage {
+        screen: Screen::new(*console, To::Data, To::Data),
+        console: *console,
+    };
     let folder = scratch.folder.display().to_string();
     stage.tell(&head)?;
     stage.tell(&format!("Workspace {}", escape::line(&folder)))?;
-    stage.tell(&format!("{}\n", console.out.bold(&format!("> {}", scene::PROMPT))))?;
+    stage.tell(&format!(
+        "{}\n",
+        console.out.bold(&format!("> {}", scene::PROMPT))
+    ))?;
     let opening = Opening {
         workspace: scratch.folder.clone(),
         settings,
@@ -102,7 +108,11 @@ impl Stage {
         let passed = self.judge(scratch).await?;
         let equal = self.replay(sessions, id, &live)?;
         self.conclude(id)?;
-        Ok(if passed && equal { ExitCode::Done } else { ExitCode::Failed })
+        Ok(if passed && equal {
+            ExitCode::Done
+        } else {
+            ExitCode::Failed
+        })
     }
 
     async fn play(
@@ -144,13 +154,24 @@ impl Stage {
         let (equal, text) = match scene::compare(live, &replayed) {
             Comparison::Equal => (
                 true,
-                format!("{}: {commits} commits decided again, each as before, to an equal state", paint.green("equal")),
+                format!(
+                    "{}: {commits} commits decided again, each as before, to an equal state",
+                    paint.green("equal")
+                ),
             ),
             Comparison::Decisions { count, first } => {
-                let first = first.map(|seq| format!(", the first at {seq}")).unwrap_or_default();
-                (false, format!("{}: {count} decisions differ{first}", paint.red("different")))
+                let first = first
+                    .map(|seq| format!(", the first at {seq}"))
+                    .unwrap_or_default();
+                (
+                    false,
+                    format!("{}: {count} decisions differ{first}", paint.red("different")),
+                )
             }
-            Comparison::States => (false, format!("{}: the states are not equal", paint.red("different"))),
+            Comparison::States => (
+                false,
+                format!("{}: the states are not equal", paint.red("different")),
+            ),
         };
         self.tell(&format!("The replay: {text}"))?;
         Ok(equal)

@@ -10,7 +10,7 @@ use crate::escape;
 use crate::problem::Problem;
 
 /// Looks whether everything is in place.
-pub fn doctor(format: Json, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     let workspace = std::env::current_dir().map_err(Problem::failed)?;
     let providers = place.providers()?;
@@ -20,15 +20,28 @@ pub fn doctor(format: Json, console: &Console) -> Result<ExitCode, Problem> {
         Err(Problem::Told { text, .. }) => Err(text.clone()),
         Err(Problem::Closed) => Err(String::new()),
     };
-    let findings = doctor::examine(&place.homes, &place.environment, &workspace, &providers.known, archive);
+    let findings = doctor::examine(
+        &place.homes,
+        &place.environment,
+        &workspace,
+        &providers.known,
+        archive,
+    );
     match format.json {
         true => console.json(&findings, Layout::Document)?,
-        false => console.data(&findings.iter().map(|finding| line(finding, console)).collect::<String>())?,
+        false => console.data(
+            &findings
+                .iter()
+                .map(|finding| line(finding, console))
+                .collect::<String>(),
+        )?,
     }
-    Ok(match findings.iter().any(|finding| finding.health == Health::Broken) {
-        true => ExitCode::Failed,
-        false => ExitCode::Done,
-    })
+    Ok(
+        match findings.iter().any(|finding| finding.health == Health::Broken) {
+            true => ExitCode::Failed,
+            false => ExitCode::Done,
+        },
+    )
 }
 
 fn line(finding: &Finding, console: &Console) -> String {

@@ -16,7 +16,7 @@ use crate::signals::{Asked, Signals};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Shows what happens.
-pub trait Show {
+pub(crate) trait Show {
     /// Something happened in commit `seq`.
     ///
     /// # Errors
@@ -26,7 +26,7 @@ pub trait Show {
 
 /// How a turn was left.
 #[derive(Debug)]
-pub struct Left {
+pub(crate) struct Left {
     /// The turn as it was then.
     pub report: Report,
     /// Why the program did not wait for its end, or what ended it.
@@ -36,7 +36,7 @@ pub struct Left {
 impl Left {
     /// The code with which the program ends.
     #[must_use]
-    pub fn code(&self) -> ExitCode {
+    pub(crate) fn code(&self) -> ExitCode {
         match self.by {
             By::Itself => self.report.exit_code,
             By::Interrupt => ExitCode::Interrupted,
@@ -48,7 +48,7 @@ impl Left {
 
 /// What ended a turn, for this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub(crate) enum By {
     /// The turn came to rest.
     Itself,
     /// Ctrl-C.
@@ -63,7 +63,7 @@ pub enum By {
 ///
 /// # Errors
 /// What the runtime refuses.
-pub async fn turn(
+pub(crate) async fn turn(
     runtime: &Runtime,
     session: ScopeId,
     prompt: &str,
@@ -71,8 +71,17 @@ pub async fn turn(
     signals: &mut Signals,
     asker: Option<Asker>,
 ) -> Result<Left, Problem> {
-    let watch = runtime.watch(session).ok_or_else(|| Problem::defect("the session is not open"))?;
-    let mut driver = Driver { runtime, session, watch, asker, by: By::Itself, shown };
+    let watch = runtime
+        .watch(session)
+        .ok_or_else(|| Problem::defect("the session is not open"))?;
+    let mut driver = Driver {
+        runtime,
+        session,
+        watch,
+        asker,
+        by: By::Itself,
+        shown,
+    };
     runtime.prompt(session, prompt, None).await?;
     let mut patience = None;
     loop {
@@ -107,7 +116,10 @@ pub async fn turn(
             () = impatient => break,
         }
     }
-    let mut left = Left { report: report::of_last_turn(driver.watch.session(), driver.watch.seq()), by: driver.by };
+    let mut left = Left {
+        report: report::of_last_turn(driver.watch.session(), driver.watch.seq()),
+        by: driver.by,
+    };
     left.report.exit_code = left.code();
     Ok(left)
 }
@@ -133,12 +145,18 @@ impl Driver<'_> {
     async fn take(&mut self, watched: Watched) -> Result<bool, Problem> {
         let mut rests = false;
         for update in &watched.updates {
-            rests |= matches!(update, Update::TurnEnded { .. } | Update::TurnPaused { .. } | Update::Ended);
+            rests |= matches!(
+                update,
+                Update::TurnEnded { .. } | Update::TurnPaused { .. } | Update::Ended
+            );
             self.show(watched.seq, update).await?;
             self.ask(update);
         }
         // What ended the turn may be among what was missed.
-        let missed = watched.updates.iter().any(|update| matches!(update, Update::Gap { .. }));
+        let missed = watched
+            .updates
+            .iter()
+            .any(|update| matches!(update, Update::Gap { .. }));
         Ok(rests || (missed && self.watch.session().open_turn().is_none()))
     }
 
@@ -158,18 +176,30 @@ impl Driver<'_> {
     fn ask(&mut self, update: &Update) {
         let Some(asker) = &mut self.asker else { return };
         match update {
-            Update::ToolAsked { call, name, arguments } => asker.ask(Question {
+            Update::ToolAsked {
+                call,
+                name,
+                arguments,
+            } => asker.ask(Question {
                 call: *call,
                 name: name.clone(),
                 arguments: arguments.clone(),
-                judgement: self.watch.session().call(*call).and_then(|call| call.judgement.clone()),
+                judgement: self
+                    .watch
+                    .session()
+                    .call(*call)
+                    .and_then(|call| call.judgement.clone()),
             }),
             Update::ToolAnswered { call, .. } | Update::ToolSettled { call, .. } => asker.withdraw(*call),
             _ => {}
         }
     }
 
-    async fn answered(&mut self, call: glasswork_agent_core::id::CallId, approved: bool) -> Result<(), Problem> {
+    async fn answered(
+        &mut self,
+        call: glasswork_agent_core::id::CallId,
+        approved: bool,
+    ) -> Result<(), Problem> {
         let answered = match approved {
             true => self.runtime.approve(self.session, call).await,
             false => self.runtime.refuse(self.session, call, None).await,

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 
 /// Text of several lines: newlines and tabs stay.
 #[must_use]
-pub fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     escape(text, |char| matches!(char, '\n' | '\t'))
 }
 
 /// Text that must stay on one line.
 #[must_use]
-pub fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
@@ -53,16 +53,48 @@ mod tests {
     #[test]
     fn nothing_commands_the_terminal() {
         let table = [
-            ("plain, ünïcode, 日本, 👩‍👩‍👧, a\\b", "plain, ünïcode, 日本, 👩‍👩‍👧, a\\b", "plain, ünïcode, 日本, 👩‍👩‍👧, a\\b"),
-            ("two\nlines\tand tab", "two\nlines\tand tab", "two\\nlines\\tand tab"),
-            ("\x1b[31mred\x1b[0m", "\\u{1b}[31mred\\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
-            ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}", "\\u{1b}]0;title\\u{7}"),
+            (
+                "plain, ünïcode, 日本, 👩‍👩‍👧, a\\b",
+                "plain, ünïcode, 日本, 👩‍👩‍👧, a\\b",
+                "plain, ünïcode, 日本, 👩‍👩‍👧, a\\b",
+            ),
+            (
+                "two\nlines\tand tab",
+                "two\nlines\tand tab",
+                "two\\nlines\\tand tab",
+            ),
+            (
+                "\x1b[31mred\x1b[0m",
+                "\\u{1b}[31mred\\u{1b}[0m",
+                "\\u{1b}[31mred\\u{1b}[0m",
+            ),
+            (
+                "\x1b]0;title\x07",
+                "\\u{1b}]0;title\\u{7}",
+                "\\u{1b}]0;title\\u{7}",
+            ),
             ("good\rEVIL", "good\\rEVIL", "good\\rEVIL"),
-            ("back\x08space\x7f", "back\\u{8}space\\u{7f}", "back\\u{8}space\\u{7f}"),
+            (
+                "back\x08space\x7f",
+                "back\\u{8}space\\u{7f}",
+                "back\\u{8}space\\u{7f}",
+            ),
             ("c1 \u{9b}31m", "c1 \\u{9b}31m", "c1 \\u{9b}31m"),
-            ("rm \u{202e}txt.exe\u{2066}", "rm \\u{202e}txt.exe\\u{2066}", "rm \\u{202e}txt.exe\\u{2066}"),
-            ("hidden\u{e0041}\u{200b}", "hidden\\u{e0041}\\u{200b}", "hidden\\u{e0041}\\u{200b}"),
-            ("line\u{2028}para\u{2029}", "line\\u{2028}para\\u{2029}", "line\\u{2028}para\\u{2029}"),
+            (
+                "rm \u{202e}txt.exe\u{2066}",
+                "rm \\u{202e}txt.exe\\u{2066}",
+                "rm \\u{202e}txt.exe\\u{2066}",
+            ),
+            (
+                "hidden\u{e0041}\u{200b}",
+                "hidden\\u{e0041}\\u{200b}",
+                "hidden\\u{e0041}\\u{200b}",
+            ),
+            (
+                "line\u{2028}para\u{2029}",
+                "line\\u{2028}para\\u{2029}",
+                "line\\u{2028}para\\u{2029}",
+            ),
         ];
         for (given, as_text, as_line) in table {
             assert_eq!(text(given), as_text);

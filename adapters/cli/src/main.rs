@@ -13,8 +13,8 @@ mod replay;
 mod run;
 mod sessions;
 mod settings;
-mod show;
 mod shell;
+mod show;
 mod signals;
 
 use clap::Parser as _;
@@ -31,7 +31,11 @@ fn main() -> std::process::ExitCode {
         Ok(code) => code,
         Err(Problem::Closed) => ExitCode::Done,
         Err(Problem::Told { code, text }) => {
-            console.note(&format!("{} {}\n", console.err.red("error:"), escape::text(&text)));
+            console.note(&format!(
+                "{} {}\n",
+                console.err.red("error:"),
+                escape::text(&text)
+            ));
             code
         }
     };

@@ -11,7 +11,7 @@ use glasswork_app_runtime::settings::SettingsError;
 
 /// Why a command ended early.
 #[derive(Debug)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// Nobody reads standard output any more. No failure: whoever reads has what they wanted.
     Closed,
     /// Something to tell.
@@ -25,22 +25,28 @@ pub enum Problem {
 
 impl Problem {
     /// The command line, a setting or a name is wrong.
-    pub fn usage(text: impl ToString) -> Self {
-        Self::Told { code: ExitCode::Usage, text: text.to_string() }
+    pub(crate) fn usage(text: impl ToString) -> Self {
+        Self::Told {
+            code: ExitCode::Usage,
+            text: text.to_string(),
+        }
     }
 
     /// It did not work.
-    pub fn failed(text: impl ToString) -> Self {
-        Self::Told { code: ExitCode::Failed, text: text.to_string() }
+    pub(crate) fn failed(text: impl ToString) -> Self {
+        Self::Told {
+            code: ExitCode::Failed,
+            text: text.to_string(),
+        }
     }
 
     /// Something happened that cannot.
-    pub fn defect(text: impl ToString) -> Self {
+    pub(crate) fn defect(text: impl ToString) -> Self {
         Self::failed(format!("{}; please report this", text.to_string()))
     }
 
     /// Standard output could not be written.
-    pub fn output(error: io::Error) -> Self {
+    pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Closed,
             _ => Self::failed(format!("cannot write to standard output: {error}")),
@@ -50,13 +56,19 @@ impl Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        Self::Told { code: (&error).into(), text: error.to_string() }
+        Self::Told {
+            code: (&error).into(),
+            text: error.to_string(),
+        }
     }
 }
 
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
-        Self::Told { code: (&error).into(), text: error.to_string() }
+        Self::Told {
+            code: (&error).into(),
+            text: error.to_string(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ struct Document<'a> {
 }
 
 /// Decides every event of a record again, and compares.
-pub fn replay(arguments: &Replay, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn replay(arguments: &Replay, console: &Console) -> Result<ExitCode, Problem> {
     let snapshot = Place::find()?.sessions()?.snapshot();
     let path = Path::new(&arguments.record);
     let record = match path.is_file() {
@@ -45,7 +45,11 @@ pub fn replay(arguments: &Replay, console: &Console) -> Result<ExitCode, Problem
             console.data(&(text.map_err(Problem::defect)? + "\n"))?;
         }
     }
-    Ok(if document.equal { ExitCode::Done } else { ExitCode::Failed })
+    Ok(if document.equal {
+        ExitCode::Done
+    } else {
+        ExitCode::Failed
+    })
 }
 
 fn document(replayed: &Replayed<Glasswork>) -> Document<'_> {
@@ -65,20 +69,37 @@ fn text(document: &Document<'_>, console: &Console) -> String {
     for difference in document.differences {
         let kind = serde_json::to_string(&difference.kind).unwrap_or_default();
         let place = format!("{}/{} {}", document.scope, difference.seq, difference.event);
-        text.push_str(&format!("{} {}\n", paint.red(&escape::line(&place)), escape::line(&kind)));
+        text.push_str(&format!(
+            "{} {}\n",
+            paint.red(&escape::line(&place)),
+            escape::line(&kind)
+        ));
     }
     let kept = document.differences.len() as u64;
     if document.difference_count > kept {
         text.push_str(&format!("… {} more\n", document.difference_count - kept));
     }
     if let Some(breach) = &document.breach {
-        text.push_str(&format!("{} {}\n", paint.red("the state breaks an invariant:"), escape::line(breach)));
+        text.push_str(&format!(
+            "{} {}\n",
+            paint.red("the state breaks an invariant:"),
+            escape::line(breach)
+        ));
     }
     let commits = document.commits;
     text.push_str(&match document.difference_count {
-        0 => format!("{}: {commits} commits were decided again, each as before\n", paint.green("equal")),
-        1 => format!("{}: 1 of {commits} commits would be decided otherwise\n", paint.red("different")),
-        n => format!("{}: {n} differences in {commits} commits\n", paint.red("different")),
+        0 => format!(
+            "{}: {commits} commits were decided again, each as before\n",
+            paint.green("equal")
+        ),
+        1 => format!(
+            "{}: 1 of {commits} commits would be decided otherwise\n",
+            paint.red("different")
+        ),
+        n => format!(
+            "{}: {n} differences in {commits} commits\n",
+            paint.red("different")
+        ),
     });
     text
 }

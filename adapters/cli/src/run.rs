@@ -29,7 +29,7 @@ use crate::signals::Signals;
 const PROMPT_BYTES: u64 = 512 << 10;
 
 /// Has the agent do something.
-pub fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
     let prompt = prompt(arguments.prompt.as_deref())?;
     let place = Place::find()?;
     let sessions = place.sessions()?;
@@ -39,9 +39,18 @@ pub fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
         (None, Some(directory)) => directory.clone(),
         (None, None) => here()?,
     };
-    let resolved = settings::resolve(&place.homes, &place.environment, &flags(arguments, console), &workspace)?;
+    let resolved = settings::resolve(
+        &place.homes,
+        &place.environment,
+        &flags(arguments, console),
+        &workspace,
+    )?;
     for left in &resolved.not_read {
-        console.note(&format!("note: {} is not read: {}\n", escape::line(&left.file.to_string_lossy()), left.reason));
+        console.note(&format!(
+            "note: {} is not read: {}\n",
+            escape::line(&left.file.to_string_lossy()),
+            left.reason
+        ));
     }
     let providers = place.providers()?;
     let mut settings = resolved.settings;
@@ -54,7 +63,16 @@ pub fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
         None => return Err(Problem::defect("no model was chosen")),
     };
     let asker = settings.attended.value.then(|| Asker::on(*console));
-    let task = Task { prompt, past, opening: Opening { workspace, settings, title: None }, asker };
+    let task = Task {
+        prompt,
+        past,
+        opening: Opening {
+            workspace,
+            settings,
+            title: None,
+        },
+        asker,
+    };
     let tasks = compose::tasks()?;
     let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
     // A tool that does not heed its cancellation must not keep the process.
@@ -74,18 +92,27 @@ fn prompt(given: Option<&str>) -> Result<String, Problem> {
         None => String::new(),
     };
     match text.trim().is_empty() {
-        true => Err(Problem::usage("there is no prompt: `glasswork run 'what to do'`, or give it on standard input")),
+        true => Err(Problem::usage(
+            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input",
+        )),
         false => Ok(text),
     }
 }
 
 fn read_prompt() -> Result<String, Problem> {
     let mut text = String::new();
-    let read = io::stdin().lock().take(PROMPT_BYTES + 1).read_to_string(&mut text);
-    match read.map_err(|error| Problem::usage(format!("cannot read the prompt from standard input: {error}")))? as u64 {
-        length if length > PROMPT_BYTES => {
-            Err(Problem::usage(format!("the prompt is longer than {} KiB; put it into a file and name that", PROMPT_BYTES >> 10)))
-        }
+    let read = io::stdin()
+        .lock()
+        .take(PROMPT_BYTES + 1)
+        .read_to_string(&mut text);
+    match read
+        .map_err(|error| Problem::usage(format!("cannot read the prompt from standard input: {error}")))?
+        as u64
+    {
+        length if length > PROMPT_BYTES => Err(Problem::usage(format!(
+            "the prompt is longer than {} KiB; put it into a file and name that",
+            PROMPT_BYTES >> 10
+        ))),
         _ => Ok(text),
     }
 }
@@ -105,13 +132,24 @@ fn past(arguments: &Run, sessions: &Sessions) -> Result<Option<Past>, Problem> {
 }
 
 fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
-    let flag = |name: &str, value: String, flag: &str| Flag { name: name.to_owned(), value, flag: flag.to_owned() };
-    let mode = arguments.permission_mode.and_then(|mode| mode.to_possible_value());
+    let flag = |name: &str, value: String, flag: &str| Flag {
+        name: name.to_owned(),
+        value,
+        flag: flag.to_owned(),
+    };
+    let mode = arguments
+        .permission_mode
+        .and_then(|mode| mode.to_possible_value());
     let attended = (!console.can_ask).then(|| flag("attended", "false".to_owned(), "no terminal to ask on"));
     [
-        arguments.model.clone().map(|model| flag("model", model, "--model")),
+        arguments
+            .model
+            .clone()
+            .map(|model| flag("model", model, "--model")),
         mode.map(|mode| flag("mode", mode.get_name().to_owned(), "--permission-mode")),
-        arguments.max_steps.map(|most| flag("max_steps", most.to_string(), "--max-steps")),
+        arguments
+            .max_steps
+            .map(|most| flag("max_steps", most.to_string(), "--max-steps")),
         attended,
     ]
     .into_iter()
@@ -220,7 +258,11 @@ struct Numbered<'a> {
 /// A turn on its way to standard output and standard error.
 enum Shown {
     /// The answer as text; streamed where a person looks.
-    Text { screen: Screen, streamed: bool, console: Console },
+    Text {
+        screen: Screen,
+        streamed: bool,
+        console: Console,
+    },
     /// One document at the end.
     Document { screen: Screen, console: Console },
     /// A line for each update.
@@ -242,7 +284,11 @@ impl Shown {
         let head = format!("session {}, {}, mode {mode}", init.session, escape::line(&model));
         screen.tell(&screen.paint().dim(&head))?;
         Ok(match format {
-            OutputFormat::Text => Self::Text { screen, streamed, console },
+            OutputFormat::Text => Self::Text {
+                screen,
+                streamed,
+                console,
+            },
             OutputFormat::Json | OutputFormat::StreamJson => Self::Document { screen, console },
         })
     }
@@ -253,9 +299,16 @@ impl Shown {
         }
         let report = &left.report;
         match self {
-            Self::Text { screen, streamed, console } => {
+            Self::Text {
+                screen,
+                streamed,
+                console,
+            } => {
                 for denied in &report.denied {
-                    screen.tell(&format!("the call {} of `{}` was not run: {}", denied.call, denied.tool, denied.reason))?;
+                    screen.tell(&format!(
+                        "the call {} of `{}` was not run: {}",
+                        denied.call, denied.tool, denied.reason
+                    ))?;
                 }
                 // A program gets the answer as it is; a person has seen it come, escaped.
                 match *streamed || report.answer.is_empty() {

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::{escape, show};
 
 /// Lists sessions, or shows one.
-pub fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
     let snapshot = Place::find()?.sessions()?.snapshot();
     match command {
         SessionsCommand::List(format) => {
@@ -24,7 +24,12 @@ pub fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode
                 false if rows.is_empty() => {
                     console.note("There are no sessions yet; `glasswork demo` makes one.\n");
                 }
-                false => console.data(&rows.iter().map(|row| row_text(row, console.out)).collect::<String>())?,
+                false => console.data(
+                    &rows
+                        .iter()
+                        .map(|row| row_text(row, console.out))
+                        .collect::<String>(),
+                )?,
             }
         }
         SessionsCommand::Show { session, at, json } => {
@@ -57,7 +62,12 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
         return format!("{}  {}\n", session.id, paint.red(&escape::line(damage)));
     }
     let when = time(session.updated.unwrap_or(session.created));
-    format!("{}  {when}  {:>6} commits  {:>7} KiB\n", session.id, session.seq, session.bytes.div_ceil(1024))
+    format!(
+        "{}  {when}  {:>6} commits  {:>7} KiB\n",
+        session.id,
+        session.seq,
+        session.bytes.div_ceil(1024)
+    )
 }
 
 fn time(at: Timestamp) -> String {
@@ -81,7 +91,12 @@ fn shown_json(session: &Session, seq: u64) -> Value {
 }
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
-    let model = session.settings.model.value.as_ref().map_or_else(|| "no model".to_owned(), ToString::to_string);
+    let model = session
+        .settings
+        .model
+        .value
+        .as_ref()
+        .map_or_else(|| "no model".to_owned(), ToString::to_string);
     let mut text = format!(
         "{}\n{}\n",
         paint.bold(&format!("session {} at commit {seq}", session.id)),
@@ -103,7 +118,14 @@ fn said(line: &Line, paint: Paint) -> String {
         Said::Person { text, .. } => format!("\n{}", paint.bold(&format!("> {}", escape::text(text)))),
         Said::Thinking { text } => paint.dim(&escape::text(text)),
         Said::Text { text, .. } => escape::text(text).into_owned(),
-        Said::Call { name, arguments, judgement, result, is_error, .. } => {
+        Said::Call {
+            name,
+            arguments,
+            judgement,
+            result,
+            is_error,
+            ..
+        } => {
             let mut text = show::call(name, arguments, paint);
             if let Some(judgement) = judgement {
                 text.push_str(&format!("\n  {}", paint.dim(&escape::line(judgement))));
@@ -112,7 +134,10 @@ fn said(line: &Line, paint: Paint) -> String {
                 text.push_str(&format!("\n{}", show::excerpt(result, paint, false)));
             }
             if *is_error {
-                text.push_str(&format!("\n{}", paint.red("  (the model was told that it failed)")));
+                text.push_str(&format!(
+                    "\n{}",
+                    paint.red("  (the model was told that it failed)")
+                ));
             }
             text
         }

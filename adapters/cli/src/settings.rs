@@ -13,7 +13,7 @@ use crate::escape;
 use crate::problem::Problem;
 
 /// Shows every setting.
-pub fn settings(format: Json, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn settings(format: Json, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     let workspace = std::env::current_dir().map_err(Problem::failed)?;
     let resolved = settings::resolve(&place.homes, &place.environment, &[], &workspace)?;
@@ -27,7 +27,11 @@ pub fn settings(format: Json, console: &Console) -> Result<ExitCode, Problem> {
 fn value_of(setting: &Setting) -> Value {
     // A setting serialises as `{name: {value, from}}`.
     let whole = serde_json::to_value(setting).unwrap_or_default();
-    whole.get(setting.name()).and_then(|sourced| sourced.get("value")).cloned().unwrap_or_default()
+    whole
+        .get(setting.name())
+        .and_then(|sourced| sourced.get("value"))
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn row(setting: &Setting) -> Value {
@@ -39,11 +43,17 @@ fn document(resolved: &Resolved) -> Value {
     let rows = resolved.explained.iter().map(|explained| {
         let mut one = row(&explained.setting);
         if let Value::Object(fields) = &mut one {
-            fields.insert("overrode".to_owned(), explained.overrode.iter().map(row).collect());
+            fields.insert(
+                "overrode".to_owned(),
+                explained.overrode.iter().map(row).collect(),
+            );
         }
         one
     });
-    let not_read = resolved.not_read.iter().map(|left| json!({ "file": left.file, "reason": left.reason }));
+    let not_read = resolved
+        .not_read
+        .iter()
+        .map(|left| json!({ "file": left.file, "reason": left.reason }));
     json!({ "settings": rows.collect::<Vec<_>>(), "not_read": not_read.collect::<Vec<_>>() })
 }
 
@@ -53,7 +63,10 @@ fn text(resolved: &Resolved, console: &Console) -> String {
     for explained in &resolved.explained {
         let name = explained.setting.name();
         let line = format!("{name:24} {:24}", shown(&value_of(&explained.setting)));
-        text.push_str(&format!("{line} {}\n", paint.dim(&escape::line(&From(explained.setting.from()).to_string()))));
+        text.push_str(&format!(
+            "{line} {}\n",
+            paint.dim(&escape::line(&From(explained.setting.from()).to_string()))
+        ));
         for overridden in &explained.overrode {
             let was = format!(
                 "{:24} not {} ({})",
@@ -66,7 +79,11 @@ fn text(resolved: &Resolved, console: &Console) -> String {
         }
     }
     for left in &resolved.not_read {
-        text.push_str(&format!("\n{} is not read: {}\n", escape::line(&left.file.to_string_lossy()), left.reason));
+        text.push_str(&format!(
+            "\n{} is not read: {}\n",
+            escape::line(&left.file.to_string_lossy()),
+            left.reason
+        ));
     }
     text
 }

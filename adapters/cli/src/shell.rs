@@ -8,7 +8,7 @@ use crate::console::Console;
 use crate::problem::Problem;
 
 /// Prints the completions of a shell.
-pub fn completions(shell: clap_complete::Shell, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn completions(shell: clap_complete::Shell, console: &Console) -> Result<ExitCode, Problem> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut CommandLine::command(), "glasswork", &mut text);
     console.data(&String::from_utf8_lossy(&text))?;
@@ -16,7 +16,7 @@ pub fn completions(shell: clap_complete::Shell, console: &Console) -> Result<Exi
 }
 
 /// Prints the manual page.
-pub fn manual(console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn manual(console: &Console) -> Result<ExitCode, Problem> {
     use strum::VariantArray as _;
     let mut text = Vec::new();
     let page = clap_mangen::Man::new(CommandLine::command());

@@ -20,7 +20,7 @@ const OUTPUT_CHARS: usize = 400;
 
 /// Where a screen writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To {
+pub(crate) enum To {
     /// Standard output.
     Data,
     /// Standard error.
@@ -29,7 +29,7 @@ pub enum To {
 
 /// Shows updates as they come.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     console: Console,
     /// Where the model's answers go.
     answers: To,
@@ -49,22 +49,27 @@ enum Kind {
 impl Screen {
     /// A screen on which nothing stands.
     #[must_use]
-    pub fn new(console: Console, answers: To, progress: To) -> Self {
-        Self { console, answers, progress, open: None }
+    pub(crate) fn new(console: Console, answers: To, progress: To) -> Self {
+        Self {
+            console,
+            answers,
+            progress,
+            open: None,
+        }
     }
 
     /// Shows something that is not of the session.
     ///
     /// # Errors
     /// [`Problem::Closed`].
-    pub fn tell(&mut self, text: &str) -> Result<(), Problem> {
+    pub(crate) fn tell(&mut self, text: &str) -> Result<(), Problem> {
         self.end_line()?;
         self.write(self.progress, &format!("{text}\n"))
     }
 
     /// How what is told may be painted.
     #[must_use]
-    pub fn paint(&self) -> Paint {
+    pub(crate) fn paint(&self) -> Paint {
         match self.progress {
             To::Data => self.console.out,
             To::Notes => self.console.err,
@@ -75,7 +80,7 @@ impl Screen {
     ///
     /// # Errors
     /// [`Problem::Closed`].
-    pub fn show(&mut self, update: &Update) -> Result<(), Problem> {
+    pub(crate) fn show(&mut self, update: &Update) -> Result<(), Problem> {
         match update {
             Update::Text { text } => self.stream(Kind::Text, text),
             Update::Thinking { text } => self.stream(Kind::Thinking, text),
@@ -126,20 +131,38 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
         Update::ToolJudged { judgement, .. } if judgement.verdict == Verdict::Deny => {
             paint.dim(&format!("  {}", escape::line(&explain::judgement(judgement))))
         }
-        Update::ToolSettled { state, text, detail, .. } => settled(*state, text, detail.as_ref(), paint),
+        Update::ToolSettled {
+            state, text, detail, ..
+        } => settled(*state, text, detail.as_ref(), paint),
         Update::AttemptFailed { failure } => {
-            format!("{} {}", paint.red("the request failed:"), escape::line(&failure.message))
+            format!(
+                "{} {}",
+                paint.red("the request failed:"),
+                escape::line(&failure.message)
+            )
         }
         Update::BackingOff { attempt, wait_ms } => {
             let seconds = std::time::Duration::from_millis(*wait_ms).as_secs_f32();
-            paint.dim(&format!("attempt {attempt} failed; the next one is made in {seconds:.1} s"))
+            paint.dim(&format!(
+                "attempt {attempt} failed; the next one is made in {seconds:.1} s"
+            ))
         }
-        Update::TurnEnded { state, failure, steps, usage, .. } => {
+        Update::TurnEnded {
+            state,
+            failure,
+            steps,
+            usage,
+            ..
+        } => {
             let mut text = match state {
                 turn::State::Completed => paint.green("done"),
                 other => paint.red(&name_of(*other)),
             };
-            let _ = write!(text, " after {steps} {}", if *steps == 1 { "step" } else { "steps" });
+            let _ = write!(
+                text,
+                " after {steps} {}",
+                if *steps == 1 { "step" } else { "steps" }
+            );
             let _ = write!(text, ", {} tokens in, {} out", usage.input_total(), usage.output);
             if let Some(failure) = failure {
                 let _ = write!(text, "\n{}", escape::text(&explain::failure(failure)));
@@ -158,16 +181,26 @@ fn name_of(state: turn::State) -> String {
 }
 
 /// A call in short.
-pub fn call(name: &str, arguments: &str, paint: Paint) -> String {
-    let mut lines = ask::arguments(arguments).into_iter();
-    let first = lines.next().unwrap_or_default();
-    let more = lines.count();
-    let more = if more == 0 { String::new() } else { format!(" (+{more} lines)") };
-    format!("{} {}", paint.cyan(&format!("→ {}", escape::line(name))), clipped(&first) + &more)
+pub(crate) fn call(name: &str, arguments: &str, paint: Paint) -> String {
+    let lines = ask::arguments(arguments);
+    // Where there is a path, it says most.
+    let first = lines
+        .iter()
+        .find(|line| line.starts_with("path: "))
+        .or(lines.first());
+    let first = first.map(|line| clipped(line)).unwrap_or_default();
+    let more = match lines.len() {
+        0 | 1 => String::new(),
+        several => paint.dim(&format!(" (+{} lines)", several - 1)),
+    };
+    format!(
+        "{} {first}{more}",
+        paint.cyan(&format!("→ {}", escape::line(name)))
+    )
 }
 
 /// The end of a call.
-pub fn settled(state: tool_call::State, text: &str, detail: Option<&Detail>, paint: Paint) -> String {
+pub(crate) fn settled(state: tool_call::State, text: &str, detail: Option<&Detail>, paint: Paint) -> String {
     let shown = match detail {
         Some(Detail::Diff(diff)) => diff,
         _ => text,
@@ -187,7 +220,7 @@ pub fn settled(state: tool_call::State, text: &str, detail: Option<&Detail>, pai
 }
 
 /// The first lines of an output.
-pub fn excerpt(text: &str, paint: Paint, is_diff: bool) -> String {
+pub(crate) fn excerpt(text: &str, paint: Paint, is_diff: bool) -> String {
     let mut lines = text.lines();
     let mut shown: Vec<String> = lines
         .by_ref()
