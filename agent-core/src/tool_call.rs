@@ -220,6 +220,8 @@ static ROWS: &[Row<ToolCallChart>] = {
         row("evidence.withdraw", At(S::Evidence),  T::Withdraw, &[],                  S::Cancelled, &[I::CloseEffect]),
         row("approve",           At(S::Asked),     T::Approve,  &[],                  S::Allowed, &[]),
         row("refuse",            At(S::Asked),     T::Refuse,   &[],                  S::Denied, &[]),
+        row("ask.allow",         At(S::Asked),     T::Allow,    &[],                  S::Allowed, &[]),
+        row("ask.deny",          At(S::Asked),     T::Deny,     &[],                  S::Denied, &[]),
         row("ask.deadline",      At(S::Asked),     T::Deadline, &[],                  S::Denied, &[]),
         row("start",             At(S::Allowed),   T::Start,    &[],                  S::Running, &[]),
         row("withdraw",          In(G::Unstarted), T::Withdraw, &[],                  S::Cancelled, &[]),

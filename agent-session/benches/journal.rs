@@ -97,8 +97,8 @@ fn event(number: usize, synced: bool) -> Event {
 
 /// An engine on files, with as many new scopes.
 fn start(store: &Store<Tally>, scopes: usize, traced: bool) -> (Engine<Tally>, Vec<ScopeId>) {
-    let (journal, files) = FileJournal::start().unwrap();
-    let (sink, folders) = TraceFile::start().unwrap();
+    let (journal, files) = FileJournal::spawn().unwrap();
+    let (sink, folders) = TraceFile::spawn().unwrap();
     let sink: Box<dyn TraceSink> = if traced { Box::new(sink) } else { Box::new(()) };
     let engine = tally::engine(journal, sink, &Till::default(), true);
     let mount = |_| {
@@ -146,7 +146,11 @@ fn journaled(store: &Store<Tally>, scopes: usize, commits: usize, synced: bool, 
 fn one_at_a_time(store: &Store<Tally>, commits: usize) -> Duration {
     let (engine, ids) = start(store, 1, false);
     let handle = tally::user(&engine);
-    timed(|| (0..commits).for_each(|number| drop(tally::send(&handle, ids[0], event(number, true)).unwrap())))
+    timed(|| {
+        for number in 0..commits {
+            tally::send(&handle, ids[0], event(number, true)).unwrap();
+        }
+    })
 }
 
 fn filled(store: &Store<Tally>, commits: usize) -> ScopeId {

@@ -80,7 +80,7 @@ async fn a_person_is_asked_and_the_decision_names_the_resolved_path() {
         .calls
         .values()
         .map(|call| {
-            let path = call.evidence.as_ref().and_then(|evidence| evidence.path()).cloned().unwrap();
+            let path = call.evidence().and_then(|evidence| evidence.path()).cloned().unwrap();
             let rule = call.judgement.as_ref().unwrap().explanation.rule.to_string();
             (path.to_string(), rule, call.state)
         })

@@ -57,11 +57,11 @@ enum Message {
 }
 
 impl FileJournal {
-    /// Starts the threads.
+    /// Starts the threads. The first goes to the engine, the second to whoever opens scopes.
     ///
     /// # Errors
     /// Where a thread cannot be started.
-    pub fn start() -> io::Result<(Self, JournalFiles)> {
+    pub fn spawn() -> io::Result<(Self, JournalFiles)> {
         let (messages, inbox) = unbounded();
         let (work, works) = unbounded();
         let mut pool = Vec::with_capacity(SYNCERS);
@@ -411,6 +411,8 @@ impl Clerk {
         }
     }
 
+    /// Here and not in the pool, so that what is said next about the scope finds it closed. Lines of others wait for
+    /// one sync meanwhile; closing is rare.
     fn close(&mut self, scope: ScopeId) {
         self.waiting.retain(|lease| lease.scope() != scope);
         if let Some(sheet) = self.sheets.remove(&scope) {
@@ -462,7 +464,7 @@ mod tests {
 
     /// Events on a journal that is a device, and their answers; then how many effects ran.
     fn on_device(device: &str, events: impl IntoIterator<Item = Event>) -> (Vec<String>, u64) {
-        let (journal, files) = FileJournal::start().unwrap();
+        let (journal, files) = FileJournal::spawn().unwrap();
         let till = Till::default();
         let engine = engine(journal, Box::new(()), &till, false);
         let file = OpenOptions::new().read(true).append(true).open(device).unwrap();

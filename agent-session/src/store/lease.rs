@@ -43,18 +43,14 @@ pub struct Lease {
     file: File,
     /// Up to where the journal holds whole lines.
     length: u64,
+    noted: bool,
     released: AtomicBool,
 }
 
 impl Lease {
     /// Locks an open journal. The lock belongs to the open file, so that it ends with the process, and it is not
     /// inherited: the file is closed on exec.
-    pub(super) fn take(
-        scope: ScopeId,
-        journal: PathBuf,
-        file: File,
-        owner: &Owner,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn take(scope: ScopeId, journal: PathBuf, file: File) -> Result<Self, StoreError> {
         let folder = journal.with_extension("");
         match file.try_lock() {
             Ok(()) => {}
@@ -64,7 +60,6 @@ impl Lease {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &journal)(error)),
         }
-        note_owner(&folder, owner)?;
         let length = file
             .metadata()
             .map_err(StoreError::io("look at", &journal))?
@@ -75,8 +70,16 @@ impl Lease {
             folder,
             file,
             length,
+            noted: false,
             released: AtomicBool::new(false),
         })
+    }
+
+    /// Tells others who has it.
+    pub(super) fn note(&mut self, owner: &Owner) -> Result<(), StoreError> {
+        note_owner(&self.folder, owner)?;
+        self.noted = true;
+        Ok(())
     }
 
     /// Whose journal it is.
@@ -122,8 +125,10 @@ impl Lease {
         if self.released.swap(true, Ordering::AcqRel) {
             return;
         }
-        // While the lock still holds: the next owner's note must not be the one that goes.
-        let _ = fs::remove_file(owner_file(&self.folder));
+        if self.noted {
+            // While the lock still holds: the next owner's note must not be the one that goes.
+            let _ = fs::remove_file(owner_file(&self.folder));
+        }
         // Explicitly, because a child between fork and exec may still hold a copy of the file.
         let _ = self.file.unlock();
     }
@@ -136,6 +141,7 @@ impl Lease {
             folder: folder.to_owned(),
             file,
             length: 0,
+            noted: false,
             released: AtomicBool::new(false),
         }
     }

@@ -52,7 +52,7 @@ impl<D: Domain> Store<D> {
     /// Makes the journal of a new scope. It is on the disk, with its header, before this returns.
     ///
     /// # Errors
-    /// [`StoreError::Exists`], or [`StoreError::Io`].
+    /// [`StoreError::Exists`] where the id was used in the same second (a minted one never is); [`StoreError::Io`].
     pub fn create(
         &self,
         place: Place,
@@ -86,7 +86,8 @@ impl<D: Domain> Store<D> {
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');
-        let mut lease = Lease::take(scope, journal.clone(), file, &self.owner(now))?;
+        let mut lease = Lease::take(scope, journal.clone(), file)?;
+        lease.note(&self.owner(now))?;
         append(&mut lease, &bytes)?;
         fs::rename(&draft, &journal).map_err(StoreError::io("name", &journal))?;
         layout::sync_folder(home)?;
@@ -112,12 +113,13 @@ impl<D: Domain> Store<D> {
         let file = layout::open_regular(&journal, options.read(true).append(true), Links::Refuse)?;
         layout::own_alone(&file, &journal)?;
         layout::ensure_folder(&journal.with_extension(""))?;
-        let mut lease = Lease::take(scope, journal.clone(), file, &self.owner(now))?;
+        let mut lease = Lease::take(scope, journal.clone(), file)?;
         if !lease.is_current() {
             return Err(StoreError::Unknown {
                 wanted: scope.to_string(),
             });
         }
+        lease.note(&self.owner(now))?;
         let mut folding = Folding::<D>::new(None);
         let (tail, place) = scan(&journal, Some(scope), lease.file(), &mut folding)?;
         let torn = match tail {

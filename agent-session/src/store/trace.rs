@@ -63,11 +63,11 @@ struct Gap {
 }
 
 impl TraceFile {
-    /// Starts the thread.
+    /// Starts the thread. The first goes to the engine, the second to whoever opens scopes.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn start() -> io::Result<(Self, TraceFolders)> {
+    pub fn spawn() -> io::Result<(Self, TraceFolders)> {
         let (messages, inbox) = unbounded();
         let queued = Arc::new(AtomicUsize::new(0));
         let scribe = Scribe {
@@ -340,5 +340,58 @@ fn read_into(traces: &mut Traces, source: impl Read) -> io::Result<()> {
             // Unfinished: not written yet.
             Piece::Unfinished(_) | Piece::End => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glasswork_engine::Timestamp;
+
+    use super::*;
+
+    fn overload(refused: u64) -> TraceRecord {
+        TraceRecord::Overload {
+            scope: ScopeId::from_u128(1),
+            refused,
+            at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_told_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sink, folders) = TraceFile::spawn().unwrap();
+        folders.attach(ScopeId::from_u128(1), folder.path());
+        sink.record(&overload(1));
+        // As if so much waited, on a disk that takes its time.
+        sink.queued.fetch_add(QUEUE, Ordering::Relaxed);
+        (2..=4).for_each(|number| sink.record(&overload(number)));
+        sink.queued.fetch_sub(QUEUE, Ordering::Relaxed);
+        sink.record(&overload(5));
+        sink.queued.fetch_add(QUEUE, Ordering::Relaxed);
+        sink.record(&overload(6));
+        drop(sink);
+        let lines = fs::read_to_string(folder.path().join(CURRENT)).unwrap();
+        let kinds: Vec<&str> = lines
+            .lines()
+            .map(|line| {
+                if line.starts_with(r#"{"overload""#) {
+                    "record"
+                } else {
+                    line
+                }
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            ["record", r#"{"dropped":3}"#, "record", r#"{"dropped":1}"#]
+        );
+        let traces = read_traces(folder.path()).unwrap();
+        let expected = Traces {
+            records: vec![overload(1), overload(5)],
+            dropped: 4,
+            unreadable: 0,
+        };
+        assert_eq!(traces, expected);
     }
 }

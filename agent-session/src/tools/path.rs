@@ -62,22 +62,15 @@ pub(crate) fn resolve(base: &Path, requested: &str) -> Result<PathBuf, Unresolva
     if Path::new(requested).is_absolute() {
         resolved = PathBuf::from("/");
     }
-    // Directories at the end of `resolved` that do not exist. `..` takes back one of those without asking the disk.
-    let mut missing = 0_usize;
     let mut symlinks = 0_u32;
     while let Some(step) = ahead.pop() {
         match step {
             Step::Up => {
+                // Nothing here is a symlink, so `..` is the parent, whether it exists or not.
                 resolved.pop();
-                missing = missing.saturating_sub(1);
             }
             Step::Into(name) => {
                 let next = resolved.join(&name);
-                if missing > 0 {
-                    resolved = next;
-                    missing += 1;
-                    continue;
-                }
                 match fs::symlink_metadata(&next) {
                     Ok(metadata) if metadata.is_symlink() => {
                         symlinks += 1;
@@ -98,10 +91,6 @@ pub(crate) fn resolve(base: &Path, requested: &str) -> Result<PathBuf, Unresolva
                     }
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         resolved = next;
-                        missing = 1;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                        return Err(Unresolvable::NotADirectory(resolved));
                     }
                     Err(error) => return Err(unlookable(&next, &error)),
                 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_core::tool_call::{State, Trigger};
+use glasswork_agent_core::turn::Trigger as TurnTrigger;
 
 use crate::draft::Draft;
 use crate::evidence::Access;
+use crate::judge::Verdict;
 use crate::rejection::Rejection;
 use crate::told;
-use crate::tools::{Fact, advance, known};
+use crate::tools::{Fact, advance, judge_call, known};
+use crate::turn;
 
 /// The calls of the batch whose state passes the test.
 fn of_batch(draft: &Draft<'_>, test: impl Fn(State) -> bool) -> Vec<CallId> {
@@ -32,6 +35,21 @@ pub(crate) fn inspect(draft: &mut Draft<'_>) -> Result<(), Rejection> {
 pub(crate) fn refuse_cut(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     for id in of_batch(draft, |state| state == State::Proposed) {
         advance(draft, id, Trigger::Misfit, Some(told::cut()))?;
+    }
+    Ok(())
+}
+
+/// Judges the calls about which a person is asked anew, because the policy has changed.
+pub(crate) fn judge_again(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    let mut decided = false;
+    for id in of_batch(draft, |state| state == State::Asked) {
+        let Some(evidence) = known(draft, id)?.evidence().cloned() else {
+            continue;
+        };
+        decided |= judge_call(draft, id, &evidence)? != Some(Verdict::Ask);
+    }
+    if decided {
+        turn::advance(draft, TurnTrigger::CallDecided)?;
     }
     Ok(())
 }
@@ -81,7 +99,7 @@ pub(crate) fn stop(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Settles all calls as after the end of the process.
+/// Settles all calls as after the end of the process. Recovery itself closes their effects.
 pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     for id in of_batch(draft, |state| !state.is_terminal()) {
         let call = known(draft, id)?;
@@ -91,9 +109,6 @@ pub(crate) fn abandon(draft: &mut Draft<'_>) -> Result<(), Rejection> {
         );
         let trigger = if live { Trigger::Abandon } else { Trigger::Withdraw };
         let outcome = told::abandoned(live && !repeatable);
-        if let Some(effect) = call.effect {
-            draft.close(effect);
-        }
         advance(draft, id, trigger, Some(outcome))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::context::SystemPart;
+use glasswork_agent_core::context::{Calibration, SystemPart};
 use glasswork_agent_core::session::{Condition, Intent, SessionChart, State, Trigger};
 use glasswork_agent_core::turn as turn_chart;
 use glasswork_ai::model::ToolSpec;
@@ -15,7 +15,7 @@ use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
 use crate::state::Session;
-use crate::turn;
+use crate::{batch, turn};
 
 /// What people do with a session as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +92,14 @@ impl Fact {
                 meta.created = moment.at;
             }
             Self::Titled { title } => Arc::make_mut(&mut session.meta).title = Some(Arc::clone(title)),
-            Self::Set(setting) => Arc::make_mut(&mut session.settings).set(setting.clone()),
+            Self::Set(setting) => {
+                let before = session.settings.model.value.clone();
+                Arc::make_mut(&mut session.settings).set(setting.clone());
+                if session.settings.model.value != before {
+                    // Another model counts otherwise.
+                    session.context.calibrate(Calibration::default());
+                }
+            }
             Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
             Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
             Self::Moved { to, .. } => session.state = *to,
@@ -135,6 +142,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 Setting::Model(model) if model.value.is_none() => return Err(Rejection::NoModel),
                 Setting::MaxSteps(steps) if steps.value == 0 => return Err(Rejection::NoSteps),
                 _ => draft.fact(Fact::Set(setting.clone()).into()),
+            }
+            if matches!(setting, Setting::Mode(_) | Setting::Attended(_)) {
+                batch::judge_again(draft)?;
             }
         }
         Event::Closed => advance(draft, Trigger::Close)?,

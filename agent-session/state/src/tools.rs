@@ -329,12 +329,26 @@ fn weigh(draft: &mut Draft<'_>, id: CallId, evidence: &Arc<Evidence>) -> Result<
             Some(Outcome::error(Arc::clone(message))),
         );
     }
+    judge_call(draft, id, evidence)?;
+    Ok(())
+}
+
+/// Judges a call and moves it on; one about which a person is asked already, and shall be, stays as it is.
+pub(crate) fn judge_call(
+    draft: &mut Draft<'_>,
+    id: CallId,
+    evidence: &Arc<Evidence>,
+) -> Result<Option<Verdict>, Rejection> {
+    let asked = known(draft, id)?.state == State::Asked;
     let settings = &draft.session.settings;
     let Some(judgement) = judge(&settings.mode, settings.attended.value, evidence) else {
-        return advance(draft, id, Trigger::Deny, Some(told::unjudged()));
+        advance(draft, id, Trigger::Deny, Some(told::unjudged()))?;
+        return Ok(None);
     };
-    let (trigger, outcome) = match judgement.verdict {
+    let verdict = judgement.verdict;
+    let (trigger, outcome) = match verdict {
         Verdict::Allow => (Trigger::Allow, None),
+        Verdict::Ask if asked => return Ok(Some(verdict)),
         Verdict::Ask => (Trigger::Ask, Some(told::withdrawn())),
         Verdict::Deny => (Trigger::Deny, Some(told::denied(&judgement.explanation))),
     };
@@ -343,7 +357,8 @@ fn weigh(draft: &mut Draft<'_>, id: CallId, evidence: &Arc<Evidence>) -> Result<
         judgement: Arc::new(judgement),
     };
     draft.fact(judged.into());
-    advance(draft, id, trigger, outcome)
+    advance(draft, id, trigger, outcome)?;
+    Ok(Some(verdict))
 }
 
 fn answer(draft: &mut Draft<'_>, call: CallId, approved: bool) {

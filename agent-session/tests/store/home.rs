@@ -44,7 +44,7 @@ pub struct Live {
 
 impl Live {
     pub fn start(till: &Till) -> Self {
-        let (journal, files) = FileJournal::start().unwrap();
+        let (journal, files) = FileJournal::spawn().unwrap();
         let engine = tally::engine(journal, Box::new(()), till, false);
         let handle = tally::user(&engine);
         Self {

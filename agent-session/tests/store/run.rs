@@ -120,9 +120,9 @@ fn a_scope_that_is_unmounted_can_be_opened_again_at_once_and_the_others_go_on() 
         let tickets: Vec<_> = (1..=20)
             .map(|number| live.handle.submit(scope(number), add(round)).unwrap())
             .collect();
-        tickets
-            .into_iter()
-            .for_each(|ticket| drop(ticket.answer_blocking().unwrap()));
+        for ticket in tickets {
+            ticket.answer_blocking().unwrap();
+        }
         let gone = scope(round.into());
         wait(live.engine.unmount(gone)).unwrap();
         live.files.close(gone);
@@ -160,7 +160,7 @@ fn a_scope_whose_file_was_not_attached_fails_instead_of_waiting_for_ever() {
 #[test]
 fn a_file_may_be_attached_before_the_engine_starts_and_not_after_it_has_stopped() {
     let home = Home::new();
-    let (journal, files) = FileJournal::start().unwrap();
+    let (journal, files) = FileJournal::spawn().unwrap();
     let created = home
         .store
         .create(Place::Host, scope(1), Kind::Tally, NOW)

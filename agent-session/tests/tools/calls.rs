@@ -159,6 +159,11 @@ fn arguments_that_do_not_fit_are_told_and_never_coerced() {
     );
     check(
         "edit",
+        r#"{"path":"a","edits":[{"old_text":"a","new_text":"b","all":true}]}"#,
+        "there is no field `edits[0].all`; the fields are: old_text, new_text",
+    );
+    check(
+        "edit",
         r#"{"path":"a","edits":[{"oldText":"a","newText":"b"}]}"#,
         "there is no field `edits[0].oldText`, did you mean `old_text`?; the fields are: old_text, new_text",
     );
@@ -355,7 +360,8 @@ fn evidence_says_what_is_there() {
         work.evidence("bash", &json!({"command": "ls ~"})),
         Evidence::Command(CommandEvidence {
             command: "ls ~".to_owned(),
-            directory: work.root.clone()
+            directory: work.root.clone(),
+            timeout: None,
         })
     );
 }

@@ -218,7 +218,9 @@ async fn a_command_that_never_ends_is_ended() {
 async fn last_words_may_be_long_and_take_programs() {
     let mut work = Workspace::new();
     work.context.limits.grace = Duration::from_secs(30);
-    let tidy = r#"printf "%300000s" x; sh -c "echo tidied"; exit 0"#;
+    // It takes its time, so that it is seen to have come later.
+    let tidy =
+        r#"printf "%300000s" x; bash -c "for ((n = 0; n < 200000; n++)); do :; done; echo tidied"; exit 0"#;
     let script = format!("trap '{tidy}' TERM; while :; do sleep 1000 & wait; done");
     let got = soon(work.call("bash", json!({"command": script, "timeout": 1}))).await;
     assert!(got.text.contains("tidied\n"), "{}", got.text);

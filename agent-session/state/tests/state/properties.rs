@@ -202,7 +202,7 @@ fn play(world: &mut World, step: &Move) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     /// The harness checks after each accepted event: no invariant is broken, the open effects are those that the
     /// state knows, something is waited for.

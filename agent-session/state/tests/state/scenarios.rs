@@ -106,6 +106,36 @@ scenarios! {
         assert_eq!((answer.approved, answer.by, answer.dispatch), (true, Origin::User, world.seq - 1));
     }
 
+    /// Open questions follow the policy: a mode that needs no asking answers them.
+    fn a_mode_that_allows_answers_open_questions(world) {
+        world.prompt("go");
+        let calls = world.propose(&["bash", "write"]);
+        world.find(calls[0], bash());
+        world.find(calls[1], write("/work/a"));
+        world.set_mode(Mode::AcceptEdits);
+        world.expect_call(calls[0], C::Asked);
+        world.expect_call(calls[1], C::Allowed);
+        world.expect_turn(T::Gating);
+        world.set_mode(Mode::Yolo);
+        world.expect_call(calls[0], C::Running);
+        world.expect_turn(T::Executing);
+    }
+
+    /// When the last person leaves, nobody can answer any more.
+    fn questions_are_denied_when_nobody_is_left_to_answer(world) {
+        world.prompt("go");
+        let calls = world.propose(&["bash"]);
+        world.find(calls[0], bash());
+        world.set(Setting::Attended(Sourced::from_layer(false, Layer::Session)));
+        world.expect_call(calls[0], C::Denied);
+        world.expect_turn(T::Connecting);
+        assert!(world.call(calls[0]).judgement.as_ref().unwrap().explanation.unattended);
+        assert_eq!(
+            world.said()[2],
+            "error: Not run: in mode `ask` this call needs a person's consent (rule `ask.change`), and nobody is there."
+        );
+    }
+
     fn the_policy_denies_and_the_model_hears_why(world) {
         world.set_mode(Mode::Plan);
         world.prompt("go");

@@ -203,6 +203,11 @@ fn a_request_is_the_one_before_and_new_parts_each_with_its_origin() {
     // An older request still renders as it was.
     assert_eq!(session.render(RequestId(1)).unwrap().messages, [text("hello")]);
     assert_eq!(session.render(RequestId(3)), None);
+
+    // Another model counts otherwise.
+    let other = Some("scripted/other".parse().unwrap());
+    world.set(Setting::Model(Sourced::from_layer(other, Layer::Session)));
+    assert_eq!(world.session().context.calibration(), Calibration::default());
 }
 
 #[test]
