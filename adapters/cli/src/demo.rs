@@ -81,13 +81,13 @@ impl Show for Stage {
     fn show(&mut self, _: u64, update: &Update) -> Result<(), Problem> {
         self.screen.show(update)
     }
-}
 
-impl Stage {
     fn tell(&mut self, text: &str) -> Result<(), Problem> {
         self.screen.tell(text)
     }
+}
 
+impl Stage {
     async fn perform(
         &mut self,
         sessions: &Sessions,

@@ -22,6 +22,12 @@ pub(crate) trait Show {
     /// # Errors
     /// [`Problem::Closed`] where nobody looks any more: the turn is cancelled then.
     fn show(&mut self, seq: u64, update: &Update) -> Result<(), Problem>;
+
+    /// Something is to be told to the person at the program.
+    ///
+    /// # Errors
+    /// As [`show`](Self::show).
+    fn tell(&mut self, text: &str) -> Result<(), Problem>;
 }
 
 /// How a turn was left.
@@ -104,6 +110,10 @@ pub(crate) async fn turn(
                 }
                 if asked == Asked::Terminate {
                     patience.get_or_insert(tokio::time::Instant::now() + GRACE);
+                }
+                if !is_second {
+                    // Whoever has stopped the program need not have left standard output open.
+                    let _ = driver.shown.tell("stopping; Ctrl-C once more leaves what still runs");
                 }
                 driver.cancel().await?;
             }

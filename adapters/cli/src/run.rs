@@ -329,4 +329,14 @@ impl Show for Shown {
             Self::Lines(console) => console.json(&Numbered { seq, update }, Layout::Line),
         }
     }
+
+    fn tell(&mut self, text: &str) -> Result<(), Problem> {
+        match self {
+            Self::Text { screen, .. } | Self::Document { screen, .. } => screen.tell(text),
+            Self::Lines(console) => {
+                console.note(&format!("{text}\n"));
+                Ok(())
+            }
+        }
+    }
 }
