@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::context::{Calibration, Context, Plan, Prepared, SystemPart, parts_of, render};
+use glasswork_agent_core::context::{
+    Calibration, Context, Part, Plan, Prepared, SystemPart, parts_of, render,
+};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::partial::Partial;
 use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
@@ -168,6 +170,41 @@ fn thinking_alone_is_not_sent() {
             Message::ToolResult(result),
         ]
     );
+}
+
+/// A request that keeps less than the one before it had, as after going back in the conversation.
+#[test]
+fn a_request_may_keep_less_than_there_was() {
+    let part = |seq| Part {
+        entry: entry(seq),
+        by: seq,
+        tokens: 1,
+    };
+    let plan = |base: Option<u64>, kept, new: &[u64]| Plan {
+        base: base.map(RequestId),
+        kept,
+        new: new.iter().map(|seq| part(*seq)).collect(),
+        head: 0,
+        tokens: 0,
+        estimate: 0,
+    };
+    let plans = [
+        plan(None, 0, &[1, 2, 3]),
+        plan(Some(1), 2, &[4]),
+        plan(Some(2), 1, &[5]),
+        plan(Some(3), 2, &[6]),
+    ];
+    let numbered = (1..).map(RequestId).zip(plans.into_iter().map(prepared));
+    let requests: OrdMap<RequestId, Arc<Prepared>> = numbered.collect();
+    let parts = |id| {
+        let parts = parts_of(&requests, RequestId(id)).into_iter();
+        parts.map(|part| part.by).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(1), [1, 2, 3]);
+    assert_eq!(parts(2), [1, 2, 4]);
+    assert_eq!(parts(3), [1, 5]);
+    assert_eq!(parts(4), [1, 5, 6]);
+    assert!(parts(9).is_empty());
 }
 
 #[test]

@@ -46,8 +46,8 @@ impl FileArchive {
     /// # Errors
     /// Where a thread cannot be started.
     pub fn writing(&self) -> io::Result<(FileVault, FileJournal, TraceFile)> {
-        let (journal, journals) = FileJournal::start()?;
-        let (trace, traces) = TraceFile::start()?;
+        let (journal, journals) = FileJournal::spawn()?;
+        let (trace, traces) = TraceFile::spawn()?;
         Ok((FileVault { archive: self.clone(), journals, traces }, journal, trace))
     }
 

@@ -4,6 +4,7 @@
 //! Screens and transports call this crate and nothing below it, but for data types.
 
 pub mod archive;
+pub mod charts;
 pub mod demo;
 pub mod doctor;
 pub mod ending;

@@ -116,6 +116,22 @@ async fn find_matches_names_or_paths_and_leaves_out_what_is_ignored() {
 }
 
 #[tokio::test]
+async fn what_is_ignored_is_ignored_without_a_repository_too() {
+    let work = Workspace::new();
+    work.file(".gitignore", "ignored\n");
+    work.file("ignored", "text");
+    work.file("seen", "text");
+    assert_eq!(
+        work.call("find", json!({"pattern": "*"})).await.text,
+        ".gitignore\nseen\n"
+    );
+    assert_eq!(
+        work.call("grep", json!({"pattern": "text"})).await.text,
+        "seen:1: text\n"
+    );
+}
+
+#[tokio::test]
 async fn find_gives_1000() {
     let work = Workspace::new();
     for n in 0..1001 {
