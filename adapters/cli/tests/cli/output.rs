@@ -99,7 +99,7 @@ fn nothing_that_a_model_or_a_file_says_commands_the_terminal() {
     let shown = house.run(["sessions", "show", "last"]).out;
     for text in [&done.err, &shown] {
         let hostile: Vec<_> = text.chars().filter(|char| (char.is_control() && *char != '\n') || *char == '\u{202e}').collect();
-        assert_eq!(hostile, [], "{text:?}");
+        assert!(hostile.is_empty(), "{text:?}");
         assert!(text.contains("\\u{1b}]0;owned\\u{7}hi \\u{202e}"), "{text}");
     }
 }
