@@ -12,8 +12,9 @@ use glasswork_session_state::state::TurnFailure;
 pub fn judgement(judgement: &Judgement) -> String {
     let why = &judgement.explanation;
     let mut text = format!("{}: rule {}", verdict(judgement.verdict), why.rule);
+    // The verdict differs from the rule only where it says ask.
     if why.unattended {
-        let _ = write!(text, " says {}, and nobody is there to ask", verdict(why.rule_says));
+        text.push_str(" says ask, and nobody is there to ask");
     }
     let mode: &str = why.mode.into();
     let _ = write!(text, "; mode {mode} ({}); it {}", Place(&why.mode_from), access(why.access));

@@ -52,7 +52,7 @@ fn every_end_has_its_code() {
     let again = r#"(say: [call("bash", (command: "true"))]), (say: [call("bash", (command: "true"))])"#;
     check(again, &["--max-steps", "1", "--permission-mode", "yolo"], 5, "failed", "limit of 1 steps");
     // What may not be run is not run, and the model hears of it.
-    let denied = r#"(say: [call("bash", (command: "touch made"))]), (expect: "denied", say: [text("so be it")])"#;
+    let denied = r#"(say: [call("bash", (command: "touch made"))]), (expect: "Not run", say: [text("so be it")])"#;
     let document = check(denied, &[], 4, "completed", "so be it");
     assert_eq!(document["denied"].as_array().unwrap().len(), 1, "{document:#}");
     check(denied, &["--permission-mode", "plan"], 0, "completed", "so be it");
@@ -92,10 +92,14 @@ fn a_stream_of_json_tells_everything_in_order() {
 fn a_session_goes_on_where_it_stood_with_the_model_that_it_had() {
     let house = House::new();
     let model = house.script(r#"(say: [text("one")]), (expect: "again", say: [text("two")]), (say: [text("three")])"#);
-    assert_eq!(house.run(["run", "first", "--model", &*model]).out, "one\n");
-    assert_eq!(house.run(["run", "again", "--continue"]).out, "two\n");
+    let check = |arguments: &[&str], answer: &str| {
+        let done = house.run(arguments);
+        assert_eq!((done.code, &*done.out), (0, answer), "{arguments:?}: {}", done.err);
+    };
+    check(&["run", "first", "--model", &model], "one\n");
+    check(&["run", "again", "--continue"], "two\n");
     let id = house.json(["sessions", "list", "--json"])[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(house.run(["run", "again", "--resume", &id[..12]]).out, "three\n");
+    check(&["run", "again", "--resume", &id[..12]], "three\n");
     let shown = house.json(["sessions", "show", &id[..20], "--json"]);
     let said: Vec<_> = shown["transcript"].as_array().unwrap().iter().map(|line| line["text"].clone()).collect();
     assert_eq!(json!(said), json!(["first", "one", "again", "two", "again", "three"]));

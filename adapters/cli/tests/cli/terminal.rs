@@ -14,7 +14,7 @@ impl Terminal {
     fn open(house: &House, arguments: &[&str]) -> Self {
         let terminal = Self { socket: house.home.path().join("tmux").display().to_string() };
         let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
-        let line = format!("'{}' {}; echo \"code=$?\"", env!("CARGO_BIN_EXE_glasswork"), quoted.join(" "));
+        let line = format!("trap : INT; '{}' {}; echo \"code=$?\"", env!("CARGO_BIN_EXE_glasswork"), quoted.join(" "));
         let mut tmux = terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
         tmux.env_clear().envs(house.environment()).env("TERM", "xterm-256color").current_dir(&house.work);
         for (name, value) in house.environment() {
