@@ -138,7 +138,11 @@ impl<D: Domain> Feed<D> {
     }
 
     /// Publishes: `store` moves the published root, and followers get the commits, as one step.
-    pub(crate) fn publish(&self, commits: &[Arc<Commit<D>>], store: impl FnOnce()) {
+    pub(crate) fn publish<'a>(
+        &self,
+        commits: impl IntoIterator<Item = &'a Arc<Commit<D>>>,
+        store: impl FnOnce(),
+    ) {
         let mut scopes = lock(&self.scopes);
         store();
         for commit in commits {

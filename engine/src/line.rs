@@ -16,6 +16,7 @@ pub const MAX_LINE: usize = 1 << 20;
 /// The version of the line format itself. Events and facts have their own: [`Domain::SCHEMA`].
 pub const FORMAT: u32 = 1;
 
+const USUAL_LINE: usize = 512;
 const CRC_MEMBER: &str = ",\"crc\":\"";
 const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
 
@@ -84,7 +85,12 @@ fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
     object.pop();
     let chain = chain.over(&object);
     object.extend_from_slice(CRC_MEMBER.as_bytes());
-    object.extend_from_slice(format!("{:08x}\"}}", chain.0).as_bytes());
+    object.extend(
+        (0..8)
+            .rev()
+            .map(|digit| b"0123456789abcdef"[(chain.0 >> (4 * digit)) as usize & 15]),
+    );
+    object.extend_from_slice(b"\"}");
     (object, chain)
 }
 
@@ -158,7 +164,9 @@ struct TaggedOpening {
 }
 
 fn encode<T: Serialize>(value: &T, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
-    let object = serde_json::to_vec(value).map_err(|error| LineError::Unreadable(error.to_string()))?;
+    // Most lines fit: one allocation, and none to grow it.
+    let mut object = Vec::with_capacity(USUAL_LINE);
+    serde_json::to_writer(&mut object, value).map_err(|error| LineError::Unreadable(error.to_string()))?;
     Ok(seal(object, chain))
 }
 

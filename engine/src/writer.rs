@@ -375,7 +375,7 @@ impl<D: Domain> Writer<D> {
         let mut notes = Notes {
             log: &self.shelf.log,
             sink: &mut *self.sink,
-            at: self.clock.wall(),
+            clock: &*self.clock,
         };
         notes.effect(scope, key, phase);
     }
@@ -415,8 +415,7 @@ impl<D: Domain> Writer<D> {
         match outcome {
             Ok(applied) => {
                 let stages = watch.stages;
-                let sealed = nanos();
-                self.accept(applied, stages, sealed, depth, answer);
+                self.accept(applied, stages, watch.last, depth, answer);
             }
             Err(stopped) => {
                 let stages = watch.stages;
@@ -587,9 +586,9 @@ impl<D: Domain> Writer<D> {
 
         self.own.root.put(newest);
         let root = Arc::new(self.own.root.clone());
-        let commits: Vec<_> = ready.iter().map(|pending| Arc::clone(&pending.commit)).collect();
         let shelf = Arc::clone(&self.shelf);
-        shelf.feed.publish(&commits, || {
+        let commits = ready.iter().map(|pending| &pending.commit);
+        shelf.feed.publish(commits, || {
             let mut ring = lock(&shelf.ring);
             for pending in &ready {
                 shelf.log.commit(Arc::clone(&pending.commit));
@@ -617,7 +616,7 @@ impl<D: Domain> Writer<D> {
         let mut notes = Notes {
             log: &self.shelf.log,
             sink: &mut *self.sink,
-            at: self.clock.wall(),
+            clock: &*self.clock,
         };
         let commit = Arc::clone(&pending.commit);
         self.own.effects.demand(&commit, &mut notes);
@@ -678,7 +677,7 @@ impl<D: Domain> Writer<D> {
             let mut notes = Notes {
                 log: &self.shelf.log,
                 sink: &mut *self.sink,
-                at: self.clock.wall(),
+                clock: &*self.clock,
             };
             if !self.own.stopping {
                 self.own.effects.release(
@@ -730,7 +729,7 @@ impl<D: Domain> Writer<D> {
         }
         self.own.root.put(scope);
         let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish(&[], || self.shelf.root.store(root));
+        self.shelf.feed.publish([], || self.shelf.root.store(root));
         let at = self.clock.wall();
         self.trace(TraceRecord::JournalFailed {
             scope: id,
@@ -777,7 +776,7 @@ impl<D: Domain> Writer<D> {
         lock(&self.shelf.ring).push(id, seq, STATE_WEIGHT, Arc::clone(&scope), drop);
         self.own.root.put(scope);
         let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish(&[], || self.shelf.root.store(root));
+        self.shelf.feed.publish([], || self.shelf.root.store(root));
         self.trace(TraceRecord::Mounted {
             scope: id,
             epoch,

@@ -1,4 +1,4 @@
-//! What always holds. [`check`] looks at what a commit touched, [`audit`] at everything.
+//! What always holds. `check` looks at what a commit touched, `audit` at everything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

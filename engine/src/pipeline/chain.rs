@@ -63,7 +63,8 @@ impl<D: Domain> Stopped<D> {
 /// Measures the stages. The clock is the writer's; without one (replay) nothing is measured.
 pub(crate) struct Stopwatch<'a> {
     now: &'a dyn Fn() -> u64,
-    last: u64,
+    /// When the last lap ended.
+    pub(crate) last: u64,
     pub(crate) stages: [u64; Stage::COUNT],
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::commit::Commit;
 use crate::domain::{Class, Domain};
 use crate::effect::{Demand, EffectPort, Job, Runner};
-use crate::envelope::{EffectKey, ScopeId, Timestamp};
+use crate::envelope::{EffectKey, ScopeId};
 use crate::log::Log;
 use crate::root::Scope;
 use crate::trace::{EffectPhase, EffectTrace, TraceRecord, TraceSink};
@@ -29,7 +30,7 @@ pub(crate) struct Effects<D: Domain> {
 pub(crate) struct Notes<'a, D: Domain> {
     pub(crate) log: &'a Log<D>,
     pub(crate) sink: &'a mut dyn TraceSink,
-    pub(crate) at: Timestamp,
+    pub(crate) clock: &'a dyn Clock,
 }
 
 impl<D: Domain> Notes<'_, D> {
@@ -38,7 +39,7 @@ impl<D: Domain> Notes<'_, D> {
             scope,
             effect,
             phase,
-            at: self.at,
+            at: self.clock.wall(),
         });
         self.sink.record(&record);
         self.log.trace(record);

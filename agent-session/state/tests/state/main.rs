@@ -8,6 +8,7 @@
 )]
 
 mod coverage;
+mod damage;
 mod policy;
 mod properties;
 mod retries;

@@ -11,8 +11,9 @@ use glasswork_ai::stream::StopReason;
 use glasswork_engine::domain::{Domain, Loss};
 use glasswork_engine::envelope::Origin;
 use glasswork_session_state::domain::{DeadlineKey, Event, Glasswork, Reply};
-use glasswork_session_state::evidence::FileAccess;
+use glasswork_session_state::evidence::{CommandEvidence, Evidence, FileAccess};
 use glasswork_session_state::queue::Lane;
+use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::state::{Pending, TurnFailure};
 use glasswork_session_state::tools::Word;
@@ -264,6 +265,10 @@ scenarios! {
         // A follow-up in an idle session begins a turn, behind what waits already.
         world.ask(followed_up("now"));
         assert_eq!(world.said().last().unwrap(), "user: later");
+        assert!(world.session().queue.returned.is_empty());
+        // The turn before is still known.
+        let before = world.session().turn(glasswork_agent_core::id::TurnId(2)).unwrap();
+        assert_eq!(before.state, T::Interrupted);
     }
 
     fn a_pause_rests_between_steps_and_goes_on(world) {
@@ -513,7 +518,9 @@ scenarios! {
         world.stream(vec![delta(0, "x")]);
         // Each piece sets it anew; the old one is not reached any more.
         let event = Glasswork::deadline_reached(DeadlineKey::Attempt, first);
-        assert!(world.send(&Origin::Deadline, event).is_err());
+        assert_eq!(world.send(&Origin::Deadline, event), Err(Rejection::DeadlineMoved));
+        let renewed = world.deadlines()[&DeadlineKey::Attempt];
+        assert_eq!((renewed.set_by, renewed.set_at.since(first.set_at).as_millis()), (world.seq, 100_001));
         world.reach(DeadlineKey::Attempt);
         world.expect_turn(T::BackingOff);
     }
@@ -529,15 +536,28 @@ scenarios! {
     fn deadline_of_an_approval(world) {
         world.prompt("go");
         let calls = world.propose(&["bash"]);
+        let key = DeadlineKey::Call(calls[0]);
+        let before = world.deadlines()[&key];
         world.find(calls[0], bash());
-        world.reach(DeadlineKey::Call(calls[0]));
+        let event = Glasswork::deadline_reached(key, before);
+        assert_eq!(world.send(&Origin::Deadline, event), Err(Rejection::DeadlineMoved));
+        world.reach(key);
         world.expect_call(calls[0], C::Denied);
         world.expect_turn(T::Connecting);
         assert_eq!(world.said()[2], "error: Not run: nobody consented to this call within 43200000 ms.");
     }
 
     fn deadline_of_a_tool(world) {
-        let calls = world.running(&[bash()]);
+        let limited = Evidence::Command(CommandEvidence {
+            command: "make".into(),
+            directory: "/work".into(),
+            timeout_ms: Some(600_000),
+        });
+        let calls = world.running(&[bash(), limited]);
+        // Ten seconds more than the call's own limit, so that the tool is the first to notice.
+        let after_ms = |world: &World, call| world.deadlines()[&DeadlineKey::Call(call)].after_ms;
+        assert_eq!((after_ms(world, calls[0]), after_ms(world, calls[1])), (130_000, 610_000));
+        world.settle(calls[1], Word::Succeeded, "");
         world.reach(DeadlineKey::Call(calls[0]));
         world.expect_call(calls[0], C::Cancelling);
         world.expect_turn(T::Executing);
