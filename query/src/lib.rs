@@ -1,0 +1,43 @@
+//! The graph: everything about a running or recorded Glasswork, in GraphQL.
+//!
+//! A [`Graph`] reads through app-runtime's `Reader` and through nothing else. One query sees one snapshot, as one
+//! viewer may see it. Each field that has to read something can fail alone: it is null then, and `errors` says why,
+//! with a [`Code`] in `extensions.code`.
+//!
+//! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
+//! it, charts are described by the tables that run, events and facts by the types that are written.
+
+mod call;
+mod chart;
+mod diff;
+mod dispatch;
+mod effect;
+mod entry;
+mod error;
+mod graph;
+mod host;
+mod id;
+mod limits;
+mod node;
+mod operation;
+mod origin;
+mod page;
+mod request;
+mod request_diff;
+mod root;
+mod scalar;
+mod schema;
+mod session;
+mod setting;
+mod shape;
+mod summary;
+mod text;
+mod tokens;
+mod tool;
+mod turn;
+mod wait;
+mod why;
+
+pub use error::Code;
+pub use graph::{Graph, QueryError, Response};
+pub use limits::Limits;

@@ -1,0 +1,480 @@
+//! Requests: what a model was sent, part by part, each with the dispatch that put it there.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::{Enum, ID, Object, SimpleObject};
+use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, SystemPart};
+use glasswork_agent_core::id::{EntryId, RequestId};
+use glasswork_agent_core::tree::{self, Body};
+use glasswork_ai::conversation::Message;
+use glasswork_ai::model;
+use glasswork_ai::stream::Usage;
+use im::OrdMap;
+
+use crate::dispatch::Dispatch;
+use crate::entry::{self, Block, Entry, EntryKind};
+use crate::error::{Answer, absent};
+use crate::id;
+use crate::page::{self, Page, Place};
+use crate::scalar::Long;
+use crate::session::View;
+use crate::text;
+use crate::tokens::Tokens;
+use crate::tool::Tool;
+
+/// A request: one that was prepared, or the one that would be prepared now.
+pub(crate) struct Request {
+    pub(crate) view: Arc<View>,
+    pub(crate) id: RequestId,
+    pub(crate) prepared: Arc<Prepared>,
+    /// Whether it was prepared, or only would be.
+    recorded: bool,
+    /// The message parts; found when first asked for.
+    parts: OnceLock<Vec<SentPart>>,
+}
+
+/// A message part of a request.
+#[derive(Clone)]
+pub(crate) struct SentPart {
+    pub(crate) part: Part,
+    /// Whether the rendering has a message for it.
+    pub(crate) sent: bool,
+}
+
+/// How much a model thinks before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::Thinking")]
+pub(crate) enum Thinking {
+    /// As the server does by itself.
+    Default,
+    /// Not at all.
+    Off,
+    /// A little.
+    Low,
+    /// Somewhat.
+    Medium,
+    /// A lot.
+    High,
+}
+
+/// What the provider's cache did for a request, by the provider's own count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum CacheStatus {
+    /// The provider has not counted the request (yet).
+    NotReported,
+    /// Part of the input was read from the cache.
+    Hit,
+    /// Nothing was read from the cache.
+    Miss,
+}
+
+/// What the provider's cache did for a request.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Cache {
+    /// What it did, by the provider's count.
+    status: CacheStatus,
+    /// Input tokens read from it.
+    read: Long,
+    /// Input tokens written to it.
+    written: Long,
+    /// All input tokens, cached or not.
+    input: Long,
+}
+
+impl From<&Usage> for Cache {
+    fn from(usage: &Usage) -> Self {
+        let input = usage
+            .input
+            .saturating_add(usage.cache_read)
+            .saturating_add(usage.cache_write);
+        let status = match (input, usage.cache_read) {
+            (0, _) => CacheStatus::NotReported,
+            (_, 0) => CacheStatus::Miss,
+            _ => CacheStatus::Hit,
+        };
+        Self {
+            status,
+            read: Long(usage.cache_read),
+            written: Long(usage.cache_write),
+            input: Long(input),
+        }
+    }
+}
+
+/// A part of the system prompt, as it was sent.
+#[derive(SimpleObject)]
+pub(crate) struct SystemPromptPart {
+    /// What it is: `base`, or the path of the file that it was read from.
+    name: String,
+    /// The text.
+    text: String,
+    /// Estimated size in tokens, before calibration.
+    tokens: Long,
+    /// The dispatch that put it there.
+    by: Dispatch,
+}
+
+/// A message of a request.
+pub(crate) struct RequestMessage {
+    view: Arc<View>,
+    index: usize,
+    part: SentPart,
+    entry: Arc<tree::Entry>,
+}
+
+/// Names the bytes of a request as they were sent.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct SentBody {
+    /// BLAKE3 of the bytes, in hexadecimal.
+    digest: String,
+    /// Their length.
+    bytes: Long,
+}
+
+/// A message of a request.
+#[Object]
+impl RequestMessage {
+    /// Its place among the messages, from 0. With the request's id it names the part for `why`.
+    async fn index(&self) -> Long {
+        Long::of(self.index)
+    }
+
+    /// The kind of the entry that it is made of.
+    async fn kind(&self) -> EntryKind {
+        match self.entry.body {
+            Body::Prompt { .. } => EntryKind::Prompt,
+            Body::Assistant(_) => EntryKind::Assistant,
+            Body::ToolResult { .. } => EntryKind::ToolResult,
+        }
+    }
+
+    /// Its text, without thinking and calls.
+    async fn text(&self) -> Answer<Option<String>> {
+        self.view.op.text(entry::said(&self.entry.body)).map(Some)
+    }
+
+    /// The beginning of that on one line, at most so many characters.
+    async fn preview(&self, #[graphql(default = 80)] characters: u16) -> String {
+        text::first_words(&entry::said(&self.entry.body), usize::from(characters.min(1_000)))
+    }
+
+    /// The blocks, of an answer.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn blocks(&self) -> Answer<Option<Vec<Block>>> {
+        match &self.entry.body {
+            Body::Assistant(answer) => entry::blocks(&self.view, self.part.part.entry, answer).map(Some),
+            Body::Prompt { .. } | Body::ToolResult { .. } => Ok(None),
+        }
+    }
+
+    /// Estimated size in tokens, before calibration.
+    async fn tokens(&self) -> Long {
+        Long(self.part.part.tokens)
+    }
+
+    /// Whether the model is sent it: an answer of thinking alone is left out, no wire accepts it.
+    async fn sent(&self) -> bool {
+        self.part.sent
+    }
+
+    /// The entry that it is made of.
+    async fn entry(&self) -> Entry {
+        Entry {
+            view: Arc::clone(&self.view),
+            id: self.part.part.entry,
+            entry: Arc::clone(&self.entry),
+        }
+    }
+
+    /// The dispatch that put it there.
+    async fn by(&self) -> Dispatch {
+        Dispatch::commit(&self.view.op, self.view.id, self.part.part.by)
+    }
+}
+
+impl Request {
+    pub(crate) fn find(view: &Arc<View>, id: RequestId) -> Answer<Self> {
+        let prepared = view
+            .session
+            .requests
+            .get(&id)
+            .ok_or_else(|| absent("request", id::request(view.id, id).0))?;
+        Ok(Self::of(view, id, prepared))
+    }
+
+    pub(crate) fn of(view: &Arc<View>, id: RequestId, prepared: &Arc<Prepared>) -> Self {
+        let prepared = Arc::clone(prepared);
+        Self {
+            view: Arc::clone(view),
+            id,
+            prepared,
+            recorded: true,
+            parts: OnceLock::new(),
+        }
+    }
+
+    /// The request that would be prepared now, planned by the same function that plans one.
+    pub(crate) fn next(view: &Arc<View>) -> Option<Self> {
+        let session = &view.session;
+        let last = session
+            .requests
+            .get_max()
+            .map(|(id, prepared)| (*id, &**prepared));
+        let prepared = Prepared {
+            turn: session
+                .turn
+                .as_ref()
+                .map_or(glasswork_agent_core::id::TurnId(0), |turn| turn.id),
+            by: 0,
+            plan: session.context.plan(last),
+            model: session.settings.model.value.clone()?,
+            thinking: session.settings.thinking.value,
+            max_output_tokens: session.settings.max_output_tokens.value,
+            body: None,
+            usage: Usage::default(),
+            attempts: 0,
+        };
+        Some(Self {
+            view: Arc::clone(view),
+            id: RequestId(last.map_or(1, |(id, _)| id.0.saturating_add(1))),
+            prepared: Arc::new(prepared),
+            recorded: false,
+            parts: OnceLock::new(),
+        })
+    }
+
+    /// The head that it was made with.
+    pub(crate) fn head(&self) -> Arc<Head> {
+        self.view
+            .session
+            .context
+            .head_by(self.prepared.plan.head)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// All requests, this one among them.
+    fn requests(&self) -> OrdMap<RequestId, Arc<Prepared>> {
+        let requests = &self.view.session.requests;
+        if self.recorded {
+            requests.clone()
+        } else {
+            requests.update(self.id, Arc::clone(&self.prepared))
+        }
+    }
+
+    /// The message parts, in order.
+    pub(crate) fn parts(&self) -> &[SentPart] {
+        self.parts.get_or_init(|| {
+            let requests = self.requests();
+            let session = &self.view.session;
+            let rendered = context::render(&session.tree, &session.context, &requests, self.id);
+            // Which parts are sent is read off the rendering itself: both are in the same order.
+            let mut messages = rendered
+                .map(|request| request.messages)
+                .unwrap_or_default()
+                .into_iter()
+                .peekable();
+            let parts = context::parts_of(&requests, self.id).into_iter();
+            parts
+                .map(|part| {
+                    let entry = session.tree.get(part.entry);
+                    let is_its = |message: &Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    SentPart {
+                        part,
+                        sent: messages.next_if(is_its).is_some(),
+                    }
+                })
+                .collect()
+        })
+    }
+
+    pub(crate) fn entry(&self, id: EntryId) -> Answer<&Arc<tree::Entry>> {
+        self.view
+            .session
+            .tree
+            .get(id)
+            .ok_or_else(|| absent("entry", id::global(self.view.id, id).0))
+    }
+}
+
+/// Whether a message is made of an entry.
+fn renders(body: &Body, message: &Message) -> bool {
+    match (body, message) {
+        (Body::Prompt { text, .. }, Message::User(sent)) => text == sent,
+        (Body::Assistant(answer), Message::Assistant { blocks, model }) => {
+            answer.model == *model && answer.blocks == *blocks
+        }
+        (Body::ToolResult { result, .. }, Message::ToolResult(sent)) => result == sent,
+        _ => false,
+    }
+}
+
+/// What a model was sent, part by part, or would be sent now.
+#[Object]
+impl Request {
+    /// Its name: the session, and its number there.
+    async fn id(&self) -> ID {
+        id::request(self.view.id, self.id)
+    }
+
+    /// Its number in the session, from 1.
+    async fn number(&self) -> Long {
+        Long(self.id.0)
+    }
+
+    /// Whether it was prepared, or only would be now.
+    async fn recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// The turn of which it is a step, by the commit that began the turn.
+    async fn turn(&self) -> Option<ID> {
+        self.recorded
+            .then(|| id::commit(self.view.id, self.prepared.turn.0))
+    }
+
+    /// The dispatch that prepared it; null for one that only would be.
+    async fn by(&self) -> Option<Dispatch> {
+        self.recorded
+            .then(|| Dispatch::commit(&self.view.op, self.view.id, self.prepared.by))
+    }
+
+    /// The model that is asked, as `provider/id`.
+    async fn model(&self) -> String {
+        self.prepared.model.to_string()
+    }
+
+    /// How much it shall think.
+    async fn thinking(&self) -> Thinking {
+        self.prepared.thinking.into()
+    }
+
+    /// Most tokens to answer with; null is the wire's default.
+    async fn max_output_tokens(&self) -> Option<u32> {
+        self.prepared.max_output_tokens
+    }
+
+    /// The parts of the system prompt, in order.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn system(&self) -> Answer<Option<Vec<SystemPromptPart>>> {
+        let part = |part: &HeadPart<SystemPart>| {
+            Ok(SystemPromptPart {
+                name: part.part.name.to_string(),
+                text: self.view.op.text(&*part.part.text)?,
+                tokens: Long(part.tokens),
+                by: Dispatch::commit(&self.view.op, self.view.id, part.by),
+            })
+        };
+        self.head()
+            .system
+            .iter()
+            .map(part)
+            .collect::<Answer<_>>()
+            .map(Some)
+    }
+
+    /// The tools, in order.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn tools(&self) -> Vec<Tool> {
+        self.head()
+            .tools
+            .iter()
+            .map(|part| Tool::of(&self.view, part))
+            .collect()
+    }
+
+    /// The messages, in order.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn messages(
+        &self,
+        first: Option<u32>,
+        after: Option<String>,
+    ) -> Answer<Option<Page<RequestMessage>>> {
+        let length = page::length(&self.view.op, first)?;
+        let after = page::after::<Place>(after.as_deref())?;
+        let from = after.map_or(0, |after| after.0.saturating_add(1));
+        let parts = self
+            .parts()
+            .iter()
+            .enumerate()
+            .skip(from)
+            .take(length.saturating_add(1));
+        let message = |(index, part): (usize, &SentPart)| {
+            let entry = Arc::clone(self.entry(part.part.entry)?);
+            let message = RequestMessage {
+                view: Arc::clone(&self.view),
+                index,
+                part: part.clone(),
+                entry,
+            };
+            Ok((index.to_string(), message))
+        };
+        let messages: Vec<_> = parts.map(message).collect::<Answer<_>>()?;
+        Ok(Some(page::page(length, after.is_some(), messages)))
+    }
+
+    /// How many message parts it has.
+    async fn message_count(&self) -> Long {
+        Long(self.prepared.parts())
+    }
+
+    /// The request before it, whose first message parts it keeps.
+    async fn base(&self) -> Option<ID> {
+        self.prepared
+            .plan
+            .base
+            .map(|base| id::request(self.view.id, base))
+    }
+
+    /// How many message parts of that request it begins with.
+    async fn kept(&self) -> Long {
+        Long(self.prepared.plan.kept)
+    }
+
+    /// Size of all parts in tokens: four characters to a token.
+    async fn tokens(&self) -> Long {
+        Long(self.prepared.plan.tokens)
+    }
+
+    /// The same, calibrated by what the provider counted before.
+    async fn estimate(&self) -> Long {
+        Long(self.prepared.plan.estimate)
+    }
+
+    /// The bytes that were sent; null before they were.
+    async fn body(&self) -> Option<SentBody> {
+        let body = self.prepared.body.as_ref()?;
+        Some(SentBody {
+            digest: body.digest.to_string(),
+            bytes: Long(body.len),
+        })
+    }
+
+    /// What the provider's cache did for it.
+    async fn cache(&self) -> Cache {
+        Cache::from(&self.prepared.usage)
+    }
+
+    /// What the provider counted, failed attempts included.
+    async fn usage(&self) -> Tokens {
+        Tokens::from(&self.prepared.usage)
+    }
+
+    /// How many attempts were made.
+    async fn attempts(&self) -> u32 {
+        self.prepared.attempts
+    }
+
+    /// Words of steering that would be taken in before it is sent; only for one that was not prepared yet.
+    async fn steering(&self) -> Answer<Option<Vec<String>>> {
+        if self.recorded {
+            return Ok(None);
+        }
+        let words = self.view.session.queue.steering.iter();
+        words
+            .map(|words| self.view.op.text(&*words.text))
+            .collect::<Answer<_>>()
+            .map(Some)
+    }
+}

@@ -1,0 +1,241 @@
+//! The root of the graph.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use glasswork_agent_core::id::RequestId;
+use glasswork_session_state::usage::ModelUsage;
+
+use crate::chart::Chart;
+use crate::diff::StateDiff;
+use crate::dispatch::{self, Dispatch, DispatchFilter};
+use crate::error::{Answer, Code, fail};
+use crate::host::{CredentialStatus, Host};
+use crate::id;
+use crate::operation::Op;
+use crate::page::{self, Page};
+use crate::request::Request;
+use crate::request_diff::RequestDiff;
+use crate::scalar::Long;
+use crate::schema::RuntimeSchema;
+use crate::session::{self, Session, SessionFilter, SessionSummary, View};
+use crate::tokens::Tokens;
+use crate::tool::Tool;
+use crate::why::{Why, WhySubject};
+
+/// Everything that can be asked, as of one moment.
+pub(crate) struct Query;
+
+fn operation<'a>(context: &Context<'a>) -> Answer<&'a Op> {
+    context
+        .data_opt::<Op>()
+        .ok_or_else(|| fail(Code::Internal, "the query has no snapshot to read"))
+}
+
+fn view(op: &Op, session: &str, at: Option<Long>) -> Answer<Arc<View>> {
+    View::find(op, op.find(session)?, at.map(|at| at.0))
+}
+
+/// A model that mounted sessions have chosen or used.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Model {
+    /// Its name, as `provider/id`.
+    id: String,
+    /// Whether its provider can be used; null where the host does not know the provider, or may not be seen.
+    credential: Option<CredentialStatus>,
+    /// How many mounted sessions have chosen it.
+    chosen_by: Long,
+    /// Attempts of mounted sessions to get an answer of it.
+    attempts: Long,
+    /// Of those, the ones that failed.
+    failed: Long,
+    /// Tokens of mounted sessions.
+    tokens: Tokens,
+}
+
+/// Everything that can be asked, as of one moment. What a viewer may not see looks as if it were not there.
+#[Object]
+impl Query {
+    /// The host: the process itself. Null where there is none, or the viewer sees single sessions only.
+    async fn host(&self, context: &Context<'_>) -> Answer<Option<Host>> {
+        Ok(Host::of(operation(context)?))
+    }
+
+    /// The sessions, newest first.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn sessions(
+        &self,
+        context: &Context<'_>,
+        first: Option<u32>,
+        after: Option<String>,
+        filter: Option<SessionFilter>,
+    ) -> Answer<Option<Page<SessionSummary>>> {
+        session::list(
+            operation(context)?,
+            first,
+            after.as_deref(),
+            &filter.unwrap_or_default(),
+        )
+        .map(Some)
+    }
+
+    /// One session, now or as of a commit.
+    async fn session(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id, the beginning of it, or `last` for the newest.")] id: String,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
+    ) -> Answer<Option<Session>> {
+        Ok(Some(Session(view(operation(context)?, &id, at)?)))
+    }
+
+    /// What a model was sent, by the number of the request in its session.
+    async fn request(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The number of the request, from 1.")] step: Long,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
+    ) -> Answer<Option<Request>> {
+        Request::find(&view(operation(context)?, &session, at)?, RequestId(step.0)).map(Some)
+    }
+
+    /// What differs between two requests of a session, and why a cache could not be used.
+    async fn request_diff(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The number of the earlier request.")] from: Long,
+        #[graphql(desc = "The number of the later request.")] to: Long,
+    ) -> Answer<Option<RequestDiff>> {
+        let view = view(operation(context)?, &session, None)?;
+        RequestDiff::between(&view, RequestId(from.0), RequestId(to.0)).map(Some)
+    }
+
+    /// What would be sent if a request were prepared now; null where no model is chosen.
+    async fn next_request(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
+    ) -> Answer<Option<Request>> {
+        Ok(Request::next(&view(operation(context)?, &session, at)?))
+    }
+
+    /// The dispatches of a session, oldest first, refusals among them.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn dispatches(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        filter: Option<DispatchFilter>,
+        first: Option<u32>,
+        after: Option<String>,
+    ) -> Answer<Option<Page<Dispatch>>> {
+        let view = view(operation(context)?, &session, None)?;
+        dispatch::list(&view, first, after.as_deref(), filter.unwrap_or_default()).map(Some)
+    }
+
+    /// One dispatch.
+    async fn dispatch(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "`session/412`, or `session/412!1` for a refusal.")] id: ID,
+    ) -> Answer<Option<Dispatch>> {
+        let op = operation(context)?;
+        Dispatch::new(op, id::parse_dispatch(op, &id)?).exists().map(Some)
+    }
+
+    /// What differs between the states of a session after two commits.
+    #[graphql(complexity = "usize::from(first).saturating_mul(child_complexity)")]
+    async fn diff(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The commit of the earlier state; 0 is the empty session.")] from: Long,
+        #[graphql(desc = "The commit of the later state.")] to: Long,
+        #[graphql(default = 100, desc = "Most changes that are shown.")] first: u16,
+    ) -> Answer<Option<StateDiff>> {
+        let op = operation(context)?;
+        StateDiff::between(op, op.find(&session)?, from.0, to.0, first).map(Some)
+    }
+
+    /// The charts: the tables that run.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn charts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The chart of this name; all if it is not said.")] name: Option<String>,
+    ) -> Answer<Vec<Chart>> {
+        let charts = Chart::find(operation(context)?, name.as_deref());
+        match name {
+            Some(name) if charts.is_empty() => Err(crate::error::absent("chart", name)),
+            _ => Ok(charts),
+        }
+    }
+
+    /// The runtime describing itself.
+    #[graphql(complexity = "50 * child_complexity")]
+    async fn schema(&self) -> RuntimeSchema {
+        RuntimeSchema::describe()
+    }
+
+    /// The tools that the model of a session may call now.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn tools(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+    ) -> Answer<Option<Vec<Tool>>> {
+        Ok(Some(Tool::all(&view(operation(context)?, &session, None)?)))
+    }
+
+    /// Models that mounted sessions have chosen or used, by name.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn models(&self, context: &Context<'_>) -> Answer<Option<Vec<Model>>> {
+        models(operation(context)?).map(Some)
+    }
+
+    /// Why something is as it is: the chain of causes back to what came from outside; for a tool call also who
+    /// decided, by which rule, and what they saw.
+    #[graphql(complexity = "50 * child_complexity")]
+    async fn why(
+        &self,
+        context: &Context<'_>,
+        of: WhySubject,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
+    ) -> Answer<Option<Why>> {
+        Why::of(operation(context)?, of, at.map(|at| at.0)).map(Some)
+    }
+}
+
+fn models(op: &Op) -> Answer<Vec<Model>> {
+    let mut known: BTreeMap<_, (u64, ModelUsage)> = BTreeMap::new();
+    for row in op.rows()?.iter().filter(|row| row.mounted) {
+        let Session(view) = Session::now(op, row.archived.id)?;
+        if let Some(model) = &view.session.settings.model.value {
+            known.entry(model.clone()).or_default().0 += 1;
+        }
+        for (model, used) in &view.session.usage.models {
+            let sum = &mut known.entry(model.clone()).or_default().1;
+            sum.attempts = sum.attempts.saturating_add(used.attempts);
+            sum.failed = sum.failed.saturating_add(used.failed);
+            let (sum, more) = (&mut sum.tokens, &used.tokens);
+            sum.input = sum.input.saturating_add(more.input);
+            sum.output = sum.output.saturating_add(more.output);
+            sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
+            sum.cache_write = sum.cache_write.saturating_add(more.cache_write);
+        }
+    }
+    let host = Host::of(op);
+    let model = |(id, (chosen, used)): (glasswork_ai::model::ModelId, (u64, ModelUsage))| Model {
+        credential: host.as_ref().and_then(|host| host.credential(&id.provider)),
+        id: id.to_string(),
+        chosen_by: Long(chosen),
+        attempts: Long(used.attempts),
+        failed: Long(used.failed),
+        tokens: Tokens::from(&used.tokens),
+    };
+    Ok(known.into_iter().map(model).collect())
+}

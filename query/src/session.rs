@@ -1,0 +1,527 @@
+//! Sessions: one at a commit, and the list of them.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use async_graphql::{ID, InputObject, Object, SimpleObject};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_app_runtime::reading::{Seen, SessionRow};
+use glasswork_engine::{Scope, ScopeId};
+use glasswork_session_state::{Glasswork, queue, state, waiting};
+
+use crate::call::Call;
+use crate::dispatch::{self, Dispatch, DispatchFilter};
+use crate::effect::Effect;
+use crate::entry::Entry;
+use crate::error::{Answer, Code, fail};
+use crate::id;
+use crate::operation::Op;
+use crate::origin::Origin;
+use crate::page::{self, Page};
+use crate::request::Request;
+use crate::scalar::{Long, Time};
+use crate::setting::Setting;
+use crate::tokens::Usage;
+use crate::tool::Tool;
+use crate::turn::Turn;
+use crate::wait::{Deadline, Waiting};
+
+/// A session at one commit, as one operation sees it.
+pub(crate) struct View {
+    pub(crate) op: Op,
+    pub(crate) id: ScopeId,
+    pub(crate) scope: Arc<Scope<Glasswork>>,
+    pub(crate) session: Arc<state::Session>,
+    /// The commit that was asked for; the state may be of an earlier one.
+    pub(crate) at: u64,
+    mounted: bool,
+}
+
+/// A session at one commit.
+pub(crate) struct Session(pub(crate) Arc<View>);
+
+impl View {
+    fn of(op: &Op, seen: Seen, at: Option<u64>) -> Answer<Arc<Self>> {
+        let session = seen
+            .session()
+            .map_err(|error| fail(Code::NotFound, error.to_string()))?;
+        let session = Arc::clone(session);
+        Ok(Arc::new(Self {
+            op: Arc::clone(op),
+            id: seen.scope.id,
+            at: at.unwrap_or(seen.scope.seq),
+            session,
+            scope: seen.scope,
+            mounted: seen.mounted,
+        }))
+    }
+
+    /// A session now, or as of a commit.
+    pub(crate) fn find(op: &Op, id: ScopeId, at: Option<u64>) -> Answer<Arc<Self>> {
+        Self::of(op, op.session(id, at)?, at)
+    }
+}
+
+impl Session {
+    pub(crate) fn now(op: &Op, id: ScopeId) -> Answer<Self> {
+        View::find(op, id, None).map(Self)
+    }
+}
+
+/// What a session is called, where it works, when it was made.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Meta {
+    /// Its title; null until someone gives one.
+    title: Option<String>,
+    /// The directory in which it works.
+    workspace: String,
+    /// When it was first opened.
+    created: Time,
+}
+
+/// Which calls of a session.
+#[derive(Debug, Default, InputObject)]
+pub(crate) struct CallFilter {
+    /// Those that stand in this state of the `tool_call` chart.
+    state: Option<String>,
+    /// Those of this tool.
+    tool: Option<String>,
+    /// Those that are settled, or those that are not.
+    settled: Option<bool>,
+}
+
+/// Words that wait.
+#[derive(SimpleObject)]
+pub(crate) struct QueuedWords {
+    /// The words.
+    text: String,
+    /// Whose they are.
+    origin: Origin,
+    /// The dispatch that brought them.
+    by: Dispatch,
+    /// When it did.
+    at: Time,
+}
+
+/// Words that wait, at most 64 in each lane.
+pub(crate) struct Queue(Arc<View>);
+
+impl Queue {
+    fn lane(&self, words: &im::Vector<queue::Waiting>) -> Answer<Option<Vec<QueuedWords>>> {
+        let view = &self.0;
+        let word = |word: &queue::Waiting| {
+            Ok(QueuedWords {
+                text: view.op.text(&*word.text)?,
+                origin: Origin::of(view.id, &word.by),
+                by: Dispatch::commit(&view.op, view.id, word.dispatch),
+                at: Time(word.at),
+            })
+        };
+        words.iter().map(word).collect::<Answer<_>>().map(Some)
+    }
+}
+
+/// Words that wait, at most 64 in each lane.
+#[Object]
+impl Queue {
+    /// Taken in before the next step of the running turn.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn steering(&self) -> Answer<Option<Vec<QueuedWords>>> {
+        self.lane(&self.0.session.queue.steering)
+    }
+
+    /// Begin a turn when the running one is completed.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn follow_ups(&self) -> Answer<Option<Vec<QueuedWords>>> {
+        self.lane(&self.0.session.queue.follow_ups)
+    }
+
+    /// Steering that the last turn did not take in any more.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn returned(&self) -> Answer<Option<Vec<QueuedWords>>> {
+        self.lane(&self.0.session.queue.returned)
+    }
+}
+
+/// A session: a conversation, as of one commit.
+#[Object]
+impl Session {
+    /// Its id.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The commit that was asked for, or the last one.
+    async fn seq(&self) -> Long {
+        Long(self.0.at)
+    }
+
+    /// The commit whose state is shown. Earlier than `seq` where `seq` is a delta, one of many small steps of an
+    /// answer, whose states are not kept.
+    async fn as_of(&self) -> Long {
+        Long(self.0.scope.seq)
+    }
+
+    /// When that commit was made.
+    async fn at(&self) -> Time {
+        Time(self.0.scope.at)
+    }
+
+    /// How often the journal was opened for writing. Part of every cursor on the feed.
+    async fn epoch(&self) -> u32 {
+        self.0.scope.epoch
+    }
+
+    /// Whether it is mounted here: in memory, and open for events.
+    async fn loaded(&self) -> bool {
+        self.0.mounted
+    }
+
+    /// Why nothing more can be written to its journal, once an append has failed.
+    async fn journal_failure(&self) -> Option<String> {
+        self.0.scope.journal_failure.as_deref().map(str::to_owned)
+    }
+
+    /// What it is called, where it works, when it was made.
+    async fn meta(&self) -> Meta {
+        let meta = &self.0.session.meta;
+        Meta {
+            title: meta.title.as_deref().map(str::to_owned),
+            workspace: meta.workspace.to_string(),
+            created: Time(meta.created),
+        }
+    }
+
+    /// Where it stands: a state of the `session` chart.
+    async fn state(&self) -> &'static str {
+        self.0.session.state.into()
+    }
+
+    /// The open turn, or the last one.
+    async fn turn(&self) -> Option<Turn> {
+        let turn = self.0.session.turn.clone()?;
+        Some(Turn {
+            view: Arc::clone(&self.0),
+            turn,
+        })
+    }
+
+    /// All turns, oldest first.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn turns(&self, first: Option<u32>, after: Option<String>) -> Answer<Option<Page<Turn>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<u64>(after.as_deref())?.map(TurnId);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let past = self
+            .0
+            .session
+            .past
+            .range((from, Bound::Unbounded))
+            .map(|(_, turn)| turn);
+        let last = self
+            .0
+            .session
+            .turn
+            .iter()
+            .filter(|turn| after.is_none_or(|after| turn.id > after));
+        let shown = past.chain(last).map(|turn| {
+            (
+                turn.id.to_string(),
+                Turn {
+                    view: Arc::clone(&self.0),
+                    turn: Arc::clone(turn),
+                },
+            )
+        });
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// Entries of the conversation, oldest first: of the branch to the leaf, or of all branches.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn entries(
+        &self,
+        first: Option<u32>,
+        after: Option<String>,
+        #[graphql(desc = "Only the last so many, before `after` and `first` are looked at.")] newest: Option<
+            u32,
+        >,
+        #[graphql(default, desc = "Entries of all branches, not only of the one to the leaf.")] all_branches: bool,
+    ) -> Answer<Option<Page<Entry>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<EntryId>(after.as_deref())?;
+        let newest = newest.map_or(usize::MAX, |newest| usize::try_from(newest).unwrap_or(usize::MAX));
+        let tree = &self.0.session.tree;
+        let newer = |id: EntryId| after.is_none_or(|after| id > after);
+        // Both ways lead from the newest entry to the oldest, so that the end of a long conversation costs little.
+        let mut found: Vec<_> = if all_branches {
+            tree.entries()
+                .rev()
+                .take(newest)
+                .take_while(|(id, _)| newer(*id))
+                .collect()
+        } else {
+            tree.branch()
+                .take(newest)
+                .take_while(|(id, _)| newer(*id))
+                .collect()
+        };
+        found.reverse();
+        let shown = found.into_iter().map(|(id, entry)| {
+            (
+                id.to_string(),
+                Entry {
+                    view: Arc::clone(&self.0),
+                    id,
+                    entry: Arc::clone(entry),
+                },
+            )
+        });
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// One entry, by its global name.
+    async fn entry(&self, id: ID) -> Answer<Option<Entry>> {
+        let (session, entry) = id::parse_entry(&self.0.op, &id)?;
+        self.own(session, &id)?;
+        Entry::find(&self.0, entry).map(Some)
+    }
+
+    /// The entry at which the conversation goes on; null before anything was said.
+    async fn leaf(&self) -> Answer<Option<Entry>> {
+        self.0
+            .session
+            .tree
+            .leaf()
+            .map(|leaf| Entry::find(&self.0, leaf))
+            .transpose()
+    }
+
+    /// How many entries there are, on all branches.
+    async fn entry_count(&self) -> Long {
+        Long::of(self.0.session.tree.len())
+    }
+
+    /// Tool calls, oldest first.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn calls(
+        &self,
+        first: Option<u32>,
+        after: Option<String>,
+        filter: Option<CallFilter>,
+    ) -> Answer<Option<Page<Call>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<CallId>(after.as_deref())?;
+        let filter = filter.unwrap_or_default();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let wanted = self
+            .0
+            .session
+            .calls
+            .range((from, Bound::Unbounded))
+            .filter(|(_, call)| {
+                let state: &'static str = call.state.into();
+                filter.state.as_deref().is_none_or(|wanted| wanted == state)
+                    && filter
+                        .tool
+                        .as_deref()
+                        .is_none_or(|wanted| wanted == &*call.call.name)
+                    && filter
+                        .settled
+                        .is_none_or(|settled| settled == call.state.is_terminal())
+            });
+        let shown = wanted.map(|(id, call)| (id.to_string(), Call::of(&self.0, *id, call)));
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// One tool call, by its global name.
+    async fn call(&self, id: ID) -> Answer<Option<Call>> {
+        let (session, call) = id::parse_call(&self.0.op, &id)?;
+        self.own(session, &id)?;
+        Call::find(&self.0, call).map(Some)
+    }
+
+    /// Words that wait.
+    async fn queue(&self) -> Queue {
+        Queue(Arc::clone(&self.0))
+    }
+
+    /// All settings, each with where its value comes from.
+    #[graphql(complexity = "20 * child_complexity")]
+    async fn settings(&self) -> Vec<Setting> {
+        self.0.session.settings.all().iter().map(Setting::from).collect()
+    }
+
+    /// The tools that the model may call now.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn tools(&self) -> Vec<Tool> {
+        Tool::all(&self.0)
+    }
+
+    /// Requests that were prepared, oldest first.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn requests(&self, first: Option<u32>, after: Option<String>) -> Answer<Option<Page<Request>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<u64>(after.as_deref())?.map(RequestId);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let asked = self.0.session.requests.range((from, Bound::Unbounded));
+        let shown = asked.map(|(id, prepared)| (id.to_string(), Request::of(&self.0, *id, prepared)));
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// One request, by its number from 1.
+    async fn request(&self, number: Long) -> Answer<Option<Request>> {
+        Request::find(&self.0, RequestId(number.0)).map(Some)
+    }
+
+    /// What would be sent if a request were prepared now; null where no model is chosen.
+    async fn next_request(&self) -> Option<Request> {
+        Request::next(&self.0)
+    }
+
+    /// What was used.
+    async fn usage(&self) -> Usage {
+        Usage::from(&self.0.session.usage)
+    }
+
+    /// Effects whose outcome is not recorded yet.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn open_effects(&self) -> Answer<Option<Vec<Effect>>> {
+        let effects = self.0.scope.open.iter();
+        effects
+            .map(|(key, effect)| Effect::of(&self.0.op, self.0.id, *key, effect))
+            .collect::<Answer<_>>()
+            .map(Some)
+    }
+
+    /// The deadlines that run.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn deadlines(&self) -> Vec<Deadline> {
+        Deadline::all(self.0.id, &self.0.scope.state)
+    }
+
+    /// What it waits for, since when, and who can unblock it; never empty.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn waiting_for(&self) -> Vec<Waiting> {
+        waiting::waiting_for(&self.0.session)
+            .iter()
+            .map(|waiting| Waiting::of(self.0.id, waiting))
+            .collect()
+    }
+
+    /// Its dispatches, oldest first, refusals among them; up to the commit as of which it is seen.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn dispatches(
+        &self,
+        first: Option<u32>,
+        after: Option<String>,
+        filter: Option<DispatchFilter>,
+    ) -> Answer<Option<Page<Dispatch>>> {
+        dispatch::list(&self.0, first, after.as_deref(), filter.unwrap_or_default()).map(Some)
+    }
+}
+
+impl Session {
+    fn own(&self, session: ScopeId, name: &str) -> Answer<()> {
+        if session == self.0.id {
+            return Ok(());
+        }
+        let message = format!("`{name}` is of another session than {}", self.0.id);
+        Err(fail(Code::NotFound, message))
+    }
+}
+
+/// A row of the list of sessions: what is cheap to know of each.
+pub(crate) struct SessionSummary {
+    op: Op,
+    row: SessionRow,
+}
+
+/// Which sessions.
+#[derive(Debug, Default, InputObject)]
+pub(crate) struct SessionFilter {
+    /// Those that are mounted here, or those that are not.
+    loaded: Option<bool>,
+    /// Those that are damaged, or those that are not.
+    damaged: Option<bool>,
+}
+
+/// A row of the list of sessions: what is cheap to know of each. A damaged one is there too.
+#[Object]
+impl SessionSummary {
+    /// Its id.
+    async fn id(&self) -> ID {
+        ID(self.row.archived.id.to_string())
+    }
+
+    /// Its last commit.
+    async fn seq(&self) -> Long {
+        Long(self.row.archived.seq)
+    }
+
+    /// When its journal was made.
+    async fn created(&self) -> Time {
+        Time(self.row.archived.created)
+    }
+
+    /// When its last commit was made; null where it has none.
+    async fn updated(&self) -> Option<Time> {
+        self.row.archived.updated.map(Time)
+    }
+
+    /// Length of its journal, in bytes.
+    async fn bytes(&self) -> Long {
+        Long(self.row.archived.bytes)
+    }
+
+    /// Whether it is mounted here.
+    async fn loaded(&self) -> bool {
+        self.row.mounted
+    }
+
+    /// What is wrong with its record.
+    async fn damage(&self) -> Option<&str> {
+        self.row.archived.damage.as_deref()
+    }
+
+    /// The session itself. One that is not mounted is folded from its journal for this, which takes time.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn session(&self) -> Answer<Option<Session>> {
+        Session::now(&self.op, self.row.archived.id).map(Some)
+    }
+}
+
+/// The list of sessions, newest first.
+pub(crate) fn list(
+    op: &Op,
+    first: Option<u32>,
+    after: Option<&str>,
+    filter: &SessionFilter,
+) -> Answer<Page<SessionSummary>> {
+    let length = page::length(op, first)?;
+    let after = page::after::<ScopeId>(after)?;
+    let rows = op.rows()?;
+    // The list is newest first, but a session that is written to moves: the cursor names a session, not a place.
+    let from = match after {
+        None => 0,
+        Some(after) => rows
+            .iter()
+            .position(|row| row.archived.id == after)
+            .map_or(rows.len(), |place| place + 1),
+    };
+    let wanted = rows.iter().skip(from).filter(|row| {
+        filter.loaded.is_none_or(|loaded| loaded == row.mounted)
+            && filter
+                .damaged
+                .is_none_or(|damaged| damaged == row.archived.damage.is_some())
+    });
+    let shown = wanted.map(|row| {
+        (
+            row.archived.id.to_string(),
+            SessionSummary {
+                op: Arc::clone(op),
+                row: row.clone(),
+            },
+        )
+    });
+    Ok(page::page(length, after.is_some(), shown))
+}

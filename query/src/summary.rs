@@ -1,0 +1,101 @@
+//! One line about an event, for people.
+
+use glasswork_session_state::{DeadlineKey, Event, host, model, prompt, recovery, session, tools};
+
+use crate::text::{first_words, variant_name};
+
+const WORDS: usize = 60;
+
+/// What an event says, in a line. Names of settings and tools are as they are; words of people are cut.
+pub(crate) fn of(event: &Event) -> String {
+    match event {
+        Event::Session(event) => of_session(event),
+        Event::Prompt(event) => of_prompt(event),
+        Event::Model(event) => of_model(event),
+        Event::Tools(event) => of_tools(event),
+        Event::DeadlineReached {
+            key: DeadlineKey::Attempt,
+            deadline,
+        } => {
+            format!(
+                "the attempt's deadline of {} ms, set by {}, was reached",
+                deadline.after_ms, deadline.set_by
+            )
+        }
+        Event::DeadlineReached {
+            key: DeadlineKey::Call(call),
+            deadline,
+        } => {
+            format!(
+                "the deadline of call {call} of {} ms, set by {}, was reached",
+                deadline.after_ms, deadline.set_by
+            )
+        }
+        Event::Recovery(recovery::Event::Abandoned { open }) => {
+            format!("the process had ended with {} effects open", open.len())
+        }
+        Event::Host(host::Event::Started { version, .. }) => format!("version {version} started"),
+        Event::Host(host::Event::Mounted(session)) => format!("session {session} was mounted"),
+        Event::Host(host::Event::Unmounted(session)) => format!("session {session} was unmounted"),
+    }
+}
+
+fn of_session(event: &session::Event) -> String {
+    match event {
+        session::Event::Opened { workspace, .. } => format!("opened in {workspace}"),
+        session::Event::Retitled { title } => format!("titled “{}”", first_words(title, WORDS)),
+        session::Event::SettingChanged(setting) => {
+            let setting = crate::setting::Setting::from(setting);
+            format!(
+                "{} set to {}",
+                setting.name,
+                setting.value.as_deref().unwrap_or("nothing")
+            )
+        }
+        session::Event::Closed => "closed".to_owned(),
+    }
+}
+
+fn of_prompt(event: &prompt::Event) -> String {
+    match event {
+        prompt::Event::Prompted { text, .. } => format!("“{}”", first_words(text, WORDS)),
+        prompt::Event::Steered { text, .. } => format!("steered: “{}”", first_words(text, WORDS)),
+        prompt::Event::FollowedUp { text, .. } => format!("follow-up: “{}”", first_words(text, WORDS)),
+        prompt::Event::Interrupted => "asked to stop at the next safe point".to_owned(),
+        prompt::Event::Paused => "asked to rest at the next safe point".to_owned(),
+        prompt::Event::Resumed => "asked to go on".to_owned(),
+        prompt::Event::Cancelled => "stopped at once".to_owned(),
+    }
+}
+
+fn of_model(event: &model::Event) -> String {
+    match event {
+        model::Event::Connected { .. } => "the server began to answer".to_owned(),
+        model::Event::Streamed { steps, .. } => format!("{} pieces of the answer arrived", steps.len()),
+        model::Event::Answered {
+            outcome: model::Outcome::Finished(stop),
+            ..
+        } => {
+            format!("the model finished: {}", crate::entry::stop(stop))
+        }
+        model::Event::Answered {
+            outcome: model::Outcome::Failed(failure),
+            ..
+        } => {
+            format!("the request failed: {}", first_words(&failure.message, WORDS))
+        }
+    }
+}
+
+fn of_tools(event: &tools::Event) -> String {
+    match event {
+        tools::Event::EvidenceGathered { call, .. } => {
+            format!("it was found out what call {call} would touch")
+        }
+        tools::Event::Approved { call, .. } => format!("call {call} was approved"),
+        tools::Event::Refused { call, .. } => format!("call {call} was refused"),
+        tools::Event::ToolProgressed { call, .. } => format!("call {call} goes on"),
+        tools::Event::ToolSettled { call, word, .. } => format!("call {call} ended: {}", variant_name(word)),
+        tools::Event::ToolLost { call, .. } => format!("the runner of call {call} is gone"),
+    }
+}

@@ -1,0 +1,74 @@
+//! What models and tools were used.
+
+use async_graphql::SimpleObject;
+use glasswork_ai::stream;
+use glasswork_session_state::usage;
+
+use crate::scalar::Long;
+
+/// Tokens as the provider counts them. The four counts do not overlap.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Tokens {
+    /// Input tokens that were neither read from nor written to a cache.
+    input: Long,
+    /// Output tokens, thinking included.
+    output: Long,
+    /// Input tokens read from a cache.
+    cache_read: Long,
+    /// Input tokens written to a cache.
+    cache_write: Long,
+}
+
+impl From<&stream::Usage> for Tokens {
+    fn from(usage: &stream::Usage) -> Self {
+        Self {
+            input: Long(usage.input),
+            output: Long(usage.output),
+            cache_read: Long(usage.cache_read),
+            cache_write: Long(usage.cache_write),
+        }
+    }
+}
+
+/// What one session used, from the facts of its journal.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Usage {
+    /// By model.
+    models: Vec<ModelUsage>,
+    /// The tokens of all models.
+    tokens: Tokens,
+    /// Tool calls that were settled.
+    calls: Long,
+    /// Of those, the ones whose model was told of an error.
+    calls_failed: Long,
+}
+
+/// What was used of one model.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ModelUsage {
+    /// The model, as `provider/id`.
+    model: String,
+    /// Attempts to get an answer.
+    attempts: Long,
+    /// Of those, the ones that failed.
+    failed: Long,
+    /// Tokens.
+    tokens: Tokens,
+}
+
+impl From<&usage::Ledger> for Usage {
+    fn from(ledger: &usage::Ledger) -> Self {
+        let model = |(id, used): (&glasswork_ai::model::ModelId, &usage::ModelUsage)| ModelUsage {
+            model: id.to_string(),
+            attempts: Long(used.attempts),
+            failed: Long(used.failed),
+            tokens: Tokens::from(&used.tokens),
+        };
+        Self {
+            models: ledger.models.iter().map(model).collect(),
+            tokens: Tokens::from(&ledger.tokens()),
+            calls: Long(ledger.calls),
+            calls_failed: Long(ledger.calls_failed),
+        }
+    }
+}
