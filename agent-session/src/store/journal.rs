@@ -487,6 +487,59 @@ mod tests {
         (answers, till.0.load(Ordering::SeqCst))
     }
 
+    /// Hands out the reporter that an engine gives its journal.
+    struct Tap(Sender<Reporter>);
+
+    impl Journal for Tap {
+        fn start(&mut self, reporter: Reporter) {
+            self.0.send(reporter).unwrap();
+        }
+        fn append(&mut self, _: Line) -> Appended {
+            Appended::Later
+        }
+        fn unmounted(&mut self, _: ScopeId) {}
+    }
+
+    #[test]
+    fn after_a_failure_no_line_is_written_though_some_are_on_their_way() {
+        let (tap, reporters) = bounded(1);
+        let engine = engine(Tap(tap), Box::new(()), &Till::default(), false);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        let sheet = Sheet {
+            scope: scope(1),
+            lease: Lease::of_device(scope(1), file, folder.path()),
+            reporter: reporters.recv().unwrap(),
+            progress: Mutex::default(),
+            idle: Condvar::new(),
+        };
+        let batch = |seq| Batch {
+            bytes: b"line\n".to_vec(),
+            ends: vec![(seq, 5)],
+            wanted: seq,
+        };
+        assert!(sheet.write(&batch(1)), "the pool is told once");
+        assert!(!sheet.write(&batch(2)), "and has it already");
+        assert!(!sheet.sync(), "one sync covers both");
+        let state = || {
+            let progress = sheet.lock();
+            (progress.written, progress.synced, progress.queued)
+        };
+        assert_eq!(state(), (2, 2, false));
+        assert!(sheet.write(&batch(3)));
+        sheet.note_sync(&mut sheet.lock(), 3, Err(io::ErrorKind::StorageFull.into()));
+        assert!(!sheet.write(&batch(4)));
+        assert!(!sheet.sync());
+        assert_eq!(state(), (3, 2, false));
+        assert_eq!(std::fs::read(&path).unwrap(), b"line\nline\nline\n");
+        engine.stop();
+    }
+
     fn pay() -> Event {
         Event::Pay { note: String::new() }
     }

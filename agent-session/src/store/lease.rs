@@ -176,3 +176,42 @@ fn read_owner(folder: &Path) -> Option<Owner> {
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 16 << 10), &mut text).ok()?;
     serde_json::from_slice(&text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_is_given_back_is_free_even_where_a_copy_of_its_file_lives_on() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.jsonl");
+        let take = |file| Lease::take(ScopeId::from_u128(1), path.clone(), file);
+        let lease = take(layout::make_file(&path).unwrap()).unwrap();
+        // As a child has it between fork and exec.
+        let copy = lease.file().try_clone().unwrap();
+        assert!(matches!(
+            take(File::open(&path).unwrap()),
+            Err(StoreError::Owned { owner: None, .. })
+        ));
+        drop(lease);
+        take(File::open(&path).unwrap()).unwrap();
+        drop(copy);
+    }
+
+    #[test]
+    fn who_holds_a_file_that_others_no_longer_find_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.jsonl");
+        let lease = Lease::take(
+            ScopeId::from_u128(1),
+            path.clone(),
+            layout::make_file(&path).unwrap(),
+        )
+        .unwrap();
+        assert!(lease.is_current());
+        fs::rename(&path, home.path().join("b.jsonl")).unwrap();
+        assert!(!lease.is_current());
+        layout::make_file(&path).unwrap();
+        assert!(!lease.is_current());
+    }
+}

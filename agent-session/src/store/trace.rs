@@ -394,4 +394,36 @@ mod tests {
         };
         assert_eq!(traces, expected);
     }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_told_once_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let scope = ScopeId::from_u128(1);
+        let (_, inbox) = unbounded();
+        let mut scribe = Scribe {
+            inbox,
+            queued: Arc::default(),
+            folders: BTreeMap::from([(scope, folder.path().to_owned())]),
+            batches: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
+        };
+        let mut write = |numbers: &[u64]| {
+            for number in numbers {
+                scribe.collect(scope, &overload(*number), 1);
+            }
+            scribe.write();
+        };
+        fs::create_dir(folder.path().join(CURRENT)).unwrap();
+        write(&[1, 2]);
+        write(&[3]);
+        fs::remove_dir(folder.path().join(CURRENT)).unwrap();
+        write(&[4]);
+        write(&[5]);
+        let expected = Traces {
+            records: vec![overload(4), overload(5)],
+            dropped: 3,
+            unreadable: 0,
+        };
+        assert_eq!(read_traces(folder.path()).unwrap(), expected);
+    }
 }

@@ -327,8 +327,8 @@ impl World {
     pub(crate) fn crash(&mut self) {
         let open = self.open.clone();
         let open: Vec<(EffectKey, &Effect)> = open.iter().map(|(key, effect)| (*key, effect)).collect();
-        for event in Glasswork::recover(&self.state, &open) {
-            self.send(&Origin::Recovery, event).unwrap();
+        for recovery in Glasswork::recover(&self.state, &open) {
+            self.send(&Origin::Recovery, recovery.event).unwrap();
         }
         assert!(self.open.is_empty(), "recovery left {:?} open", self.open);
     }
