@@ -98,7 +98,7 @@ impl Archive for FileArchive {
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
-        self.store.find(text)
+        self.store.find(Place::Sessions, text)
     }
 
     fn load(&self, session: ScopeId, until: Option<u64>) -> Result<Loaded<Glasswork>, StoreError> {
