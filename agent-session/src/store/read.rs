@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
-use glasswork_engine::line::{self, Body, Chain, Header, LineError, MAX_LINE};
+use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
 use glasswork_engine::{Commit, Domain, ScopeId};
