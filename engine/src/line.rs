@@ -88,7 +88,7 @@ fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
     object.extend(
         (0..8)
             .rev()
-            .map(|digit| b"0123456789abcdef"[(chain.0 >> (4 * digit)) as usize & 15]),
+            .filter_map(|digit| char::from_digit((chain.0 >> (4 * digit)) & 15, 16).map(|hex| hex as u8)),
     );
     object.extend_from_slice(b"\"}");
     (object, chain)
