@@ -207,6 +207,42 @@ fn a_decision_is_not_made_again_when_the_mode_has_changed() {
 }
 
 #[test]
+fn a_call_that_a_change_of_mode_allowed_names_that_change_and_before_it_the_question() {
+    let world = World::new(Mode::Ask);
+    world.prompt("Run it");
+    let call = world.call_bash("make");
+    let asked = world.seq();
+    let set = world.set(Setting::Mode(Sourced::from_layer(Mode::Yolo, Layer::Session)));
+    let now = why_call(&world, call);
+    let query = format!("{{ why(of: {{ toolCall: \"{S}/{call}\" }}, at: {asked}) {ALL} }}");
+    let then = world.ask(&query)["why"].clone();
+    assert_eq!(
+        (
+            &now["decision"]["verdict"],
+            &now["decision"]["rule"],
+            &now["decidedBy"]["id"]
+        ),
+        (&json!("ALLOW"), &json!("yolo"), &json!(format!("{S}/{set}")))
+    );
+    assert_eq!(
+        (
+            &then["decision"]["verdict"],
+            &then["decision"]["rule"],
+            &then["decidedBy"]["id"]
+        ),
+        (
+            &json!("ASK"),
+            &json!("ask.change"),
+            &json!(format!("{S}/{asked}"))
+        )
+    );
+    assert_eq!(
+        now["chain"], then["chain"],
+        "the call itself came from the prompt either way"
+    );
+}
+
+#[test]
 fn a_path_is_shown_as_asked_for_and_as_it_was() {
     let world = World::new(Mode::Ask);
     world.prompt("Look");
