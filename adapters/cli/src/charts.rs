@@ -14,7 +14,10 @@ pub(crate) fn charts(arguments: &Charts, console: &Console) -> Result<ExitCode, 
     let wanted = |name: &str| arguments.name.as_deref().is_none_or(|wanted| wanted == name);
     let chosen: Vec<_> = all.iter().filter(|chart| wanted(chart.name)).collect();
     if let (Some(name), []) = (&arguments.name, chosen.as_slice()) {
-        return Err(Problem::usage(format!("there is no chart `{name}`; there are: {}", names.join(", "))));
+        return Err(Problem::usage(format!(
+            "there is no chart `{name}`; there are: {}",
+            names.join(", ")
+        )));
     }
     match arguments.format {
         ChartFormat::Text => console.data(&joined(chosen.iter().map(|chart| charts::text(chart))))?,

@@ -10,6 +10,8 @@ use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
+use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
@@ -17,8 +19,6 @@ use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
-use glasswork_app_runtime::archive::{self, Record};
-use glasswork_app_runtime::demo;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_query::Graph;
@@ -189,7 +189,10 @@ impl SelfQuery for OwnGraph {
                     is_error: json.get("data").is_none_or(serde_json::Value::is_null),
                     text: json.to_string(),
                 },
-                Err(error) => SelfAnswer { text: error.to_string(), is_error: true },
+                Err(error) => SelfAnswer {
+                    text: error.to_string(),
+                    is_error: true,
+                },
             }
         })
     }

@@ -227,9 +227,15 @@ impl Driver<'_> {
     }
 
     fn look_at_journal(&self) -> Result<(), Problem> {
-        let seen = self.runtime.reader().snapshot(Viewer::owner()).session(self.session, None)?;
+        let seen = self
+            .runtime
+            .reader()
+            .snapshot(Viewer::owner())
+            .session(self.session, None)?;
         match &seen.scope.journal_failure {
-            Some(reason) => Err(Problem::failed(format!("the journal cannot be written: {reason}"))),
+            Some(reason) => Err(Problem::failed(format!(
+                "the journal cannot be written: {reason}"
+            ))),
             None => Ok(()),
         }
     }

@@ -30,7 +30,10 @@ pub(crate) fn query(arguments: &Query, console: &Console) -> Result<ExitCode, Pr
     let query = match &*arguments.query {
         "-" => {
             let mut text = String::new();
-            let read = std::io::stdin().lock().take(QUERY_BYTES).read_to_string(&mut text);
+            let read = std::io::stdin()
+                .lock()
+                .take(QUERY_BYTES)
+                .read_to_string(&mut text);
             read.map_err(|error| {
                 Problem::usage(format!("cannot read the query from standard input: {error}"))
             })?;
@@ -67,10 +70,18 @@ pub(crate) fn log(arguments: &Log, console: &Console) -> Result<ExitCode, Proble
         match arguments.json.json {
             true => all.extend(nodes),
             false => {
-                console.data(&nodes.iter().map(|node| log_line(node, console.out)).collect::<String>())?;
+                console.data(
+                    &nodes
+                        .iter()
+                        .map(|node| log_line(node, console.out))
+                        .collect::<String>(),
+                )?;
             }
         }
-        after = page.pointer("/dispatches/pageInfo/endCursor").cloned().unwrap_or_default();
+        after = page
+            .pointer("/dispatches/pageInfo/endCursor")
+            .cloned()
+            .unwrap_or_default();
         if page.pointer("/dispatches/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
             break;
         }
@@ -86,7 +97,9 @@ pub(crate) fn trace(arguments: &Trace, console: &Console) -> Result<ExitCode, Pr
     let variables = json!({ "id": arguments.dispatch });
     let answer = answer(TRACE, variables)?;
     let dispatch = answer.get("dispatch").cloned().unwrap_or_default();
-    show(&dispatch, arguments.json, console, |paint| trace_text(&dispatch, paint))
+    show(&dispatch, arguments.json, console, |paint| {
+        trace_text(&dispatch, paint)
+    })
 }
 
 /// Shows why something is as it is.
@@ -95,10 +108,15 @@ pub(crate) fn why(arguments: &Why, console: &Console) -> Result<ExitCode, Proble
     let name = subject.rsplit_once('/').map_or("", |(_, name)| name);
     let of = match name {
         name if name.contains('.') => json!({ "toolCall": subject }),
-        _ => match subject.rsplit_once('/').filter(|(request, _)| is_request(request)) {
+        _ => match subject
+            .rsplit_once('/')
+            .filter(|(request, _)| is_request(request))
+        {
             Some((request, message)) => {
                 let message: u64 = message.parse().map_err(|_| {
-                    Problem::usage(format!("`{subject}` is not a message of a request (`session/r3/0`)"))
+                    Problem::usage(format!(
+                        "`{subject}` is not a message of a request (`session/r3/0`)"
+                    ))
                 })?;
                 json!({ "requestPart": { "request": request, "message": message } })
             }
@@ -164,7 +182,10 @@ pub(crate) fn told(error: &QueryError) -> Problem {
     let is = |code: Code| error.code == code.name();
     let code = if is(Code::Damaged) {
         ExitCode::Damaged
-    } else if [Code::Unreadable, Code::Internal, Code::TimedOut].into_iter().any(is) {
+    } else if [Code::Unreadable, Code::Internal, Code::TimedOut]
+        .into_iter()
+        .any(is)
+    {
         ExitCode::Failed
     } else {
         ExitCode::Usage
@@ -173,7 +194,10 @@ pub(crate) fn told(error: &QueryError) -> Problem {
         [] | [_] => String::new(),
         path => format!(" (at {})", path.join(".")),
     };
-    Problem::Told { code, text: format!("{}{place}", error.message) }
+    Problem::Told {
+        code,
+        text: format!("{}{place}", error.message),
+    }
 }
 
 fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -187,7 +211,10 @@ fn short(id: &str) -> &str {
 
 fn origin(of: &Value) -> String {
     let kind = text_at(of, "/origin/kind").to_ascii_lowercase();
-    let name = of.pointer("/origin/name").or(of.pointer("/origin/effect")).and_then(Value::as_str);
+    let name = of
+        .pointer("/origin/name")
+        .or(of.pointer("/origin/effect"))
+        .and_then(Value::as_str);
     match name.or_else(|| of.pointer("/origin/effect").and_then(Value::as_str)) {
         Some(name) => {
             // An effect is named by its commit and its place in it.
@@ -223,8 +250,13 @@ fn log_line(dispatch: &Value, paint: Paint) -> String {
 
 fn trace_text(dispatch: &Value, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.bold(text_at(dispatch, "/id")));
-    let Value::Object(fields) = dispatch else { return text };
-    for (name, value) in fields.iter().filter(|(name, value)| *name != "id" && is_something(value)) {
+    let Value::Object(fields) = dispatch else {
+        return text;
+    };
+    for (name, value) in fields
+        .iter()
+        .filter(|(name, value)| *name != "id" && is_something(value))
+    {
         let value = match name.as_str() {
             "stages" => stages(value),
             "stateDiff" => changes(value),
@@ -248,23 +280,32 @@ fn stages(stages: &Value) -> String {
     let list = stages.as_array().into_iter().flatten();
     let each = list.map(|stage| {
         let name = text_at(stage, "/stage").to_ascii_lowercase();
-        format!("{name} {} ns", stage.get("nanoseconds").cloned().unwrap_or_default())
+        format!(
+            "{name} {} ns",
+            stage.get("nanoseconds").cloned().unwrap_or_default()
+        )
     });
     each.collect::<Vec<_>>().join(", ")
 }
 
 /// The differences of two states, a line for each.
-pub(crate) fn changes(diff: &Value) -> String {
-    let list = diff.get("changes").and_then(Value::as_array).into_iter().flatten();
+fn changes(diff: &Value) -> String {
+    let list = diff
+        .get("changes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let each = list.map(|change| {
         let path = change.get("path").and_then(Value::as_array).into_iter().flatten();
-        let path = path.map(|segment| match segment.pointer("/index").and_then(Value::as_u64) {
-            Some(index) => format!("[{index}]"),
-            None => match segment.get("key").and_then(Value::as_str) {
-                Some(key) => format!("[{key}]"),
-                None => format!(".{}", text_at(segment, "/field")),
+        let path = path.map(
+            |segment| match segment.pointer("/index").and_then(Value::as_u64) {
+                Some(index) => format!("[{index}]"),
+                None => match segment.get("key").and_then(Value::as_str) {
+                    Some(key) => format!("[{key}]"),
+                    None => format!(".{}", text_at(segment, "/field")),
+                },
             },
-        });
+        );
         let path: String = path.collect();
         let value = |name| change.get(name).and_then(Value::as_str);
         let value = |name| value(name).map(|text| outline::cut(&escape::line(text), 100));
@@ -277,13 +318,28 @@ pub(crate) fn changes(diff: &Value) -> String {
             (Some(before), Some(after)) => format!("{before} → {after}"),
             (before, after) => after.or(before).unwrap_or_default(),
         };
-        format!("\n  {sign} {} {became}", escape::line(path.trim_start_matches('.')))
+        format!(
+            "\n  {sign} {} {became}",
+            escape::line(path.trim_start_matches('.'))
+        )
     });
     let mut text: String = each.collect();
     if diff.get("more") == Some(&Value::Bool(true)) {
         text.push_str("\n  … and more");
     }
     text
+}
+
+/// An answer of the graph as text; its one field without a name, differences a line each.
+pub(crate) fn answer_text(data: &Value) -> String {
+    let only = data
+        .as_object()
+        .filter(|fields| fields.len() == 1)
+        .and_then(|fields| fields.values().next());
+    match only.unwrap_or(data) {
+        diff if diff.get("changes").is_some() => changes(diff),
+        other => outline::of(other, 2),
+    }
 }
 
 fn why_text(why: &Value, paint: Paint) -> String {
@@ -314,8 +370,15 @@ fn why_text(why: &Value, paint: Paint) -> String {
         ));
     }
     if let Some(approval) = why.get("approval").filter(|approval| !approval.is_null()) {
-        let said = if approval.get("approved") == Some(&Value::Bool(true)) { "yes" } else { "no" };
-        text.push_str(&format!("a person said {said} in {}\n", short(text_at(approval, "/dispatch/id"))));
+        let said = if approval.get("approved") == Some(&Value::Bool(true)) {
+            "yes"
+        } else {
+            "no"
+        };
+        text.push_str(&format!(
+            "a person said {said} in {}\n",
+            short(text_at(approval, "/dispatch/id"))
+        ));
     }
     for link in why.get("chain").and_then(Value::as_array).into_iter().flatten() {
         let dispatch = link.get("dispatch").cloned().unwrap_or_default();

@@ -17,7 +17,10 @@ pub(crate) fn of(value: &Value, indent: usize) -> String {
     }
     let pad = " ".repeat(indent);
     match value {
-        Value::Array(list) => list.iter().map(|item| format!("\n{pad}- {}", of(item, indent + 2))).collect(),
+        Value::Array(list) => list
+            .iter()
+            .map(|item| format!("\n{pad}- {}", of(item, indent + 2)))
+            .collect(),
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !value.is_null())
