@@ -717,6 +717,10 @@ impl<D: Domain> Writer<D> {
             .chain(mount.unsynced.drain(..))
             .collect();
         self.own.next.retain(|next| next.scope != id);
+        // Readers first: who was refused reads why.
+        self.own.root.put(scope);
+        let root = Arc::new(self.own.root.clone());
+        self.shelf.feed.publish([], || self.shelf.root.store(root));
         for mut pending in lost {
             self.own.effects.forget(&pending.commit);
             if pending.commit.id.seq >= seq {
@@ -727,9 +731,6 @@ impl<D: Domain> Writer<D> {
                 let _ = answer.send(Err(Refusal::JournalUnavailable { id: None, reason }));
             }
         }
-        self.own.root.put(scope);
-        let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish([], || self.shelf.root.store(root));
         let at = self.clock.wall();
         self.trace(TraceRecord::JournalFailed {
             scope: id,

@@ -149,14 +149,15 @@ fn what_the_pure_crates_build_holds_no_runtime_no_network_and_no_database() {
 /// The checker finds what it is for.
 #[test]
 fn a_forbidden_edge_is_found() {
-    let graph = |edges: &[(&str, &[&str])]| -> Graph {
+    type Edges<'a> = &'a [(&'a str, &'a [&'a str])];
+    let graph = |edges: Edges<'_>| -> Graph {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         edges
             .iter()
             .map(|(from, to)| ((*from).to_owned(), owned(to)))
             .collect()
     };
-    let cases: [(&[(&str, &[&str])], &[&str]); 6] = [
+    let cases: [(Edges<'_>, &[&str]); 6] = [
         (
             &[(CORE, &[ENGINE, AI, "serde"]), ("glasswork", &[ENGINE, SESSION])],
             &[],

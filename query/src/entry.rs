@@ -266,8 +266,8 @@ impl AssistantBody {
     }
 
     /// The model that was asked, as `provider/id`.
-    async fn model(&self) -> Answer<String> {
-        Ok(self.answer()?.model.to_string())
+    async fn model(&self) -> Answer<Option<String>> {
+        Ok(Some(self.answer()?.model.to_string()))
     }
 
     /// The request that it answers.
@@ -286,8 +286,8 @@ impl AssistantBody {
     }
 
     /// Whether it was cut off by a cancel; then only what was complete is here.
-    async fn cancelled(&self) -> Answer<bool> {
-        Ok(self.answer()?.cancelled)
+    async fn cancelled(&self) -> Answer<Option<bool>> {
+        Ok(Some(self.answer()?.cancelled))
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use async_graphql::parser::{self, Error as ParseError};
 use async_graphql::{
-    EmptyMutation, EmptySubscription, Request, SDLExportOptions, Schema, ServerError, Variables,
+    EmptyMutation, EmptySubscription, Name, PathSegment, Request, SDLExportOptions, Schema, ServerError,
+    Value, Variables,
 };
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use serde::Serialize;
@@ -78,16 +79,16 @@ impl Response {
     }
 }
 
-fn segment(segment: &async_graphql::PathSegment) -> String {
+fn segment(segment: &PathSegment) -> String {
     match segment {
-        async_graphql::PathSegment::Field(name) => name.clone(),
-        async_graphql::PathSegment::Index(index) => index.to_string(),
+        PathSegment::Field(name) => name.clone(),
+        PathSegment::Index(index) => index.to_string(),
     }
 }
 
 fn code_of(error: &ServerError) -> Option<String> {
     match error.extensions.as_ref()?.get("code")? {
-        async_graphql::Value::String(code) => Some(code.clone()),
+        Value::String(code) => Some(code.clone()),
         _ => None,
     }
 }
@@ -228,7 +229,31 @@ fn classified(mut response: async_graphql::Response) -> async_graphql::Response 
             *error = coded(error.clone(), code);
         }
     }
+    for error in &response.errors {
+        null_at(&mut response.data, &error.path);
+    }
     response
+}
+
+/// The library leaves out a field that failed, and an object all of whose fields failed. GraphQL wants null there.
+fn null_at(data: &mut Value, path: &[PathSegment]) {
+    match (path.split_first(), data) {
+        (None, _) => {}
+        (Some((PathSegment::Index(index), rest)), Value::List(list)) => {
+            if let Some(element) = list.get_mut(*index) {
+                null_at(element, rest);
+            }
+        }
+        (Some((PathSegment::Field(name), rest)), data) => {
+            if *data == Value::Null {
+                *data = Value::Object(Default::default());
+            }
+            if let Value::Object(fields) = data {
+                null_at(fields.entry(Name::new(name)).or_insert(Value::Null), rest);
+            }
+        }
+        (Some((PathSegment::Index(_), _)), _) => {}
+    }
 }
 
 /// The library's text; a test sees to it that it is still that.

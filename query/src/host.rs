@@ -113,14 +113,13 @@ impl Host {
 
     /// The sessions that are mounted: in memory, and open for events.
     #[graphql(complexity = "16 * child_complexity")]
-    async fn mounted(&self) -> Answer<Vec<Session>> {
+    async fn mounted(&self) -> Answer<Option<Vec<Session>>> {
         let most = self.op.limits.page;
-        self.host
-            .mounted
-            .iter()
-            .take(most)
+        let mounted = self.host.mounted.iter().take(most);
+        mounted
             .map(|id| Session::now(&self.op, *id))
-            .collect()
+            .collect::<Answer<_>>()
+            .map(Some)
     }
 
     /// Why nothing more can be written to its journal, once an append has failed.

@@ -256,11 +256,9 @@ impl Operation {
             .snapshot
             .commits(scope, from, to)
             .map_err(|error| self.unread(scope, None, &error))?;
-        let read = self.commits.fetch_add(
-            u64::try_from(commits.len()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
-        if read > self.limits.commits {
+        let count = u64::try_from(commits.len()).unwrap_or(u64::MAX);
+        let before = self.commits.fetch_add(count, Ordering::Relaxed);
+        if before.saturating_add(count) > self.limits.commits {
             let most = self.limits.commits;
             return Err(fail(
                 Code::AnswerTooLarge,

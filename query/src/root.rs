@@ -10,7 +10,7 @@ use glasswork_session_state::usage::ModelUsage;
 use crate::chart::Chart;
 use crate::diff::StateDiff;
 use crate::dispatch::{self, Dispatch, DispatchFilter};
-use crate::error::{Answer, Code, fail};
+use crate::error::{Answer, Code, absent, fail};
 use crate::host::{CredentialStatus, Host};
 use crate::id;
 use crate::operation::Op;
@@ -167,11 +167,11 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The chart of this name; all if it is not said.")] name: Option<String>,
-    ) -> Answer<Vec<Chart>> {
+    ) -> Answer<Option<Vec<Chart>>> {
         let charts = Chart::find(operation(context)?, name.as_deref());
         match name {
-            Some(name) if charts.is_empty() => Err(crate::error::absent("chart", name)),
-            _ => Ok(charts),
+            Some(name) if charts.is_empty() => Err(absent("chart", name)),
+            _ => Ok(Some(charts)),
         }
     }
 

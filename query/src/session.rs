@@ -484,7 +484,7 @@ impl SessionSummary {
     }
 
     /// The session itself. One that is not mounted is folded from its journal for this, which takes time.
-    #[graphql(complexity = "20 + child_complexity")]
+    #[graphql(complexity = "1_000 + child_complexity")]
     async fn session(&self) -> Answer<Option<Session>> {
         Session::now(&self.op, self.row.archived.id).map(Some)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, InputObject, OneofObject, SimpleObject};
 use glasswork_agent_core::id::CallId;
-use glasswork_engine::{DispatchId, ScopeId};
+use glasswork_engine::DispatchId;
 use glasswork_session_state::{Fact, tools};
 
 use crate::call::{Approval, Call, Decision};
@@ -13,7 +13,7 @@ use crate::dispatch::Dispatch;
 use crate::entry::Entry;
 use crate::error::{Answer, absent};
 use crate::id;
-use crate::operation::{Op, Operation};
+use crate::operation::Op;
 use crate::request::Request;
 use crate::scalar::Long;
 use crate::session::View;
@@ -48,7 +48,8 @@ pub(crate) struct RequestPartName {
 pub(crate) struct Why {
     /// What was asked about, by its whole name.
     subject: ID,
-    /// The chain of causes, from the dispatch that made or decided it back to the first.
+    /// The chain of causes, from the dispatch that made it back to the first. That of a tool call begins where the
+    /// call was first judged, or proposed if it was not judged.
     chain: Vec<Link>,
     /// Why the chain ends where it does.
     end: ChainEnd,
@@ -56,7 +57,8 @@ pub(crate) struct Why {
     call: Option<Call>,
     /// How the policy judged the call, as it was recorded then. Null where it was not judged.
     decision: Option<Decision>,
-    /// The dispatch in which the policy judged the call.
+    /// The dispatch in which the policy judged the call so. Where the policy changed while a person was asked, it is
+    /// the one that changed it.
     decided_by: Option<Dispatch>,
     /// What a person said about the call, where one was asked.
     approval: Option<Approval>,
@@ -136,13 +138,10 @@ impl Why {
     fn of_call(view: &Arc<View>, id: CallId) -> Answer<Self> {
         let call = Call::find(view, id)?;
         let judged = match &call.call.judgement {
-            Some(judgement) => {
-                judged_in(&view.op, view.id, id, view.at)?.map(|seq| (seq, Arc::clone(judgement)))
-            }
+            Some(judgement) => judgings(view, id)?.map(|found| (found, Arc::clone(judgement))),
             None => None,
         };
-        // The chain of the dispatch that decided goes through the one that proposed.
-        let first = judged.as_ref().map_or(id.seq, |(seq, _)| *seq);
+        let first = judged.as_ref().map_or(id.seq, |(found, _)| found.first);
         let (chain, end) = chain(&view.op, DispatchId::commit(view.id, first))?;
         Ok(Self {
             subject: id::global(view.id, id),
@@ -152,7 +151,7 @@ impl Why {
             call: Some(call),
             decided_by: judged
                 .as_ref()
-                .map(|(seq, _)| Dispatch::commit(&view.op, view.id, *seq)),
+                .map(|(found, _)| Dispatch::commit(&view.op, view.id, found.last)),
             decision: judged.map(|(_, judgement)| Decision {
                 view: Arc::clone(view),
                 judgement,
@@ -161,17 +160,38 @@ impl Why {
     }
 }
 
-/// The commit that judged a call.
-fn judged_in(op: &Operation, session: ScopeId, wanted: CallId, to: u64) -> Answer<Option<u64>> {
-    let mut found = None;
-    op.walk(session, wanted.seq, to, |commit| {
-        let judges =
-            |fact: &Fact| matches!(fact, Fact::Tools(tools::Fact::Judged { call, .. }) if *call == wanted);
-        if commit.facts.iter().any(judges) {
-            found = Some(commit.id.seq);
-            return ControlFlow::Break(());
+/// The commits that judged a call: the first one when it was found out what the call would touch; a later one where
+/// the policy changed while a person was still asked.
+struct Judgings {
+    first: u64,
+    last: u64,
+}
+
+/// Looks from the proposal on until the call is decided; what is decided is not judged again.
+fn judgings(view: &View, wanted: CallId) -> Answer<Option<Judgings>> {
+    let mut found: Option<Judgings> = None;
+    view.op.walk(view.id, wanted.seq, view.scope.seq, |commit| {
+        let mut decided = false;
+        for fact in &commit.facts {
+            match fact {
+                Fact::Tools(tools::Fact::Judged { call, .. }) if *call == wanted => {
+                    let last = commit.id.seq;
+                    found = Some(Judgings {
+                        first: found.as_ref().map_or(last, |found| found.first),
+                        last,
+                    });
+                }
+                Fact::Tools(tools::Fact::Moved { call, to, .. }) if *call == wanted => {
+                    decided = !to.is_undecided()
+                }
+                _ => {}
+            }
         }
-        ControlFlow::Continue(())
+        if decided {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     Ok(found)
 }

@@ -1,0 +1,19 @@
+//! The graph from outside: whole questions, whole answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod charts;
+mod differences;
+mod dispatches;
+mod limits;
+mod requests;
+mod sdl;
+mod sessions;
+mod viewers;
+mod why;
+mod world;
