@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use glasswork_agent_core::id::CallId;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::scripted::{Script, ScriptError};
 use glasswork_engine::replay::Replayed;
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::evidence::Access;
 use glasswork_session_state::settings::{Layer, Mode, Settings, Source, Sourced};
+use glasswork_session_state::state::Session;
 
 use crate::models;
 use crate::reading::Seen;
@@ -103,6 +106,48 @@ impl Scratch {
             .collect();
         Ok(Verdict::Failed(if failed.is_empty() { vec![format!("check.sh: {}", output.status)] } else { failed }))
     }
+}
+
+/// Something that can be asked about the demo's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What it asks, for people.
+    pub text: String,
+    /// The same as a query of the graph.
+    pub query: String,
+}
+
+/// What one would ask about a session: what was sent and why, why a call was allowed, what changed between two commits.
+#[must_use]
+pub fn questions(session: &Session) -> Vec<Question> {
+    let id = session.id;
+    let mut questions = vec![Question {
+        text: "What was the model sent last, and which event put each part there?".to_owned(),
+        query: format!(
+            r#"{{ request(session: "{id}", step: {}) {{ messages(first: 20) {{ nodes {{ kind preview(characters: 40) by {{ seq event }} }} }} }} }}"#,
+            session.requests.len()
+        ),
+    }];
+    let changes = |call: &&CallId| session.call(**call).is_some_and(|call| call.access().is_some_and(Access::is_write));
+    let calls: Vec<_> = session.calls.keys().collect();
+    if let Some(call) = calls.iter().copied().find(changes).or(calls.last().copied()) {
+        let tool = session.call(*call).map_or("", |call| &*call.call.name);
+        questions.push(Question {
+            text: format!("Why was the call of `{tool}` allowed, and what led to it?"),
+            query: format!(
+                r#"{{ why(of: {{ toolCall: "{id}/{call}" }}) {{ decision {{ verdict rule mode modeFrom {{ file }} }} chain {{ dispatch {{ seq event }} text }} }} }}"#
+            ),
+        });
+        questions.push(Question {
+            text: "What did the commit after it change in the state?".to_owned(),
+            query: format!(
+                r#"{{ diff(session: "{id}", from: {}, to: {}, first: 6) {{ changes {{ path {{ field key index }} kind before after }} more }} }}"#,
+                call.seq,
+                call.seq.saturating_add(1)
+            ),
+        });
+    }
+    questions
 }
 
 /// What a strict replay is, compared with the state that it should lead to.

@@ -51,6 +51,18 @@ pub(crate) enum Command {
     /// What sessions there are, and what was said in them
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// What happened in a session, dispatch by dispatch
+    Log(Log),
+    /// One dispatch in full: cause, stages, facts, effects, and what it changed
+    Trace(Trace),
+    /// Why something is as it is: who decided, by which rule, and the chain of causes
+    Why(Why),
+    /// Ask the graph (GraphQL); `glasswork schema` says what there is
+    Query(Query),
+    /// Print the schema of the graph
+    Schema,
+    /// The charts that govern sessions, turns and tool calls
+    Charts(Charts),
     /// Decide every event of a session again, and compare
     ///
     /// Touches no network, no tool and no file. Exit code 0: every decision is the same; 1: some differ, each is
@@ -148,6 +160,66 @@ pub(crate) enum SessionsCommand {
     },
 }
 
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The session
+    pub session: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// The dispatch: `SESSION/412`, or `SESSION/412!1` for a refusal
+    pub dispatch: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A tool call or an entry (`SESSION/412.0`), a dispatch (`SESSION/412`), or a message of a request
+    /// (`SESSION/r3/0`)
+    pub id: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `query`.
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The query; read from standard input where it is `-`
+    #[arg(value_name = "GRAPHQL")]
+    pub query: String,
+    /// The values of its variables, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub variables: Option<String>,
+}
+
+/// Arguments of `charts`.
+#[derive(Debug, Args)]
+pub(crate) struct Charts {
+    /// Only this one
+    pub name: Option<String>,
+    /// How they are printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ChartFormat::Text)]
+    pub format: ChartFormat,
+}
+
+/// How charts are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChartFormat {
+    /// States and rows
+    Text,
+    /// A state diagram
+    Mermaid,
+    /// For programs
+    Json,
+}
+
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
@@ -157,6 +229,9 @@ pub(crate) struct Replay {
     /// Stop after this commit
     #[arg(long, value_name = "N")]
     pub until: Option<u64>,
+    /// Ask the graph about the replayed state (`session(id: "last")` is this one)
+    #[arg(long, value_name = "GRAPHQL")]
+    pub query: Option<String>,
     /// What is printed
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DataFormat::Text)]
     pub format: DataFormat,

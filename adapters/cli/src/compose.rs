@@ -1,21 +1,28 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
+use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
-use glasswork_app_runtime::{archive, demo};
-use glasswork_engine::SystemClock;
+use glasswork_engine::replay::Replayed;
+use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_query::Graph;
+use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
 
 use crate::problem::Problem;
@@ -107,6 +114,19 @@ impl Sessions {
         self.reader().snapshot(Viewer::owner())
     }
 
+    /// The graph over what is on the disk.
+    #[must_use]
+    pub(crate) fn graph(&self) -> Graph {
+        Graph::new(self.reader())
+    }
+
+    /// The graph over one record as it was replayed, and nothing else.
+    #[must_use]
+    pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
+        let one = OneRecord::of(Arc::new(self.archive.clone()), record, replayed);
+        Graph::new(Reader::new(None, Arc::new(one)))
+    }
+
     /// The port to the records.
     #[must_use]
     pub(crate) fn archive(&self) -> &dyn archive::Archive {
@@ -144,7 +164,37 @@ impl Sessions {
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
         };
-        Ok(Runtime::start(ports).await?)
+        let runtime = Runtime::start(ports).await?;
+        runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
+        Ok(runtime)
+    }
+}
+
+/// The graph as a session's own model may ask it: of that session only.
+struct OwnGraph(Graph);
+
+impl SelfQuery for OwnGraph {
+    fn ask(
+        &self,
+        session: ScopeId,
+        query: String,
+        variables: Option<serde_json::Value>,
+    ) -> Pin<Box<dyn Future<Output = SelfAnswer> + Send>> {
+        let graph = self.0.clone();
+        Box::pin(async move {
+            let variables = variables.unwrap_or_default();
+            let response = graph.execute(Viewer::of(session), &query, variables, None).await;
+            match response.to_json() {
+                Ok(json) => SelfAnswer {
+                    is_error: json.get("data").is_none_or(serde_json::Value::is_null),
+                    text: json.to_string(),
+                },
+                Err(error) => SelfAnswer {
+                    text: error.to_string(),
+                    is_error: true,
+                },
+            }
+        })
     }
 }
 

@@ -11,16 +11,17 @@ use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::{Layer, Sourced};
+use serde_json::Value;
 
 use crate::ask::Asker;
 use crate::commands::Demo;
 use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::Console;
 use crate::drive::{self, By, Left, Show};
-use crate::escape;
 use crate::problem::Problem;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
+use crate::{escape, graph};
 
 /// Shows an agent at work, and that its work can be replayed.
 pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Problem> {
@@ -107,7 +108,8 @@ impl Stage {
         }
         let passed = self.judge(scratch).await?;
         let equal = self.replay(sessions, id, &live)?;
-        self.conclude(id)?;
+        self.ask(sessions, &live).await?;
+        self.conclude(id, &live)?;
         Ok(if passed && equal {
             ExitCode::Done
         } else {
@@ -177,11 +179,27 @@ impl Stage {
         Ok(equal)
     }
 
-    fn conclude(&mut self, id: ScopeId) -> Result<(), Problem> {
+    /// Asks the graph about what happened, as anyone can.
+    async fn ask(&mut self, sessions: &Sessions, live: &Seen) -> Result<(), Problem> {
+        let paint = self.console.out;
+        let graph = sessions.graph();
+        for question in scene::questions(live.session()?) {
+            self.tell(&format!("\n{}", paint.bold(&question.text)))?;
+            self.tell(&paint.dim(&format!("glasswork query '{}'", question.query)))?;
+            let data = graph::data(&graph, &question.query, Value::Null).await?;
+            self.tell(graph::answer_text(&data).trim_start_matches('\n'))?;
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, id: ScopeId, live: &Seen) -> Result<(), Problem> {
+        let last = live.scope.seq;
         self.tell(&format!(
             "\nTry next:\n  \
-             glasswork sessions show {id}\n  \
-             glasswork replay {id}\n  \
+             glasswork log {id}\n  \
+             glasswork trace {id}/{last}\n  \
+             glasswork replay {id} --until {last}\n  \
+             glasswork charts turn\n  \
              glasswork run 'explain what this project does'    (with a key; `glasswork run --help`)"
         ))
     }

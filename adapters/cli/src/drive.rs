@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::report::{self, Report};
+use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
 use glasswork_engine::ScopeId;
@@ -14,6 +15,9 @@ use crate::signals::{Asked, Signals};
 
 /// How long calls may take to end after the program was told to.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the journal is looked at while nothing happens.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Shows what happens.
 pub(crate) trait Show {
@@ -124,6 +128,8 @@ pub(crate) async fn turn(
                 }
             }
             () = impatient => break,
+            // The feed of a session whose journal has failed tells nothing more.
+            () = tokio::time::sleep(LOOK_AFTER) => driver.look_at_journal()?,
         }
     }
     let mut left = Left {
@@ -218,6 +224,20 @@ impl Driver<'_> {
             asker.withdraw(call);
         }
         too_late_is_no_failure(answered)
+    }
+
+    fn look_at_journal(&self) -> Result<(), Problem> {
+        let seen = self
+            .runtime
+            .reader()
+            .snapshot(Viewer::owner())
+            .session(self.session, None)?;
+        match &seen.scope.journal_failure {
+            Some(reason) => Err(Problem::failed(format!(
+                "the journal cannot be written: {reason}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     async fn cancel(&mut self) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 //! The command line of Glasswork.
 
 mod ask;
+mod charts;
 mod commands;
 mod compose;
 mod console;
@@ -8,6 +9,8 @@ mod demo;
 mod doctor;
 mod drive;
 mod escape;
+mod graph;
+mod outline;
 mod problem;
 mod replay;
 mod run;
@@ -47,6 +50,12 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Demo(arguments) => demo::demo(&arguments, console),
         Command::Run(arguments) => run::run(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
+        Command::Log(arguments) => graph::log(&arguments, console),
+        Command::Trace(arguments) => graph::trace(&arguments, console),
+        Command::Why(arguments) => graph::why(&arguments, console),
+        Command::Query(arguments) => graph::query(&arguments, console),
+        Command::Schema => graph::schema(console),
+        Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
         Command::Settings(json) => settings::settings(json, console),
         Command::Doctor(json) => doctor::doctor(json, console),

@@ -7,12 +7,13 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_engine::replay::{Difference, Replayed};
 use glasswork_session_state::Glasswork;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::commands::{DataFormat, Replay};
-use crate::compose::Place;
+use crate::compose::{self, Place};
 use crate::console::{Console, Layout};
-use crate::escape;
 use crate::problem::Problem;
+use crate::{escape, graph, outline};
 
 /// What a replay came to, as data.
 #[derive(Debug, Serialize)]
@@ -25,18 +26,30 @@ struct Document<'a> {
     differences: &'a [Difference],
     /// An invariant that the state breaks, for people.
     breach: Option<String>,
+    /// What the graph answers about the replayed state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Value>,
 }
 
 /// Decides every event of a record again, and compares.
 pub(crate) fn replay(arguments: &Replay, console: &Console) -> Result<ExitCode, Problem> {
-    let snapshot = Place::find()?.sessions()?.snapshot();
+    let sessions = Place::find()?.sessions()?;
+    let snapshot = sessions.snapshot();
     let path = Path::new(&arguments.record);
     let record = match path.is_file() {
         true => Record::File(path.to_owned()),
         false => Record::Session(snapshot.find(&arguments.record)?),
     };
     let replayed = snapshot.replay(&record, arguments.until)?;
-    let document = document(&replayed);
+    let mut document = document(&replayed);
+    if let Some(query) = &arguments.query {
+        let graph = sessions.graph_of(record, &replayed);
+        let (answer, errors) = compose::tasks()?.block_on(graph::ask(&graph, query, Value::Null))?;
+        if let Some(first) = errors.first() {
+            return Err(graph::told(first));
+        }
+        document.answer = answer.get("data").cloned();
+    }
     match arguments.format {
         DataFormat::Text => console.data(&text(&document, console))?,
         DataFormat::Json => console.json(&document, Layout::Document)?,
@@ -60,6 +73,7 @@ fn document(replayed: &Replayed<Glasswork>) -> Document<'_> {
         difference_count: replayed.difference_count,
         differences: &replayed.differences,
         breach: replayed.loaded.breach.as_ref().map(ToString::to_string),
+        answer: None,
     }
 }
 
@@ -85,6 +99,9 @@ fn text(document: &Document<'_>, console: &Console) -> String {
             paint.red("the state breaks an invariant:"),
             escape::line(breach)
         ));
+    }
+    if let Some(answer) = &document.answer {
+        text.push_str(&format!("{}\n", outline::of(answer, 0).trim_start_matches('\n')));
     }
     let commits = document.commits;
     text.push_str(&match document.difference_count {

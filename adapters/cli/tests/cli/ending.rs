@@ -11,7 +11,11 @@ fn check(house: &House, turns: &str, at: &str, signal: Signal, code: i32) {
     working.until(at);
     working.signal(signal);
     let result = working.until("result");
-    assert_eq!((result["state"].as_str(), result["exit_code"].as_i64()), (Some("cancelled"), Some(code.into())), "{result:#}");
+    assert_eq!(
+        (result["state"].as_str(), result["exit_code"].as_i64()),
+        (Some("cancelled"), Some(code.into())),
+        "{result:#}"
+    );
     let done = working.end();
     assert_eq!(done.code, code, "{turns}: {done:?}");
     assert!(done.err.contains("Ctrl-C once more"), "{}", done.err);
@@ -22,7 +26,10 @@ const STATES: [(&str, &str); 4] = [
     ("(say: [stall])", "request_prepared"),
     ("(say: [connected, stall])", "request_prepared"),
     (r#"(say: [text("I am about to"), stall])"#, "text"),
-    ("(first: [(say: [fail(class: rate_limit, retry_after_ms: 60000)])], say: [])", "backing_off"),
+    (
+        "(first: [(say: [fail(class: rate_limit, retry_after_ms: 60000)])], say: [])",
+        "backing_off",
+    ),
 ];
 
 #[test]
@@ -47,7 +54,9 @@ fn a_command_that_never_ends_is_ended_with_all_that_it_started() {
     let house = House::new();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let up = house.pipe(&format!("up{code}"));
-        let turns = format!(r#"(say: [call("bash", (command: "setsid sleep 10009 & echo $! > up{code}; sleep 10008"))])"#);
+        let turns = format!(
+            r#"(say: [call("bash", (command: "setsid sleep 10009 & echo $! > up{code}; sleep 10008"))])"#
+        );
         let model = house.script(&turns);
         let working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
         let child: i32 = hear(&up).trim().parse().unwrap();
@@ -57,7 +66,10 @@ fn a_command_that_never_ends_is_ended_with_all_that_it_started() {
         assert_eq!(working.until("result")["exit_code"], code);
         assert_eq!(working.end().code, code);
         let child = rustix::process::Pid::from_raw(child).unwrap();
-        assert!(rustix::process::test_kill_process(child).is_err(), "the child lives on");
+        assert!(
+            rustix::process::test_kill_process(child).is_err(),
+            "the child lives on"
+        );
     }
 }
 
@@ -80,7 +92,12 @@ fn the_second_interrupt_leaves_at_once_and_the_session_can_be_gone_on_with() {
     working.signal(Signal::INT);
     assert_eq!(working.end().code, 130);
     let again = house.run(["run", "go on", "--resume", "last"]);
-    assert_eq!((again.code, &*again.out), (0, "I was interrupted.\n"), "{}", again.err);
+    assert_eq!(
+        (again.code, &*again.out),
+        (0, "I was interrupted.\n"),
+        "{}",
+        again.err
+    );
 }
 
 #[test]
@@ -96,6 +113,12 @@ fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
     let again = house.run(["run", "again", "--resume", "last"]);
     assert_eq!((again.code, &*again.out), (0, "Here again.\n"), "{}", again.err);
     let shown = house.json(["sessions", "show", "last", "--json"]);
-    let call = shown["transcript"].as_array().unwrap().iter().find(|line| line["type"] == "call").unwrap().clone();
+    let call = shown["transcript"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["type"] == "call")
+        .unwrap()
+        .clone();
     assert_eq!(call["state"], "unknown_outcome", "{call:#}");
 }

@@ -36,7 +36,12 @@ impl House {
             fs::create_dir(home.path().join(folder)).unwrap();
         }
         let work = work.canonicalize().unwrap();
-        Self { home, work, variables: Vec::new(), replays: true }
+        Self {
+            home,
+            work,
+            variables: Vec::new(),
+            replays: true,
+        }
     }
 
     /// With a variable for every command.
@@ -72,7 +77,10 @@ impl House {
         let mut all = vec![
             ("PATH".to_owned(), std::env::var("PATH").unwrap()),
             ("HOME".to_owned(), home.join("home").display().to_string()),
-            ("GLASSWORK_HOME".to_owned(), home.join("glasswork").display().to_string()),
+            (
+                "GLASSWORK_HOME".to_owned(),
+                home.join("glasswork").display().to_string(),
+            ),
             ("TMPDIR".to_owned(), home.join("tmp").display().to_string()),
         ];
         all.extend(self.variables.clone());
@@ -81,7 +89,12 @@ impl House {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glasswork"));
-        command.args(arguments).current_dir(&self.work).env_clear().envs(self.environment()).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(&self.work)
+            .env_clear()
+            .envs(self.environment())
+            .stdin(Stdio::null());
         command
     }
 
@@ -102,7 +115,12 @@ impl House {
     }
 
     pub(crate) fn give(&self, mut command: Command, input: &str) -> Done {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // The child may have ended without reading.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         done(child.wait_with_output().unwrap())
@@ -168,7 +186,12 @@ impl Working {
     pub(crate) fn start(house: &House, model: &str, more: &[&str]) -> Self {
         let mut arguments = vec!["run", "go", "--model", model, "--output-format", "stream-json"];
         arguments.extend(more);
-        let mut child = house.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = house
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = lines(child.stdout.take().unwrap());
         Self { child, lines }
     }
@@ -176,7 +199,10 @@ impl Working {
     /// Waits for an update of this type.
     pub(crate) fn until(&self, kind: &str) -> Value {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no `{kind}` came"));
+            let line = self
+                .lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no `{kind}` came"));
             if line["type"] == kind {
                 return line;
             }

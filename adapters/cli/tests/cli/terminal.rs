@@ -12,11 +12,20 @@ struct Terminal {
 
 impl Terminal {
     fn open(house: &House, arguments: &[&str]) -> Self {
-        let terminal = Self { socket: house.home.path().join("tmux").display().to_string() };
+        let terminal = Self {
+            socket: house.home.path().join("tmux").display().to_string(),
+        };
         let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
-        let line = format!("trap : INT; '{}' {}; echo \"code=$?\"", env!("CARGO_BIN_EXE_glasswork"), quoted.join(" "));
+        let line = format!(
+            "trap : INT; '{}' {}; echo \"code=$?\"",
+            env!("CARGO_BIN_EXE_glasswork"),
+            quoted.join(" ")
+        );
         let mut tmux = terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
-        tmux.env_clear().envs(house.environment()).env("TERM", "xterm-256color").current_dir(&house.work);
+        tmux.env_clear()
+            .envs(house.environment())
+            .env("TERM", "xterm-256color")
+            .current_dir(&house.work);
         for (name, value) in house.environment() {
             tmux.args(["-e", &format!("{name}={value}")]);
         }
@@ -69,10 +78,18 @@ fn asked(house: &House) -> Terminal {
     let model = house.script(ASKS);
     let terminal = Terminal::open(house, &["run", "go", "--model", &model]);
     let screen = terminal.until("[y/n]");
-    for text in ["May this call of `bash` run?", "  | echo one >> log", "  | printf '\\033[8m' # hidden", "rule ask.change"] {
+    for text in [
+        "May this call of `bash` run?",
+        "  | echo one >> log",
+        "  | printf '\\033[8m' # hidden",
+        "rule ask.change",
+    ] {
         assert!(screen.contains(text), "{text} is not in {screen}");
     }
-    assert!(!house.work.join("log").exists(), "it was run before anybody said so");
+    assert!(
+        !house.work.join("log").exists(),
+        "it was run before anybody said so"
+    );
     terminal
 }
 
@@ -86,7 +103,10 @@ fn yes_lets_it_run() {
     terminal.press("y");
     terminal.press("Enter");
     let screen = terminal.until("code=");
-    assert!(screen.contains("On it went.") && screen.contains("code=0"), "{screen}");
+    assert!(
+        screen.contains("On it went.") && screen.contains("code=0"),
+        "{screen}"
+    );
     assert_eq!(std::fs::read_to_string(house.work.join("log")).unwrap(), "one\n");
 }
 
@@ -97,7 +117,10 @@ fn no_does_not() {
     terminal.press("n");
     terminal.press("Enter");
     let screen = terminal.until("code=");
-    assert!(screen.contains("On it went.") && screen.contains("a person said no") && screen.contains("code=0"), "{screen}");
+    assert!(
+        screen.contains("On it went.") && screen.contains("a person said no") && screen.contains("code=0"),
+        "{screen}"
+    );
     assert!(!house.work.join("log").exists());
 }
 
@@ -107,9 +130,15 @@ fn an_interrupt_is_an_answer_too() {
     let terminal = asked(&house);
     terminal.press("C-c");
     let screen = terminal.until("code=");
-    assert!(screen.contains("cancelled") && screen.contains("code=130"), "{screen}");
+    assert!(
+        screen.contains("cancelled") && screen.contains("code=130"),
+        "{screen}"
+    );
     assert!(!house.work.join("log").exists());
-    assert_eq!(house.json(["sessions", "show", "last", "--json"])["turn"], "cancelled");
+    assert_eq!(
+        house.json(["sessions", "show", "last", "--json"])["turn"],
+        "cancelled"
+    );
 }
 
 #[test]
