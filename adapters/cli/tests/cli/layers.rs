@@ -19,7 +19,8 @@ fn only_one_file_reaches_below_the_runtime() {
         "TraceSink",
         "Graph::new",
         // What was decided is read through projections, not taken apart.
-        "Fact",
+        "Fact::",
+        " Fact",
         "facts",
         "decide(",
         "evolve(",
