@@ -226,7 +226,7 @@ impl Driver<'_> {
         too_late_is_no_failure(answered)
     }
 
-    fn look_at_journal(&self) -> Result<(), Problem> {
+    fn look_at_journal(&mut self) -> Result<(), Problem> {
         let seen = self
             .runtime
             .reader()

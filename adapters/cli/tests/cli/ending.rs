@@ -1,8 +1,10 @@
 //! Signals, in every state of a turn: it ends in a named state, with its code, and can be gone on with.
 
+use std::process::{Command, Stdio};
+
 use rustix::process::Signal;
 
-use super::support::{House, Working, hear};
+use super::support::{House, Working, done, hear};
 
 /// Stops a turn in mode yolo at the update `at`.
 fn check(house: &House, turns: &str, at: &str, signal: Signal, code: i32) {
@@ -130,4 +132,38 @@ fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
     assert_eq!(call["state"], "unknown_outcome", "{call:#}");
     // Nobody was left to end the command.
     std::fs::write(go, "").unwrap();
+}
+
+#[test]
+fn a_full_disk_ends_the_turn_and_spares_what_was_written() {
+    let house = House::new();
+    // More than the limit that follows, streamed.
+    let model = house.script(&format!(r#"(say: [text("{}"), stall])"#, "word ".repeat(20_000)));
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 30; exec {} run go --model {model}",
+        env!("CARGO_BIN_EXE_glasswork")
+    );
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", &line])
+        .env_clear()
+        .envs(house.environment())
+        .current_dir(&house.work)
+        .stdin(Stdio::null());
+    let failed = done(shell.output().unwrap());
+    assert_eq!((failed.code, &*failed.out), (1, ""), "{failed:?}");
+    assert!(
+        failed.err.contains("error: the journal cannot be written") && failed.err.contains("limit"),
+        "{}",
+        failed.err
+    );
+    let again = house.run([
+        "run",
+        "again",
+        "--resume",
+        "last",
+        "--model",
+        &*house.script(r#"(say: [text("Room again.")])"#),
+    ]);
+    assert_eq!((again.code, &*again.out), (0, "Room again.\n"), "{}", again.err);
 }
