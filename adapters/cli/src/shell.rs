@@ -18,14 +18,33 @@ pub(crate) fn completions(shell: clap_complete::Shell, console: &Console) -> Res
 /// Prints the manual page.
 pub(crate) fn manual(console: &Console) -> Result<ExitCode, Problem> {
     use strum::VariantArray as _;
-    let mut text = Vec::new();
-    let page = clap_mangen::Man::new(CommandLine::command());
-    page.render(&mut text).map_err(Problem::failed)?;
-    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let mut program = CommandLine::command();
+    // Gives every command its whole name, `glasswork run`.
+    program.build();
+    let mut text = page(&program)?;
+    for command in program.get_subcommands() {
+        let whole = command.get_bin_name().unwrap_or_default().to_uppercase();
+        // A page of its own becomes a section of this one.
+        let body = page(command)?.replace(".SH ", ".SS ");
+        let body: String = body
+            .lines()
+            .skip_while(|line| !line.contains("SYNOPSIS"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        text.push_str(&format!(".SH \"{whole}\"\n{body}"));
+    }
     text.push_str(".SH \"EXIT STATUS\"\n");
     for code in ExitCode::VARIANTS {
         text.push_str(&format!(".TP\n{}\n{}\n", *code as u8, code.meaning()));
     }
     console.data(&text)?;
     Ok(ExitCode::Done)
+}
+
+fn page(command: &clap::Command) -> Result<String, Problem> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .render(&mut text)
+        .map_err(Problem::failed)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
