@@ -18,6 +18,7 @@ mod lease;
 mod lines;
 mod list;
 mod open;
+mod prune;
 mod read;
 mod trace;
 
@@ -27,6 +28,7 @@ pub use layout::Place;
 pub use lease::{Lease, Owner};
 pub use list::{Listed, Summary};
 pub use open::{Created, OpenedForWriting, TornTail};
+pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
 

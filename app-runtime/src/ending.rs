@@ -1,7 +1,11 @@
 //! How a turn ended, and what a program that waited for it exits with. One table.
 
 use glasswork_agent_core::{tool_call, turn};
+use glasswork_agent_session::store::StoreError;
 use glasswork_session_state::state::{Session, TurnFailure};
+
+use crate::reading::ReadError;
+use crate::runtime::OperationError;
 
 /// Exit codes of the program. Documented in `docs/exit-codes.md` and the man page, from this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
@@ -37,6 +41,51 @@ impl ExitCode {
             Self::Limit => "a budget or a limit was reached",
             Self::Interrupted => "interrupted (Ctrl-C); everything that was acknowledged is on the disk",
             Self::Terminated => "terminated (SIGTERM); everything that was acknowledged is on the disk",
+        }
+    }
+}
+
+/// As the number.
+impl serde::Serialize for ExitCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
+impl From<&StoreError> for ExitCode {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unknown { .. }
+            | StoreError::Ambiguous { .. }
+            | StoreError::NotAName(_)
+            | StoreError::NoSuchCommit { .. } => Self::Usage,
+            StoreError::Damaged { .. } | StoreError::NotAJournal { .. } | StoreError::Misnamed { .. } => Self::Damaged,
+            StoreError::Owned { .. } | StoreError::Exists(_) | StoreError::Io { .. } => Self::Failed,
+        }
+    }
+}
+
+impl From<&ReadError> for ExitCode {
+    fn from(error: &ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Unknown(_)
+            | ReadError::Future { .. }
+            | ReadError::NoDispatch(_)
+            | ReadError::NotASession(_) => Self::Usage,
+        }
+    }
+}
+
+impl From<&OperationError> for ExitCode {
+    fn from(error: &OperationError) -> Self {
+        match error {
+            OperationError::Store(error) => error.into(),
+            OperationError::Workspace { .. } => Self::Usage,
+            OperationError::Refused(_)
+            | OperationError::Mount(_)
+            | OperationError::Unmount(_)
+            | OperationError::Start(_) => Self::Failed,
         }
     }
 }

@@ -46,6 +46,8 @@ impl FileArchive {
     /// # Errors
     /// Where a thread cannot be started.
     pub fn writing(&self) -> io::Result<(FileVault, FileJournal, TraceFile)> {
+        // What cannot be removed now is tried again by the next process.
+        let _ = self.store.prune_hosts();
         let (journal, journals) = FileJournal::spawn()?;
         let (trace, traces) = TraceFile::spawn()?;
         Ok((FileVault { archive: self.clone(), journals, traces }, journal, trace))
@@ -96,7 +98,7 @@ impl Archive for FileArchive {
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
-        self.store.find(text)
+        self.store.find(Place::Sessions, text)
     }
 
     fn load(&self, session: ScopeId, until: Option<u64>) -> Result<Loaded<Glasswork>, StoreError> {

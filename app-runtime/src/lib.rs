@@ -5,11 +5,17 @@
 
 pub mod archive;
 pub mod charts;
+pub mod demo;
+pub mod doctor;
 pub mod ending;
+pub mod explain;
 pub mod files;
 pub mod homes;
 pub mod models;
+pub mod one_record;
+pub mod projection;
 pub mod reading;
+pub mod resuming;
 pub mod runtime;
 pub mod settings;
 mod system_prompt;

@@ -25,6 +25,63 @@ pub struct NoModel {
     ways: String,
 }
 
+/// A chosen model cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Nobody answers for this provider.
+    #[error("there is no provider `{name}`; there are: {known}, and `scripted`")]
+    UnknownProvider {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// There is no key for its provider.
+    #[error("there is no key for `{provider}`: set {variable}")]
+    NoKey {
+        /// The provider.
+        provider: &'static str,
+        /// Where its key is looked for.
+        variable: &'static str,
+    },
+}
+
+/// Whether a model can be asked, as far as that is known without asking.
+///
+/// # Errors
+/// [`Unusable`].
+pub fn check(model: &ModelId, providers: &[Provider]) -> Result<(), Unusable> {
+    if &*model.provider == SCRIPTED {
+        return Ok(());
+    }
+    match providers.iter().find(|provider| *provider.name == *model.provider) {
+        Some(provider) if provider.has_key => Ok(()),
+        Some(provider) => Err(Unusable::NoKey { provider: provider.name, variable: provider.key_variable }),
+        None => Err(Unusable::UnknownProvider {
+            name: model.provider.to_string(),
+            known: providers.iter().map(|known| format!("`{}`", known.name)).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// The provider of models that play scripts.
+pub const SCRIPTED: &str = "scripted";
+
+/// Chooses the model for a session that goes on: by flag, then as before, then as for a new one.
+///
+/// # Errors
+/// [`NoModel`] with the ways to get one.
+pub fn choose_again(
+    set: &Sourced<Option<ModelId>>,
+    before: &Sourced<Option<ModelId>>,
+    providers: &[Provider],
+) -> Result<Sourced<Option<ModelId>>, NoModel> {
+    if set.from.layer < Layer::Flag && before.value.is_some() {
+        return Ok(before.clone());
+    }
+    choose(set, providers)
+}
+
 /// Chooses the model for a session.
 ///
 /// # Errors

@@ -335,7 +335,13 @@ fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
                 });
             }
         }
-        turn::Fact::Moved { .. } | turn::Fact::Blamed(_) => {}
+        // The reason follows the end in the same commit.
+        turn::Fact::Blamed(why) => {
+            if let Some(Update::TurnEnded { failure, .. }) = updates.last_mut() {
+                *failure = Some(why.clone());
+            }
+        }
+        turn::Fact::Moved { .. } => {}
     }
 }
 

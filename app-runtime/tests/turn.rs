@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::State;
-use glasswork_agent_session::store::StoreError;
+use glasswork_agent_session::store::{HOSTS_KEPT, Place, Store, StoreError};
 use glasswork_app_runtime::archive::{Archive, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::watching::{Update, Watch};
-use glasswork_engine::{SystemClock, Timestamp};
+use glasswork_engine::{ScopeId, SystemClock, Timestamp};
+use glasswork_session_state::Glasswork;
 use glasswork_session_state::settings::Mode;
+use glasswork_session_state::state::Kind;
 use glasswork_testkit::house::{House, scripted};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,4 +176,19 @@ async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
     assert!(viewer.session(session, None).is_err() && viewer.host().is_none());
     assert_eq!(viewer.sessions().unwrap().len(), 1);
     house.close().await;
+}
+
+#[test]
+fn records_of_processes_that_have_ended_are_removed_but_the_newest() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::<Glasswork>::open(home.path()).unwrap();
+    let held = store.create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0)).unwrap();
+    for _ in 0..HOSTS_KEPT + 3 {
+        drop(store.create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0)).unwrap());
+    }
+    assert_eq!(store.prune_hosts().unwrap(), 3, "the one that is still written stays");
+    assert_eq!(store.prune_hosts().unwrap(), 0);
+    let left: Vec<_> = store.list().filter_map(|listed| listed.scope).collect();
+    assert_eq!(left.len(), HOSTS_KEPT + 1);
+    assert!(left.contains(&held.lease.scope()));
 }

@@ -74,6 +74,17 @@ pub enum DamageKind {
         /// The one that stands there.
         found: u64,
     },
+    /// An opening is missing, or stands twice.
+    #[error("opening {expected} should stand here, opening {found} does: lines are missing or out of order")]
+    EpochOutOfOrder {
+        /// The next epoch.
+        expected: u32,
+        /// The one that stands there.
+        found: u32,
+    },
+    /// The line is longer than any that is written.
+    #[error("the line is longer than {} bytes, which no line is", line::MAX_LINE)]
+    TooLong,
     /// The journal was written by a later version.
     #[error(
         "the journal was written by a later version (format {format}, schema {schema}); update to read it"
@@ -187,6 +198,10 @@ impl<D: Domain> Fold<D> {
                         format: line::FORMAT,
                         schema: opening.schema,
                     });
+                }
+                if opening.epoch != scope.epoch + 1 {
+                    let (expected, found) = (scope.epoch + 1, opening.epoch);
+                    return Err(DamageKind::EpochOutOfOrder { expected, found });
                 }
                 scope.epoch = opening.epoch;
             }

@@ -4,88 +4,40 @@
 //! inside and the outside lane in turn. So a cancel is never behind more than what one commit led to, and neither
 //! results nor prompts can starve each other.
 
+mod lanes;
+mod mounting;
+mod written;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, select};
+use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::commit::Commit;
 use crate::deadline::Deadlines;
-use crate::domain::{Class, Domain, Durability, Loss};
-use crate::effect::Slot;
+use crate::domain::{Domain, Durability, Loss};
 use crate::envelope::{Deadline, DispatchId, EffectKey, Origin, ScopeId, Timestamp};
-use crate::handle::{Accepted, Answer, Doors, Outside, Refusal};
-use crate::journal::{Appended, Journal, Line, Report};
+use crate::handle::{Answer, Doors, Outside, Refusal};
+use crate::journal::{Appended, Journal, Line};
 use crate::line::Chain;
-use crate::load::Loaded;
-use crate::log::lock;
 use crate::pipeline::effects::{Effects, Notes};
-use crate::pipeline::{self, Applied, Envelope, Stage, Stopped, Stopwatch, Terms, deadlines, panic_text};
+use crate::pipeline::{self, Applied, Envelope, Stage, Stopped, Stopwatch, Terms};
 use crate::reader::Shelf;
 use crate::root::{Root, Scope};
-use crate::trace::{DispatchTrace, EffectPhase, Outcome, SLOW, TraceRecord, TraceSink};
+use crate::trace::{DispatchTrace, EffectPhase, SLOW, TraceRecord, TraceSink};
 
-/// What reaches the writer from within. Never refused: what is in this lane is bounded by the effects that are open.
-pub(crate) enum Inside<D: Domain> {
-    /// An effect's progress waits in its slot.
-    Progress(Arc<Slot<D>>),
-    /// An effect's result.
-    Result {
-        scope: ScopeId,
-        envelope: Envelope<D>,
-        lost: bool,
-    },
-    /// A deadline was reached.
-    Dispatch { scope: ScopeId, envelope: Envelope<D> },
-    /// Mounts a scope.
-    Mount {
-        loaded: Loaded<D>,
-        done: oneshot::Sender<Result<(), MountError>>,
-    },
-    /// Unmounts a scope that is at rest.
-    Unmount {
-        scope: ScopeId,
-        done: oneshot::Sender<Result<(), UnmountError>>,
-    },
-    /// Ends the writer, once all that was accepted is in the journal.
-    Stop,
-}
-
-/// Why a scope could not be mounted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MountError {
-    /// It is mounted already.
-    #[error("{0} is mounted already")]
-    Mounted(ScopeId),
-    /// The domain's recovery panicked. A defect; the scope can be read without being mounted.
-    #[error("{0} cannot be mounted, because its recovery failed: {1}; please report this")]
-    Failed(ScopeId, String),
-    /// The engine has stopped.
-    #[error("the runtime has stopped")]
-    Stopped,
-}
-
-/// Why a scope could not be unmounted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnmountError {
-    /// It is not mounted.
-    #[error("{0} is not open here")]
-    NotMounted(ScopeId),
-    /// It has open effects, or lines that are not on the disk yet.
-    #[error("{0} is not at rest: {1} effects are open")]
-    Busy(ScopeId, usize),
-    /// The engine has stopped.
-    #[error("the runtime has stopped")]
-    Stopped,
-}
+use lanes::Work;
+pub(crate) use lanes::{Inside, Lanes};
+pub use mounting::{MountError, UnmountError};
 
 /// How long a chain of consequences may become before it is cut: a domain that needs more loops.
 const MAX_CONSEQUENCES: u32 = 64;
 /// Dropped states are handed to the disposer in heaps of this size.
 const DISPOSE_AT: usize = 64;
+/// What one kept state costs beside what its commit brought: the nodes that were copied on the way to it.
+const STATE_WEIGHT: usize = 2_048;
 
 struct Mount<D: Domain> {
     decided: Arc<Scope<D>>,
@@ -133,16 +85,6 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) own: Own<D>,
 }
 
-/// The lanes, at the writer's end.
-pub(crate) struct Lanes<D: Domain> {
-    /// Keeps the lane of reports open for a journal that never reports, and so drops its end.
-    pub(crate) _reporter: Sender<Report>,
-    pub(crate) reports: Receiver<Report>,
-    pub(crate) urgent: Receiver<Outside<D>>,
-    pub(crate) inside: Receiver<Inside<D>>,
-    pub(crate) outside: Receiver<Outside<D>>,
-}
-
 /// What nobody but the writer's thread ever touches.
 pub(crate) struct Own<D: Domain> {
     mounts: BTreeMap<ScopeId, Mount<D>>,
@@ -168,13 +110,6 @@ impl<D: Domain> Own<D> {
             garbage: Vec::new(),
         }
     }
-}
-
-enum Work<D: Domain> {
-    Inside(Inside<D>),
-    Outside(Outside<D>),
-    Report(Report),
-    Nothing,
 }
 
 impl<D: Domain> Writer<D> {
@@ -214,63 +149,6 @@ impl<D: Domain> Writer<D> {
     /// Whether all that was accepted is in the journal, as safely as somebody waits for it to be.
     fn is_settled(&self) -> bool {
         self.own.in_flight == 0 && self.own.mounts.values().all(|mount| mount.unsynced.is_empty())
-    }
-
-    /// Takes from inside and outside in turn, unless the journal is too far behind: then progress merges in its
-    /// slots and askers wait at the door, which is what bounds the memory of a slow disk.
-    fn take(&mut self) -> Work<D> {
-        if self.congested() {
-            return Work::Nothing;
-        }
-        self.own.inside_turn = !self.own.inside_turn;
-        let Lanes { inside, outside, .. } = &self.lanes;
-        let inside = || inside.try_recv().ok().map(Work::Inside);
-        let outside = || outside.try_recv().ok().map(Work::Outside);
-        let work = if self.own.inside_turn {
-            inside().or_else(outside)
-        } else {
-            outside().or_else(inside)
-        };
-        work.unwrap_or(Work::Nothing)
-    }
-
-    fn congested(&self) -> bool {
-        self.own.in_flight > self.journal_bytes
-    }
-
-    fn wait(&mut self) -> Work<D> {
-        self.dispose();
-        let Lanes {
-            reports,
-            urgent,
-            inside,
-            outside,
-            ..
-        } = &self.lanes;
-        if self.congested() || self.own.stopping {
-            return select! {
-                recv(reports) -> report => report.map_or(Work::Nothing, Work::Report),
-                recv(urgent) -> request => request.map_or(Work::Nothing, Work::Outside),
-            };
-        }
-        select! {
-            recv(reports) -> report => report.map_or(Work::Nothing, Work::Report),
-            recv(urgent) -> request => request.map_or(Work::Nothing, Work::Outside),
-            recv(inside) -> inside => inside.map_or(Work::Nothing, Work::Inside),
-            recv(outside) -> request => request.map_or(Work::Nothing, Work::Outside),
-        }
-    }
-
-    /// A burst lasts until half the places are free again.
-    fn tell_overload(&mut self) {
-        let outside = &self.lanes.outside;
-        if outside.len() * 2 > outside.capacity().unwrap_or(usize::MAX) {
-            return;
-        }
-        if let Some((scope, refused)) = self.doors.overload.take() {
-            let at = self.clock.wall();
-            self.trace(TraceRecord::Overload { scope, refused, at });
-        }
     }
 
     fn trace(&mut self, record: TraceRecord) {
@@ -553,268 +431,8 @@ impl<D: Domain> Writer<D> {
         }
     }
 
-    fn report(&mut self, report: Report) {
-        match report {
-            Report::Written { scope, through } => self.written(scope, through),
-            Report::Synced { scope, through } => {
-                self.written(scope, through);
-                self.synced(scope, through);
-            }
-            Report::Failed { scope, reason } => self.failed(scope, &reason),
-        }
-    }
-
-    /// The journal has all lines of a scope up to `through`: readers may see them, and effects of class *again* run.
-    fn written(&mut self, id: ScopeId, through: u64) {
-        let Some(mount) = self.own.mounts.get_mut(&id) else {
-            return;
-        };
-        let count = mount
-            .unwritten
-            .iter()
-            .take_while(|pending| pending.commit.id.seq <= through)
-            .count();
-        if count == 0 {
-            return;
-        }
-        let mut ready: Vec<Pending<D>> = mount.unwritten.drain(..count).collect();
-        let Some(last) = ready.last_mut() else { return };
-        let newest = Arc::clone(&last.scope);
-        let deadlines = std::mem::take(&mut last.terms.deadlines);
-        let before = std::mem::replace(&mut mount.deadlines, deadlines);
-        self.deadlines.replace(id, &before, &mount.deadlines);
-
-        self.own.root.put(newest);
-        let root = Arc::new(self.own.root.clone());
-        let shelf = Arc::clone(&self.shelf);
-        let commits = ready.iter().map(|pending| &pending.commit);
-        shelf.feed.publish(commits, || {
-            let mut ring = lock(&shelf.ring);
-            for pending in &ready {
-                shelf.log.commit(Arc::clone(&pending.commit));
-                if !pending.terms.delta {
-                    let weight = pending.bytes + STATE_WEIGHT;
-                    let state = Arc::clone(&pending.scope);
-                    let garbage = &mut self.own.garbage;
-                    ring.push(id, pending.commit.id.seq, weight, state, |old| garbage.push(old));
-                }
-            }
-            shelf.root.store(root);
-        });
-        if self.own.garbage.len() >= DISPOSE_AT {
-            self.dispose();
-        }
-        for pending in ready {
-            self.release(pending);
-        }
-    }
-
-    /// Stage *effects* for one commit whose line is written.
-    fn release(&mut self, mut pending: Pending<D>) {
-        self.own.in_flight = self.own.in_flight.saturating_sub(pending.bytes);
-        let begun = self.nanos();
-        let mut notes = Notes {
-            log: &self.shelf.log,
-            sink: &mut *self.sink,
-            clock: &*self.clock,
-        };
-        let commit = Arc::clone(&pending.commit);
-        self.own.effects.demand(&commit, &mut notes);
-        // Work that would be abandoned at once is not begun: recovery finds it open.
-        if !self.own.stopping {
-            self.own.effects.release(
-                &commit,
-                &pending.scope,
-                &pending.terms.classes,
-                Class::Again,
-                &mut notes,
-            );
-        }
-        let durability = pending.terms.acknowledged;
-        if durability == Durability::Written {
-            acknowledge(&mut pending);
-        }
-        let mut stages = pending.stages;
-        if let Some(slot) = stages.get_mut(Stage::Effects as usize) {
-            *slot = self.nanos().saturating_sub(begun);
-        }
-        let busy: u64 = stages.iter().sum();
-        self.trace(TraceRecord::Dispatch(Box::new(DispatchTrace {
-            id: commit.id,
-            event: D::event_name(&commit.event).into(),
-            origin: commit.origin.clone(),
-            cause: commit.cause,
-            received: commit.at,
-            stages,
-            journal: begun.saturating_sub(pending.sealed),
-            outcome: Outcome::Committed,
-            facts: u32::try_from(commit.facts.len()).unwrap_or(u32::MAX),
-            effects: u32::try_from(commit.effects.len()).unwrap_or(u32::MAX),
-            slow: busy > SLOW,
-        })));
-        let waits = durability == Durability::Synced || pending.terms.holds_once();
-        if waits && let Some(mount) = self.own.mounts.get_mut(&commit.id.scope) {
-            mount.unsynced.push_back(pending);
-        }
-    }
-
     fn nanos(&self) -> u64 {
         self.clock.awake().as_nanos() as u64
-    }
-
-    /// All lines of a scope up to `through` are on the disk: effects of class *once* run.
-    fn synced(&mut self, id: ScopeId, through: u64) {
-        let Some(mount) = self.own.mounts.get_mut(&id) else {
-            return;
-        };
-        let count = mount
-            .unsynced
-            .iter()
-            .take_while(|pending| pending.commit.id.seq <= through)
-            .count();
-        let ready: Vec<Pending<D>> = mount.unsynced.drain(..count).collect();
-        for mut pending in ready {
-            let mut notes = Notes {
-                log: &self.shelf.log,
-                sink: &mut *self.sink,
-                clock: &*self.clock,
-            };
-            if !self.own.stopping {
-                self.own.effects.release(
-                    &pending.commit,
-                    &pending.scope,
-                    &pending.terms.classes,
-                    Class::Once,
-                    &mut notes,
-                );
-            }
-            acknowledge(&mut pending);
-        }
-    }
-
-    /// A scope's journal failed: what was not written never happened, what was stays readable.
-    fn failed(&mut self, id: ScopeId, reason: &Arc<str>) {
-        let Some(mount) = self.own.mounts.get_mut(&id) else {
-            return;
-        };
-        if mount.decided.journal_failure.is_some() {
-            return;
-        }
-        let Some(published) = self.own.root.scope(id) else {
-            return;
-        };
-        let mut scope = Scope::clone(published);
-        scope.journal_failure = Some(Arc::clone(reason));
-        let scope = Arc::new(scope);
-        let seq = scope.seq + 1;
-        mount.decided = Arc::clone(&scope);
-        if let Some(first) = mount.unwritten.front() {
-            mount.refusals = first.refusals;
-        }
-        let lost: Vec<_> = mount
-            .unwritten
-            .drain(..)
-            .chain(mount.unsynced.drain(..))
-            .collect();
-        self.own.next.retain(|next| next.scope != id);
-        for mut pending in lost {
-            self.own.effects.forget(&pending.commit);
-            if pending.commit.id.seq >= seq {
-                self.own.in_flight = self.own.in_flight.saturating_sub(pending.bytes);
-            }
-            if let Some((answer, _)) = pending.answer.take() {
-                let reason = Arc::clone(reason);
-                let _ = answer.send(Err(Refusal::JournalUnavailable { id: None, reason }));
-            }
-        }
-        self.own.root.put(scope);
-        let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish([], || self.shelf.root.store(root));
-        let at = self.clock.wall();
-        self.trace(TraceRecord::JournalFailed {
-            scope: id,
-            seq,
-            reason: reason.to_string(),
-            at,
-        });
-    }
-
-    fn mount(&mut self, loaded: Loaded<D>) -> Result<(), MountError> {
-        let Loaded { scope, chain, .. } = loaded;
-        let id = scope.id;
-        if self.own.mounts.contains_key(&id) {
-            return Err(MountError::Mounted(id));
-        }
-        let (deadlines, recoveries) = catch_unwind(AssertUnwindSafe(|| {
-            let open: Vec<_> = scope.open.iter().map(|(key, effect)| (*key, &**effect)).collect();
-            (deadlines::<D>(&scope.state), D::recover(&scope.state, &open))
-        }))
-        .map_err(|payload| MountError::Failed(id, panic_text(&*payload)))?;
-        self.deadlines.replace(id, &[], &deadlines);
-        for recovery in recoveries {
-            let envelope = Envelope {
-                cause: Some(DispatchId::commit(id, recovery.cause)),
-                ..Envelope::new(Origin::Recovery, recovery.event)
-            };
-            self.own.next.push_back(Next {
-                scope: id,
-                envelope,
-                depth: 0,
-                last_word: false,
-            });
-        }
-        let mount = Mount {
-            decided: Arc::clone(&scope),
-            chain,
-            refusals: 0,
-            unwritten: VecDeque::new(),
-            unsynced: VecDeque::new(),
-            deadlines,
-        };
-        self.own.mounts.insert(id, mount);
-        let (epoch, seq, at) = (scope.epoch, scope.seq, self.clock.wall());
-        lock(&self.shelf.ring).push(id, seq, STATE_WEIGHT, Arc::clone(&scope), drop);
-        self.own.root.put(scope);
-        let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish([], || self.shelf.root.store(root));
-        self.trace(TraceRecord::Mounted {
-            scope: id,
-            epoch,
-            seq,
-            digest: chain.to_string(),
-            at,
-        });
-        Ok(())
-    }
-
-    fn unmount(&mut self, id: ScopeId) -> Result<(), UnmountError> {
-        let mount = self.own.mounts.get(&id).ok_or(UnmountError::NotMounted(id))?;
-        let at_rest = mount.unwritten.is_empty()
-            && mount.unsynced.is_empty()
-            && (mount.decided.open.is_empty() || mount.decided.journal_failure.is_some())
-            && self.own.next.iter().all(|next| next.scope != id);
-        if !at_rest {
-            return Err(UnmountError::Busy(id, mount.decided.open.len()));
-        }
-        let Some(mount) = self.own.mounts.remove(&id) else {
-            return Err(UnmountError::NotMounted(id));
-        };
-        self.deadlines.replace(id, &mount.deadlines, &[]);
-        self.own.effects.running.retain(|(scope, _), _| *scope != id);
-        self.own.root.remove(id);
-        let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.end(id, || self.shelf.root.store(root));
-        self.shelf.log.forget(id);
-        self.own.garbage.extend(lock(&self.shelf.ring).remove(id));
-        self.own.garbage.push(Arc::clone(&mount.decided));
-        self.journal.unmounted(id);
-        let at = self.clock.wall();
-        self.trace(TraceRecord::Unmounted {
-            scope: id,
-            seq: mount.decided.seq,
-            at,
-        });
-        Ok(())
     }
 
     /// Drops old states elsewhere: freeing one can take long.
@@ -836,22 +454,10 @@ impl<D: Domain> Drop for Writer<D> {
     }
 }
 
-/// What one kept state costs beside what its commit brought: the nodes that were copied on the way to it.
-const STATE_WEIGHT: usize = 2_048;
-
 struct Note {
     event: &'static str,
     origin: Origin,
     cause: Option<DispatchId>,
     settles: Option<EffectKey>,
     received: Timestamp,
-}
-
-fn acknowledge<D: Domain>(pending: &mut Pending<D>) {
-    if let Some((answer, reply)) = pending.answer.take() {
-        let _ = answer.send(Ok(Accepted {
-            id: pending.commit.id,
-            reply,
-        }));
-    }
 }

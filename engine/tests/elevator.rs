@@ -99,6 +99,8 @@ pub(crate) enum Drill {
     Breach,
     /// A chain of so many consequences.
     Chain(u16),
+    /// Two consequences, the first of them a chain of two.
+    Fork,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -217,6 +219,9 @@ impl<const RULES: u8> Domain for Elevator<RULES> {
                 let mut decision = Decision::of(vec![Fact::Drill(*drill)], None);
                 if let Drill::Chain(more @ 1..) = drill {
                     decision.consequences = vec![Event::Drill(Drill::Chain(more - 1))];
+                }
+                if *drill == Drill::Fork {
+                    decision.consequences = [Drill::Chain(2), Drill::Chain(0)].map(Event::Drill).into();
                 }
                 Ok(decision)
             }

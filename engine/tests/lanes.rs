@@ -11,6 +11,14 @@ use crate::elevator::car::Event::*;
 use crate::elevator::{Drill, Event};
 use crate::{Building, chime};
 
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 fn crowded() -> Building {
     let limits = Limits {
         outside: 64,
@@ -35,6 +43,8 @@ fn a_cancel_commits_within_ten_dispatches_while_a_thousand_effects_finish_and_th
     b.fixture.brake.standing();
     let halted = AtomicBool::new(false);
     let halt = thread::scope(|scope| {
+        // However this ends, the crowd goes home.
+        let _done = OnDrop(&halted);
         while call().is_ok() {}
         scope.spawn(|| {
             while !halted.load(Ordering::Acquire) {
@@ -46,9 +56,7 @@ fn a_cancel_commits_within_ten_dispatches_while_a_thousand_effects_finish_and_th
         }
         let ticket = user.submit(b.car, Event::Car(Halted)).unwrap();
         b.fixture.brake.release();
-        let accepted = ticket.answer_blocking();
-        halted.store(true, Ordering::Release);
-        accepted.unwrap()
+        ticket.answer_blocking().unwrap()
     });
     let waited = halt.id.seq - following.base.seq;
     assert!(waited <= 10, "the cancel was behind {waited} dispatches");
@@ -113,6 +121,35 @@ fn nothing_comes_between_a_commit_and_its_consequences() {
     }
     assert_eq!(chains, 8 + 10 * 3);
     b.finish(drive, Arrived { floor: 1 });
+}
+
+#[test]
+fn consequences_come_in_their_order_each_followed_by_its_own() {
+    let b = Building::new();
+    let fork = b.fixture.accept(b.car, Event::Drill(Drill::Fork)).id.seq;
+    b.fixture.fence();
+    let commits = b.fixture.reader.commits(b.car);
+    let after: Vec<_> = commits
+        .iter()
+        .filter(|commit| commit.id.seq > fork)
+        .map(|commit| {
+            (
+                commit.cause.unwrap().seq - fork,
+                commit.consequence,
+                &commit.event,
+            )
+        })
+        .collect();
+    let chain = |more| Event::Drill(Drill::Chain(more));
+    assert_eq!(
+        after,
+        [
+            (0, Some(0), &chain(2)),
+            (1, Some(0), &chain(1)),
+            (2, Some(0), &chain(0)),
+            (0, Some(1), &chain(0)),
+        ]
+    );
 }
 
 #[test]

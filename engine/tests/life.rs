@@ -70,16 +70,24 @@ fn stopping_writes_all_that_was_accepted_and_tells_everybody() {
     b.fixture.journal.hold_syncs();
     let user = &b.fixture.user;
     let mut tickets = vec![user.submit(b.car, Event::Car(Called { floor: 4 })).unwrap()];
-    tickets.extend((0..20).map(|_| user.submit(b.ledger, booked(1)).unwrap()));
+    tickets.extend((0..20).map(|_| user.submit(b.ledger, booked(0)).unwrap()));
     thread::scope(|scope| {
         let stopping = scope.spawn(|| b.fixture.engine.stop());
         // New requests are refused as soon as the writer knows; those before it are answered.
-        while let Ok(ticket) = user.submit(b.ledger, booked(1)) {
-            tickets.push(ticket);
+        loop {
+            match user.submit(b.ledger, booked(0)) {
+                Ok(ticket) => tickets.push(ticket),
+                Err(Refusal::Stopped) => break,
+                Err(refusal) => assert_eq!(refusal, Refusal::Overloaded),
+            }
             thread::yield_now();
         }
         assert!(!stopping.is_finished());
         b.fixture.journal.open();
+        // Written is not enough where somebody was promised the disk.
+        b.fixture.reach(b.ledger, 20);
+        (0..1_000).for_each(|_| thread::yield_now());
+        assert!(!stopping.is_finished());
         b.fixture.journal.release_syncs();
         stopping.join().unwrap();
     });

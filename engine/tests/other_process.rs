@@ -104,6 +104,17 @@ fn a_journal_of_another_process_loads_replays_and_tells_what_changed() {
         found: 4,
     };
     assert_eq!((damage.line, damage.kind), (4, kind));
+    // A sound line of another journal, with the number that belongs here.
+    let other = Building::new();
+    other.does(Called { floor: 0 });
+    other.does(Called { floor: 3 });
+    other.does(Held);
+    let foreign = other.fixture.journal.bytes(other.car);
+    let foreign = foreign.split_inclusive(|byte| *byte == b'\n').nth(4).unwrap();
+    let mut mixed = lines.clone();
+    mixed[4] = foreign;
+    assert_eq!(load::<Elevator>(&mixed.concat()).unwrap_err(), broken);
+
     let damage = load::<Elevator>(&journal[..journal.len() - 1]).unwrap_err();
     assert_eq!((damage.line, damage.kind), (7, DamageKind::TornTail));
 }

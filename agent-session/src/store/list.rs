@@ -88,12 +88,15 @@ impl<D: Domain> Store<D> {
         })
     }
 
-    /// The scope whose id is `text`, or begins so; hyphens and case do not matter.
+    /// The scope in one part of the store whose id is `text`, or begins so; hyphens and case do not matter.
+    ///
+    /// Only in one part: a process mints an id for itself and one for its session in the same millisecond, and the
+    /// two begin alike.
     ///
     /// # Errors
     /// [`StoreError::Unknown`], [`StoreError::Ambiguous`], [`StoreError::NotAName`], or that of a folder which
     /// cannot be read where nothing was found in the others.
-    pub fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
+    pub fn find(&self, place: Place, text: &str) -> Result<ScopeId, StoreError> {
         let wanted = text.trim().replace('-', "").to_ascii_lowercase();
         if wanted.is_empty() || wanted.len() > 32 || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(StoreError::NotAName(NameError {
@@ -102,8 +105,11 @@ impl<D: Domain> Store<D> {
             }));
         }
         let mut candidates = Vec::new();
-        let problem = self.each_scope(&mut |scope, _| {
-            if scope.to_string().replace('-', "").starts_with(&wanted) && !candidates.contains(&scope) {
+        let problem = self.each_scope(&mut |found, scope, _| {
+            if found == place
+                && scope.to_string().replace('-', "").starts_with(&wanted)
+                && !candidates.contains(&scope)
+            {
                 candidates.push(scope);
             }
             match candidates.len() {
@@ -127,7 +133,7 @@ impl<D: Domain> Store<D> {
     /// Where the journal of a scope lies.
     pub(super) fn path(&self, scope: ScopeId) -> Result<PathBuf, StoreError> {
         let mut path = None;
-        let problem = self.each_scope(&mut |found, at| {
+        let problem = self.each_scope(&mut |_, found, at| {
             if found == scope {
                 path = Some(at.to_owned());
                 return ControlFlow::Break(());
@@ -142,14 +148,15 @@ impl<D: Domain> Store<D> {
     }
 
     /// Calls `visit` for each name of a journal; returns the first folder that could not be read.
-    fn each_scope(&self, visit: &mut dyn FnMut(ScopeId, &Path) -> ControlFlow<()>) -> Option<StoreError> {
+    fn each_scope(&self, visit: &mut dyn FnMut(Place, ScopeId, &Path) -> ControlFlow<()>) -> Option<StoreError> {
         let mut unread = None;
         self.walk(&mut |found| match found {
             Found {
+                place,
                 scope: Some(scope),
                 path,
                 ..
-            } => visit(scope, &path),
+            } => visit(place, scope, &path),
             Found { problem, .. } => {
                 unread = unread.take().or(problem);
                 ControlFlow::Continue(())

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
-use glasswork_engine::line::{self, Body, Chain, Header, LineError, MAX_LINE};
+use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
 use glasswork_engine::{Commit, Domain, ScopeId};
@@ -333,14 +333,11 @@ fn whole(piece: Piece<'_>, place: LinePlace) -> Result<Whole<'_>, Damage> {
             kind: DamageKind::TornTail,
         }),
         Piece::Unfinished(rest) => Ok(Whole::Unfinished(rest)),
-        Piece::TooLong => {
-            let text = format!("it is longer than the {MAX_LINE} bytes that a line may have");
-            Err(Damage {
-                line,
-                offset,
-                kind: DamageKind::Line(LineError::Unreadable(text)),
-            })
-        }
+        Piece::TooLong => Err(Damage {
+            line,
+            offset,
+            kind: DamageKind::TooLong,
+        }),
         Piece::End if line == 1 => Err(empty()),
         Piece::End => Ok(Whole::End),
     }

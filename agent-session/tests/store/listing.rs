@@ -105,20 +105,20 @@ fn an_id_or_its_beginning_names_a_scope() {
     home.journal(ScopeId::from_u128(0xabce_0000 << 96 | 2), []);
     let first = ScopeId::from_u128(0xabcd_0000 << 96 | 1);
     for text in ["abcd", "ABCD0", "abcd0000-00", " abcd ", &first.to_string()] {
-        assert_eq!(home.store.find(text).unwrap(), first, "{text:?}");
+        assert_eq!(home.store.find(Place::Sessions, text).unwrap(), first, "{text:?}");
     }
-    let unknown = home.store.find("abcf").unwrap_err();
+    let unknown = home.store.find(Place::Sessions, "abcf").unwrap_err();
     assert_eq!(
         unknown.to_string(),
         "nothing here is called `abcf`; list what there is, and give the beginning of an id"
     );
-    match home.store.find("abc").unwrap_err() {
+    match home.store.find(Place::Sessions, "abc").unwrap_err() {
         StoreError::Ambiguous { candidates, .. } => assert_eq!(candidates.len(), 2),
         other => panic!("{other}"),
     }
     for text in ["", "yesterday", "abcd/1", &"a".repeat(33)] {
         assert!(
-            matches!(home.store.find(text).unwrap_err(), StoreError::NotAName(_)),
+            matches!(home.store.find(Place::Sessions, text).unwrap_err(), StoreError::NotAName(_)),
             "{text:?}"
         );
     }

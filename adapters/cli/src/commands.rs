@@ -1,0 +1,257 @@
+//! The table of commands: parsing, help, completions and the manual page all come from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A coding agent that you can see through.
+#[derive(Debug, Parser)]
+#[command(
+    name = "glasswork",
+    version,
+    about = "A coding agent that you can see through",
+    long_about = "A coding agent that you can see through: every change of its state goes through one gate, on record, \
+                  and can be asked about and replayed.\n\nBegin with `glasswork demo`: it needs no key and no network.",
+    after_long_help = HELP_END,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const HELP_END: &str = "\
+Models: set ANTHROPIC_API_KEY or OPENAI_API_KEY (and, for other servers that speak the same, ANTHROPIC_BASE_URL or
+OPENAI_BASE_URL), or play a script with `--model scripted/FILE.ron`.
+
+SESSION is an id, the beginning of one, or `last`.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 damaged data, 4 denied, 5 budget or limit, 130 interrupted, 143 terminated.
+
+Sessions and settings lie in the directories of the XDG specification; GLASSWORK_HOME puts them all into one.";
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch an agent find and fix a bug, and replay what it did
+    ///
+    /// In a scratch directory with a failing test, a scripted model (no key, no network) finds the bug and fixes it
+    /// with real tools. Then the session is replayed and the states are compared.
+    Demo(Demo),
+    /// Give the agent something to do in this directory
+    ///
+    /// The answer goes to standard output, progress to standard error. Where standard input and standard error are a
+    /// terminal, you are asked before anything that the mode does not allow by itself; elsewhere it is denied, and
+    /// the exit code is 4.
+    Run(Run),
+    /// What sessions there are, and what was said in them
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// What happened in a session, dispatch by dispatch
+    Log(Log),
+    /// One dispatch in full: cause, stages, facts, effects, and what it changed
+    Trace(Trace),
+    /// Why something is as it is: who decided, by which rule, and the chain of causes
+    Why(Why),
+    /// Ask the graph (GraphQL); `glasswork schema` says what there is
+    Query(Query),
+    /// Print the schema of the graph
+    Schema,
+    /// The charts that govern sessions, turns and tool calls
+    Charts(Charts),
+    /// Decide every event of a session again, and compare
+    ///
+    /// Touches no network, no tool and no file. Exit code 0: every decision is the same; 1: some differ, each is
+    /// named; 3: the journal is damaged.
+    Replay(Replay),
+    /// Every setting: its value, where it comes from, and what it overrode
+    Settings(Json),
+    /// Look whether everything is in place
+    Doctor(Json),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (`glasswork man | man -l -`)
+    Man,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Let another model try, as `provider/id` or `scripted/FILE.ron`
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// What to do; read from standard input where it is `-`, or missing and standard input is no terminal
+    pub prompt: Option<String>,
+    /// Work in this directory
+    #[arg(short = 'C', long = "directory", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// The model to ask, as `provider/id`
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How much may be done without asking
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub permission_mode: Option<PermissionMode>,
+    /// What goes to standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    pub output_format: OutputFormat,
+    /// Most requests to the model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_steps: Option<u32>,
+    /// Go on with the last session of this directory
+    #[arg(long = "continue", conflicts_with = "resume")]
+    pub go_on: bool,
+    /// Go on with this session, in its directory
+    #[arg(long, value_name = "SESSION", conflicts_with = "directory")]
+    pub resume: Option<String>,
+}
+
+/// How much may be done without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionMode {
+    /// Look, change nothing
+    Plan,
+    /// Ask before anything is changed or run
+    Ask,
+    /// Change files in the workspace, ask before commands
+    AcceptEdits,
+    /// Like accept-edits, as long as there is no sandbox
+    Auto,
+    /// Never ask
+    Yolo,
+}
+
+/// What goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// The answer
+    Text,
+    /// One JSON document, at the end
+    Json,
+    /// A line of JSON for everything that happens
+    StreamJson,
+}
+
+/// What there is to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// All sessions, newest first
+    List(Json),
+    /// What was said and done in a session
+    Show {
+        /// The session
+        session: String,
+        /// As it was after this commit
+        #[arg(long, value_name = "N")]
+        at: Option<u64>,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The session
+    pub session: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// The dispatch: `SESSION/412`, or `SESSION/412!1` for a refusal
+    pub dispatch: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A tool call or an entry (`SESSION/412.0`), a dispatch (`SESSION/412`), or a message of a request
+    /// (`SESSION/r3/0`)
+    pub id: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `query`.
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The query; read from standard input where it is `-`
+    #[arg(value_name = "GRAPHQL")]
+    pub query: String,
+    /// The values of its variables, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub variables: Option<String>,
+}
+
+/// Arguments of `charts`.
+#[derive(Debug, Args)]
+pub(crate) struct Charts {
+    /// Only this one
+    pub name: Option<String>,
+    /// How they are printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ChartFormat::Text)]
+    pub format: ChartFormat,
+}
+
+/// How charts are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChartFormat {
+    /// States and rows
+    Text,
+    /// A state diagram
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The session, or the file of a journal
+    #[arg(value_name = "SESSION|FILE")]
+    pub record: String,
+    /// Stop after this commit
+    #[arg(long, value_name = "N")]
+    pub until: Option<u64>,
+    /// Ask the graph about the replayed state (`session(id: "last")` is this one)
+    #[arg(long, value_name = "GRAPHQL")]
+    pub query: Option<String>,
+    /// What is printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DataFormat::Text)]
+    pub format: DataFormat,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DataFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For people, with every value
+    Ron,
+}
+
+/// Whether data is printed for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(crate) struct Json {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

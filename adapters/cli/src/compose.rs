@@ -1,0 +1,269 @@
+//! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
+use glasswork_agent_session::store::StoreError;
+use glasswork_ai::http::{self, SecretString};
+use glasswork_ai::model::ModelId;
+use glasswork_ai::port::{ModelPort, Models, Scripts};
+use glasswork_ai::scripted::Script;
+use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::demo;
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::files::FileArchive;
+use glasswork_app_runtime::homes::{Environment, Homes};
+use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::one_record::OneRecord;
+use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
+use glasswork_app_runtime::runtime::{Ports, Runtime};
+use glasswork_engine::replay::Replayed;
+use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_query::Graph;
+use glasswork_session_state::Glasswork;
+use glasswork_session_state::host::Credential;
+
+use crate::problem::Problem;
+
+/// Where this process is: its environment and its directories.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The environment.
+    pub environment: Environment,
+    /// The directories.
+    pub homes: Homes,
+}
+
+impl Place {
+    /// The place of this process.
+    ///
+    /// # Errors
+    /// Where there is no home.
+    pub(crate) fn find() -> Result<Self, Problem> {
+        let environment = Environment::of_process();
+        let homes = Homes::find(&environment)?;
+        Ok(Self { environment, homes })
+    }
+
+    /// The sessions.
+    ///
+    /// # Errors
+    /// Where their folder cannot be made.
+    pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
+        let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
+        Ok(Sessions { archive })
+    }
+
+    /// The providers that this build speaks with.
+    ///
+    /// # Errors
+    /// Where the environment has an address that is none.
+    pub(crate) fn providers(&self) -> Result<Providers, Problem> {
+        let text = |name: &str| self.environment.text(name).map(ToOwned::to_owned);
+        let secret = |name: &str| self.environment.text(name).map(SecretString::from);
+        let set = http::Settings {
+            openai_api_key: secret("OPENAI_API_KEY"),
+            openai_base_url: text("OPENAI_BASE_URL"),
+            anthropic_api_key: secret("ANTHROPIC_API_KEY"),
+            anthropic_base_url: text("ANTHROPIC_BASE_URL"),
+        };
+        let wrong = |name: &str, error: http::BaseUrlError| Problem::usage(format!("{name}: {error}"));
+        let anthropic = set
+            .anthropic()
+            .map_err(|error| wrong("ANTHROPIC_BASE_URL", error))?;
+        let openai = set.openai().map_err(|error| wrong("OPENAI_BASE_URL", error))?;
+        let known = vec![
+            Provider {
+                name: "anthropic",
+                key_variable: "ANTHROPIC_API_KEY",
+                has_key: anthropic.is_usable(),
+                default_model: "claude-sonnet-4-5",
+            },
+            Provider {
+                name: "openai",
+                key_variable: "OPENAI_API_KEY",
+                has_key: openai.is_usable(),
+                default_model: "gpt-5",
+            },
+        ];
+        let ports = Models::default()
+            .with("anthropic", Arc::new(anthropic))
+            .with("openai", Arc::new(openai));
+        Ok(Providers { known, ports })
+    }
+}
+
+/// The sessions of this user.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    archive: FileArchive,
+}
+
+impl Sessions {
+    /// A reader of what is on the disk, also of what another process is writing.
+    #[must_use]
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(None, Arc::new(self.archive.clone()))
+    }
+
+    /// Everything on the disk, as its owner may see it.
+    #[must_use]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.reader().snapshot(Viewer::owner())
+    }
+
+    /// The graph over what is on the disk.
+    #[must_use]
+    pub(crate) fn graph(&self) -> Graph {
+        Graph::new(self.reader())
+    }
+
+    /// The graph over one record as it was replayed, and nothing else.
+    #[must_use]
+    pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
+        let one = OneRecord::of(Arc::new(self.archive.clone()), record, replayed);
+        Graph::new(Reader::new(None, Arc::new(one)))
+    }
+
+    /// The port to the records.
+    #[must_use]
+    pub(crate) fn archive(&self) -> &dyn archive::Archive {
+        &self.archive
+    }
+
+    /// Starts a runtime. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub(crate) async fn start(&self, providers: Providers, model: &Model) -> Result<Runtime, Problem> {
+        let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
+        let blobs = self.archive.clone();
+        let credentials = providers.known.iter().map(|provider| {
+            let variable = Arc::from(provider.key_variable);
+            let credential = match provider.has_key {
+                true => Credential::Present { from: variable },
+                false => Credential::Missing { expected: variable },
+            };
+            (Arc::from(provider.name), credential)
+        });
+        let ports = Ports {
+            archive: Arc::new(self.archive.clone()),
+            vault: Arc::new(vault),
+            journal: Box::new(journal),
+            trace: Box::new(trace),
+            clock: Arc::new(SystemClock::default()),
+            providers: credentials.collect(),
+            models: match &model.0 {
+                Some(scripts) => Arc::new(providers.ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
+                    as Arc<dyn ModelPort>,
+                None => Arc::new(providers.ports),
+            },
+            blobs: Box::new(move |session| blobs.blobs(session)),
+            tasks: tokio::runtime::Handle::current(),
+            tool_limits: glasswork_agent_session::tools::Limits::default(),
+        };
+        let runtime = Runtime::start(ports).await?;
+        runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
+        Ok(runtime)
+    }
+}
+
+/// The graph as a session's own model may ask it: of that session only.
+struct OwnGraph(Graph);
+
+impl SelfQuery for OwnGraph {
+    fn ask(
+        &self,
+        session: ScopeId,
+        query: String,
+        variables: Option<serde_json::Value>,
+    ) -> Pin<Box<dyn Future<Output = SelfAnswer> + Send>> {
+        let graph = self.0.clone();
+        Box::pin(async move {
+            let variables = variables.unwrap_or_default();
+            let response = graph.execute(Viewer::of(session), &query, variables, None).await;
+            match response.to_json() {
+                Ok(json) => SelfAnswer {
+                    is_error: json.get("data").is_none_or(serde_json::Value::is_null),
+                    text: json.to_string(),
+                },
+                Err(error) => SelfAnswer {
+                    text: error.to_string(),
+                    is_error: true,
+                },
+            }
+        })
+    }
+}
+
+/// The providers, and the ports to them.
+#[derive(Debug)]
+pub(crate) struct Providers {
+    /// What is known of each.
+    pub known: Vec<Provider>,
+    ports: Models,
+}
+
+/// What a model needs beside its provider: a script, where it plays one.
+#[derive(Debug)]
+pub(crate) struct Model(Option<Scripts>);
+
+impl Model {
+    /// Makes a model ready: reads its script, where it plays one.
+    ///
+    /// # Errors
+    /// Where it cannot be asked, or its script cannot be read.
+    pub(crate) fn prepare(id: &ModelId, providers: &Providers) -> Result<Self, Problem> {
+        models::check(id, &providers.known)?;
+        if &*id.provider != models::SCRIPTED {
+            return Ok(Self(None));
+        }
+        let path = Path::new(&*id.model);
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problem::usage(format!("cannot read the script {}: {error}", path.display())))?;
+        let script = Script::parse(&text).map_err(|error| {
+            use glasswork_ai::scripted::ScriptError;
+            Problem::usage(match error {
+                ScriptError::Malformed {
+                    line,
+                    column,
+                    message,
+                } => {
+                    format!("{}:{line}:{column}: {message}", path.display())
+                }
+                other => format!("{}: {other}", path.display()),
+            })
+        })?;
+        Ok(Self(Some(Scripts::default().with(&id.model, script))))
+    }
+
+    /// The model of the demo.
+    ///
+    /// # Errors
+    /// Never: a test reads the script.
+    pub(crate) fn of_demo() -> Result<Self, Problem> {
+        let script = demo::script().map_err(Problem::defect)?;
+        Ok(Self(Some(Scripts::default().with(demo::SCRIPT, script))))
+    }
+}
+
+/// Where asynchronous work runs.
+///
+/// # Errors
+/// Where its threads cannot be started.
+pub(crate) fn tasks() -> Result<tokio::runtime::Runtime, Problem> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::failed(format!("the runtime cannot start: {error}")))
+}
+
+fn stored(error: StoreError) -> Problem {
+    Problem::Told {
+        code: ExitCode::from(&error),
+        text: error.to_string(),
+    }
+}

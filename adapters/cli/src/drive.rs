@@ -1,0 +1,254 @@
+//! One turn from prompt to rest: updates go to whoever shows them, signals and answers to the runtime.
+
+use std::time::Duration;
+
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::projection::report::{self, Report};
+use glasswork_app_runtime::reading::Viewer;
+use glasswork_app_runtime::runtime::{OperationError, Runtime};
+use glasswork_app_runtime::watching::{Update, Watch, Watched};
+use glasswork_engine::ScopeId;
+
+use crate::ask::{Asker, Question};
+use crate::problem::Problem;
+use crate::signals::{Asked, Signals};
+
+/// How long calls may take to end after the program was told to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the journal is looked at while nothing happens.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// Shows what happens.
+pub(crate) trait Show {
+    /// Something happened in commit `seq`.
+    ///
+    /// # Errors
+    /// [`Problem::Closed`] where nobody looks any more: the turn is cancelled then.
+    fn show(&mut self, seq: u64, update: &Update) -> Result<(), Problem>;
+
+    /// Something is to be told to the person at the program.
+    ///
+    /// # Errors
+    /// As [`show`](Self::show).
+    fn tell(&mut self, text: &str) -> Result<(), Problem>;
+}
+
+/// How a turn was left.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// The turn as it was then.
+    pub report: Report,
+    /// Why the program did not wait for its end, or what ended it.
+    pub by: By,
+}
+
+impl Left {
+    /// The code with which the program ends.
+    #[must_use]
+    pub(crate) fn code(&self) -> ExitCode {
+        match self.by {
+            By::Itself => self.report.exit_code,
+            By::Interrupt => ExitCode::Interrupted,
+            By::Terminate => ExitCode::Terminated,
+            By::ClosedOutput => ExitCode::Done,
+        }
+    }
+}
+
+/// What ended a turn, for this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The turn came to rest.
+    Itself,
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM or SIGHUP.
+    Terminate,
+    /// Nobody reads standard output any more.
+    ClosedOutput,
+}
+
+/// Says `prompt` to a session, and stays until the turn rests.
+///
+/// # Errors
+/// What the runtime refuses.
+pub(crate) async fn turn(
+    runtime: &Runtime,
+    session: ScopeId,
+    prompt: &str,
+    shown: &mut dyn Show,
+    signals: &mut Signals,
+    asker: Option<Asker>,
+) -> Result<Left, Problem> {
+    let watch = runtime
+        .watch(session)
+        .ok_or_else(|| Problem::defect("the session is not open"))?;
+    let mut driver = Driver {
+        runtime,
+        session,
+        watch,
+        asker,
+        by: By::Itself,
+        shown,
+    };
+    runtime.prompt(session, prompt, None).await?;
+    let mut patience = None;
+    loop {
+        let impatient = async {
+            match patience {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            asked = signals.next() => {
+                let is_second = driver.by != By::Itself;
+                driver.by = match asked {
+                    Asked::Interrupt if driver.by != By::Terminate => By::Interrupt,
+                    _ => By::Terminate,
+                };
+                if is_second && asked == Asked::Interrupt {
+                    break;
+                }
+                if asked == Asked::Terminate {
+                    patience.get_or_insert(tokio::time::Instant::now() + GRACE);
+                }
+                if !is_second {
+                    // Whoever has stopped the program need not have left standard output open.
+                    let _ = driver.shown.tell("stopping; Ctrl-C once more leaves what still runs");
+                }
+                driver.cancel().await?;
+            }
+            (call, approved) = answer(&mut driver.asker) => driver.answered(call, approved).await?,
+            watched = driver.watch.next() => {
+                if driver.take(watched).await? {
+                    break;
+                }
+            }
+            () = impatient => break,
+            // The feed of a session whose journal has failed tells nothing more.
+            () = tokio::time::sleep(LOOK_AFTER) => driver.look_at_journal()?,
+        }
+    }
+    let mut left = Left {
+        report: report::of_last_turn(driver.watch.session(), driver.watch.seq()),
+        by: driver.by,
+    };
+    left.report.exit_code = left.code();
+    Ok(left)
+}
+
+async fn answer(asker: &mut Option<Asker>) -> (glasswork_agent_core::id::CallId, bool) {
+    match asker {
+        Some(asker) => asker.answer().await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Driver<'a> {
+    runtime: &'a Runtime,
+    session: ScopeId,
+    watch: Watch,
+    asker: Option<Asker>,
+    by: By,
+    shown: &'a mut dyn Show,
+}
+
+impl Driver<'_> {
+    /// Takes what happened; true once the turn rests.
+    async fn take(&mut self, watched: Watched) -> Result<bool, Problem> {
+        let mut rests = false;
+        for update in &watched.updates {
+            rests |= matches!(
+                update,
+                Update::TurnEnded { .. } | Update::TurnPaused { .. } | Update::Ended
+            );
+            self.show(watched.seq, update).await?;
+            self.ask(update);
+        }
+        // What ended the turn may be among what was missed.
+        let missed = watched
+            .updates
+            .iter()
+            .any(|update| matches!(update, Update::Gap { .. }));
+        Ok(rests || (missed && self.watch.session().open_turn().is_none()))
+    }
+
+    async fn show(&mut self, seq: u64, update: &Update) -> Result<(), Problem> {
+        if self.by == By::ClosedOutput {
+            return Ok(());
+        }
+        match self.shown.show(seq, update) {
+            Err(Problem::Closed) => {
+                self.by = By::ClosedOutput;
+                self.cancel().await
+            }
+            other => other,
+        }
+    }
+
+    fn ask(&mut self, update: &Update) {
+        let Some(asker) = &mut self.asker else { return };
+        match update {
+            Update::ToolAsked {
+                call,
+                name,
+                arguments,
+            } => asker.ask(Question {
+                call: *call,
+                name: name.clone(),
+                arguments: arguments.clone(),
+                judgement: self
+                    .watch
+                    .session()
+                    .call(*call)
+                    .and_then(|call| call.judgement.clone()),
+            }),
+            Update::ToolAnswered { call, .. } | Update::ToolSettled { call, .. } => asker.withdraw(*call),
+            _ => {}
+        }
+    }
+
+    async fn answered(
+        &mut self,
+        call: glasswork_agent_core::id::CallId,
+        approved: bool,
+    ) -> Result<(), Problem> {
+        let answered = match approved {
+            true => self.runtime.approve(self.session, call).await,
+            false => self.runtime.refuse(self.session, call, None).await,
+        };
+        if let Some(asker) = &mut self.asker {
+            asker.withdraw(call);
+        }
+        too_late_is_no_failure(answered)
+    }
+
+    fn look_at_journal(&self) -> Result<(), Problem> {
+        let seen = self
+            .runtime
+            .reader()
+            .snapshot(Viewer::owner())
+            .session(self.session, None)?;
+        match &seen.scope.journal_failure {
+            Some(reason) => Err(Problem::failed(format!(
+                "the journal cannot be written: {reason}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    async fn cancel(&mut self) -> Result<(), Problem> {
+        too_late_is_no_failure(self.runtime.cancel(self.session).await)
+    }
+}
+
+/// What was asked for is refused where the turn, or the call, has ended meanwhile. That is on record, and no failure.
+fn too_late_is_no_failure<T>(done: Result<T, OperationError>) -> Result<(), Problem> {
+    match done {
+        Ok(_) | Err(OperationError::Refused(glasswork_engine::Refusal::Rejected { .. })) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

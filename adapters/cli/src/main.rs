@@ -1,0 +1,65 @@
+//! The command line of Glasswork.
+
+mod ask;
+mod charts;
+mod commands;
+mod compose;
+mod console;
+mod demo;
+mod doctor;
+mod drive;
+mod escape;
+mod graph;
+mod outline;
+mod problem;
+mod replay;
+mod run;
+mod sessions;
+mod settings;
+mod shell;
+mod show;
+mod signals;
+
+use clap::Parser as _;
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::homes::Environment;
+
+use commands::{Command, CommandLine};
+use console::Console;
+use problem::Problem;
+
+fn main() -> std::process::ExitCode {
+    let console = Console::find(&Environment::of_process());
+    let code = match perform(CommandLine::parse().command, &console) {
+        Ok(code) => code,
+        Err(Problem::Closed) => ExitCode::Done,
+        Err(Problem::Told { code, text }) => {
+            console.note(&format!(
+                "{} {}\n",
+                console.err.red("error:"),
+                escape::text(&text)
+            ));
+            code
+        }
+    };
+    std::process::ExitCode::from(code as u8)
+}
+
+fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
+    match command {
+        Command::Demo(arguments) => demo::demo(&arguments, console),
+        Command::Run(arguments) => run::run(&arguments, console),
+        Command::Sessions(command) => sessions::sessions(&command, console),
+        Command::Log(arguments) => graph::log(&arguments, console),
+        Command::Trace(arguments) => graph::trace(&arguments, console),
+        Command::Why(arguments) => graph::why(&arguments, console),
+        Command::Query(arguments) => graph::query(&arguments, console),
+        Command::Schema => graph::schema(console),
+        Command::Charts(arguments) => charts::charts(&arguments, console),
+        Command::Replay(arguments) => replay::replay(&arguments, console),
+        Command::Settings(json) => settings::settings(json, console),
+        Command::Doctor(json) => doctor::doctor(json, console),
+        Command::Completions { shell } => shell::completions(shell, console),
+        Command::Man => shell::manual(console),
+    }
+}

@@ -1,0 +1,342 @@
+//! `glasswork run`
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::PathBuf;
+
+use clap::ValueEnum as _;
+use glasswork_ai::model::ModelId;
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::models;
+use glasswork_app_runtime::resuming::{self, Past};
+use glasswork_app_runtime::runtime::{Opening, Runtime};
+use glasswork_app_runtime::settings::{self, Flag};
+use glasswork_app_runtime::watching::Update;
+use glasswork_engine::ScopeId;
+use glasswork_session_state::settings::Settings;
+use serde::Serialize;
+
+use crate::ask::Asker;
+use crate::commands::{OutputFormat, Run};
+use crate::compose::{self, Model, Place, Providers, Sessions};
+use crate::console::{Console, Layout};
+use crate::drive::{self, By, Left, Show};
+use crate::escape;
+use crate::problem::Problem;
+use crate::show::{Screen, To};
+use crate::signals::Signals;
+
+/// Most bytes of a prompt: what a line of the journal takes, with room for the rest of it.
+const PROMPT_BYTES: u64 = 512 << 10;
+
+/// Has the agent do something.
+pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
+    let prompt = prompt(arguments.prompt.as_deref())?;
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    let past = past(arguments, &sessions)?;
+    let workspace = match (&past, &arguments.directory) {
+        (Some(past), _) => past.workspace.clone(),
+        (None, Some(directory)) => directory.clone(),
+        (None, None) => here()?,
+    };
+    let resolved = settings::resolve(
+        &place.homes,
+        &place.environment,
+        &flags(arguments, console),
+        &workspace,
+    )?;
+    for left in &resolved.not_read {
+        console.note(&format!(
+            "note: {} is not read: {}\n",
+            escape::line(&left.file.to_string_lossy()),
+            left.reason
+        ));
+    }
+    let providers = place.providers()?;
+    let mut settings = resolved.settings;
+    settings.model = match &past {
+        Some(past) => models::choose_again(&settings.model, &past.model, &providers.known)?,
+        None => models::choose(&settings.model, &providers.known)?,
+    };
+    let model = match &settings.model.value {
+        Some(id) => Model::prepare(id, &providers)?,
+        None => return Err(Problem::defect("no model was chosen")),
+    };
+    let asker = settings.attended.value.then(|| Asker::on(*console));
+    let task = Task {
+        prompt,
+        past,
+        opening: Opening {
+            workspace,
+            settings,
+            title: None,
+        },
+        asker,
+    };
+    let tasks = compose::tasks()?;
+    let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
+    // A tool that does not heed its cancellation must not keep the process.
+    tasks.shutdown_background();
+    code
+}
+
+fn here() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))
+}
+
+fn prompt(given: Option<&str>) -> Result<String, Problem> {
+    let text = match given {
+        Some("-") => read_prompt()?,
+        Some(text) => text.to_owned(),
+        None if !io::stdin().is_terminal() => read_prompt()?,
+        None => String::new(),
+    };
+    match text.trim().is_empty() {
+        true => Err(Problem::usage(
+            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input",
+        )),
+        false => Ok(text),
+    }
+}
+
+fn read_prompt() -> Result<String, Problem> {
+    let mut text = String::new();
+    let read = io::stdin()
+        .lock()
+        .take(PROMPT_BYTES + 1)
+        .read_to_string(&mut text);
+    match read
+        .map_err(|error| Problem::usage(format!("cannot read the prompt from standard input: {error}")))?
+        as u64
+    {
+        length if length > PROMPT_BYTES => Err(Problem::usage(format!(
+            "the prompt is longer than {} KiB; put it into a file and name that",
+            PROMPT_BYTES >> 10
+        ))),
+        _ => Ok(text),
+    }
+}
+
+fn past(arguments: &Run, sessions: &Sessions) -> Result<Option<Past>, Problem> {
+    if let Some(name) = &arguments.resume {
+        return Ok(Some(resuming::named(&sessions.snapshot(), name)?));
+    }
+    if !arguments.go_on {
+        return Ok(None);
+    }
+    let directory = arguments.directory.clone().map_or_else(here, Ok)?;
+    let directory = directory
+        .canonicalize()
+        .map_err(|error| Problem::usage(format!("cannot work in {}: {error}", directory.display())))?;
+    Ok(Some(resuming::last_in(&sessions.snapshot(), &directory)?))
+}
+
+fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
+    let flag = |name: &str, value: String, flag: &str| Flag {
+        name: name.to_owned(),
+        value,
+        flag: flag.to_owned(),
+    };
+    let mode = arguments
+        .permission_mode
+        .and_then(|mode| mode.to_possible_value());
+    let attended = (!console.can_ask).then(|| flag("attended", "false".to_owned(), "no terminal to ask on"));
+    [
+        arguments
+            .model
+            .clone()
+            .map(|model| flag("model", model, "--model")),
+        mode.map(|mode| flag("mode", mode.get_name().to_owned(), "--permission-mode")),
+        arguments
+            .max_steps
+            .map(|most| flag("max_steps", most.to_string(), "--max-steps")),
+        attended,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Something to do, all questions about it answered.
+struct Task {
+    prompt: String,
+    past: Option<Past>,
+    opening: Opening,
+    asker: Option<Asker>,
+}
+
+impl Task {
+    async fn perform(
+        self,
+        sessions: &Sessions,
+        providers: Providers,
+        model: &Model,
+        format: OutputFormat,
+        console: &Console,
+    ) -> Result<ExitCode, Problem> {
+        let mut signals = Signals::take().map_err(Problem::failed)?;
+        let runtime = sessions.start(providers, model).await?;
+        let done = self.converse(&runtime, format, console, &mut signals).await;
+        runtime.stop().await;
+        done
+    }
+
+    async fn converse(
+        self,
+        runtime: &Runtime,
+        format: OutputFormat,
+        console: &Console,
+        signals: &mut Signals,
+    ) -> Result<ExitCode, Problem> {
+        let settings = self.opening.settings.clone();
+        let resumed = self.past.is_some();
+        let workspace = self.opening.workspace.clone();
+        let session = match self.past {
+            Some(past) => {
+                for notice in runtime.open(past.id, self.opening).await? {
+                    console.note(&format!("note: {}\n", escape::line(&notice)));
+                }
+                past.id
+            }
+            None => runtime.new_session(self.opening).await?,
+        };
+        let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
+        let left = drive::turn(runtime, session, &self.prompt, &mut shown, signals, self.asker).await?;
+        shown.end(&left)?;
+        if left.by == By::Itself {
+            runtime.give_up(session).await?;
+        }
+        Ok(left.code())
+    }
+}
+
+/// What a program is told first.
+#[derive(Debug, Serialize)]
+struct Init {
+    version: &'static str,
+    session: ScopeId,
+    resumed: bool,
+    workspace: PathBuf,
+    model: Option<ModelId>,
+    mode: glasswork_session_state::settings::Mode,
+    mode_from: glasswork_session_state::settings::Source,
+    attended: bool,
+    max_steps: u32,
+}
+
+impl Init {
+    fn of(session: ScopeId, settings: &Settings, workspace: PathBuf, resumed: bool) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            session,
+            resumed,
+            workspace,
+            model: settings.model.value.clone(),
+            mode: settings.mode.value,
+            mode_from: settings.mode.from.clone(),
+            attended: settings.attended.value,
+            max_steps: settings.max_steps.value,
+        }
+    }
+}
+
+/// A line of `stream-json`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Framing<'a> {
+    Init(&'a Init),
+    Result(&'a glasswork_app_runtime::projection::report::Report),
+}
+
+#[derive(Debug, Serialize)]
+struct Numbered<'a> {
+    seq: u64,
+    #[serde(flatten)]
+    update: &'a Update,
+}
+
+/// A turn on its way to standard output and standard error.
+enum Shown {
+    /// The answer as text; streamed where a person looks.
+    Text {
+        screen: Screen,
+        streamed: bool,
+        console: Console,
+    },
+    /// One document at the end.
+    Document { screen: Screen, console: Console },
+    /// A line for each update.
+    Lines(Console),
+}
+
+impl Shown {
+    fn begin(format: OutputFormat, console: &Console, init: Init) -> Result<Self, Problem> {
+        let console = *console;
+        let streamed = console.out_is_terminal && format == OutputFormat::Text;
+        let answers = if streamed { To::Data } else { To::Notes };
+        let mut screen = Screen::new(console, answers, To::Notes);
+        if format == OutputFormat::StreamJson {
+            console.json(&Framing::Init(&init), Layout::Line)?;
+            return Ok(Self::Lines(console));
+        }
+        let model = init.model.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mode: &str = init.mode.into();
+        let head = format!("session {}, {}, mode {mode}", init.session, escape::line(&model));
+        screen.tell(&screen.paint().dim(&head))?;
+        Ok(match format {
+            OutputFormat::Text => Self::Text {
+                screen,
+                streamed,
+                console,
+            },
+            OutputFormat::Json | OutputFormat::StreamJson => Self::Document { screen, console },
+        })
+    }
+
+    fn end(&mut self, left: &Left) -> Result<(), Problem> {
+        if left.by == By::ClosedOutput {
+            return Ok(());
+        }
+        let report = &left.report;
+        match self {
+            Self::Text {
+                screen,
+                streamed,
+                console,
+            } => {
+                for denied in &report.denied {
+                    screen.tell(&format!(
+                        "the call {} of `{}` was not run: {}",
+                        denied.call, denied.tool, denied.reason
+                    ))?;
+                }
+                // A program gets the answer as it is; a person has seen it come, escaped.
+                match *streamed || report.answer.is_empty() {
+                    true => Ok(()),
+                    false => console.data(&format!("{}\n", report.answer)),
+                }
+            }
+            Self::Document { console, .. } => console.json(report, Layout::Document),
+            Self::Lines(console) => console.json(&Framing::Result(report), Layout::Line),
+        }
+    }
+}
+
+impl Show for Shown {
+    fn show(&mut self, seq: u64, update: &Update) -> Result<(), Problem> {
+        match self {
+            Self::Text { screen, .. } | Self::Document { screen, .. } => screen.show(update),
+            Self::Lines(console) => console.json(&Numbered { seq, update }, Layout::Line),
+        }
+    }
+
+    fn tell(&mut self, text: &str) -> Result<(), Problem> {
+        match self {
+            Self::Text { screen, .. } | Self::Document { screen, .. } => screen.tell(text),
+            Self::Lines(console) => {
+                console.note(&format!("{text}\n"));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The program as people and programs meet it: the real binary, in a home and a directory of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test fails by panicking
+
+mod demo;
+mod ending;
+mod graph;
+mod output;
+mod providers;
+mod run;
+mod support;
+mod terminal;
+mod usage;

@@ -1,0 +1,190 @@
+//! Real wires over the loopback: what is sent is what the state says, and every fault has its words and its code.
+
+use glasswork_agent_core::id::RequestId;
+use glasswork_ai::scripted::Script;
+use glasswork_ai::wire::Wire;
+use glasswork_app_runtime::archive::Archive as _;
+use glasswork_app_runtime::files::FileArchive;
+use glasswork_session_state::state::Scope;
+use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
+
+use super::support::{Done, House};
+
+fn house(server: &ModelServer, wire: Wire) -> (House, &'static str) {
+    let house = House::new()
+        .with("GLASSWORK_RETRY_BASE_MS", "1")
+        .with("GLASSWORK_RETRY_ATTEMPTS", "2");
+    match wire {
+        Wire::Anthropic => (
+            house
+                .with("ANTHROPIC_BASE_URL", &server.url())
+                .with("ANTHROPIC_API_KEY", "sk-dummy-1"),
+            "anthropic/some-model",
+        ),
+        Wire::OpenAiChat | Wire::OpenAiCompatible => (
+            house
+                .with("OPENAI_BASE_URL", &server.url())
+                .with("OPENAI_API_KEY", "sk-dummy-1"),
+            "openai/some-model",
+        ),
+    }
+}
+
+/// Runs a turn beside the server.
+async fn turn(house: House, arguments: &[&str]) -> (House, Done) {
+    let arguments: Vec<_> = ["run", "go"]
+        .iter()
+        .chain(arguments)
+        .map(|text| (*text).to_owned())
+        .collect();
+    tokio::task::spawn_blocking(move || {
+        let done = house.run(&arguments);
+        (house, done)
+    })
+    .await
+    .unwrap()
+}
+
+async fn whole_run(wire: Wire) {
+    let script = r#"(turns: [
+        (say: [thinking("hm"), text("I look."), call("bash", (command: "echo from-the-tool"))]),
+        (expect: "from-the-tool", say: [text("It says from-the-tool.")]),
+    ])"#;
+    let server = ModelServer::start(Answers::Script(wire, Script::parse(script).unwrap()))
+        .await
+        .unwrap();
+    let (house, model) = house(&server, wire);
+    let (house, done) = turn(house, &["--model", model, "--permission-mode", "yolo"]).await;
+    assert_eq!(
+        (done.code, &*done.out),
+        (0, "It says from-the-tool.\n"),
+        "{}",
+        done.err
+    );
+
+    let archive = FileArchive::open(house.home.path().join("glasswork/data")).unwrap();
+    let id = archive.list().unwrap()[0].id;
+    let loaded = archive.load(id, None).unwrap();
+    let Scope::Session(session) = &loaded.scope.state else {
+        panic!("no session")
+    };
+    let received = server.received();
+    assert_eq!(received.len(), 2);
+    let wire = if wire == Wire::Anthropic {
+        wire
+    } else {
+        Wire::OpenAiCompatible
+    };
+    for (number, sent) in (1..).zip(&received) {
+        let request = RequestId(number);
+        let digest = &session.requests[&request].body.as_ref().unwrap().digest;
+        assert_eq!(**digest, *blake3::hash(&sent.body).to_hex());
+        let rendered = wire.encode(&session.render(request).unwrap()).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&rendered.body),
+            String::from_utf8_lossy(&sent.body)
+        );
+    }
+    // The key went to the server and nowhere else.
+    let journal = std::fs::read_to_string(house.journal()).unwrap();
+    assert!(
+        received[0]
+            .headers
+            .iter()
+            .any(|(_, value)| value.contains("sk-dummy-1"))
+    );
+    assert!(!journal.contains("sk-dummy-1") && !done.err.contains("sk-dummy-1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chat_completions_serve_a_whole_run() {
+    whole_run(Wire::OpenAiCompatible).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_serve_a_whole_run() {
+    whole_run(Wire::Anthropic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_has_its_words_and_its_code() {
+    let said = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"},\"finish_reason\":null}]}\n\n\
+                data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let half = said
+        .split_once("data: {\"choices\":[{\"index\":0,\"delta\":{},")
+        .unwrap()
+        .0;
+    let html = || {
+        Reply::status(200)
+            .header("content-type", "text/html")
+            .body("<html>welcome</html>")
+    };
+    let limited = || Reply::status(429).body(r#"{"error":{"message":"slow down"}}"#);
+    let table: Vec<(Vec<Reply>, i32, &str, usize)> = vec![
+        (
+            vec![Reply::status(401).body(r#"{"error":{"message":"wrong key"}}"#)],
+            1,
+            "wrong key",
+            1,
+        ),
+        (
+            vec![limited().header("retry-after", "0"), Reply::stream(said)],
+            0,
+            "slow down",
+            2,
+        ),
+        (vec![limited(), Reply::stream(said)], 0, "slow down", 2),
+        (vec![limited(), limited()], 1, "slow down", 2),
+        (vec![Reply::status(500), Reply::stream(said)], 0, "500", 2),
+        (vec![Reply::status(500), Reply::status(500)], 1, "HTTP 500", 2),
+        (vec![html()], 1, "the model gave no answer", 1),
+        (
+            vec![Reply::stream(half).cut(), Reply::stream(said)],
+            0,
+            "the request failed",
+            2,
+        ),
+        (
+            vec![Reply::stream(half).stall(), Reply::stream(said)],
+            0,
+            "the request failed",
+            2,
+        ),
+        (
+            vec![Reply::never(), Reply::never()],
+            1,
+            "the model gave no answer",
+            2,
+        ),
+    ];
+    for (replies, code, told, requests) in table {
+        let case = format!("{replies:?}");
+        let server = ModelServer::start(Answers::replies(replies)).await.unwrap();
+        let (house, model) = house(&server, Wire::OpenAiCompatible);
+        let house = house
+            .with("GLASSWORK_CONNECT_TIMEOUT_MS", "300")
+            .with("GLASSWORK_FIRST_TOKEN_TIMEOUT_MS", "300")
+            .with("GLASSWORK_IDLE_TIMEOUT_MS", "300");
+        let (_house, done) = turn(house, &["--model", model]).await;
+        assert_eq!(done.code, code, "{case}: {done:?}");
+        assert!(done.err.contains(told), "{case}: {told} is not in {}", done.err);
+        assert_eq!(done.out, if code == 0 { "hello\n" } else { "" }, "{case}");
+        assert_eq!(server.received().len(), requests, "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_only_provider_with_a_key_is_asked() {
+    let script = Script::parse(r#"(turns: [(say: [text("here")])])"#).unwrap();
+    let server = ModelServer::start(Answers::Script(Wire::Anthropic, script))
+        .await
+        .unwrap();
+    let (house, _) = house(&server, Wire::Anthropic);
+    let (_house, done) = turn(house, &[]).await;
+    assert_eq!((done.code, &*done.out), (0, "here\n"), "{}", done.err);
+    let refused = House::new()
+        .with("OPENAI_BASE_URL", &ModelServer::refused_url().await.unwrap())
+        .with("GLASSWORK_RETRY_ATTEMPTS", "1");
+    let (_house, done) = turn(refused, &["--model", "openai/x"]).await;
+    assert_eq!((done.code, &*done.out), (1, ""), "{}", done.err);
+}

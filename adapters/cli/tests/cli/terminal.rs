@@ -1,0 +1,152 @@
+//! A person at a real terminal (tmux): asked before anything is done, and heard at once.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::support::{House, PATIENCE};
+
+/// A terminal in which one command runs.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn open(house: &House, arguments: &[&str]) -> Self {
+        let terminal = Self {
+            socket: house.home.path().join("tmux").display().to_string(),
+        };
+        let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
+        let line = format!(
+            "trap : INT; '{}' {}; echo \"code=$?\"",
+            env!("CARGO_BIN_EXE_glasswork"),
+            quoted.join(" ")
+        );
+        let mut tmux = terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
+        tmux.env_clear()
+            .envs(house.environment())
+            .env("TERM", "xterm-256color")
+            .current_dir(&house.work);
+        for (name, value) in house.environment() {
+            tmux.args(["-e", &format!("{name}={value}")]);
+        }
+        let status = tmux.args(["sh", "-c", &format!("{line}; read wait")]).status();
+        assert!(status.expect("these tests need tmux").success());
+        terminal
+    }
+
+    fn tmux<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.args(["-S", &self.socket]).args(arguments);
+        tmux
+    }
+
+    fn screen(&self) -> String {
+        let output = self.tmux(["capture-pane", "-p", "-J"]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until the screen shows this.
+    fn until(&self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.screen();
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(began.elapsed() < PATIENCE, "`{text}` does not come:\n{screen}");
+            // tmux has no way to wait for content; it is asked again.
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn press(&self, key: &str) {
+        assert!(self.tmux(["send-keys", key]).status().unwrap().success());
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux(["kill-server"]).status();
+    }
+}
+
+const ASKS: &str = r#"
+    (say: [call("bash", (command: "echo one >> log\nprintf '\\033[8m' # hidden"))]),
+    (say: [text("On it went.")])"#;
+
+fn asked(house: &House) -> Terminal {
+    let model = house.script(ASKS);
+    let terminal = Terminal::open(house, &["run", "go", "--model", &model]);
+    let screen = terminal.until("[y/n]");
+    for text in [
+        "May this call of `bash` run?",
+        "  | echo one >> log",
+        "  | printf '\\033[8m' # hidden",
+        "rule ask.change",
+    ] {
+        assert!(screen.contains(text), "{text} is not in {screen}");
+    }
+    assert!(
+        !house.work.join("log").exists(),
+        "it was run before anybody said so"
+    );
+    terminal
+}
+
+#[test]
+fn yes_lets_it_run() {
+    let house = House::new();
+    let terminal = asked(&house);
+    terminal.press("maybe");
+    terminal.press("Enter");
+    terminal.until("Type y to let it run");
+    terminal.press("y");
+    terminal.press("Enter");
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("On it went.") && screen.contains("code=0"),
+        "{screen}"
+    );
+    assert_eq!(std::fs::read_to_string(house.work.join("log")).unwrap(), "one\n");
+}
+
+#[test]
+fn no_does_not() {
+    let house = House::new();
+    let terminal = asked(&house);
+    terminal.press("n");
+    terminal.press("Enter");
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("On it went.") && screen.contains("a person said no") && screen.contains("code=0"),
+        "{screen}"
+    );
+    assert!(!house.work.join("log").exists());
+}
+
+#[test]
+fn an_interrupt_is_an_answer_too() {
+    let house = House::new();
+    let terminal = asked(&house);
+    terminal.press("C-c");
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("cancelled") && screen.contains("code=130"),
+        "{screen}"
+    );
+    assert!(!house.work.join("log").exists());
+    assert_eq!(
+        house.json(["sessions", "show", "last", "--json"])["turn"],
+        "cancelled"
+    );
+}
+
+#[test]
+fn an_interrupt_stops_an_answer_that_never_ends() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("I am thinking about"), stall])"#);
+    let terminal = Terminal::open(&house, &["run", "go", "--model", &model]);
+    terminal.until("I am thinking about");
+    terminal.press("C-c");
+    terminal.until("code=130");
+}

@@ -1,0 +1,109 @@
+//! Is everything in place? Each finding says what was looked at and what to do.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::archive::Archive;
+use crate::homes::{Environment, Homes};
+use crate::models::Provider;
+use crate::settings;
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found, and what to do.
+    pub text: String,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// It works, but not everything does.
+    Limited,
+    /// It does not work.
+    Broken,
+}
+
+fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Finding {
+    Finding { what, health, text: text.into() }
+}
+
+/// Looks at everything.
+#[must_use]
+pub fn examine(
+    homes: &Homes,
+    environment: &Environment,
+    workspace: &Path,
+    providers: &[Provider],
+    archive: Result<&dyn Archive, String>,
+) -> Vec<Finding> {
+    let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
+    findings.push(match settings::resolve(homes, environment, &[], workspace) {
+        Ok(resolved) => {
+            let file = homes.settings_file();
+            let read = if file.exists() { "read" } else { "not there; every setting has its default" };
+            let mut text = format!("{}: {read}", file.display());
+            for left_out in &resolved.not_read {
+                text.push_str(&format!("; {} is not read: {}", left_out.file.display(), left_out.reason));
+            }
+            finding("settings", Health::Good, text)
+        }
+        Err(error) => finding("settings", Health::Broken, error.to_string()),
+    });
+    findings.push(sessions(homes, archive));
+    let mut usable = false;
+    for provider in providers {
+        usable |= provider.has_key;
+        findings.push(match provider.has_key {
+            true => finding(provider.name, Health::Good, format!("can be asked ({})", provider.key_variable)),
+            false => finding(provider.name, Health::Limited, format!("no key: set {}", provider.key_variable)),
+        });
+    }
+    if !usable {
+        let text = "no provider can be asked; `glasswork demo` and scripts work without";
+        findings.push(finding("models", Health::Limited, text));
+    }
+    findings.push(match shell(environment) {
+        Some(path) => finding("shell", Health::Good, path),
+        None => finding("shell", Health::Limited, "there is no `bash` in PATH; commands of the agent run with `sh`"),
+    });
+    findings.push(finding(
+        "sandbox",
+        Health::Limited,
+        "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
+    ));
+    findings
+}
+
+fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {
+    let rows = archive.and_then(|archive| archive.list().map_err(|error| error.to_string()));
+    match rows {
+        Err(error) => finding("sessions", Health::Broken, error),
+        Ok(rows) => {
+            let damaged = rows.iter().filter(|row| row.damage.is_some()).count();
+            let text = format!("{} in {}", rows.len(), homes.data.display());
+            match damaged {
+                0 => finding("sessions", Health::Good, text),
+                _ => finding(
+                    "sessions",
+                    Health::Limited,
+                    format!("{text}; {damaged} damaged (`glasswork sessions list` names them)"),
+                ),
+            }
+        }
+    }
+}
+
+fn shell(environment: &Environment) -> Option<String> {
+    let folders = environment.text("PATH")?;
+    let mut candidates = std::env::split_paths(folders).map(|folder| folder.join("bash"));
+    candidates.find(|path| path.is_file()).map(|path| path.display().to_string())
+}

@@ -1,0 +1,98 @@
+//! What was decided, in words. Made from the data that decided, where it is shown; nothing is judged again here.
+
+use std::fmt::{self, Write as _};
+
+use glasswork_session_state::evidence::{Access, Evidence};
+use glasswork_session_state::judge::{Judgement, Verdict};
+use glasswork_session_state::settings::{Layer, Mode, Source};
+use glasswork_session_state::state::TurnFailure;
+
+/// Why a call was judged as it was, in one sentence.
+#[must_use]
+pub fn judgement(judgement: &Judgement) -> String {
+    let why = &judgement.explanation;
+    let mut text = format!("{}: rule {}", verdict(judgement.verdict), why.rule);
+    // The verdict differs from the rule only where it says ask.
+    if why.unattended {
+        text.push_str(" says ask, and nobody is there to ask");
+    }
+    let mode: &str = why.mode.into();
+    let _ = write!(text, "; mode {mode} ({}); it {}", Place(&why.mode_from), access(why.access));
+    if let Evidence::File(file) = &*why.evidence
+        && file.resolved != file.requested
+    {
+        let _ = write!(text, " ({} is {})", file.requested, file.resolved);
+    }
+    text
+}
+
+/// A verdict as a verb in the past.
+#[must_use]
+pub fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Ask => "asked",
+        Verdict::Deny => "denied",
+    }
+}
+
+/// What a call does.
+#[must_use]
+pub fn access(access: Access) -> &'static str {
+    match access {
+        Access::Read => "reads in the workspace",
+        Access::ReadOutside => "reads outside the workspace",
+        Access::Inspect => "looks at this session",
+        Access::Write => "writes in the workspace",
+        Access::WriteOutside => "writes outside the workspace",
+        Access::Execute => "runs a command",
+    }
+}
+
+/// What a mode lets happen, in one line.
+#[must_use]
+pub fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Plan => "looks, and changes nothing",
+        Mode::Ask => "asks before anything is changed or run",
+        Mode::AcceptEdits => "changes files in the workspace, asks before commands",
+        Mode::Auto => "like accept-edits, as long as there is no sandbox",
+        Mode::Yolo => "never asks",
+    }
+}
+
+/// Why a turn failed, and what can be done.
+#[must_use]
+pub fn failure(failure: &TurnFailure) -> String {
+    match failure {
+        TurnFailure::Model(failure) => match failure.status {
+            Some(status) => format!("the model gave no answer (HTTP {status}): {}", failure.message),
+            None => format!("the model gave no answer: {}", failure.message),
+        },
+        TurnFailure::Limit { max_steps } => {
+            format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")
+        }
+    }
+}
+
+/// Where a value comes from, as people write places.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a>(pub &'a Source);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Source { layer, file, line } = self.0;
+        match (file, line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}"),
+            (Some(file), None) => f.write_str(file),
+            (None, _) => f.write_str(match layer {
+                Layer::Default => "built in",
+                Layer::User => "user settings",
+                Layer::Project => "project settings",
+                Layer::Environment => "environment",
+                Layer::Flag => "command line",
+                Layer::Session => "changed in the session",
+            }),
+        }
+    }
+}

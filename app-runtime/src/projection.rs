@@ -1,0 +1,4 @@
+//! Projections: what people look at, computed from a session's state.
+
+pub mod report;
+pub mod transcript;

@@ -1,0 +1,112 @@
+//! The conversation from its beginning to its leaf, as people read it.
+
+use std::sync::Arc;
+
+use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::tool_call;
+use glasswork_agent_core::tree::{Body, Entry, Via};
+use glasswork_ai::conversation::Block;
+use glasswork_ai::model::ModelId;
+use glasswork_engine::Timestamp;
+use glasswork_session_state::call::Call;
+use glasswork_session_state::state::Session;
+use serde::Serialize;
+
+use crate::explain;
+
+/// One thing that stands in a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// The entry that holds it.
+    pub entry: EntryId,
+    /// When the entry was added.
+    pub at: Timestamp,
+    /// What it is.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What can stand in a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Said {
+    /// Someone's words.
+    Person {
+        /// The words.
+        text: Arc<str>,
+        /// How they came there.
+        via: Via,
+    },
+    /// What the model thought.
+    Thinking {
+        /// The text; empty where its provider keeps it to itself.
+        text: Arc<str>,
+    },
+    /// What the model said.
+    Text {
+        /// The text.
+        text: Arc<str>,
+        /// The model.
+        model: ModelId,
+    },
+    /// A tool call and, once it has one, its result.
+    Call {
+        /// The call.
+        call: CallId,
+        /// The tool.
+        name: Arc<str>,
+        /// The arguments as the model wrote them.
+        arguments: Arc<str>,
+        /// Where its chart stands.
+        state: Option<tool_call::State>,
+        /// Why it was allowed or not, for people.
+        judgement: Option<String>,
+        /// What the model was told.
+        result: Option<Arc<str>>,
+        /// Whether it was told that the call failed.
+        is_error: bool,
+    },
+    /// The answer was cut off by a cancel.
+    Cancelled,
+}
+
+/// The conversation of a session.
+#[must_use]
+pub fn of(session: &Session) -> Vec<Line> {
+    let mut branch: Vec<_> = session.tree.branch().collect();
+    branch.reverse();
+    branch.into_iter().flat_map(|(id, entry)| lines(session, id, entry)).collect()
+}
+
+fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
+    let line = |said| Line { entry: id, at: entry.at, said };
+    match &entry.body {
+        Body::Prompt { text, via } => vec![line(Said::Person { text: Arc::clone(text), via: *via })],
+        Body::Assistant(answer) => {
+            let blocks = answer.blocks.iter().zip(0u16..).map(|(block, number)| match block {
+                Block::Text(text) => Said::Text { text: Arc::clone(text), model: answer.model.clone() },
+                Block::Thinking(thought) => Said::Thinking { text: Arc::clone(&thought.text) },
+                Block::ToolCall(call) => {
+                    let id = Call::id(id, number);
+                    let known = session.call(id);
+                    let outcome = known.and_then(|known| known.outcome.as_ref());
+                    Said::Call {
+                        call: id,
+                        name: Arc::clone(&call.name),
+                        arguments: Arc::clone(&call.arguments),
+                        state: known.map(|known| known.state),
+                        judgement: known
+                            .and_then(|known| known.judgement.as_deref())
+                            .map(explain::judgement),
+                        result: outcome.map(|outcome| Arc::clone(&outcome.text)),
+                        is_error: outcome.is_some_and(|outcome| outcome.is_error),
+                    }
+                }
+            });
+            let cut = answer.cancelled.then_some(Said::Cancelled);
+            blocks.chain(cut).map(line).collect()
+        }
+        // Shown with its call.
+        Body::ToolResult { .. } => Vec::new(),
+    }
+}
