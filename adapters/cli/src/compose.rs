@@ -261,6 +261,12 @@ pub(crate) fn tasks() -> Result<tokio::runtime::Runtime, Problem> {
         .map_err(|error| Problem::failed(format!("the runtime cannot start: {error}")))
 }
 
+/// Ends asynchronous work. What still runs is dropped, and with it the commands of tools; a thread that waits in the
+/// system for a file must not keep the process.
+pub(crate) fn end(tasks: tokio::runtime::Runtime) {
+    tasks.shutdown_timeout(std::time::Duration::from_secs(2));
+}
+
 fn stored(error: StoreError) -> Problem {
     Problem::Told {
         code: ExitCode::from(&error),

@@ -69,7 +69,7 @@ pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Prob
     };
     let tasks = compose::tasks()?;
     let code = tasks.block_on(stage.perform(&sessions, providers, &model, opening, asker, &scratch));
-    tasks.shutdown_background();
+    compose::end(tasks);
     code
 }
 
@@ -106,7 +106,7 @@ impl Stage {
         if left.by != By::Itself {
             return Ok(left.code());
         }
-        let passed = self.judge(scratch).await?;
+        let passed = self.test(scratch).await?;
         let equal = self.replay(sessions, id, &live)?;
         self.ask(sessions, &live).await?;
         self.conclude(id, &live)?;
@@ -131,7 +131,7 @@ impl Stage {
     }
 
     /// Whether the test passes now.
-    async fn judge(&mut self, scratch: &Scratch) -> Result<bool, Problem> {
+    async fn test(&mut self, scratch: &Scratch) -> Result<bool, Problem> {
         let paint = self.console.out;
         match scratch.verdict().await.map_err(Problem::failed)? {
             Verdict::Passed => {

@@ -75,8 +75,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     };
     let tasks = compose::tasks()?;
     let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
-    // A tool that does not heed its cancellation must not keep the process.
-    tasks.shutdown_background();
+    compose::end(tasks);
     code
 }
 

@@ -49,6 +49,12 @@ fn a_request_to_end_is_heeded_whatever_the_turn_waits_for() {
     check(&house, STATES[0].0, STATES[0].1, Signal::HUP, 143);
 }
 
+/// A process that was ended may yet have to be reaped by its new parent.
+fn gone(pid: i32) {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "it lives on: {stat}");
+}
+
 #[test]
 fn a_command_that_never_ends_is_ended_with_all_that_it_started() {
     let house = House::new();
@@ -78,11 +84,11 @@ fn the_second_interrupt_leaves_at_once_and_the_session_can_be_gone_on_with() {
     let house = House::new();
     let up = house.pipe("up");
     let turns = r#"
-        (say: [call("bash", (command: "trap '' TERM INT; echo up > up; while true; do sleep 1000; done"))]),
+        (say: [call("bash", (command: "trap '' TERM INT; echo $$ > up; while true; do sleep 1000; done"))]),
         (say: [text("I was interrupted.")])"#;
     let model = house.script(turns);
     let mut working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
-    assert_eq!(hear(&up), "up\n");
+    let command: i32 = hear(&up).trim().parse().unwrap();
     working.signal(Signal::INT);
     // The program says that it has heard the first before it can hear the second.
     let mut err = std::io::BufReader::new(working.child.stderr.take().unwrap());
@@ -91,6 +97,7 @@ fn the_second_interrupt_leaves_at_once_and_the_session_can_be_gone_on_with() {
     assert!(line.contains("Ctrl-C once more"), "{line}");
     working.signal(Signal::INT);
     assert_eq!(working.end().code, 130);
+    gone(command);
     let again = house.run(["run", "go on", "--resume", "last"]);
     assert_eq!(
         (again.code, &*again.out),
@@ -103,8 +110,8 @@ fn the_second_interrupt_leaves_at_once_and_the_session_can_be_gone_on_with() {
 #[test]
 fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
     let house = House::new();
-    let up = house.pipe("up");
-    let turns = r#"(say: [call("bash", (command: "echo up > up; cat"))]), (expect: "again", say: [text("Here again.")])"#;
+    let (up, go) = (house.pipe("up"), house.pipe("go"));
+    let turns = r#"(say: [call("bash", (command: "echo up > up; cat go"))]), (expect: "again", say: [text("Here again.")])"#;
     let model = house.script(turns);
     let working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
     assert_eq!(hear(&up), "up\n");
@@ -121,4 +128,6 @@ fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
         .unwrap()
         .clone();
     assert_eq!(call["state"], "unknown_outcome", "{call:#}");
+    // Nobody was left to end the command.
+    std::fs::write(go, "").unwrap();
 }

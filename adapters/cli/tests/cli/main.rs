@@ -9,6 +9,7 @@
 mod demo;
 mod ending;
 mod graph;
+mod layers;
 mod output;
 mod providers;
 mod run;
