@@ -131,6 +131,9 @@ struct Differ {
 
 impl Differ {
     fn below(&mut self, segment: PathSegment, compare: impl FnOnce(&mut Self)) {
+        if self.more {
+            return;
+        }
         self.path.push(segment);
         compare(self);
         self.path.pop();

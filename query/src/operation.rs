@@ -287,19 +287,18 @@ impl Operation {
         while next <= to {
             let window = self.window(scope, next)?;
             let skip = usize::try_from(next - window.from).unwrap_or(usize::MAX);
-            let mut seen = false;
             for commit in window
                 .commits
                 .iter()
                 .skip(skip)
                 .take_while(|commit| commit.id.seq <= to)
             {
-                seen = true;
                 if each(commit).is_break() {
                     return Ok(());
                 }
             }
-            if !seen {
+            let whole = usize::try_from(WINDOW).is_ok_and(|whole| window.commits.len() == whole);
+            if !whole {
                 break;
             }
             next = window.to + 1;

@@ -2,3 +2,4 @@
 
 pub mod house;
 pub mod model_server;
+pub mod programs;

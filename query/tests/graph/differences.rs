@@ -2,7 +2,7 @@ use glasswork_ai::stream::BlockKind;
 use glasswork_ai::stream::StreamEvent;
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_session_state::settings::Mode;
-use glasswork_session_state::{Event, model, session};
+use glasswork_session_state::{Event, model, prompt, session};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -93,6 +93,43 @@ fn a_whole_turn_shows_what_came_and_what_changed() {
       "changed .usage.calls"
     ]
     "#);
+}
+
+/// The ways to what changed are those of the state as it is written down.
+#[test]
+fn the_fields_of_a_difference_are_the_fields_of_the_state() {
+    let world = World::new(Mode::Ask);
+    let key = Some("once".into());
+    let keyed = prompt::Event::Prompted {
+        text: "One".into(),
+        max_steps: None,
+        key,
+    };
+    world.accept(Event::Prompt(keyed));
+    world.say("First.");
+    world.prompt("Two");
+    world.call_read("a.txt", "/work/a.txt");
+    world.accept(Event::Prompt(prompt::Event::Steered {
+        text: "quickly".into(),
+        key: None,
+    }));
+    let query = format!(
+        "{{ diff(session: \"{S}\", from: 0, to: {}, first: 1000) {{ more changes {{ path {{ field }} }} }} }}",
+        world.seq()
+    );
+    let diff = world.ask(&query)["diff"].clone();
+    assert_eq!(diff["more"], false);
+    let first = |change: &Value| change["path"][0]["field"].as_str().unwrap().to_owned();
+    let mut changed: Vec<_> = diff["changes"].as_array().unwrap().iter().map(first).collect();
+    changed.sort();
+    changed.dedup();
+    let state = serde_json::to_value(&*world.state()).unwrap();
+    let mut fields: Vec<_> = state.as_object().unwrap().keys().cloned().collect();
+    fields.sort();
+    // All but the id has changed since the session was empty.
+    fields.retain(|field| field != "id");
+    assert_eq!(changed, fields);
+    world.settle("contents of a");
 }
 
 #[test]

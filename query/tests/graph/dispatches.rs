@@ -1,7 +1,8 @@
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_engine::{Party, test_support};
+use glasswork_query::Graph;
 use glasswork_session_state::settings::Mode;
-use glasswork_session_state::{Event, prompt};
+use glasswork_session_state::{Event, prompt, session};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -462,4 +463,31 @@ fn what_happens_is_what_the_schema_says_can_happen() {
     );
     assert_eq!(schema["deadlines"], json!(["attempt", "call"]));
     assert_eq!(schema["charts"], json!(["session", "turn", "tool_call"]));
+}
+
+/// Commits are read piece by piece; the seams do not show.
+#[test]
+fn a_long_record_is_read_over_its_seams() {
+    let world = World::new(Mode::Ask);
+    while world.seq() < 2_060 {
+        let title = format!("Title {}", world.seq()).into();
+        world.accept(Event::Session(session::Event::Retitled { title }));
+    }
+    let list = |graph: &Graph, from: u64| {
+        let query = format!(
+            "{{ dispatches(session: \"{S}\", filter: {{ from: {from} }}, first: 20) {{ nodes {{ seq event }} }} }}"
+        );
+        let nodes = ask(graph, Viewer::owner(), &query)["data"]["dispatches"]["nodes"].clone();
+        let seqs = nodes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["seq"].as_u64().unwrap());
+        seqs.collect::<Vec<_>>()
+    };
+    for graph in [world.graph(), world.later()] {
+        assert_eq!(list(&graph, 1_015), (1_015..1_035).collect::<Vec<_>>());
+        assert_eq!(list(&graph, 2_045), (2_045..=2_060).collect::<Vec<_>>());
+        assert_eq!(list(&graph, 2_061), Vec::<u64>::new());
+    }
 }
