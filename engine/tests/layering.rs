@@ -188,36 +188,3 @@ fn a_forbidden_edge_is_found() {
         assert_eq!(breaches(&graph(edges)), expected, "{edges:?}");
     }
 }
-
-/// What a file of the command line may not name, unless it is the one that puts the parts together: hands, doors to
-/// models, the engine's live side, and facts, which only app-runtime reads.
-const NOT_FOR_SCREENS: &[&str] = &[
-    "glasswork_agent_session",
-    "glasswork_ai::http",
-    "glasswork_ai::port",
-    "glasswork_engine::Engine",
-    "glasswork_engine::Handle",
-    "glasswork_engine::journal",
-    "Fact::",
-    ".jsonl",
-];
-
-#[test]
-fn only_one_file_of_the_command_line_reaches_below_app_runtime() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../adapters/cli/src");
-    let mut checked = 0;
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name == "compose.rs" || path.is_dir() {
-            continue;
-        }
-        checked += 1;
-        let text = std::fs::read_to_string(&path).unwrap();
-        let named = NOT_FOR_SCREENS.iter().filter(|word| text.contains(*word));
-        found.extend(named.map(|word| format!("{name} names {word}")));
-    }
-    assert!(checked > 5, "the command line has moved");
-    assert_eq!(found, Vec::<String>::new());
-}

@@ -358,41 +358,15 @@ fn shortened(text: &str) -> String {
 /// The name that was probably meant: the one with the fewest changes, if that is at most a third of its length.
 /// Case and the difference of `oldText` and `old_text` do not count.
 pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |name: &str| -> Vec<char> {
-        name.chars()
-            .take(64)
-            .filter(|c| !matches!(c, '_' | '-'))
-            .flat_map(char::to_lowercase)
-            .collect()
+    let plain = |name: &str| -> String {
+        let letters = name.chars().take(64).filter(|c| !matches!(c, '_' | '-'));
+        letters.flat_map(char::to_lowercase).collect()
     };
     let given = plain(given);
     names
         .into_iter()
-        .map(|name| (distance(&given, &plain(name)), name))
+        .map(|name| (strsim::osa_distance(&given, &plain(name)), name))
         .filter(|(distance, name)| distance * 3 <= name.len().max(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// How many letters must be changed, added, left out or swapped with their neighbour (optimal string alignment).
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut above: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    let mut last = None;
-    for (i, &from) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, &to) in b.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
-            let mut least = (at(&row, j) + usize::from(from != to))
-                .min(at(&row, j + 1) + 1)
-                .min(at(&next, j) + 1);
-            if j > 0 && last == Some(to) && b.get(j - 1) == Some(&from) {
-                least = least.min(at(&above, j - 1) + 1);
-            }
-            next.push(least);
-        }
-        above = std::mem::replace(&mut row, next);
-        last = Some(from);
-    }
-    row.last().copied().unwrap_or_default()
 }

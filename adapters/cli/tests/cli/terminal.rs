@@ -21,6 +21,7 @@ impl Terminal {
             env!("CARGO_BIN_EXE_glasswork"),
             quoted.join(" ")
         );
+        glasswork_testkit::programs::ensure("tmux", "tmux");
         let mut tmux = terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
         tmux.env_clear()
             .envs(house.environment())
