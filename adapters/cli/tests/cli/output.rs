@@ -203,6 +203,21 @@ fn who_stops_reading_has_read_enough() {
         (0, 1, ""),
         "{first:?}"
     );
+    let slow = house.script(&format!(
+        "(say: [{}])",
+        r#"text("piece"), wait(200), "#.repeat(50)
+    ));
+    let first = piped(&format!("run go --output-format stream-json --model {slow}"));
+    assert_eq!(
+        (first.code, first.out.lines().count(), &*first.err),
+        (0, 1, ""),
+        "{first:?}"
+    );
+    // Nobody waits for it, so it does not go on.
+    assert_eq!(
+        house.json(["sessions", "show", "last", "--json"])["turn"],
+        "cancelled"
+    );
     let first = piped("demo");
     assert_eq!(
         (first.code, first.out.lines().count(), &*first.err),

@@ -152,6 +152,19 @@ fn a_stream_of_json_tells_everything_in_order() {
             "{kind} does not come in its place: {kinds:?}"
         );
     }
+    let page = include_str!("../../../../docs/output.md");
+    for kind in &kinds {
+        assert!(
+            page.contains(&format!("`{kind}`")),
+            "docs/output.md does not tell what `{kind}` is"
+        );
+    }
+    for member in lines.last().unwrap().as_object().unwrap().keys() {
+        assert!(
+            page.contains(&format!("`{member}`")),
+            "docs/output.md does not tell what `{member}` is"
+        );
+    }
     let numbers: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
     assert_eq!(
