@@ -4,12 +4,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use glasswork_agent_session::store::StoreError;
+pub use glasswork_agent_session::store::StoreError;
+
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
-use glasswork_session_state::Glasswork;
+use glasswork_session_state::{Fact, Glasswork, prompt, session};
 use glasswork_session_state::state::Kind;
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
@@ -64,6 +65,9 @@ pub enum Record {
     File(PathBuf),
 }
 
+/// How much of the first prompt a listing shows, in characters.
+pub const FIRST_WORDS: usize = 80;
+
 /// A session as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedSession {
@@ -77,9 +81,49 @@ pub struct ArchivedSession {
     pub seq: u64,
     /// Length of its journal, in bytes.
     pub bytes: u64,
+    /// The directory in which it works; `None` where nobody opened it yet.
+    pub workspace: Option<Arc<str>>,
+    /// What was said first, at most [`FIRST_WORDS`] characters of it.
+    pub first_words: Option<Arc<str>>,
     /// What is wrong with it, where it could not be read.
     pub damage: Option<String>,
 }
+
+impl ArchivedSession {
+    /// A session of which nothing is known but that it is there.
+    #[must_use]
+    pub fn bare(id: ScopeId) -> Self {
+        Self {
+            id,
+            created: Timestamp::default(),
+            updated: None,
+            seq: 0,
+            bytes: 0,
+            workspace: None,
+            first_words: None,
+            damage: None,
+        }
+    }
+
+    /// Takes from the first commits what tells a session from others.
+    pub(crate) fn begin_with(&mut self, commits: &[Arc<Commit<Glasswork>>]) {
+        for fact in commits.iter().flat_map(|commit| &commit.facts) {
+            match fact {
+                Fact::Session(session::Fact::Placed { workspace }) => {
+                    self.workspace.get_or_insert_with(|| Arc::clone(workspace));
+                }
+                Fact::Prompt(prompt::Fact::Said { text, .. }) => {
+                    let words: String = text.chars().take(FIRST_WORDS).collect();
+                    self.first_words.get_or_insert_with(|| words.into());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The last commit that a listing looks at for what was said first.
+pub(crate) const BEGINNING: u64 = 4;
 
 /// Where sessions are made and opened for writing. One process owns a session at a time.
 pub trait Vault: Send + Sync + 'static {

@@ -16,7 +16,7 @@ use glasswork_engine::{Commit, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
 
-use crate::archive::{Archive, ArchivedSession, Opened, Record, Vault};
+use crate::archive::{Archive, ArchivedSession, BEGINNING, Opened, Record, Vault};
 
 /// Sessions in files, to read.
 #[derive(Debug, Clone)]
@@ -75,24 +75,19 @@ impl Archive for FileArchive {
         Ok(sessions
             .filter_map(|listed| {
                 let id = listed.scope?;
-                Some(match listed.summary {
-                    Ok(summary) => ArchivedSession {
-                        id,
-                        created: summary.created,
-                        updated: (summary.seq > 0).then_some(summary.at),
-                        seq: summary.seq,
-                        bytes: summary.bytes,
-                        damage: None,
-                    },
-                    Err(error) => ArchivedSession {
-                        id,
-                        created: Timestamp::default(),
-                        updated: None,
-                        seq: 0,
-                        bytes: 0,
-                        damage: Some(error.to_string()),
-                    },
-                })
+                let mut row = ArchivedSession::bare(id);
+                match listed.summary {
+                    Err(error) => row.damage = Some(error.to_string()),
+                    Ok(summary) => {
+                        row.created = summary.created;
+                        row.updated = (summary.seq > 0).then_some(summary.at);
+                        row.seq = summary.seq;
+                        row.bytes = summary.bytes;
+                        // What cannot be read is told where somebody reads the session.
+                        row.begin_with(&self.commits(id, 1..=BEGINNING.min(summary.seq)).unwrap_or_default());
+                    }
+                }
+                Some(row)
             })
             .collect())
     }

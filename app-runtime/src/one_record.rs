@@ -11,7 +11,7 @@ use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId};
 use glasswork_session_state::Glasswork;
 
-use crate::archive::{Archive, ArchivedSession, Record};
+use crate::archive::{Archive, ArchivedSession, BEGINNING, Record};
 
 /// One record of an archive, or one file. Its last commit is the one at which it was opened.
 pub struct OneRecord {
@@ -48,14 +48,14 @@ impl Archive for OneRecord {
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
         let loaded = self.load(self.id, Some(1.min(self.last)))?;
         let at = |seq: u64| (seq > 0).then_some(loaded.scope.at);
-        Ok(vec![ArchivedSession {
-            id: self.id,
+        let mut row = ArchivedSession {
             created: loaded.scope.at,
             updated: at(self.last),
             seq: self.last,
-            bytes: 0,
-            damage: None,
-        }])
+            ..ArchivedSession::bare(self.id)
+        };
+        row.begin_with(&self.commits(self.id, 1..=BEGINNING.min(self.last))?);
+        Ok(vec![row])
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {

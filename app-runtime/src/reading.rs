@@ -175,11 +175,20 @@ impl Snapshot {
     /// [`ReadError::Unknown`], or that several begin so.
     pub fn find(&self, text: &str) -> Result<ScopeId, ReadError> {
         let unknown = || ReadError::Unknown(text.to_owned());
-        let id = match text {
-            "last" => self.sessions()?.first().map(|row| row.archived.id).ok_or_else(unknown)?,
-            _ => self.reader.archive.find(text)?,
+        if text == "last" {
+            return self.sessions()?.first().map(|row| row.archived.id).ok_or_else(unknown);
+        }
+        let Visible::Only(scopes) = &self.viewer.sessions else {
+            return Ok(self.reader.archive.find(text)?);
         };
-        if self.viewer.sees(id) { Ok(id) } else { Err(unknown()) }
+        // Among those alone: what is ambiguous in the archive would tell of sessions that this viewer may not see.
+        let plain = |text: &str| text.trim().replace('-', "").to_ascii_lowercase();
+        let wanted = plain(text);
+        let mut found = scopes.iter().filter(|id| !wanted.is_empty() && plain(&id.to_string()).starts_with(&wanted));
+        match (found.next(), found.next()) {
+            (Some(id), None) => Ok(*id),
+            _ => Err(unknown()),
+        }
     }
 
     /// Decides every event of a record again, and compares.

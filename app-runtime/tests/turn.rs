@@ -175,6 +175,17 @@ async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
     let viewer = house.runtime().reader().snapshot(Viewer::of(other));
     assert!(viewer.session(session, None).is_err() && viewer.host().is_none());
     assert_eq!(viewer.sessions().unwrap().len(), 1);
+    // Both ids begin alike, as ids by time do: of the other session not even its existence is told.
+    let prefix = &session.to_string()[..6];
+    assert!(other.to_string().starts_with(prefix));
+    assert_eq!(viewer.find(prefix).unwrap(), other);
+    assert!(viewer.find(&session.to_string()).is_err());
+    let all = house.snapshot().find(prefix).unwrap_err().to_string();
+    assert!(all.contains(&session.to_string()), "{all}");
+    let rows = house.snapshot().sessions().unwrap();
+    let told: Vec<_> = rows.iter().map(|row| row.archived.first_words.as_deref()).collect();
+    assert_eq!(told, [None, Some("go")]);
+    assert_eq!(rows[0].archived.workspace.as_deref(), Some(&*house.workspace().to_string_lossy()));
     house.close().await;
 }
 

@@ -23,7 +23,7 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::test_support::Fixture;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, ScopeId, Timestamp};
+use glasswork_engine::{Commit, ScopeId};
 use glasswork_query::Graph;
 use glasswork_session_state::settings::{Layer, Settings, Sourced};
 use glasswork_session_state::state::Kind;
@@ -124,12 +124,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         let scope = engine.scope(id);
         let (seq, updated) = (scope.seq, Some(scope.at));
         rows.push(ArchivedSession {
-            id,
-            created: Timestamp(0),
             updated,
             seq,
-            bytes: 0,
-            damage: None,
+            ..ArchivedSession::bare(id)
         });
     }
     rows.reverse();

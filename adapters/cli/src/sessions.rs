@@ -52,6 +52,8 @@ fn row_json(row: &SessionRow) -> Value {
         "updated": session.updated.map(time),
         "commits": session.seq,
         "bytes": session.bytes,
+        "workspace": session.workspace,
+        "first_words": session.first_words,
         "damage": session.damage,
     })
 }
@@ -62,11 +64,15 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
         return format!("{}  {}\n", session.id, paint.red(&escape::line(damage)));
     }
     let when = time(session.updated.unwrap_or(session.created));
+    let words = session.first_words.as_deref().unwrap_or("(nothing said yet)");
+    let place = session.workspace.as_deref().unwrap_or_default();
     format!(
-        "{}  {when}  {:>6} commits  {:>7} KiB\n",
+        "{}  {when}  {:>6} commits  {:>7} KiB\n    {}  {}\n",
         session.id,
         session.seq,
-        session.bytes.div_ceil(1024)
+        session.bytes.div_ceil(1024),
+        escape::line(words),
+        paint.dim(&escape::line(place))
     )
 }
 

@@ -82,7 +82,6 @@ impl Archive for MemoryArchive {
                 });
             let scope = fold.scope().unwrap();
             ArchivedSession {
-                id: *id,
                 created: fold.header().unwrap().created,
                 updated: (scope.seq > 0).then_some(scope.at),
                 seq: scope.seq,
@@ -93,6 +92,7 @@ impl Archive for MemoryArchive {
                     .unwrap()
                     .contains(id)
                     .then(|| "the disk is gone".to_owned()),
+                ..ArchivedSession::bare(*id)
             }
         };
         Ok(self.sessions.lock().unwrap().iter().rev().map(row).collect())
