@@ -43,3 +43,26 @@ fn the_reference_names_every_setting_with_its_default_and_every_exit_code() {
         assert!(reference.contains(&row), "docs/reference.md lacks the row {row}");
     }
 }
+
+#[test]
+fn the_reference_names_every_update() {
+    let reference = std::fs::read_to_string(docs().join("reference.md")).unwrap();
+    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/watching.rs")).unwrap();
+    let body = source.split_once("pub enum Update {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let variants: Vec<_> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ").filter(|rest| rest.starts_with(char::is_uppercase)))
+        .map(|line| line.trim_end_matches([' ', '{', ',']))
+        .collect();
+    assert!(variants.len() > 20, "{variants:?}");
+    for variant in variants {
+        let name: String = variant.char_indices().fold(String::new(), |mut name, (at, letter)| {
+            if letter.is_uppercase() && at > 0 {
+                name.push('_');
+            }
+            name.extend(letter.to_lowercase());
+            name
+        });
+        assert!(reference.contains(&format!("`{name}`")), "docs/reference.md lacks `{name}`");
+    }
+}
