@@ -46,16 +46,21 @@ impl OneRecord {
 
 impl Archive for OneRecord {
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
-        let loaded = self.load(self.id, Some(1.min(self.last)))?;
-        let at = |seq: u64| (seq > 0).then_some(loaded.scope.at);
-        let mut row = ArchivedSession {
-            created: loaded.scope.at,
-            updated: at(self.last),
-            seq: self.last,
-            ..ArchivedSession::bare(self.id)
+        let updated = (self.last > 0).then_some(self.load(self.id, None)?.scope.at);
+        let row = match self.file() {
+            None => self.archive.list()?.into_iter().find(|row| row.id == self.id),
+            Some(path) => {
+                let mut row = ArchivedSession {
+                    created: Store::<Glasswork>::journal_at(path).header()?.created,
+                    // A file that was there a moment ago; its length is for people.
+                    bytes: std::fs::metadata(path).map_or(0, |file| file.len()),
+                    ..ArchivedSession::bare(self.id)
+                };
+                row.begin_with(&self.commits(self.id, 1..=BEGINNING.min(self.last))?);
+                Some(row)
+            }
         };
-        row.begin_with(&self.commits(self.id, 1..=BEGINNING.min(self.last))?);
-        Ok(vec![row])
+        Ok(row.into_iter().map(|row| ArchivedSession { updated, seq: self.last, ..row }).collect())
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {

@@ -176,6 +176,11 @@ fn a_replayed_state_can_be_asked_about() {
         copied.code == 0 && copied.out.contains("completed") && copied.out.contains("equal: true"),
         "{copied:?}"
     );
+    let rows = "{ sessions { nodes { seq bytes created } } }";
+    let answer =
+        |record: &str| house.json(["replay", record, "--query", rows, "--format", "json"])["answer"].clone();
+    assert_eq!(answer("last"), answer(&copy.display().to_string()));
+    assert!(answer("last")["sessions"]["nodes"][0]["bytes"].as_u64().unwrap() > 1000);
     let text = house.run(["replay", "last"]);
     assert!(
         text.out.starts_with("equal: ") && text.out.contains("each as before"),
