@@ -178,6 +178,11 @@ pub enum Update {
         /// The last one missed.
         to: u64,
     },
+    /// Nothing more can be recorded, and so nothing more happens.
+    RecordingFailed {
+        /// Why, and what to do.
+        reason: Arc<str>,
+    },
     /// The session is not mounted any more.
     Ended,
 }
@@ -245,6 +250,9 @@ impl Watch {
                     self.seq = now.seq;
                 }
                 Some(Watched { seq: to, updates: vec![Update::Gap { from, to }] })
+            }
+            FeedItem::JournalFailed(reason) => {
+                Some(Watched { seq: self.seq, updates: vec![Update::RecordingFailed { reason }] })
             }
             FeedItem::Ended => Some(Watched { seq: self.seq, updates: vec![Update::Ended] }),
         }

@@ -23,6 +23,8 @@ pub enum FeedItem<D: Domain> {
         /// The last one missed.
         to: u64,
     },
+    /// Nothing more can be written to the scope's journal, for this reason; no commit follows.
+    JournalFailed(Arc<str>),
     /// The scope was unmounted, or the engine has stopped; nothing more comes.
     Ended,
 }
@@ -160,6 +162,16 @@ impl<D: Domain> Feed<D> {
             if mailboxes.is_empty() {
                 scopes.remove(&commit.id.scope);
             }
+        }
+    }
+
+    /// Tells the followers of a scope that its journal has failed.
+    pub(crate) fn fail(&self, scope: ScopeId, reason: &Arc<str>, store: impl FnOnce()) {
+        let scopes = lock(&self.scopes);
+        store();
+        for mailbox in scopes.get(&scope).into_iter().flatten().filter_map(Weak::upgrade) {
+            lock(&mailbox.queue).items.push_back(FeedItem::JournalFailed(Arc::clone(reason)));
+            mailbox.filled.notify_one();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use glasswork_engine::test_support::{Fixture, assert_replays};
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{DispatchId, Refusal};
+use glasswork_engine::{DispatchId, FeedItem, Refusal};
 
 use crate::Building;
 use crate::elevator::car::Event::*;
@@ -13,6 +13,7 @@ fn after_a_failed_append_nothing_is_released_and_the_scope_stays_readable() {
     let b = Building::of(Fixture::default().unguarded());
     b.does(Called { floor: 0 });
     let written = b.fixture.scope(b.car);
+    let mut following = b.fixture.reader.follow(b.car, None).unwrap();
     b.fixture.journal.fail("the disk is full");
 
     let lost = b.fixture.ask(b.car, Event::Car(Rung { times: 3 })).unwrap_err();
@@ -23,6 +24,9 @@ fn after_a_failed_append_nothing_is_released_and_the_scope_stays_readable() {
     let now = b.fixture.scope(b.car);
     assert_eq!(*now, *written, "readable, as of the last written line");
     assert_eq!(now.journal_failure.as_deref(), Some("the disk is full"));
+    let told = FeedItem::JournalFailed("the disk is full".into());
+    assert_eq!(following.follower.try_next(), Some(told), "who follows is told, and sees no commit");
+    assert_eq!(following.follower.try_next(), None);
     assert_replays::<Elevator>(&b.fixture.journal.bytes(b.car), &now);
 
     // What comes now is refused before it is decided, under a name.

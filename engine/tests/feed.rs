@@ -34,7 +34,7 @@ fn read(follower: &mut Follower<Elevator>, mut seen: u64, last: u64) -> (u64, u6
                 missed += to - seen;
                 seen = to;
             }
-            FeedItem::Ended => panic!("ended at {seen}"),
+            FeedItem::JournalFailed(_) | FeedItem::Ended => panic!("ended at {seen}"),
         }
     }
     assert_eq!(seen, last, "and nothing more");

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::report::{self, Report};
-use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
 use glasswork_engine::ScopeId;
@@ -15,9 +14,6 @@ use crate::signals::{Asked, Signals};
 
 /// How long calls may take to end after the program was told to.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// How often the journal is looked at while nothing happens.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Shows what happens.
 pub(crate) trait Show {
@@ -128,8 +124,6 @@ pub(crate) async fn turn(
                 }
             }
             () = impatient => break,
-            // The feed of a session whose journal has failed tells nothing more.
-            () = tokio::time::sleep(LOOK_AFTER) => driver.look_at_journal()?,
         }
     }
     let mut left = Left {
@@ -166,6 +160,9 @@ impl Driver<'_> {
                 Update::TurnEnded { .. } | Update::TurnPaused { .. } | Update::Ended
             );
             self.show(watched.seq, update).await?;
+            if let Update::RecordingFailed { reason } = update {
+                return Err(Problem::failed(format!("the journal cannot be written: {reason}")));
+            }
             self.ask(update);
         }
         // What ended the turn may be among what was missed.
@@ -224,20 +221,6 @@ impl Driver<'_> {
             asker.withdraw(call);
         }
         too_late_is_no_failure(answered)
-    }
-
-    fn look_at_journal(&mut self) -> Result<(), Problem> {
-        let seen = self
-            .runtime
-            .reader()
-            .snapshot(Viewer::owner())
-            .session(self.session, None)?;
-        match &seen.scope.journal_failure {
-            Some(reason) => Err(Problem::failed(format!(
-                "the journal cannot be written: {reason}"
-            ))),
-            None => Ok(()),
-        }
     }
 
     async fn cancel(&mut self) -> Result<(), Problem> {

@@ -167,6 +167,7 @@ impl<D: Domain> Fixture<D> {
             now = match wait(following.follower.next()) {
                 FeedItem::Commit(commit) => commit.id.seq,
                 FeedItem::Gap { to, .. } => to,
+                FeedItem::JournalFailed(reason) => panic!("{scope} failed at commit {now}: {reason}"),
                 FeedItem::Ended => panic!("{scope} ended at commit {now}, before {seq}"),
             };
         }

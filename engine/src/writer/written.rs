@@ -177,7 +177,7 @@ impl<D: Domain> Writer<D> {
         // Readers first: who was refused reads why.
         self.own.root.put(scope);
         let root = Arc::new(self.own.root.clone());
-        self.shelf.feed.publish([], || self.shelf.root.store(root));
+        self.shelf.feed.fail(id, reason, || self.shelf.root.store(root));
         for mut pending in lost {
             self.own.effects.forget(&pending.commit);
             if pending.commit.id.seq >= seq {
