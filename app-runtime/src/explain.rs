@@ -5,7 +5,34 @@ use std::fmt::{self, Write as _};
 use glasswork_session_state::evidence::{Access, Evidence};
 use glasswork_session_state::judge::{Judgement, Verdict};
 use glasswork_session_state::settings::{Layer, Mode, Source};
-use glasswork_session_state::state::TurnFailure;
+use glasswork_session_state::state::{AttemptWait, Session, TurnFailure};
+use glasswork_session_state::waiting::{Waiting, What, Whom};
+
+/// What a session waits for, and who can unblock it.
+#[must_use]
+pub fn waiting(waiting: &Waiting, session: &Session) -> String {
+    let what = match &waiting.what {
+        What::Prompt => "waits for a prompt".to_owned(),
+        What::Opening => "waits to be opened".to_owned(),
+        What::Resume => "is paused, and waits to be resumed".to_owned(),
+        What::Answer(AttemptWait::Connect) => "waits for the server to answer".to_owned(),
+        What::Answer(AttemptWait::FirstToken) => "waits for the first token".to_owned(),
+        What::Answer(AttemptWait::Stream) => "waits for more of the answer".to_owned(),
+        What::Answer(AttemptWait::Backoff) => "waits to try again".to_owned(),
+        What::Call(id, state) => {
+            let name = session.call(*id).map_or_else(String::new, |call| format!("`{}` ", call.call.name));
+            let state: &str = state.into();
+            format!("waits for call {name}{id} ({})", state.replace('_', " "))
+        }
+    };
+    match &waiting.on {
+        Whom::Person => format!("{what}: a person can unblock it"),
+        Whom::Model(model) => format!("{what}: {model} has the word"),
+        Whom::Tool => format!("{what}: its tool has the word"),
+        Whom::OtherCall => format!("{what}: another call must end first"),
+        Whom::Clock => format!("{what}: time will tell"),
+    }
+}
 
 /// Why a call was judged as it was, in one sentence.
 #[must_use]

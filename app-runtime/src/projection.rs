@@ -1,4 +1,5 @@
 //! Projections: what people look at, computed from a session's state.
 
 pub mod report;
+pub mod status;
 pub mod transcript;

@@ -1,6 +1,7 @@
 //! `glasswork sessions`
 
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::projection::status;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
 use glasswork_app_runtime::reading::SessionRow;
 use glasswork_engine::Timestamp;
@@ -85,36 +86,29 @@ fn shown_json(session: &Session, seq: u64) -> Value {
     json!({
         "id": session.id,
         "commit": seq,
-        "title": session.meta.title,
-        "workspace": session.meta.workspace,
-        "state": session.state,
-        "model": session.settings.model.value,
-        "mode": session.settings.mode.value,
-        "turn": session.turn.as_ref().map(|turn| turn.state),
-        "usage": session.usage.tokens(),
+        "status": status::of(session),
         "transcript": transcript::of(session),
     })
 }
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
-    let model = session
-        .settings
-        .model
-        .value
-        .as_ref()
-        .map_or_else(|| "no model".to_owned(), ToString::to_string);
+    let status = status::of(session);
+    let model = status.model.as_ref().map_or_else(|| "no model".to_owned(), ToString::to_string);
     let mut text = format!(
         "{}\n{}\n",
         paint.bold(&format!("session {} at commit {seq}", session.id)),
-        paint.dim(&escape::line(&format!("{}, {model}", session.meta.workspace)))
+        paint.dim(&escape::line(&format!("{}, {model}", status.workspace)))
     );
     for line in transcript::of(session) {
         text.push_str(&said(&line, paint));
         text.push('\n');
     }
-    if let Some(turn) = &session.turn {
+    if let Some(turn) = &status.turn {
         let state: &str = (&turn.state).into();
         text.push_str(&paint.dim(&format!("(the turn is {})\n", state.replace('_', " "))));
+    }
+    for awaited in &status.waiting {
+        text.push_str(&paint.dim(&format!("(it {})\n", escape::line(&awaited.text))));
     }
     text
 }

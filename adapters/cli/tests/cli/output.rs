@@ -115,7 +115,15 @@ fn sessions_are_listed_and_shown() {
         (&rows[0]["id"], &rows[0]["commits"]),
         (&shown["id"], &shown["commit"])
     );
-    assert_eq!(shown["workspace"], house.work.display().to_string());
+    assert_eq!(shown["status"]["workspace"], house.work.display().to_string());
+    assert_eq!(
+        shown["status"]["waiting"][0]["text"],
+        "waits for a prompt: a person can unblock it"
+    );
+    assert_eq!(
+        (&rows[0]["workspace"], &rows[0]["first_words"]),
+        (&shown["status"]["workspace"], &json!("go"))
+    );
     let text = house.run(["sessions", "show", "last"]).out;
     for expected in [
         "> go",
@@ -215,7 +223,7 @@ fn who_stops_reading_has_read_enough() {
     );
     // Nobody waits for it, so it does not go on.
     assert_eq!(
-        house.json(["sessions", "show", "last", "--json"])["turn"],
+        house.json(["sessions", "show", "last", "--json"])["status"]["turn"]["state"],
         "cancelled"
     );
     let first = piped("demo");

@@ -237,7 +237,7 @@ fn one_process_writes_a_session_and_all_may_read_it() {
         second.err
     );
     assert_eq!(
-        house.json(["sessions", "show", "last", "--json"])["turn"],
+        house.json(["sessions", "show", "last", "--json"])["status"]["turn"]["state"],
         "executing"
     );
     assert_eq!(house.run(["replay", "last"]).code, 0);
