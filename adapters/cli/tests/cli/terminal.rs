@@ -137,7 +137,7 @@ fn an_interrupt_is_an_answer_too() {
     );
     assert!(!house.work.join("log").exists());
     assert_eq!(
-        house.json(["sessions", "show", "last", "--json"])["turn"],
+        house.json(["sessions", "show", "last", "--json"])["status"]["turn"]["state"],
         "cancelled"
     );
 }
