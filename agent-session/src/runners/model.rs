@@ -9,8 +9,8 @@ use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{Progress, StreamEvent};
 use glasswork_engine::EffectPort;
 use glasswork_session_state::model::Outcome;
-use glasswork_session_state::{Event, Glasswork, model};
-use tokio::time::{Instant, sleep_until};
+use glasswork_session_state::{Event, Glasswork, model, pieces};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Work;
 
@@ -22,6 +22,9 @@ const SLOW: Duration = Duration::from_millis(100);
 const QUICK_REPORTS: u32 = 100;
 /// … or when so many bytes have come.
 const REPORT_BYTES: usize = 4 * 1024;
+/// After a report of so many bytes the gate gets time to take it: reports that wait are merged, and a merged one that
+/// no line of the journal holds is refused.
+const LARGE_BYTES: usize = 32 * 1024;
 
 pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let Work { session, world, port, .. } = work;
@@ -51,9 +54,20 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
             Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
             Some(Progress::Step(StreamEvent::Failed(failure))) => break Outcome::Failed(failure),
             Some(Progress::Step(event)) => {
+                if let Some(failure) = pieces::too_large(&event) {
+                    break Outcome::Failed(failure);
+                }
                 report.add(event);
-                if report.bytes >= REPORT_BYTES {
+                let bytes = report.bytes;
+                if bytes >= REPORT_BYTES {
                     report.send(&port);
+                }
+                if bytes >= LARGE_BYTES {
+                    tokio::select! {
+                        biased;
+                        _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+                        () = sleep(QUICK) => {}
+                    }
                 }
             }
             None => break Outcome::Failed(broken_off("the answer has no end")),
@@ -80,17 +94,16 @@ impl Report {
         if self.due.is_none() {
             self.due = Some(Instant::now() + if self.sent < QUICK_REPORTS { QUICK } else { SLOW });
         }
-        if let StreamEvent::Delta { index, text } = &event {
-            self.bytes += text.len();
-            if let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
-                && last == index
-            {
-                let joined: String = [&**earlier, &**text].concat();
-                *earlier = Arc::from(joined);
-                return;
-            }
+        self.bytes += pieces::bytes(&event);
+        if let StreamEvent::Delta { index, text } = &event
+            && let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
+            && last == index
+        {
+            let joined: String = [&**earlier, &**text].concat();
+            *earlier = Arc::from(joined);
+            return;
         }
-        self.steps.push(event);
+        pieces::join(&mut self.steps, vec![event]);
     }
 
     /// Waits until what has arrived is to be reported; forever where nothing has.

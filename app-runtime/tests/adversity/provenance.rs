@@ -79,7 +79,6 @@ async fn what_the_server_received_is_what_the_record_says_over_both_wires() {
                 (say: [fail(class: overloaded, status: 529)]),
                 (say: [text("half"), partial(call("bash", (command: "touch ran"))), cut]),
                 (say: [text("half"), stall]),
-                (say: [stall]),
             ],
             say: [text("I look \u{1F50E}."), call("bash", (command: "echo hällo; printf '\\001\\033[31m'; exit 3")),
                 call("read", (path: "absent")), call("nosuch", ())],
@@ -97,8 +96,10 @@ async fn what_the_server_received_is_what_the_record_says_over_both_wires() {
         let house = House::with(Arc::new(models), Arc::new(SystemClock::default())).await;
         let settings = Settings {
             model: flag(Some("real/some-model".parse().unwrap())),
-            retry_attempts: flag(5),
-            ..hasty(Mode::Yolo)
+            retry_attempts: flag(4),
+            retry_base_ms: flag(1),
+            idle_timeout_ms: flag(1000),
+            ..House::settings(Mode::Yolo)
         };
         let session = house.session(settings).await;
         let end = house.turn(session, "go ü\u{0}").await;
@@ -130,7 +131,7 @@ async fn what_the_server_received_is_what_the_record_says_over_both_wires() {
         }
         assert_eq!(received.next(), None, "{wire:?}: something was sent that is not on record");
         let attempts: Vec<_> = now.requests.values().map(|prepared| prepared.attempts).collect();
-        assert_eq!(attempts, [5, 1, 1, 1, 1], "{wire:?}");
+        assert_eq!(attempts, [4, 1, 1, 1, 1], "{wire:?}");
         causes_hold(&house, session);
         parts_have_their_dispatch(&house, session);
         let journals = walk(&house.home().join("data"));
