@@ -22,9 +22,11 @@ const SLOW: Duration = Duration::from_millis(100);
 const QUICK_REPORTS: u32 = 100;
 /// … or when so many bytes have come.
 const REPORT_BYTES: usize = 4 * 1024;
-/// After a report of so many bytes the gate gets time to take it: reports that wait are merged, and a merged one that
-/// no line of the journal holds is refused.
-const LARGE_BYTES: usize = 32 * 1024;
+/// For each so many bytes that were reported …
+const PACE_BYTES: usize = 32 * 1024;
+/// … the gate gets this much time to take them: reports that wait are merged, and more than a line of the journal holds
+/// cannot wait. No model talks as fast; a whole answer that comes at once does.
+const PACE: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let Work { session, world, port, .. } = work;
@@ -36,6 +38,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     });
     let mut demands = port.demands();
     let mut report = Report::default();
+    let mut unpaced = 0;
     let outcome = loop {
         let progress = tokio::select! {
             biased;
@@ -58,15 +61,17 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
                     break Outcome::Failed(failure);
                 }
                 report.add(event);
-                let bytes = report.bytes;
-                if bytes >= REPORT_BYTES {
+                if report.bytes >= REPORT_BYTES {
+                    unpaced += report.bytes;
                     report.send(&port);
                 }
-                if bytes >= LARGE_BYTES {
+                if unpaced >= PACE_BYTES {
+                    let pause = PACE * u32::try_from(unpaced / PACE_BYTES).unwrap_or(u32::MAX);
+                    unpaced %= PACE_BYTES;
                     tokio::select! {
                         biased;
                         _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
-                        () = sleep(QUICK) => {}
+                        () = sleep(pause) => {}
                     }
                 }
             }

@@ -43,7 +43,7 @@ async fn said(steps: Vec<Step>, chunk: u32) -> (State, Option<TurnFailure>, Arc<
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_that_no_line_holds_fails_the_request_by_name() {
     for text in ["x".repeat(700_000), "\n".repeat(380_000), "\u{1}".repeat(300_000)] {
-        for chunk in [1000, u32::MAX] {
+        for chunk in [5000, u32::MAX] {
             let (state, failure, _) = said(vec![Step::Text(text.as_str().into())], chunk).await;
             let Some(TurnFailure::Model(failure)) = failure else { panic!("{state:?}: {failure:?}") };
             assert!(failure.message.contains("ask for smaller pieces"), "{failure:?}");
@@ -54,8 +54,8 @@ async fn a_block_that_no_line_holds_fails_the_request_by_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_blocks_come_whole_or_not_at_all() {
-    for chunk in [1000, 100_000, u32::MAX] {
-        for blocks in [1, 2, 6] {
+    for chunk in [5000, u32::MAX] {
+        for blocks in [1, 6] {
             let content = "line\n".repeat(30_000);
             let arguments = |number: usize| {
                 serde_json::json!({ "path": format!("f{number}"), "content": content }).to_string()

@@ -34,7 +34,7 @@ fn steps(met: State) -> String {
 }
 
 /// A session whose turn stands there.
-async fn met(house: &House, state: State, settings: Settings) -> (ScopeId, Watch) {
+pub(crate) async fn met(house: &House, state: State, settings: Settings) -> (ScopeId, Watch) {
     let session = house.session(settings).await;
     let mut watch = house.runtime().watch(session).unwrap();
     house.runtime().prompt(session, "go", None).await.unwrap();
@@ -58,12 +58,17 @@ async fn met(house: &House, state: State, settings: Settings) -> (ScopeId, Watch
     (session, watch)
 }
 
-async fn house(state: State) -> House {
+/// Each turn does what leads to that state, until someone says `onward`.
+pub(crate) fn script(state: State) -> String {
     let turn = format!(r#"(when: "onward", say: [text("again")], otherwise: [{}])"#, steps(state));
-    House::of_script(&format!("(turns: [{turn}, {turn}, {turn}])")).await
+    format!("(turns: [{turn}, {turn}, {turn}])")
 }
 
-fn mode(state: State) -> Mode {
+async fn house(state: State) -> House {
+    House::of_script(&script(state)).await
+}
+
+pub(crate) fn mode(state: State) -> Mode {
     if state == State::Gating { Mode::Ask } else { Mode::Yolo }
 }
 
