@@ -20,7 +20,10 @@ type Row<'a> = (&'a str, &'a str, Call, &'a str);
 async fn check(house: &House, rows: &[Row<'_>], text: &str) -> glasswork_engine::ScopeId {
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
-    assert_eq!((end.state, end.failure, end.text.as_str()), (State::Completed, None, text));
+    assert_eq!(
+        (end.state, end.failure, end.text.as_str()),
+        (State::Completed, None, text)
+    );
     let now = house.now(session);
     let calls = calls(&now);
     assert_eq!(calls.len(), rows.len());
@@ -28,16 +31,25 @@ async fn check(house: &House, rows: &[Row<'_>], text: &str) -> glasswork_engine:
         let told = told(&now, call);
         assert_eq!(call.state, *state, "{tool} {arguments}: {told}");
         assert!(told.contains(said), "{tool} {arguments}: {told}");
-        assert_eq!(call.outcome.as_ref().unwrap().is_error, *state != Call::Succeeded, "{tool} {arguments}");
+        assert_eq!(
+            call.outcome.as_ref().unwrap().is_error,
+            *state != Call::Succeeded,
+            "{tool} {arguments}"
+        );
     }
     assert_eq!(ending::of_last_turn(&now), ExitCode::Done);
     session
 }
 
 fn script(rows: &[Row<'_>]) -> String {
-    let calls: Vec<_> =
-        rows.iter().map(|(tool, arguments, ..)| format!("call_json({tool:?}, {arguments:?})")).collect();
-    format!(r#"(turns: [(say: [{}]), (say: [text("noted")])])"#, calls.join(", "))
+    let calls: Vec<_> = rows
+        .iter()
+        .map(|(tool, arguments, ..)| format!("call_json({tool:?}, {arguments:?})"))
+        .collect();
+    format!(
+        r#"(turns: [(say: [{}]), (say: [text("noted")])])"#,
+        calls.join(", ")
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,12 +66,42 @@ async fn what_no_tool_can_do_is_told_and_the_turn_goes_on() {
         ("bash", "null", Call::Failed, "object"),
         ("bash", r#"{"command": "touch ran""#, Call::Failed, "JSON"),
         ("bash", r#"{"command": "touch ran"} x"#, Call::Failed, "JSON"),
-        ("bash", r#"{"command": "touch ran", "command": "touch ran"}"#, Call::Failed, "twice"),
-        ("bash", r#"{"command": "touch ran", "cwd": "/"}"#, Call::Failed, "cwd"),
-        ("bash", r#"{"command": ["touch", "ran"]}"#, Call::Failed, "command"),
-        ("bash", r#"{"command": "touch ran", "timeout": "5"}"#, Call::Failed, "timeout"),
-        ("bash", r#"{"command": "touch ran", "timeout": -1}"#, Call::Failed, "timeout"),
-        ("bash", r#"{"command": "touch ran", "timeout": 1e300}"#, Call::Failed, "timeout"),
+        (
+            "bash",
+            r#"{"command": "touch ran", "command": "touch ran"}"#,
+            Call::Failed,
+            "twice",
+        ),
+        (
+            "bash",
+            r#"{"command": "touch ran", "cwd": "/"}"#,
+            Call::Failed,
+            "cwd",
+        ),
+        (
+            "bash",
+            r#"{"command": ["touch", "ran"]}"#,
+            Call::Failed,
+            "command",
+        ),
+        (
+            "bash",
+            r#"{"command": "touch ran", "timeout": "5"}"#,
+            Call::Failed,
+            "timeout",
+        ),
+        (
+            "bash",
+            r#"{"command": "touch ran", "timeout": -1}"#,
+            Call::Failed,
+            "timeout",
+        ),
+        (
+            "bash",
+            r#"{"command": "touch ran", "timeout": 1e300}"#,
+            Call::Failed,
+            "timeout",
+        ),
         ("bash", &nested, Call::Failed, ""),
         ("bash", "{\"command\": \"touch ran\\u0000\"}", Call::Failed, "NUL"),
         ("graph", r#"{"query": 5}"#, Call::Failed, "fit"),
@@ -67,7 +109,12 @@ async fn what_no_tool_can_do_is_told_and_the_turn_goes_on() {
         ("read", r#"{"path": ""}"#, Call::Failed, "empty"),
         ("read", r#"{"path": "a\u0000b"}"#, Call::Failed, "NUL"),
         ("read", r#"{"path": "circle"}"#, Call::Failed, "circle"),
-        ("read", r#"{"path": "text/below"}"#, Call::Failed, "not a directory"),
+        (
+            "read",
+            r#"{"path": "text/below"}"#,
+            Call::Failed,
+            "not a directory",
+        ),
         ("read", &long, Call::Failed, ""),
         ("read", r#"{"path": "absent"}"#, Call::Failed, "absent"),
         // Things that are no text.
@@ -77,17 +124,62 @@ async fn what_no_tool_can_do_is_told_and_the_turn_goes_on() {
         ("read", r#"{"path": "binary"}"#, Call::Failed, "binary"),
         ("read", r#"{"path": "huge"}"#, Call::Failed, ""),
         ("read", r#"{"path": "long"}"#, Call::Succeeded, ""),
-        ("edit", r#"{"path": "huge", "edits": [{"old_text": "a", "new_text": "b"}]}"#, Call::Failed, ""),
-        ("edit", r#"{"path": "pipe", "edits": [{"old_text": "a", "new_text": "b"}]}"#, Call::Failed, "named pipe"),
-        ("edit", r#"{"path": "binary", "edits": [{"old_text": "a", "new_text": "b"}]}"#, Call::Failed, ""),
+        (
+            "edit",
+            r#"{"path": "huge", "edits": [{"old_text": "a", "new_text": "b"}]}"#,
+            Call::Failed,
+            "",
+        ),
+        (
+            "edit",
+            r#"{"path": "pipe", "edits": [{"old_text": "a", "new_text": "b"}]}"#,
+            Call::Failed,
+            "named pipe",
+        ),
+        (
+            "edit",
+            r#"{"path": "binary", "edits": [{"old_text": "a", "new_text": "b"}]}"#,
+            Call::Failed,
+            "",
+        ),
         ("edit", r#"{"path": "text", "edits": []}"#, Call::Failed, "edits"),
-        ("write", r#"{"path": "folder", "content": "x"}"#, Call::Failed, "directory"),
-        ("write", r#"{"path": "pipe", "content": "x"}"#, Call::Failed, "named pipe"),
-        ("write", r#"{"path": "text/below", "content": "x"}"#, Call::Failed, "not a directory"),
+        (
+            "write",
+            r#"{"path": "folder", "content": "x"}"#,
+            Call::Failed,
+            "directory",
+        ),
+        (
+            "write",
+            r#"{"path": "pipe", "content": "x"}"#,
+            Call::Failed,
+            "named pipe",
+        ),
+        (
+            "write",
+            r#"{"path": "text/below", "content": "x"}"#,
+            Call::Failed,
+            "not a directory",
+        ),
         ("ls", r#"{"path": "pipe"}"#, Call::Failed, "named pipe"),
-        ("grep", r#"{"pattern": "needle"}"#, Call::Succeeded, "text:1: a needle"),
-        ("grep", r#"{"pattern": "needle", "path": "pipe"}"#, Call::Failed, "named pipe"),
-        ("grep", r#"{"pattern": "(", "path": "text"}"#, Call::Failed, "pattern"),
+        (
+            "grep",
+            r#"{"pattern": "needle"}"#,
+            Call::Succeeded,
+            "text:1: a needle",
+        ),
+        (
+            "grep",
+            r#"{"pattern": "needle", "path": "pipe"}"#,
+            Call::Failed,
+            "named pipe",
+        ),
+        (
+            "grep",
+            r#"{"pattern": "(", "path": "text"}"#,
+            Call::Failed,
+            "pattern",
+        ),
         ("find", r#"{"pattern": "*"}"#, Call::Succeeded, "pipe"),
     ];
     let house = House::of_script(&script(rows)).await;
@@ -98,7 +190,13 @@ async fn what_no_tool_can_do_is_told_and_the_turn_goes_on() {
     std::os::unix::fs::symlink("circle", at("circle")).unwrap();
     File::create(at("huge")).unwrap().set_len(1 << 30).unwrap();
     fs::write(at("long"), "x".repeat(4 << 20)).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status()
+            .unwrap()
+            .success()
+    );
 
     check(&house, rows, "noted").await;
     assert!(!at("ran").exists(), "what does not fit is not run");
@@ -109,11 +207,36 @@ async fn what_no_tool_can_do_is_told_and_the_turn_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_hangs_floods_fails_or_leaves_children_ends_and_says_how() {
     let rows: &[Row<'_>] = &[
-        ("bash", r#"{"command": "sleep 1000", "timeout": 1}"#, Call::Failed, "Ended after 1 seconds"),
-        ("bash", r#"{"command": "yes", "timeout": 1}"#, Call::Failed, "Ended after 1 seconds"),
-        ("bash", r#"{"command": "yes | head -c 3000000"}"#, Call::Succeeded, "All of it is kept in"),
-        ("bash", r#"{"command": "head -c 400000 /dev/zero | tr '\\0' '\\1'"}"#, Call::Succeeded, "All of it is kept in"),
-        ("bash", r#"{"command": "head -c 400000 /dev/zero | tr '\\0' '\\377'"}"#, Call::Succeeded, "All of it is kept in"),
+        (
+            "bash",
+            r#"{"command": "sleep 1000", "timeout": 1}"#,
+            Call::Failed,
+            "Ended after 1 seconds",
+        ),
+        (
+            "bash",
+            r#"{"command": "yes", "timeout": 1}"#,
+            Call::Failed,
+            "Ended after 1 seconds",
+        ),
+        (
+            "bash",
+            r#"{"command": "yes | head -c 3000000"}"#,
+            Call::Succeeded,
+            "All of it is kept in",
+        ),
+        (
+            "bash",
+            r#"{"command": "head -c 400000 /dev/zero | tr '\\0' '\\1'"}"#,
+            Call::Succeeded,
+            "All of it is kept in",
+        ),
+        (
+            "bash",
+            r#"{"command": "head -c 400000 /dev/zero | tr '\\0' '\\377'"}"#,
+            Call::Succeeded,
+            "All of it is kept in",
+        ),
         (
             "bash",
             r#"{"command": "sleep 1000 & echo $! >> pids; setsid sleep 1000 & echo $! >> pids"}"#,
@@ -122,7 +245,12 @@ async fn a_command_that_hangs_floods_fails_or_leaves_children_ends_and_says_how(
         ),
         ("bash", r#"{"command": "exit 3"}"#, Call::Failed, "Exit code 3"),
         ("bash", r#"{"command": "cat"}"#, Call::Succeeded, "no output"),
-        ("bash", r#"{"command": "read x < /dev/tty"}"#, Call::Failed, "/dev/tty"),
+        (
+            "bash",
+            r#"{"command": "read x < /dev/tty"}"#,
+            Call::Failed,
+            "/dev/tty",
+        ),
     ];
     let house = House::of_script(&script(rows)).await;
     let session = check(&house, rows, "noted").await;
@@ -130,13 +258,19 @@ async fn a_command_that_hangs_floods_fails_or_leaves_children_ends_and_says_how(
     let blob_of = |number: usize| {
         let outcome = calls(&now)[number].outcome.clone().unwrap();
         let blob = outcome.blob.unwrap();
-        let blob = blobs::BlobRef { digest: blob.digest.parse().unwrap(), len: blob.len };
+        let blob = blobs::BlobRef {
+            digest: blob.digest.parse().unwrap(),
+            len: blob.len,
+        };
         house.archive().blobs(session).get(&blob).unwrap()
     };
     assert_eq!(blob_of(2), b"y\n".repeat(1_500_000));
     assert_eq!(blob_of(3), vec![1; 400_000]);
     assert!(blob_of(1).starts_with(b"y\ny\n"));
-    for pid in fs::read_to_string(house.workspace().join("pids")).unwrap().lines() {
+    for pid in fs::read_to_string(house.workspace().join("pids"))
+        .unwrap()
+        .lines()
+    {
         assert!(!Path::new("/proc").join(pid).exists(), "process {pid} lives on");
     }
     house.close().await;
@@ -146,10 +280,38 @@ async fn a_command_that_hangs_floods_fails_or_leaves_children_ends_and_says_how(
 async fn outside_the_workspace_each_mode_does_what_its_row_says_where_nobody_can_be_asked() {
     use Call::{Denied, Succeeded};
     let table = [
-        (Mode::Plan, "plan.read_outside", Denied, "plan.change", Denied, ExitCode::Denied),
-        (Mode::Ask, "ask.read_outside", Denied, "ask.change", Denied, ExitCode::Denied),
-        (Mode::AcceptEdits, "accept_edits.outside", Denied, "accept_edits.outside", Denied, ExitCode::Denied),
-        (Mode::Auto, "auto.outside", Denied, "auto.outside", Denied, ExitCode::Denied),
+        (
+            Mode::Plan,
+            "plan.read_outside",
+            Denied,
+            "plan.change",
+            Denied,
+            ExitCode::Denied,
+        ),
+        (
+            Mode::Ask,
+            "ask.read_outside",
+            Denied,
+            "ask.change",
+            Denied,
+            ExitCode::Denied,
+        ),
+        (
+            Mode::AcceptEdits,
+            "accept_edits.outside",
+            Denied,
+            "accept_edits.outside",
+            Denied,
+            ExitCode::Denied,
+        ),
+        (
+            Mode::Auto,
+            "auto.outside",
+            Denied,
+            "auto.outside",
+            Denied,
+            ExitCode::Denied,
+        ),
         (Mode::Yolo, "yolo", Succeeded, "yolo", Succeeded, ExitCode::Done),
     ];
     let house = House::of_script(
@@ -177,17 +339,28 @@ async fn outside_the_workspace_each_mode_does_what_its_row_says_where_nobody_can
             .map(|call| {
                 let why = &call.judgement.as_ref().unwrap().explanation;
                 let text = told(&now, call);
-                assert_eq!(text.contains("hush"), call.state == Succeeded && why.access.is_repeatable(), "{text}");
+                assert_eq!(
+                    text.contains("hush"),
+                    call.state == Succeeded && why.access.is_repeatable(),
+                    "{text}"
+                );
                 assert!(call.state == Succeeded || text.contains(&*why.rule), "{text}");
-                (why.rule.to_string(), call.path().cloned().unwrap().to_string(), call.state)
+                (
+                    why.rule.to_string(),
+                    call.path().cloned().unwrap().to_string(),
+                    call.state,
+                )
             })
             .collect();
         let at = |name: &str| outside.join(name).to_string_lossy().into_owned();
-        assert_eq!(seen, [
-            (read_rule.to_owned(), at("secret"), read),
-            (read_rule.to_owned(), at("secret"), read),
-            (write_rule.to_owned(), at("new"), write),
-        ]);
+        assert_eq!(
+            seen,
+            [
+                (read_rule.to_owned(), at("secret"), read),
+                (read_rule.to_owned(), at("secret"), read),
+                (write_rule.to_owned(), at("new"), write),
+            ]
+        );
         assert_eq!(outside.join("new").exists(), write == Succeeded, "{mode:?}");
         assert_eq!(ending::of_last_turn(&now), code, "{mode:?}");
     }
@@ -209,7 +382,9 @@ async fn a_path_that_becomes_a_link_after_it_was_judged_is_not_followed() {
     let mut watch = house.runtime().watch(session).unwrap();
     house.runtime().prompt(session, "go", None).await.unwrap();
     let asked = crate::support::until(&mut watch, |update| matches!(update, Update::ToolAsked { .. })).await;
-    let Update::ToolAsked { call, .. } = asked else { unreachable!() };
+    let Update::ToolAsked { call, .. } = asked else {
+        unreachable!()
+    };
     fs::remove_dir(house.workspace().join("folder")).unwrap();
     std::os::unix::fs::symlink(&outside, house.workspace().join("folder")).unwrap();
     house.runtime().approve(session, call).await.unwrap();

@@ -29,8 +29,15 @@ async fn check(say: &str, state: State, class: Option<FailureClass>, attempts: u
     let now = house.now(session);
     let (_, last) = now.requests.get_max().unwrap();
     assert_eq!(last.attempts, attempts, "{say}");
-    assert!(!house.workspace().join("ran").exists(), "{say}: something half received was run");
-    let code = if state == State::Completed { ExitCode::Done } else { ExitCode::Failed };
+    assert!(
+        !house.workspace().join("ran").exists(),
+        "{say}: something half received was run"
+    );
+    let code = if state == State::Completed {
+        ExitCode::Done
+    } else {
+        ExitCode::Failed
+    };
     assert_eq!(ending::of_last_turn(&now), code, "{say}");
     if state == State::Completed {
         assert!(end.text.ends_with("whole"), "{say}: {}", end.text);
@@ -46,7 +53,10 @@ async fn what_passes_is_tried_again_and_what_does_not_ends_the_turn() {
     use FailureClass as F;
     let half = r#"text("half"), call("bash", (command: "touch ran")), partial(call("bash", (command: "touch ran")))"#;
     let ways = [
-        ("fail(class: rate_limit, status: 429, retry_after_ms: 20)", F::RateLimit),
+        (
+            "fail(class: rate_limit, status: 429, retry_after_ms: 20)",
+            F::RateLimit,
+        ),
         ("fail(class: rate_limit, status: 429)", F::RateLimit),
         ("fail(class: overloaded, status: 529)", F::Overloaded),
         ("fail(class: unavailable, status: 500)", F::Unavailable),
@@ -57,7 +67,13 @@ async fn what_passes_is_tried_again_and_what_does_not_ends_the_turn() {
     for (way, class) in ways {
         for before in [String::new(), format!("{half}, ")] {
             let fault = format!("(say: [{before}{way}])");
-            check(&format!(r#"(first: [{fault}], say: [text("whole")])"#), State::Completed, None, 2).await;
+            check(
+                &format!(r#"(first: [{fault}], say: [text("whole")])"#),
+                State::Completed,
+                None,
+                2,
+            )
+            .await;
             check(&format!("(say: [{before}{way}])"), State::Failed, Some(class), 2).await;
         }
     }
@@ -87,7 +103,10 @@ async fn an_answer_that_reached_its_limit_in_mid_call_runs_nothing_and_the_model
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "begunsmaller"));
     let now = house.now(session);
     let calls = calls(&now);
-    assert_eq!(calls.iter().map(|call| call.state).collect::<Vec<_>>(), [Call::Failed]);
+    assert_eq!(
+        calls.iter().map(|call| call.state).collect::<Vec<_>>(),
+        [Call::Failed]
+    );
     assert!(told(&now, &calls[0]).contains("Say it again"));
     assert!(!house.workspace().join("ran").exists());
     house.close().await;
@@ -95,11 +114,22 @@ async fn an_answer_that_reached_its_limit_in_mid_call_runs_nothing_and_the_model
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_answer_ends_the_turn() {
-    for say in ["", "stop(end_of_turn)", r#"text("")"#, "stop(refusal)", "stop(tool_use)", "stop(length)"] {
+    for say in [
+        "",
+        "stop(end_of_turn)",
+        r#"text("")"#,
+        "stop(refusal)",
+        "stop(tool_use)",
+        "stop(length)",
+    ] {
         let house = House::of_script(&format!("(turns: [(say: [{say}]), (say: [text(\"beyond\")])])")).await;
         let session = house.session(House::settings(Mode::Yolo)).await;
         let end = house.turn(session, "go").await;
-        assert_eq!((end.state, end.failure, end.text.as_str()), (State::Completed, None, ""), "{say}");
+        assert_eq!(
+            (end.state, end.failure, end.text.as_str()),
+            (State::Completed, None, ""),
+            "{say}"
+        );
         let end = house.turn(session, "and now?").await;
         assert!(end.state.is_terminal(), "{say}");
         house.close().await;
@@ -130,7 +160,11 @@ async fn deadlines_of_any_length_hold() {
     let session = house.session(endless).await;
     let end = house.turn(session, "go").await;
     assert_eq!((end.state, end.failure), (State::Completed, None));
-    assert!(calls(&house.now(session)).iter().all(|call| call.state == Call::Succeeded));
+    assert!(
+        calls(&house.now(session))
+            .iter()
+            .all(|call| call.state == Call::Succeeded)
+    );
 
     let none = Settings {
         evidence_timeout_ms: flag(0),
@@ -140,7 +174,11 @@ async fn deadlines_of_any_length_hold() {
     let session = house.session(none).await;
     let end = house.turn(session, "go").await;
     assert_eq!(end.state, State::Completed);
-    assert!(calls(&house.now(session)).iter().all(|call| call.state.is_terminal()));
+    assert!(
+        calls(&house.now(session))
+            .iter()
+            .all(|call| call.state.is_terminal())
+    );
     house.close().await;
 }
 
@@ -151,7 +189,10 @@ async fn a_call_that_overstays_its_deadline_is_stopped_and_the_turn_goes_on() {
     )
     .await;
     let session = house
-        .session(Settings { approval_timeout_ms: flag(30), ..House::settings(Mode::Ask) })
+        .session(Settings {
+            approval_timeout_ms: flag(30),
+            ..House::settings(Mode::Ask)
+        })
         .await;
     let end = house.turn(session, "go").await;
     assert_eq!(end.state, State::Completed);
@@ -159,6 +200,10 @@ async fn a_call_that_overstays_its_deadline_is_stopped_and_the_turn_goes_on() {
     let calls = calls(&now);
     assert_eq!(calls[0].state, Call::Denied);
     assert!(told(&now, &calls[0]).contains("nobody consented"));
-    assert!(end.updates.iter().any(|update| matches!(update, Update::ToolAsked { .. })));
+    assert!(
+        end.updates
+            .iter()
+            .any(|update| matches!(update, Update::ToolAsked { .. }))
+    );
     house.close().await;
 }

@@ -13,7 +13,8 @@ use glasswork_testkit::house::House;
 
 use crate::support::{calls, flag, told, until};
 
-const WAITS: &str = r#"call("bash", (command: "echo began; until [ -e go ]; do sleep 0.01; done; echo ran >> ran"))"#;
+const WAITS: &str =
+    r#"call("bash", (command: "echo began; until [ -e go ]; do sleep 0.01; done; echo ran >> ran"))"#;
 
 fn began(update: &Update) -> bool {
     matches!(update, Update::ToolOutput { tail, .. } if tail.contains("began"))
@@ -38,26 +39,41 @@ async fn steering_is_taken_in_before_the_next_step_and_a_follow_up_begins_a_new_
     runtime.follow_up(session, "and after", Some("f")).await.unwrap();
     runtime.follow_up(session, "at last", None).await.unwrap();
     runtime.steer(session, "also this", Some("s")).await.unwrap();
-    for again in [runtime.steer(session, "also this", Some("s")).await, runtime.follow_up(session, "x", Some("f")).await] {
+    for again in [
+        runtime.steer(session, "also this", Some("s")).await,
+        runtime.follow_up(session, "x", Some("f")).await,
+    ] {
         assert!(again.unwrap_err().to_string().contains("done already"));
     }
     for empty in ["", " \n\t"] {
-        assert_eq!(runtime.steer(session, empty, None).await.unwrap_err().to_string(), Rejection::EmptyText.to_string());
+        assert_eq!(
+            runtime.steer(session, empty, None).await.unwrap_err().to_string(),
+            Rejection::EmptyText.to_string()
+        );
     }
     fs::write(house.workspace().join("go"), "").unwrap();
     let mut turns = Vec::new();
     while turns.len() < 3 {
-        let Update::TurnEnded { turn, state, steps, .. } =
-            until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await
+        let Update::TurnEnded {
+            turn, state, steps, ..
+        } = until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await
         else {
             unreachable!()
         };
         assert_eq!(state, State::Completed);
         turns.push((turn, steps));
     }
-    assert_eq!(turns.iter().map(|(_, steps)| *steps).collect::<Vec<_>>(), [2, 1, 1]);
+    assert_eq!(
+        turns.iter().map(|(_, steps)| *steps).collect::<Vec<_>>(),
+        [2, 1, 1]
+    );
     let now = house.now(session);
-    let ids: Vec<_> = now.past.keys().copied().chain(now.turn.iter().map(|turn| turn.id)).collect();
+    let ids: Vec<_> = now
+        .past
+        .keys()
+        .copied()
+        .chain(now.turn.iter().map(|turn| turn.id))
+        .collect();
     assert_eq!(ids, turns.iter().map(|(turn, _)| *turn).collect::<Vec<_>>());
     let request = now.render(now.requests.get_max().unwrap().0).unwrap();
     let said: Vec<_> = request
@@ -86,17 +102,37 @@ async fn an_interrupt_gives_steering_back_and_keeps_follow_ups() {
     runtime.steer(session, "mine", None).await.unwrap();
     runtime.follow_up(session, "later", None).await.unwrap();
     runtime.interrupt(session).await.unwrap();
-    let returned = until(&mut watch, |update| matches!(update, Update::SteeringReturned { .. })).await;
-    assert_eq!(returned, Update::SteeringReturned { texts: vec!["mine".into()] });
+    let returned = until(&mut watch, |update| {
+        matches!(update, Update::SteeringReturned { .. })
+    })
+    .await;
+    assert_eq!(
+        returned,
+        Update::SteeringReturned {
+            texts: vec!["mine".into()]
+        }
+    );
     // What arrives meanwhile becomes follow-up.
     runtime.steer(session, "even later", None).await.unwrap();
     fs::write(house.workspace().join("go"), "").unwrap();
     let end = House::end_of_turn(watch).await;
     assert_eq!(end.state, State::Interrupted);
     let now = house.now(session);
-    let waiting: Vec<_> = now.queue.follow_ups.iter().map(|words| words.text.to_string()).collect();
-    assert_eq!((waiting, now.queue.steering.len()), (vec!["later".to_owned(), "even later".to_owned()], 0));
-    assert_eq!(fs::read_to_string(house.workspace().join("ran")).unwrap(), "ran\n", "running calls finish");
+    let waiting: Vec<_> = now
+        .queue
+        .follow_ups
+        .iter()
+        .map(|words| words.text.to_string())
+        .collect();
+    assert_eq!(
+        (waiting, now.queue.steering.len()),
+        (vec!["later".to_owned(), "even later".to_owned()], 0)
+    );
+    assert_eq!(
+        fs::read_to_string(house.workspace().join("ran")).unwrap(),
+        "ran\n",
+        "running calls finish"
+    );
     house.close().await;
 }
 
@@ -110,11 +146,22 @@ async fn the_limit_of_steps_ends_the_turn_after_the_calls_of_the_last_one() {
         ])"#,
     )
     .await;
-    let session = house.session(Settings { max_steps: flag(2), ..House::settings(Mode::Yolo) }).await;
+    let session = house
+        .session(Settings {
+            max_steps: flag(2),
+            ..House::settings(Mode::Yolo)
+        })
+        .await;
     let end = house.turn(session, "go").await;
-    assert_eq!((end.state, end.failure), (State::Failed, Some(TurnFailure::Limit { max_steps: 2 })));
+    assert_eq!(
+        (end.state, end.failure),
+        (State::Failed, Some(TurnFailure::Limit { max_steps: 2 }))
+    );
     assert_eq!(ending::of_last_turn(&house.now(session)), ExitCode::Limit);
-    assert_eq!(fs::read_to_string(house.workspace().join("ran")).unwrap(), "1\n2\n");
+    assert_eq!(
+        fs::read_to_string(house.workspace().join("ran")).unwrap(),
+        "1\n2\n"
+    );
     let end = house.turn(session, "on").await;
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "more"));
     house.close().await;
@@ -129,8 +176,11 @@ async fn calls_of_one_answer_that_write_one_file_run_one_after_the_other() {
             format!(r#"call("edit", (path: "count", edits: [(old_text: "at {number}.", new_text: "at {next}.")]))"#)
         })
         .collect();
-    let house =
-        House::of_script(&format!(r#"(turns: [(say: [{}]), (say: [text("done")])])"#, edits.join(", "))).await;
+    let house = House::of_script(&format!(
+        r#"(turns: [(say: [{}]), (say: [text("done")])])"#,
+        edits.join(", ")
+    ))
+    .await;
     fs::write(house.workspace().join("count"), "at 0.\n").unwrap();
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
@@ -139,6 +189,9 @@ async fn calls_of_one_answer_that_write_one_file_run_one_after_the_other() {
     for call in calls(&now) {
         assert!(!call.outcome.as_ref().unwrap().is_error, "{}", told(&now, &call));
     }
-    assert_eq!(fs::read_to_string(house.workspace().join("count")).unwrap(), "at 20.\n");
+    assert_eq!(
+        fs::read_to_string(house.workspace().join("count")).unwrap(),
+        "at 20.\n"
+    );
     house.close().await;
 }

@@ -19,7 +19,10 @@ async fn words_that_no_line_holds_are_refused_and_change_nothing() {
     let before = house.now(session);
     for text in ["x".repeat(2 << 20), "\u{1}".repeat(200_000)] {
         let refused = house.runtime().prompt(session, &text, None).await.unwrap_err();
-        assert!(matches!(refused, OperationError::Refused(Refusal::TooLarge { .. })), "{refused}");
+        assert!(
+            matches!(refused, OperationError::Refused(Refusal::TooLarge { .. })),
+            "{refused}"
+        );
         assert_eq!(house.now(session), before);
     }
     let end = house.turn(session, &"y".repeat(400_000)).await;
@@ -29,7 +32,10 @@ async fn words_that_no_line_holds_are_refused_and_change_nothing() {
 
 /// A model that says these blocks, in chunks of so many characters.
 async fn said(steps: Vec<Step>, chunk: u32) -> (State, Option<TurnFailure>, Arc<Session>) {
-    let script = Script { chunk, ..Script::of([Turn::says(steps), Turn::says([Step::Text("done".into())])]) };
+    let script = Script {
+        chunk,
+        ..Script::of([Turn::says(steps), Turn::says([Step::Text("done".into())])])
+    };
     let models = glasswork_ai::port::Scripts::default().with("test", script);
     let models = glasswork_ai::port::Models::default().with("scripted", Arc::new(models));
     let house = House::with(Arc::new(models), Arc::new(SystemClock::default())).await;
@@ -45,7 +51,9 @@ async fn a_block_that_no_line_holds_fails_the_request_by_name() {
     for text in ["x".repeat(700_000), "\n".repeat(380_000), "\u{1}".repeat(300_000)] {
         for chunk in [5000, u32::MAX] {
             let (state, failure, _) = said(vec![Step::Text(text.as_str().into())], chunk).await;
-            let Some(TurnFailure::Model(failure)) = failure else { panic!("{state:?}: {failure:?}") };
+            let Some(TurnFailure::Model(failure)) = failure else {
+                panic!("{state:?}: {failure:?}")
+            };
             assert!(failure.message.contains("ask for smaller pieces"), "{failure:?}");
             assert_eq!(state, State::Failed);
         }
@@ -66,7 +74,11 @@ async fn large_blocks_come_whole_or_not_at_all() {
             let calls = calls(&now);
             match failure {
                 None => {
-                    assert_eq!((state, calls.len()), (State::Completed, blocks), "in chunks of {chunk}");
+                    assert_eq!(
+                        (state, calls.len()),
+                        (State::Completed, blocks),
+                        "in chunks of {chunk}"
+                    );
                     for (number, call) in calls.iter().enumerate() {
                         assert_eq!(*call.call.arguments, *arguments(number));
                     }

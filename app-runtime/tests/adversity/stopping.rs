@@ -21,13 +21,16 @@ const ASKS: &str = r#"call("write", (path: "new", content: "x"))"#;
 fn steps(met: State) -> String {
     match met {
         State::Connecting => "stall".to_owned(),
-        State::Streaming => r#"text("kept"), partial(call("bash", (command: "touch ran"))), stall"#.to_owned(),
+        State::Streaming => {
+            r#"text("kept"), partial(call("bash", (command: "touch ran"))), stall"#.to_owned()
+        }
         State::BackingOff => "fail(class: rate_limit, status: 429, retry_after_ms: 500000)".to_owned(),
         State::Gating => ASKS.to_owned(),
         State::Executing | State::Paused => WAITS.to_owned(),
         // It does not listen to the first signal.
         State::Cancelling => {
-            r#"call("bash", (command: "trap '' TERM; echo began; while true; do sleep 0.01; done"))"#.to_owned()
+            r#"call("bash", (command: "trap '' TERM; echo began; while true; do sleep 0.01; done"))"#
+                .to_owned()
         }
         other => panic!("nobody meets {other:?}"),
     }
@@ -40,10 +43,19 @@ pub(crate) async fn met(house: &House, state: State, settings: Settings) -> (Sco
     house.runtime().prompt(session, "go", None).await.unwrap();
     match state {
         State::Executing | State::Paused | State::Cancelling => {
-            until(&mut watch, |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("began"))).await;
+            until(
+                &mut watch,
+                |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("began")),
+            )
+            .await;
         }
         State::Gating => drop(until(&mut watch, |update| matches!(update, Update::ToolAsked { .. })).await),
-        State::Streaming => drop(until(&mut watch, |update| matches!(update, Update::BlockFinished { .. })).await),
+        State::Streaming => drop(
+            until(&mut watch, |update| {
+                matches!(update, Update::BlockFinished { .. })
+            })
+            .await,
+        ),
         state => until_turn(&mut watch, state).await,
     }
     match state {
@@ -60,7 +72,10 @@ pub(crate) async fn met(house: &House, state: State, settings: Settings) -> (Sco
 
 /// Each turn does what leads to that state, until someone says `onward`.
 pub(crate) fn script(state: State) -> String {
-    let turn = format!(r#"(when: "onward", say: [text("again")], otherwise: [{}])"#, steps(state));
+    let turn = format!(
+        r#"(when: "onward", say: [text("again")], otherwise: [{}])"#,
+        steps(state)
+    );
     format!("(turns: [{turn}, {turn}, {turn}])")
 }
 
@@ -69,7 +84,11 @@ async fn house(state: State) -> House {
 }
 
 pub(crate) fn mode(state: State) -> Mode {
-    if state == State::Gating { Mode::Ask } else { Mode::Yolo }
+    if state == State::Gating {
+        Mode::Ask
+    } else {
+        Mode::Yolo
+    }
 }
 
 /// The next prompt works.
@@ -77,7 +96,10 @@ async fn goes_on(house: House, session: ScopeId) {
     let now = house.now(session);
     assert!(now.open_turn().is_none() && calls(&now).iter().all(|call| call.state.is_terminal()));
     let end = house.turn(session, "onward").await;
-    assert_eq!((end.state, end.failure, end.text.as_str()), (State::Completed, None, "again"));
+    assert_eq!(
+        (end.state, end.failure, end.text.as_str()),
+        (State::Completed, None, "again")
+    );
     house.close().await;
 }
 
@@ -96,7 +118,11 @@ async fn a_cancel_ends_a_turn_wherever_it_is_met() {
         let (session, watch) = met(&house, *state, House::settings(mode(*state))).await;
         house.runtime().cancel(session).await.unwrap();
         let end = House::end_of_turn(watch).await;
-        assert_eq!((end.state, end.failure), (State::Cancelled, None), "cancelled while {state:?}");
+        assert_eq!(
+            (end.state, end.failure),
+            (State::Cancelled, None),
+            "cancelled while {state:?}"
+        );
         let now = house.now(session);
         let states: Vec<_> = calls(&now).iter().map(|call| call.state).collect();
         assert_eq!(states, *settled, "cancelled while {state:?}");
@@ -112,7 +138,11 @@ async fn a_cancel_ends_a_turn_wherever_it_is_met() {
 async fn a_turn_that_is_being_cancelled_takes_no_other_order_and_ends_by_its_runners_word() {
     let house = house(State::Cancelling).await;
     let (session, watch) = met(&house, State::Cancelling, House::settings(Mode::Yolo)).await;
-    assert_eq!(watch.session().open_turn().map(|turn| turn.state), Some(State::Executing), "seen before the cancel");
+    assert_eq!(
+        watch.session().open_turn().map(|turn| turn.state),
+        Some(State::Executing),
+        "seen before the cancel"
+    );
     let runtime = house.runtime();
     for refused in [
         runtime.cancel(session).await.unwrap_err(),
@@ -131,14 +161,25 @@ async fn a_turn_that_is_being_cancelled_takes_no_other_order_and_ends_by_its_run
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_stops_at_the_next_safe_point_wherever_it_is_met() {
-    let table = [State::Connecting, State::Streaming, State::BackingOff, State::Gating, State::Executing, State::Paused];
+    let table = [
+        State::Connecting,
+        State::Streaming,
+        State::BackingOff,
+        State::Gating,
+        State::Executing,
+        State::Paused,
+    ];
     for state in table {
         let house = house(state).await;
         let (session, watch) = met(&house, state, hasty(mode(state))).await;
         house.runtime().interrupt(session).await.unwrap();
         fs::write(house.workspace().join("go"), "").unwrap();
         let end = House::end_of_turn(watch).await;
-        assert_eq!((end.state, end.failure), (State::Interrupted, None), "interrupted while {state:?}");
+        assert_eq!(
+            (end.state, end.failure),
+            (State::Interrupted, None),
+            "interrupted while {state:?}"
+        );
         let states: Vec<_> = calls(&house.now(session)).iter().map(|call| call.state).collect();
         let settled: &[Call] = match state {
             State::Gating => &[Call::Cancelled],
@@ -152,7 +193,13 @@ async fn an_interrupt_stops_at_the_next_safe_point_wherever_it_is_met() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_rests_at_the_next_safe_point_and_the_turn_can_go_on_or_be_stopped() {
-    let table = [State::Connecting, State::Streaming, State::BackingOff, State::Gating, State::Executing];
+    let table = [
+        State::Connecting,
+        State::Streaming,
+        State::BackingOff,
+        State::Gating,
+        State::Executing,
+    ];
     for state in table {
         let house = house(state).await;
         let (session, mut watch) = met(&house, state, hasty(mode(state))).await;
@@ -165,14 +212,25 @@ async fn a_pause_rests_at_the_next_safe_point_and_the_turn_can_go_on_or_be_stopp
         house.runtime().steer(session, "onward", None).await.unwrap();
         house.runtime().resume(session).await.unwrap();
         let end = House::end_of_turn(watch).await;
-        assert_eq!((end.state, end.failure, end.text.ends_with("again")), (State::Completed, None, true), "{state:?}");
+        assert_eq!(
+            (end.state, end.failure, end.text.ends_with("again")),
+            (State::Completed, None, true),
+            "{state:?}"
+        );
         goes_on(house, session).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_a_session_stops_its_turn_wherever_it_is_met() {
-    let table = [State::Connecting, State::Streaming, State::BackingOff, State::Gating, State::Executing, State::Paused];
+    let table = [
+        State::Connecting,
+        State::Streaming,
+        State::BackingOff,
+        State::Gating,
+        State::Executing,
+        State::Paused,
+    ];
     for state in table {
         let house = house(state).await;
         let (session, _watch) = met(&house, state, House::settings(mode(state))).await;
@@ -180,8 +238,16 @@ async fn closing_a_session_stops_its_turn_wherever_it_is_met() {
         let seen = house.snapshot().session(session, None).unwrap();
         let closed = seen.session().unwrap();
         assert!(!seen.mounted);
-        assert_eq!(closed.state, glasswork_agent_core::session::State::Closed, "closed while {state:?}");
-        assert_eq!(closed.turn.as_ref().unwrap().state, State::Cancelled, "closed while {state:?}");
+        assert_eq!(
+            closed.state,
+            glasswork_agent_core::session::State::Closed,
+            "closed while {state:?}"
+        );
+        assert_eq!(
+            closed.turn.as_ref().unwrap().state,
+            State::Cancelled,
+            "closed while {state:?}"
+        );
         house.close().await;
     }
 }
@@ -190,8 +256,9 @@ async fn closing_a_session_stops_its_turn_wherever_it_is_met() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_finishes_after_a_cancel_is_recorded_as_what_it_was() {
     const FILES: usize = 60;
-    let writes: Vec<_> =
-        (0..FILES).map(|number| format!(r#"call("write", (path: "f{number}", content: "new"))"#)).collect();
+    let writes: Vec<_> = (0..FILES)
+        .map(|number| format!(r#"call("write", (path: "f{number}", content: "new"))"#))
+        .collect();
     let house = House::of_script(&format!(r#"(turns: [(say: [{}])])"#, writes.join(", "))).await;
     let session = house.session(House::settings(Mode::Yolo)).await;
     let mut watch = house.runtime().watch(session).unwrap();
@@ -205,7 +272,12 @@ async fn a_write_that_finishes_after_a_cancel_is_recorded_as_what_it_was() {
     for (number, call) in calls.iter().enumerate() {
         let written = house.workspace().join(format!("f{number}")).exists();
         let expected = if written { Call::Succeeded } else { Call::Cancelled };
-        assert_eq!(call.state, expected, "f{number} is {}there", if written { "" } else { "not " });
+        assert_eq!(
+            call.state,
+            expected,
+            "f{number} is {}there",
+            if written { "" } else { "not " }
+        );
     }
     assert!(calls.iter().any(|call| call.state == Call::Succeeded));
     house.close().await;
@@ -215,9 +287,15 @@ async fn a_write_that_finishes_after_a_cancel_is_recorded_as_what_it_was() {
 async fn a_question_is_withdrawn_or_answered_by_a_change_of_mode() {
     let house = house(State::Gating).await;
     let (session, mut watch) = met(&house, State::Gating, House::settings(Mode::Ask)).await;
-    house.runtime().set(session, Setting::Mode(flag(Mode::Plan))).await.unwrap();
+    house
+        .runtime()
+        .set(session, Setting::Mode(flag(Mode::Plan)))
+        .await
+        .unwrap();
     let end = until(&mut watch, |update| matches!(update, Update::ToolSettled { .. })).await;
-    let Update::ToolSettled { state, text, .. } = end else { unreachable!() };
+    let Update::ToolSettled { state, text, .. } = end else {
+        unreachable!()
+    };
     assert_eq!(state, Call::Denied);
     assert!(text.contains("plan.change"), "{text}");
     house.runtime().cancel(session).await.ok();
@@ -234,13 +312,29 @@ async fn an_order_that_comes_twice_or_is_taken_back_is_as_good_as_one() {
     runtime.pause(session).await.unwrap();
     runtime.pause(session).await.unwrap();
     runtime.resume(session).await.unwrap();
-    assert!(runtime.resume(session).await.is_err(), "there is nothing to take back");
+    assert!(
+        runtime.resume(session).await.is_err(),
+        "there is nothing to take back"
+    );
     runtime.interrupt(session).await.unwrap();
     runtime.interrupt(session).await.unwrap();
-    assert!(runtime.pause(session).await.is_err(), "an interrupt is not softened");
-    until(&mut watch, |update| *update == Update::Pending { pending: Some(Pending::Interrupt) }).await;
+    assert!(
+        runtime.pause(session).await.is_err(),
+        "an interrupt is not softened"
+    );
+    until(&mut watch, |update| {
+        *update
+            == Update::Pending {
+                pending: Some(Pending::Interrupt),
+            }
+    })
+    .await;
     runtime.cancel(session).await.unwrap();
     let end = House::end_of_turn(watch).await;
-    assert_eq!(end.state, State::Cancelled, "a cancel is harder than an interrupt");
+    assert_eq!(
+        end.state,
+        State::Cancelled,
+        "a cancel is harder than an interrupt"
+    );
     goes_on(house, session).await;
 }

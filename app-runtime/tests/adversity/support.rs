@@ -31,7 +31,10 @@ pub(crate) fn hasty(mode: Mode) -> Settings {
 pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) -> Update {
     loop {
         let watched = watch.next().await;
-        assert!(!watched.updates.contains(&Update::Ended), "the session was unmounted");
+        assert!(
+            !watched.updates.contains(&Update::Ended),
+            "the session was unmounted"
+        );
         if let Some(update) = watched.updates.into_iter().find(&what) {
             return update;
         }
@@ -42,7 +45,10 @@ pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) -> 
 pub(crate) async fn until_turn(watch: &mut Watch, state: State) {
     while watch.session().turn.as_ref().map(|turn| turn.state) != Some(state) {
         let watched = watch.next().await;
-        assert!(!watched.updates.contains(&Update::Ended), "the session was unmounted");
+        assert!(
+            !watched.updates.contains(&Update::Ended),
+            "the session was unmounted"
+        );
     }
 }
 
@@ -55,11 +61,13 @@ pub(crate) fn calls(session: &Session) -> Vec<Arc<Call>> {
 pub(crate) fn told(session: &Session, call: &Call) -> String {
     let (last, _) = session.requests.get_max().unwrap();
     let request = session.render(*last).unwrap();
-    let results = request.messages.iter().filter_map(|message| match message {
+    let mut results = request.messages.iter().filter_map(|message| match message {
         Message::ToolResult(result) if result.call == call.call.id => Some(result),
         _ => None,
     });
-    let result = results.last().unwrap_or_else(|| panic!("the model was not told of {:?}", call.call));
+    let result = results
+        .next_back()
+        .unwrap_or_else(|| panic!("the model was not told of {:?}", call.call));
     let outcome = call.outcome.as_ref().unwrap();
     assert_eq!((&result.text, result.is_error), (&outcome.text, outcome.is_error));
     result.text.to_string()
