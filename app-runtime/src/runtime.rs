@@ -11,13 +11,14 @@ use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
+use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
     Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::settings::{Setting, Settings};
-use glasswork_session_state::state::Kind;
+use glasswork_session_state::state::{self, Kind, Session};
 use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
 use im::OrdMap;
 
@@ -175,8 +176,7 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.engine.mount(loaded).await?;
-        self.enter(id, &workspace, opening).await?;
+        self.take_in(loaded, &workspace, opening).await?;
         Ok(id)
     }
 
@@ -188,13 +188,38 @@ impl Runtime {
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
         let opened = self.vault.open(id, self.clock.wall())?;
-        self.engine.mount(opened.loaded).await?;
-        self.enter(id, &workspace, opening).await?;
+        self.take_in(opened.loaded, &workspace, opening).await?;
         Ok(opened.notices)
+    }
+
+    /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
+    async fn take_in(
+        &self,
+        loaded: Loaded<Glasswork>,
+        workspace: &Path,
+        opening: Opening,
+    ) -> Result<(), OperationError> {
+        let id = loaded.scope.id;
+        if let Err(error) = self.engine.mount(loaded).await {
+            self.vault.release(id);
+            return Err(error.into());
+        }
+        let entered = self.enter(id, workspace, opening).await;
+        if entered.is_err() {
+            // Why it could not be entered says more than why it could not be given up.
+            let _ = self.give_up(id).await;
+        }
+        entered
     }
 
     async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
         self.user.dispatch(self.host, Event::Host(host::Event::Mounted(id))).await?;
+        if let Some(scope) = self.engine.reader().scope(id)
+            && let state::Scope::Session(session) = &scope.state
+            && session.open_turn().is_some()
+        {
+            return self.enter_resting(session, opening).await;
+        }
         let opened = session::Event::Opened {
             workspace: workspace.to_string_lossy().into(),
             title: opening.title,
@@ -203,6 +228,22 @@ impl Runtime {
             tools: tool_specs(),
         };
         self.user.dispatch(id, Event::Session(opened)).await?;
+        Ok(())
+    }
+
+    /// Enters a session whose turn rests: that one goes on with the prompt and the tools with which it began, but what
+    /// is set now holds.
+    async fn enter_resting(&self, session: &Session, opening: Opening) -> Result<(), OperationError> {
+        for setting in opening.settings.differences(&session.settings) {
+            // The turn relies upon there being a model, so the one that it has stays where none is chosen now.
+            if matches!(&setting, Setting::Model(model) if model.value.is_none()) {
+                continue;
+            }
+            self.set(session.id, setting).await?;
+        }
+        if let Some(title) = opening.title {
+            self.ask(session.id, Event::Session(session::Event::Retitled { title })).await?;
+        }
         Ok(())
     }
 

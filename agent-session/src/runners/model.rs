@@ -9,8 +9,8 @@ use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{Progress, StreamEvent};
 use glasswork_engine::EffectPort;
 use glasswork_session_state::model::Outcome;
-use glasswork_session_state::{Event, Glasswork, model};
-use tokio::time::{Instant, sleep_until};
+use glasswork_session_state::{Event, Glasswork, model, pieces};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Work;
 
@@ -22,6 +22,11 @@ const SLOW: Duration = Duration::from_millis(100);
 const QUICK_REPORTS: u32 = 100;
 /// … or when so many bytes have come.
 const REPORT_BYTES: usize = 4 * 1024;
+/// For each so many bytes that were reported …
+const PACE_BYTES: usize = 32 * 1024;
+/// … the gate gets this much time to take them: reports that wait are merged, and more than a line of the journal holds
+/// cannot wait. No model talks as fast; a whole answer that comes at once does.
+const PACE: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let Work { session, world, port, .. } = work;
@@ -33,6 +38,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     });
     let mut demands = port.demands();
     let mut report = Report::default();
+    let mut unpaced = 0;
     let outcome = loop {
         let progress = tokio::select! {
             biased;
@@ -51,9 +57,22 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
             Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
             Some(Progress::Step(StreamEvent::Failed(failure))) => break Outcome::Failed(failure),
             Some(Progress::Step(event)) => {
+                if let Some(failure) = pieces::too_large(&event) {
+                    break Outcome::Failed(failure);
+                }
                 report.add(event);
                 if report.bytes >= REPORT_BYTES {
+                    unpaced += report.bytes;
                     report.send(&port);
+                }
+                if unpaced >= PACE_BYTES {
+                    let pause = PACE * u32::try_from(unpaced / PACE_BYTES).unwrap_or(u32::MAX);
+                    unpaced %= PACE_BYTES;
+                    tokio::select! {
+                        biased;
+                        _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+                        () = sleep(pause) => {}
+                    }
                 }
             }
             None => break Outcome::Failed(broken_off("the answer has no end")),
@@ -80,17 +99,16 @@ impl Report {
         if self.due.is_none() {
             self.due = Some(Instant::now() + if self.sent < QUICK_REPORTS { QUICK } else { SLOW });
         }
-        if let StreamEvent::Delta { index, text } = &event {
-            self.bytes += text.len();
-            if let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
-                && last == index
-            {
-                let joined: String = [&**earlier, &**text].concat();
-                *earlier = Arc::from(joined);
-                return;
-            }
+        self.bytes += pieces::bytes(&event);
+        if let StreamEvent::Delta { index, text } = &event
+            && let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
+            && last == index
+        {
+            let joined: String = [&**earlier, &**text].concat();
+            *earlier = Arc::from(joined);
+            return;
         }
-        self.steps.push(event);
+        pieces::join(&mut self.steps, vec![event]);
     }
 
     /// Waits until what has arrived is to be reported; forever where nothing has.

@@ -21,7 +21,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, prompt, recovery, session, tools, turn};
+use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,7 +309,7 @@ impl Domain for Glasswork {
                     steps: more,
                 }),
             ) => {
-                steps.extend(more);
+                pieces::join(steps, more);
                 *body = newer.or_else(|| body.take());
             }
             (waiting @ Event::Model(Connected { .. }), Event::Model(Streamed { body: newer, steps })) => {

@@ -16,7 +16,7 @@ pub mod judge;
 pub mod keys;
 pub mod model;
 pub mod permission;
-mod pieces;
+pub mod pieces;
 pub mod prompt;
 pub mod queue;
 pub mod recovery;

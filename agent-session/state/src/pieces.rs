@@ -11,8 +11,12 @@ use crate::draft::Draft;
 use crate::model::Fact;
 use crate::state::AttemptWait;
 
-/// The largest block that a session takes, in bytes: a line of the journal holds it twice, as event and as fact.
+/// The largest block that a session takes, in bytes of JSON: a line of the journal holds it twice, as event and as fact.
 pub(crate) const BLOCK_BYTES: usize = 384 * 1024;
+/// The most that pieces may take that wait together, in bytes of JSON, so that a line holds them.
+const WAITING_BYTES: usize = 448 * 1024;
+/// What a piece takes besides its text.
+const PIECE_BYTES: usize = 64;
 
 /// Takes pieces of the answer in. `state` states their facts: [`Draft::fact`] where the rest of the decision looks
 /// at the answer, else [`Draft::note`], because pieces are many.
@@ -41,7 +45,8 @@ pub(crate) fn hear<'a>(
     while let Some(step) = steps.next() {
         match step {
             // What the effect itself reports says more than these.
-            StreamEvent::Started { .. } | StreamEvent::Finished(_) | StreamEvent::Failed(_) => {}
+            StreamEvent::Started { .. } | StreamEvent::Finished(_) => {}
+            StreamEvent::Failed(failure) => return Err(failure.clone()),
             StreamEvent::BlockStarted { index, kind } => {
                 state(draft, Fact::BlockBegan(*index, kind.clone()).into());
             }
@@ -59,9 +64,8 @@ pub(crate) fn hear<'a>(
                 state(draft, Fact::Grew(*index, grown).into());
             }
             StreamEvent::BlockFinished { index, block } => {
-                let bytes = block_bytes(block);
-                if bytes > BLOCK_BYTES {
-                    return Err(too_large(bytes));
+                if let Some(failure) = too_large(step) {
+                    return Err(failure);
                 }
                 state(draft, Fact::BlockFinished(*index, block.clone()).into());
             }
@@ -71,41 +75,85 @@ pub(crate) fn hear<'a>(
     Ok(())
 }
 
-fn block_bytes(block: &Block) -> usize {
-    match block {
-        Block::Text(text) => text.len(),
-        Block::Thinking(thought) => {
+/// How many bytes of JSON a piece takes, but for its frame.
+#[must_use]
+pub fn bytes(step: &StreamEvent) -> usize {
+    match step {
+        StreamEvent::Delta { text, .. } => json_bytes(text),
+        StreamEvent::BlockFinished { block: Block::Text(text), .. } => json_bytes(text),
+        StreamEvent::BlockFinished { block: Block::Thinking(thought), .. } => {
             let hidden = [&thought.signature, &thought.redacted];
-            let hidden = hidden.into_iter().flatten().map(|text| text.len()).sum::<usize>();
-            thought.text.len() + hidden
+            let hidden = hidden.into_iter().flatten().map(|text| json_bytes(text)).sum::<usize>();
+            json_bytes(&thought.text) + hidden
         }
-        Block::ToolCall(call) => call.name.len() + call.arguments.len(),
+        StreamEvent::BlockFinished { block: Block::ToolCall(call), .. } => {
+            json_bytes(&call.name) + json_bytes(&call.arguments)
+        }
+        StreamEvent::Started { .. }
+        | StreamEvent::BlockStarted { .. }
+        | StreamEvent::Usage(_)
+        | StreamEvent::Finished(_)
+        | StreamEvent::Failed(_) => 0,
     }
 }
 
-fn too_large(bytes: usize) -> Failure {
-    Failure {
+/// How many bytes a text takes between the quotes of a JSON string: what counts is what a line of the journal holds.
+fn json_bytes(text: &str) -> usize {
+    let of = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0x00..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(of).sum()
+}
+
+/// Why a piece cannot be taken, where it is too large for a line of the journal. Whoever reports pieces asks first: the
+/// gate refuses a line that is too long, and would not say why.
+#[must_use]
+pub fn too_large(step: &StreamEvent) -> Option<Failure> {
+    let bytes = bytes(step);
+    (bytes > BLOCK_BYTES).then(|| Failure {
         class: FailureClass::Invalid,
         message: format!(
-            "the model wrote a block of {bytes} bytes; at most {BLOCK_BYTES} are taken; ask for smaller pieces"
+            "the model wrote a block that takes {bytes} bytes as JSON or more; at most {BLOCK_BYTES} are taken; ask for \
+             smaller pieces"
         )
         .into(),
         status: None,
         retry_after_ms: None,
-    }
+    })
 }
 
-/// Why an answer that claims to be complete is not: only the limit of output tokens may cut a block.
+/// Why an answer that claims to be complete is not: only the limit of output tokens may cut a block, and none may be
+/// missing, as one would be whose report the gate refused.
 pub(crate) fn unfinished(draft: &Draft<'_>, stop: &StopReason) -> Option<Failure> {
-    let answer = &draft.session.attempt()?.answer;
-    let growing = answer
-        .blocks
+    let blocks = &draft.session.attempt()?.answer.blocks;
+    let missing = (0u32..).zip(blocks.keys()).find(|(due, index)| due != *index).map(|(due, _)| due);
+    let growing = blocks
         .iter()
-        .find_map(|(index, slot)| matches!(slot, Slot::Growing { .. }).then_some(index))?;
-    (*stop != StopReason::Length).then(|| Failure {
-        class: FailureClass::Protocol,
-        message: format!("the answer ended, but its block {growing} was never completed").into(),
-        status: None,
-        retry_after_ms: None,
-    })
+        .find_map(|(index, slot)| matches!(slot, Slot::Growing { .. }).then_some(*index))
+        .filter(|_| *stop != StopReason::Length);
+    let message = match (missing, growing) {
+        (Some(index), _) => format!("block {index} of the answer never arrived"),
+        (None, Some(index)) => format!("the answer ended, but its block {index} was never completed"),
+        (None, None) => return None,
+    };
+    Some(Failure { class: FailureClass::Protocol, message: message.into(), status: None, retry_after_ms: None })
+}
+
+/// Adds pieces that came later to pieces that wait. A call that is complete says all that its growth said. Where more
+/// comes than a line of the journal holds, the attempt has failed: none of its pieces may be missing in silence.
+pub fn join(waiting: &mut Vec<StreamEvent>, later: Vec<StreamEvent>) {
+    for step in later {
+        if let StreamEvent::BlockFinished { index: whole, block: Block::ToolCall(_) } = &step {
+            waiting.retain(|step| !matches!(step, StreamEvent::Delta { index, .. } if index == whole));
+        }
+        waiting.push(step);
+    }
+    if waiting.iter().map(|step| bytes(step) + PIECE_BYTES).sum::<usize>() > WAITING_BYTES {
+        *waiting = vec![StreamEvent::Failed(Failure::new(
+            FailureClass::Transport,
+            "the answer came faster than it could be written to the journal; the disk may be slow",
+        ))];
+    }
 }

@@ -82,7 +82,8 @@ fn run_out(world: &mut World) {
         match turn.state {
             T::Connecting => world.connect(),
             T::Streaming => {
-                let last = finished(1, Block::Text("end".into()));
+                let heard = world.session().attempt().map_or(0, |attempt| attempt.answer.blocks.len());
+                let last = finished(u32::from(heard > 0), Block::Text("end".into()));
                 world.finish(vec![last], StopReason::EndOfTurn);
             }
             T::Gating | T::Executing | T::Cancelling => {
