@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use glasswork_engine::envelope::NameError;
+use glasswork_engine::NameError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! minted {

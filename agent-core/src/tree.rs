@@ -5,7 +5,7 @@ use std::sync::Arc;
 use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
-use glasswork_engine::envelope::Timestamp;
+use glasswork_engine::Timestamp;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 

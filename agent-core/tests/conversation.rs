@@ -18,7 +18,7 @@ use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
 use glasswork_ai::conversation::{Block, Message, Thought, ToolCall, ToolResult};
 use glasswork_ai::model::{Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
-use glasswork_engine::envelope::Timestamp;
+use glasswork_engine::Timestamp;
 use im::OrdMap;
 use proptest::prelude::*;
 

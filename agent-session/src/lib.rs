@@ -3,5 +3,5 @@
 pub mod blobs;
 pub mod processes;
 pub mod runners;
-pub mod tools;
 pub mod store;
+pub mod tools;

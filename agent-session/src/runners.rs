@@ -44,7 +44,10 @@ impl Runners {
     /// Runners in a world.
     #[must_use]
     pub fn new(world: World) -> Self {
-        Self { world: Arc::new(world), locks: FileLocks::default() }
+        Self {
+            world: Arc::new(world),
+            locks: FileLocks::default(),
+        }
     }
 }
 
@@ -59,7 +62,9 @@ struct Work {
 impl Runner<Glasswork> for Runners {
     fn run(&self, job: Job<Glasswork>) {
         // The host has no effects; were there one, dropping its port would report it as lost.
-        let Scope::Session(session) = &job.scope.state else { return };
+        let Scope::Session(session) = &job.scope.state else {
+            return;
+        };
         let work = Work {
             session: Arc::clone(session),
             world: Arc::clone(&self.world),

@@ -10,8 +10,8 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
-use glasswork_session_state::{Fact, Glasswork, prompt, session};
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::{Fact, Glasswork, prompt, session};
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {

@@ -10,7 +10,11 @@ use glasswork_engine::chart::{Description, RowDescription, describe};
 /// All charts, outermost first.
 #[must_use]
 pub fn all() -> Vec<Description> {
-    vec![describe::<SessionChart>(), describe::<TurnChart>(), describe::<ToolCallChart>()]
+    vec![
+        describe::<SessionChart>(),
+        describe::<TurnChart>(),
+        describe::<ToolCallChart>(),
+    ]
 }
 
 /// A chart as a [Mermaid](https://mermaid.js.org/syntax/stateDiagram.html) state diagram.
@@ -35,7 +39,10 @@ pub fn mermaid(chart: &Description) -> String {
     nodes(chart, None, 1, &mut line);
     line(1, format!("[*] --> {}", chart.initial));
     for row in &chart.rows {
-        line(1, format!("{} --> {}: {}", row.from, row.to.unwrap_or(row.from), label(row)));
+        line(
+            1,
+            format!("{} --> {}: {}", row.from, row.to.unwrap_or(row.from), label(row)),
+        );
     }
     for node in chart.nodes.iter().filter(|node| node.terminal) {
         line(1, format!("{} --> [*]", node.name));
@@ -49,7 +56,11 @@ fn label(row: &RowDescription) -> String {
     if row.when.is_empty() {
         format!("{}{stays}", row.on)
     } else {
-        format!("{} [{}]{stays}", row.on, row.when.join(" and ").replace('!', "not "))
+        format!(
+            "{} [{}]{stays}",
+            row.on,
+            row.when.join(" and ").replace('!', "not ")
+        )
     }
 }
 
@@ -65,7 +76,13 @@ pub fn text(chart: &Description) -> String {
             } else {
                 format!("  on entry: {}", node.entry.join(", "))
             };
-            let _ = writeln!(out, "{:width$}{}{end}{entry}", "", node.name, width = 2 + depth * 2);
+            let _ = writeln!(
+                out,
+                "{:width$}{}{end}{entry}",
+                "",
+                node.name,
+                width = 2 + depth * 2
+            );
             if !node.leaf {
                 nodes(chart, Some(node.name), depth + 1, out);
             }
@@ -73,11 +90,26 @@ pub fn text(chart: &Description) -> String {
     }
     nodes(chart, None, 0, &mut out);
     out.push('\n');
-    let longest = chart.rows.iter().map(|row| row.key.len()).max().unwrap_or_default();
+    let longest = chart
+        .rows
+        .iter()
+        .map(|row| row.key.len())
+        .max()
+        .unwrap_or_default();
     for row in &chart.rows {
-        let intents = if row.intents.is_empty() { String::new() } else { format!("  / {}", row.intents.join(", ")) };
+        let intents = if row.intents.is_empty() {
+            String::new()
+        } else {
+            format!("  / {}", row.intents.join(", "))
+        };
         let to = row.to.unwrap_or("(stays)");
-        let _ = writeln!(out, "  {:longest$}  {} --{}--> {to}{intents}", row.key, row.from, label(row).replace(" (stays)", ""));
+        let _ = writeln!(
+            out,
+            "  {:longest$}  {} --{}--> {to}{intents}",
+            row.key,
+            row.from,
+            label(row).replace(" (stays)", "")
+        );
     }
     out
 }

@@ -18,8 +18,7 @@ use crate::models;
 use crate::reading::Seen;
 
 /// What the agent is asked.
-pub const PROMPT: &str =
-    "The test in check.sh fails. Find out why and fix the program; do not change the test. Run the test to be sure.";
+pub const PROMPT: &str = "The test in check.sh fails. Find out why and fix the program; do not change the test. Run the test to be sure.";
 /// The name of the built-in script, as in `scripted/demo`.
 pub const SCRIPT: &str = "demo";
 
@@ -31,7 +30,10 @@ const TEST_TIME: Duration = Duration::from_secs(20);
 /// The model of the demo: the built-in script.
 #[must_use]
 pub fn model() -> ModelId {
-    ModelId { provider: models::SCRIPTED.into(), model: SCRIPT.into() }
+    ModelId {
+        provider: models::SCRIPTED.into(),
+        model: SCRIPT.into(),
+    }
 }
 
 /// Sets the mode in which a model may work in the scratch workspace, and says why in a sentence.
@@ -39,8 +41,15 @@ pub fn choose_mode(model: &ModelId, settings: &mut Settings) -> &'static str {
     if &*model.provider != models::SCRIPTED {
         return "the workspace is scratch, but the model is not ours, so your settings hold.";
     }
-    let from = Source { layer: Layer::Flag, file: Some("glasswork demo".into()), line: None };
-    settings.mode = Sourced { value: Mode::Yolo, from };
+    let from = Source {
+        layer: Layer::Flag,
+        file: Some("glasswork demo".into()),
+        line: None,
+    };
+    settings.mode = Sourced {
+        value: Mode::Yolo,
+        from,
+    };
     "the workspace is scratch and the model plays a script, so nothing in it can surprise you."
 }
 
@@ -74,7 +83,10 @@ impl Scratch {
     /// # Errors
     /// Where it cannot be written.
     pub fn make(parent: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("glasswork-demo-").tempdir_in(parent)?.keep();
+        let folder = tempfile::Builder::new()
+            .prefix("glasswork-demo-")
+            .tempdir_in(parent)?
+            .keep();
         std::fs::write(folder.join("total.sh"), PROGRAM)?;
         std::fs::write(folder.join("check.sh"), TEST)?;
         Ok(Self { folder })
@@ -92,7 +104,10 @@ impl Scratch {
             .kill_on_drop(true)
             .output();
         let Ok(output) = tokio::time::timeout(TEST_TIME, run).await else {
-            return Ok(Verdict::Failed(vec![format!("check.sh did not end within {} s", TEST_TIME.as_secs())]));
+            return Ok(Verdict::Failed(vec![format!(
+                "check.sh did not end within {} s",
+                TEST_TIME.as_secs()
+            )]));
         };
         let output = output?;
         if output.status.success() {
@@ -104,7 +119,11 @@ impl Scratch {
             .filter_map(|line| line.strip_prefix("FAILED"))
             .map(|line| line.trim().to_owned())
             .collect();
-        Ok(Verdict::Failed(if failed.is_empty() { vec![format!("check.sh: {}", output.status)] } else { failed }))
+        Ok(Verdict::Failed(if failed.is_empty() {
+            vec![format!("check.sh: {}", output.status)]
+        } else {
+            failed
+        }))
     }
 }
 
@@ -128,7 +147,11 @@ pub fn questions(session: &Session) -> Vec<Question> {
             session.requests.len()
         ),
     }];
-    let changes = |call: &&CallId| session.call(**call).is_some_and(|call| call.access().is_some_and(Access::is_write));
+    let changes = |call: &&CallId| {
+        session
+            .call(**call)
+            .is_some_and(|call| call.access().is_some_and(Access::is_write))
+    };
     let calls: Vec<_> = session.calls.keys().collect();
     if let Some(call) = calls.iter().copied().find(changes).or(calls.last().copied()) {
         let tool = session.call(*call).map_or("", |call| &*call.call.name);
@@ -189,9 +212,7 @@ mod tests {
     async fn the_test_fails_at_first_and_cannot_be_talked_out_of_it() {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::make(parent.path()).unwrap();
-        let failing = |names: &[&str]| {
-            Verdict::Failed(names.iter().map(|name| (*name).to_owned()).collect())
-        };
+        let failing = |names: &[&str]| Verdict::Failed(names.iter().map(|name| (*name).to_owned()).collect());
         let all = failing(&[
             "one_of_one: should print 2.50, printed 2.51",
             "three_of_one: should print 7.50, printed 2.53",

@@ -33,7 +33,11 @@ pub enum Health {
 }
 
 fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Finding {
-    Finding { what, health, text: text.into() }
+    Finding {
+        what,
+        health,
+        text: text.into(),
+    }
 }
 
 /// Looks at everything.
@@ -49,10 +53,18 @@ pub fn examine(
     findings.push(match settings::resolve(homes, environment, &[], workspace) {
         Ok(resolved) => {
             let file = homes.settings_file();
-            let read = if file.exists() { "read" } else { "not there; every setting has its default" };
+            let read = if file.exists() {
+                "read"
+            } else {
+                "not there; every setting has its default"
+            };
             let mut text = format!("{}: {read}", file.display());
             for left_out in &resolved.not_read {
-                text.push_str(&format!("; {} is not read: {}", left_out.file.display(), left_out.reason));
+                text.push_str(&format!(
+                    "; {} is not read: {}",
+                    left_out.file.display(),
+                    left_out.reason
+                ));
             }
             finding("settings", Health::Good, text)
         }
@@ -63,8 +75,16 @@ pub fn examine(
     for provider in providers {
         usable |= provider.has_key;
         findings.push(match provider.has_key {
-            true => finding(provider.name, Health::Good, format!("can be asked ({})", provider.key_variable)),
-            false => finding(provider.name, Health::Limited, format!("no key: set {}", provider.key_variable)),
+            true => finding(
+                provider.name,
+                Health::Good,
+                format!("can be asked ({})", provider.key_variable),
+            ),
+            false => finding(
+                provider.name,
+                Health::Limited,
+                format!("no key: set {}", provider.key_variable),
+            ),
         });
     }
     if !usable {
@@ -73,7 +93,11 @@ pub fn examine(
     }
     findings.push(match shell(environment) {
         Some(path) => finding("shell", Health::Good, path),
-        None => finding("shell", Health::Limited, "there is no `bash` in PATH; commands of the agent run with `sh`"),
+        None => finding(
+            "shell",
+            Health::Limited,
+            "there is no `bash` in PATH; commands of the agent run with `sh`",
+        ),
     });
     findings.push(finding(
         "sandbox",
@@ -105,5 +129,7 @@ fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {
 fn shell(environment: &Environment) -> Option<String> {
     let folders = environment.text("PATH")?;
     let mut candidates = std::env::split_paths(folders).map(|folder| folder.join("bash"));
-    candidates.find(|path| path.is_file()).map(|path| path.display().to_string())
+    candidates
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
 }

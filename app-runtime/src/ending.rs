@@ -59,7 +59,9 @@ impl From<&StoreError> for ExitCode {
             | StoreError::Ambiguous { .. }
             | StoreError::NotAName(_)
             | StoreError::NoSuchCommit { .. } => Self::Usage,
-            StoreError::Damaged { .. } | StoreError::NotAJournal { .. } | StoreError::Misnamed { .. } => Self::Damaged,
+            StoreError::Damaged { .. } | StoreError::NotAJournal { .. } | StoreError::Misnamed { .. } => {
+                Self::Damaged
+            }
             StoreError::Owned { .. } | StoreError::Exists(_) | StoreError::Io { .. } => Self::Failed,
         }
     }
@@ -93,7 +95,9 @@ impl From<&OperationError> for ExitCode {
 /// The code for a session whose last turn has ended.
 #[must_use]
 pub fn of_last_turn(session: &Session) -> ExitCode {
-    let Some(turn) = &session.turn else { return ExitCode::Failed };
+    let Some(turn) = &session.turn else {
+        return ExitCode::Failed;
+    };
     match turn.state {
         turn::State::Completed if denied_unattended(session) => ExitCode::Denied,
         turn::State::Completed => ExitCode::Done,
@@ -109,8 +113,15 @@ pub fn of_last_turn(session: &Session) -> ExitCode {
 /// Whether a call of the last turn was denied only because nobody was there to ask.
 fn denied_unattended(session: &Session) -> bool {
     let last = session.turn.as_ref().map(|turn| turn.id);
-    session.calls.values().filter(|call| Some(call.turn) == last).any(|call| {
-        call.state == tool_call::State::Denied
-            && call.judgement.as_ref().is_some_and(|judgement| judgement.explanation.unattended)
-    })
+    session
+        .calls
+        .values()
+        .filter(|call| Some(call.turn) == last)
+        .any(|call| {
+            call.state == tool_call::State::Denied
+                && call
+                    .judgement
+                    .as_ref()
+                    .is_some_and(|judgement| judgement.explanation.unattended)
+        })
 }

@@ -20,7 +20,9 @@ pub fn waiting(waiting: &Waiting, session: &Session) -> String {
         What::Answer(AttemptWait::Stream) => "waits for more of the answer".to_owned(),
         What::Answer(AttemptWait::Backoff) => "waits to try again".to_owned(),
         What::Call(id, state) => {
-            let name = session.call(*id).map_or_else(String::new, |call| format!("`{}` ", call.call.name));
+            let name = session
+                .call(*id)
+                .map_or_else(String::new, |call| format!("`{}` ", call.call.name));
             let state: &str = state.into();
             format!("waits for call {name}{id} ({})", state.replace('_', " "))
         }
@@ -44,7 +46,12 @@ pub fn judgement(judgement: &Judgement) -> String {
         text.push_str(" says ask, and nobody is there to ask");
     }
     let mode: &str = why.mode.into();
-    let _ = write!(text, "; mode {mode} ({}); it {}", Place(&why.mode_from), access(why.access));
+    let _ = write!(
+        text,
+        "; mode {mode} ({}); it {}",
+        Place(&why.mode_from),
+        access(why.access)
+    );
     if let Evidence::File(file) = &*why.evidence
         && file.resolved != file.requested
     {

@@ -38,7 +38,9 @@ impl FileArchive {
     /// # Errors
     /// [`StoreError`].
     pub fn open(data: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        Ok(Self { store: Store::open(data)? })
+        Ok(Self {
+            store: Store::open(data)?,
+        })
     }
 
     /// Starts the threads that write. The journal and the trace go to the engine.
@@ -50,14 +52,26 @@ impl FileArchive {
         let _ = self.store.prune_hosts();
         let (journal, journals) = FileJournal::spawn()?;
         let (trace, traces) = TraceFile::spawn()?;
-        Ok((FileVault { archive: self.clone(), journals, traces }, journal, trace))
+        Ok((
+            FileVault {
+                archive: self.clone(),
+                journals,
+                traces,
+            },
+            journal,
+            trace,
+        ))
     }
 
     /// Where a session keeps its blobs.
     #[must_use]
     pub fn blobs(&self, session: ScopeId) -> BlobStore {
         // Of a session that cannot be found the folder cannot be made either, and the first write says so.
-        let folder = self.store.journal(session).map(|journal| journal.folder()).unwrap_or_default();
+        let folder = self
+            .store
+            .journal(session)
+            .map(|journal| journal.folder())
+            .unwrap_or_default();
         BlobStore::new(folder.join("blobs"))
     }
 
@@ -71,7 +85,10 @@ impl FileArchive {
 
 impl Archive for FileArchive {
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
-        let sessions = self.store.list().filter(|listed| matches!(listed.place, Place::Sessions));
+        let sessions = self
+            .store
+            .list()
+            .filter(|listed| matches!(listed.place, Place::Sessions));
         Ok(sessions
             .filter_map(|listed| {
                 let id = listed.scope?;
@@ -84,7 +101,11 @@ impl Archive for FileArchive {
                         row.seq = summary.seq;
                         row.bytes = summary.bytes;
                         // What cannot be read is told where somebody reads the session.
-                        row.begin_with(&self.commits(id, 1..=BEGINNING.min(summary.seq)).unwrap_or_default());
+                        row.begin_with(
+                            &self
+                                .commits(id, 1..=BEGINNING.min(summary.seq))
+                                .unwrap_or_default(),
+                        );
                     }
                 }
                 Some(row)
@@ -156,9 +177,14 @@ impl Vault for FileVault {
             ));
         }
         if let Some(breach) = &opened.loaded.breach {
-            notices.push(format!("the session breaks an invariant: {breach}; it can be read"));
+            notices.push(format!(
+                "the session breaks an invariant: {breach}; it can be read"
+            ));
         }
-        Ok(Opened { loaded: opened.loaded, notices })
+        Ok(Opened {
+            loaded: opened.loaded,
+            notices,
+        })
     }
 
     fn release(&self, scope: ScopeId) {

@@ -19,24 +19,38 @@ impl Environment {
 
     /// These variables.
     pub fn of<K: Into<String>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        Self {
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
     }
 
     /// A variable that is set, not empty, and text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.variables.get(name)?.to_str().filter(|value| !value.is_empty())
+        self.variables
+            .get(name)?
+            .to_str()
+            .filter(|value| !value.is_empty())
     }
 
     /// A variable that is set and holds an absolute path; the XDG specification has others ignored.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.variables
+            .get(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// The variables that begin with `prefix`, in order of their names.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let named = self.variables.iter().filter(move |(name, _)| name.starts_with(prefix));
+        let named = self
+            .variables
+            .iter()
+            .filter(move |(name, _)| name.starts_with(prefix));
         named.filter_map(|(name, value)| Some((name.as_str(), value.to_str()?)))
     }
 }
@@ -65,11 +79,16 @@ impl Homes {
     /// [`Homeless`].
     pub fn find(environment: &Environment) -> Result<Self, Homeless> {
         if let Some(home) = environment.path("GLASSWORK_HOME") {
-            return Ok(Self { config: home.join("config"), data: home.join("data") });
+            return Ok(Self {
+                config: home.join("config"),
+                data: home.join("data"),
+            });
         }
         let home = environment.path("HOME");
         let base = |variable: &str, default: &str| {
-            let base = environment.path(variable).or_else(|| Some(home.as_ref()?.join(default)));
+            let base = environment
+                .path(variable)
+                .or_else(|| Some(home.as_ref()?.join(default)));
             base.map(|base| base.join("glasswork")).ok_or(Homeless)
         };
         Ok(Self {
@@ -97,7 +116,10 @@ mod tests {
 
     fn check(variables: &[(&str, &str)], expected: Result<(&str, &str), Homeless>) {
         let found = Homes::find(&Environment::of(variables.iter().copied()));
-        let expected = expected.map(|(config, data)| Homes { config: config.into(), data: data.into() });
+        let expected = expected.map(|(config, data)| Homes {
+            config: config.into(),
+            data: data.into(),
+        });
         assert_eq!(found, expected, "{variables:?}");
     }
 
@@ -105,10 +127,21 @@ mod tests {
     fn one_variable_overrides_all_and_relative_paths_are_ignored() {
         check(&[], Err(Homeless));
         check(&[("HOME", "relative")], Err(Homeless));
-        check(&[("HOME", "/h")], Ok(("/h/.config/glasswork", "/h/.local/share/glasswork")));
-        let xdg = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_HOME", "not/absolute")];
+        check(
+            &[("HOME", "/h")],
+            Ok(("/h/.config/glasswork", "/h/.local/share/glasswork")),
+        );
+        let xdg = [
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_DATA_HOME", "not/absolute"),
+        ];
         check(&xdg, Ok(("/c/glasswork", "/h/.local/share/glasswork")));
-        let home = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("GLASSWORK_HOME", "/g")];
+        let home = [
+            ("HOME", "/h"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("GLASSWORK_HOME", "/g"),
+        ];
         check(&home, Ok(("/g/config", "/g/data")));
     }
 }

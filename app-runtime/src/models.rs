@@ -54,12 +54,22 @@ pub fn check(model: &ModelId, providers: &[Provider]) -> Result<(), Unusable> {
     if &*model.provider == SCRIPTED {
         return Ok(());
     }
-    match providers.iter().find(|provider| *provider.name == *model.provider) {
+    match providers
+        .iter()
+        .find(|provider| *provider.name == *model.provider)
+    {
         Some(provider) if provider.has_key => Ok(()),
-        Some(provider) => Err(Unusable::NoKey { provider: provider.name, variable: provider.key_variable }),
+        Some(provider) => Err(Unusable::NoKey {
+            provider: provider.name,
+            variable: provider.key_variable,
+        }),
         None => Err(Unusable::UnknownProvider {
             name: model.provider.to_string(),
-            known: providers.iter().map(|known| format!("`{}`", known.name)).collect::<Vec<_>>().join(", "),
+            known: providers
+                .iter()
+                .map(|known| format!("`{}`", known.name))
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }
@@ -95,18 +105,30 @@ pub fn choose(
     }
     let with_key: Vec<_> = providers.iter().filter(|provider| provider.has_key).collect();
     if let [only] = with_key.as_slice() {
-        let model = ModelId { provider: only.name.into(), model: only.default_model.into() };
+        let model = ModelId {
+            provider: only.name.into(),
+            model: only.default_model.into(),
+        };
         return Ok(Sourced::from_layer(Some(model), Layer::Default));
     }
-    let mut ways = vec!["  name one: `--model provider/id`, or `model: \"provider/id\"` in the settings".to_owned()];
+    let mut ways =
+        vec!["  name one: `--model provider/id`, or `model: \"provider/id\"` in the settings".to_owned()];
     for provider in providers {
         let model = format!("{}/{}", provider.name, provider.default_model);
         ways.push(if provider.has_key {
-            format!("  `--model {model}` (there is a key in {})", provider.key_variable)
+            format!(
+                "  `--model {model}` (there is a key in {})",
+                provider.key_variable
+            )
         } else {
-            format!("  set {} to a key, which makes {model} available", provider.key_variable)
+            format!(
+                "  set {} to a key, which makes {model} available",
+                provider.key_variable
+            )
         });
     }
     ways.push("  play a script: `--model scripted/FILE.ron`".to_owned());
-    Err(NoModel { ways: ways.join("\n") })
+    Err(NoModel {
+        ways: ways.join("\n"),
+    })
 }

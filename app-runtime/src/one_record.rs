@@ -26,13 +26,20 @@ impl OneRecord {
     #[must_use]
     pub fn of(archive: Arc<dyn Archive>, record: Record, replayed: &Replayed<Glasswork>) -> Self {
         let scope = &replayed.loaded.scope;
-        Self { archive, record, id: scope.id, last: scope.seq }
+        Self {
+            archive,
+            record,
+            id: scope.id,
+            last: scope.seq,
+        }
     }
 
     fn known(&self, session: ScopeId) -> Result<(), StoreError> {
         match session == self.id {
             true => Ok(()),
-            false => Err(StoreError::Unknown { wanted: session.to_string() }),
+            false => Err(StoreError::Unknown {
+                wanted: session.to_string(),
+            }),
         }
     }
 
@@ -60,13 +67,22 @@ impl Archive for OneRecord {
                 Some(row)
             }
         };
-        Ok(row.into_iter().map(|row| ArchivedSession { updated, seq: self.last, ..row }).collect())
+        Ok(row
+            .into_iter()
+            .map(|row| ArchivedSession {
+                updated,
+                seq: self.last,
+                ..row
+            })
+            .collect())
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
         match self.id.to_string().starts_with(text) && !text.is_empty() {
             true => Ok(self.id),
-            false => Err(StoreError::Unknown { wanted: text.to_owned() }),
+            false => Err(StoreError::Unknown {
+                wanted: text.to_owned(),
+            }),
         }
     }
 

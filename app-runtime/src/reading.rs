@@ -32,13 +32,17 @@ impl Viewer {
     /// The owner of this process: sees everything.
     #[must_use]
     pub fn owner() -> Self {
-        Self { sessions: Visible::All }
+        Self {
+            sessions: Visible::All,
+        }
     }
 
     /// A viewer who sees one session: the model in it, say.
     #[must_use]
     pub fn of(session: ScopeId) -> Self {
-        Self { sessions: Visible::Only(BTreeSet::from([session])) }
+        Self {
+            sessions: Visible::Only(BTreeSet::from([session])),
+        }
     }
 
     fn sees(&self, scope: ScopeId) -> bool {
@@ -99,8 +103,16 @@ impl Reader {
     /// One consistent snapshot for one viewer. Everything read through it is of the same moment.
     #[must_use]
     pub fn snapshot(&self, viewer: Viewer) -> Snapshot {
-        let root = self.live.as_ref().map(glasswork_engine::Reader::root).unwrap_or_default();
-        Snapshot { viewer, root, reader: self.clone() }
+        let root = self
+            .live
+            .as_ref()
+            .map(glasswork_engine::Reader::root)
+            .unwrap_or_default();
+        Snapshot {
+            viewer,
+            root,
+            reader: self.clone(),
+        }
     }
 
     /// Follows a mounted session; `None` where it is not mounted here.
@@ -176,7 +188,11 @@ impl Snapshot {
     pub fn find(&self, text: &str) -> Result<ScopeId, ReadError> {
         let unknown = || ReadError::Unknown(text.to_owned());
         if text == "last" {
-            return self.sessions()?.first().map(|row| row.archived.id).ok_or_else(unknown);
+            return self
+                .sessions()?
+                .first()
+                .map(|row| row.archived.id)
+                .ok_or_else(unknown);
         }
         let Visible::Only(scopes) = &self.viewer.sessions else {
             return Ok(self.reader.archive.find(text)?);
@@ -184,7 +200,9 @@ impl Snapshot {
         // Among those alone: what is ambiguous in the archive would tell of sessions that this viewer may not see.
         let plain = |text: &str| text.trim().replace('-', "").to_ascii_lowercase();
         let wanted = plain(text);
-        let mut found = scopes.iter().filter(|id| !wanted.is_empty() && plain(&id.to_string()).starts_with(&wanted));
+        let mut found = scopes
+            .iter()
+            .filter(|id| !wanted.is_empty() && plain(&id.to_string()).starts_with(&wanted));
         match (found.next(), found.next()) {
             (Some(id), None) => Ok(*id),
             _ => Err(unknown()),
@@ -220,7 +238,10 @@ impl Snapshot {
                     archived.seq = scope.seq;
                     archived.updated = (scope.seq > 0).then_some(scope.at);
                 }
-                SessionRow { archived, mounted: scope.is_some() }
+                SessionRow {
+                    archived,
+                    mounted: scope.is_some(),
+                }
             })
             .collect())
     }
@@ -243,17 +264,29 @@ impl Snapshot {
         let Some(now) = self.root.scope(id) else {
             let scope = self.reader.archive.load(id, at)?.scope;
             return match at {
-                Some(asked) if asked > scope.seq => {
-                    Err(ReadError::Future { session: id, asked, last: scope.seq })
-                }
-                _ => Ok(Seen { scope, mounted: false }),
+                Some(asked) if asked > scope.seq => Err(ReadError::Future {
+                    session: id,
+                    asked,
+                    last: scope.seq,
+                }),
+                _ => Ok(Seen {
+                    scope,
+                    mounted: false,
+                }),
             };
         };
         let Some(asked) = at.filter(|asked| *asked != now.seq) else {
-            return Ok(Seen { scope: Arc::clone(now), mounted: true });
+            return Ok(Seen {
+                scope: Arc::clone(now),
+                mounted: true,
+            });
         };
         if asked > now.seq {
-            return Err(ReadError::Future { session: id, asked, last: now.seq });
+            return Err(ReadError::Future {
+                session: id,
+                asked,
+                last: now.seq,
+            });
         }
         let kept = self.reader.live.as_ref().and_then(|live| live.at(id, asked));
         let scope = match kept {
@@ -280,7 +313,10 @@ impl Snapshot {
             _ => Vec::new(),
         };
         if kept.first().is_some_and(|first| first.id.seq <= from) {
-            return Ok(kept.into_iter().filter(|commit| (from..=to).contains(&commit.id.seq)).collect());
+            return Ok(kept
+                .into_iter()
+                .filter(|commit| (from..=to).contains(&commit.id.seq))
+                .collect());
         }
         Ok(self.reader.archive.commits(id, from..=to)?)
     }

@@ -35,7 +35,10 @@ pub fn named(snapshot: &Snapshot, name: &str) -> Result<Past, ReadError> {
 pub fn last_in(snapshot: &Snapshot, workspace: &Path) -> Result<Past, ReadError> {
     let works_here = |id: &ScopeId| {
         let opened = snapshot.session(*id, Some(1));
-        opened.is_ok_and(|seen| seen.session().is_ok_and(|session| Path::new(&*session.meta.workspace) == workspace))
+        opened.is_ok_and(|seen| {
+            seen.session()
+                .is_ok_and(|session| Path::new(&*session.meta.workspace) == workspace)
+        })
     };
     let mut ids = snapshot.sessions()?.into_iter().map(|row| row.archived.id);
     let found = ids.find(works_here);

@@ -140,7 +140,9 @@ impl Runtime {
             host: ScopeId::mint(),
             graph,
         };
-        let loaded = runtime.vault.create(runtime.host, Kind::Host, runtime.clock.wall())?;
+        let loaded = runtime
+            .vault
+            .create(runtime.host, Kind::Host, runtime.clock.wall())?;
         runtime.engine.mount(loaded).await?;
         let started = host::Event::Started {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -213,7 +215,9 @@ impl Runtime {
     }
 
     async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
-        self.user.dispatch(self.host, Event::Host(host::Event::Mounted(id))).await?;
+        self.user
+            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
+            .await?;
         if let Some(scope) = self.engine.reader().scope(id)
             && let state::Scope::Session(session) = &scope.state
             && session.open_turn().is_some()
@@ -242,7 +246,8 @@ impl Runtime {
             self.set(session.id, setting).await?;
         }
         if let Some(title) = opening.title {
-            self.ask(session.id, Event::Session(session::Event::Retitled { title })).await?;
+            self.ask(session.id, Event::Session(session::Event::Retitled { title }))
+                .await?;
         }
         Ok(())
     }
@@ -252,7 +257,11 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
-        let event = prompt::Event::Prompted { text: text.into(), max_steps: None, key: key.map(Into::into) };
+        let event = prompt::Event::Prompted {
+            text: text.into(),
+            max_steps: None,
+            key: key.map(Into::into),
+        };
         self.ask(session, Event::Prompt(event)).await
     }
 
@@ -261,8 +270,14 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn steer(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
-        self.ask(session, Event::Prompt(prompt::Event::Steered { text: text.into(), key: key.map(Into::into) }))
-            .await
+        self.ask(
+            session,
+            Event::Prompt(prompt::Event::Steered {
+                text: text.into(),
+                key: key.map(Into::into),
+            }),
+        )
+        .await
     }
 
     /// Says something for after the running turn.
@@ -270,7 +285,10 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
-        let event = prompt::Event::FollowedUp { text: text.into(), key: key.map(Into::into) };
+        let event = prompt::Event::FollowedUp {
+            text: text.into(),
+            key: key.map(Into::into),
+        };
         self.ask(session, Event::Prompt(event)).await
     }
 
@@ -311,7 +329,8 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn approve(&self, session: ScopeId, call: CallId) -> Done {
-        self.ask(session, Event::Tools(tools::Event::Approved { call })).await
+        self.ask(session, Event::Tools(tools::Event::Approved { call }))
+            .await
     }
 
     /// Does not let a tool call run.
@@ -319,7 +338,10 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn refuse(&self, session: ScopeId, call: CallId, reason: Option<&str>) -> Done {
-        let event = tools::Event::Refused { call, reason: reason.map(Into::into) };
+        let event = tools::Event::Refused {
+            call,
+            reason: reason.map(Into::into),
+        };
         self.ask(session, Event::Tools(event)).await
     }
 
@@ -328,7 +350,8 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        self.ask(session, Event::Session(session::Event::SettingChanged(setting))).await
+        self.ask(session, Event::Session(session::Event::SettingChanged(setting)))
+            .await
     }
 
     /// Closes a session: an open turn is cancelled; once it rests, the session is unmounted and given up.
@@ -353,7 +376,9 @@ impl Runtime {
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
         self.engine.unmount(session).await?;
         self.vault.release(session);
-        self.user.dispatch(self.host, Event::Host(host::Event::Unmounted(session))).await?;
+        self.user
+            .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
+            .await?;
         Ok(())
     }
 
@@ -371,7 +396,10 @@ impl Runtime {
 }
 
 fn resolved(workspace: &Path) -> Result<PathBuf, OperationError> {
-    let failed = |error| OperationError::Workspace { path: workspace.to_owned(), error };
+    let failed = |error| OperationError::Workspace {
+        path: workspace.to_owned(),
+        error,
+    };
     let path = workspace.canonicalize().map_err(failed)?;
     match path.is_dir() {
         true => Ok(path),
@@ -381,7 +409,11 @@ fn resolved(workspace: &Path) -> Result<PathBuf, OperationError> {
 
 /// The tools that models are told of.
 fn tool_specs() -> Vec<ToolSpec> {
-    Tool::ALL.into_iter().map(Tool::spec).chain([graph::spec()]).collect()
+    Tool::ALL
+        .into_iter()
+        .map(Tool::spec)
+        .chain([graph::spec()])
+        .collect()
 }
 
 /// The graph, bound once the runtime that it reads exists.

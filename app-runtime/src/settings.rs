@@ -85,7 +85,9 @@ pub enum SettingsError {
         message: String,
     },
     /// There is no such setting.
-    #[error("{place}: there is no setting `{name}`; did you mean `{nearest}`? `glasswork settings` lists all")]
+    #[error(
+        "{place}: there is no setting `{name}`; did you mean `{nearest}`? `glasswork settings` lists all"
+    )]
     Unknown {
         /// Where it stands.
         place: String,
@@ -144,11 +146,19 @@ pub fn resolve(
             continue;
         }
         let name = variable.trim_start_matches(PREFIX).to_ascii_lowercase();
-        let source = Source { layer: Layer::Environment, file: Some(variable.into()), line: None };
+        let source = Source {
+            layer: Layer::Environment,
+            file: Some(variable.into()),
+            line: None,
+        };
         stack.push(parse(&name, text, source, variable)?);
     }
     for flag in flags {
-        let source = Source { layer: Layer::Flag, file: Some(flag.flag.as_str().into()), line: None };
+        let source = Source {
+            layer: Layer::Flag,
+            file: Some(flag.flag.as_str().into()),
+            line: None,
+        };
         stack.push(parse(&flag.name, &flag.value, source, &flag.flag)?);
     }
 
@@ -175,7 +185,11 @@ pub fn resolve(
         file: project,
         reason: "a workspace cannot be trusted yet, and nothing that an untrusted one ships has effect",
     });
-    Ok(Resolved { settings, explained, not_read: not_read.into_iter().collect() })
+    Ok(Resolved {
+        settings,
+        explained,
+        not_read: not_read.into_iter().collect(),
+    })
 }
 
 fn options() -> Options {
@@ -183,24 +197,31 @@ fn options() -> Options {
 }
 
 fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
-    let unreadable = |error: String| SettingsError::Unreadable { file: file.to_owned(), error };
+    let unreadable = |error: String| SettingsError::Unreadable {
+        file: file.to_owned(),
+        error,
+    };
     match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error.to_string())),
         Ok(found) if !found.is_file() => return Err(unreadable("it is not a file".to_owned())),
-        Ok(found) if found.len() > MOST_BYTES => return Err(unreadable("it is too long for settings".to_owned())),
+        Ok(found) if found.len() > MOST_BYTES => {
+            return Err(unreadable("it is too long for settings".to_owned()));
+        }
         Ok(_) => {}
     }
     let text = fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let fields: Fields<'_> = options().from_str(&text).map_err(|error| SettingsError::Malformed {
-        file: file.to_owned(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        message: error.code.to_string(),
-    })?;
+    let fields: Fields<'_> = options()
+        .from_str(&text)
+        .map_err(|error| SettingsError::Malformed {
+            file: file.to_owned(),
+            line: error.span.start.line,
+            column: error.span.start.col,
+            message: error.code.to_string(),
+        })?;
     let mut settings: Vec<Setting> = Vec::new();
     for (name, raw) in fields.0 {
         let line = line_of(&text, raw.get_ron());
@@ -209,7 +230,11 @@ fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
             return Err(SettingsError::Twice { place, name });
         }
         let named = file.to_string_lossy();
-        let source = Source { layer: Layer::User, file: Some(named.into()), line: u32::try_from(line).ok() };
+        let source = Source {
+            layer: Layer::User,
+            file: Some(named.into()),
+            line: u32::try_from(line).ok(),
+        };
         settings.push(parse(&name, raw.get_ron().trim(), source, &place)?);
     }
     Ok(settings)
@@ -217,7 +242,11 @@ fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
 
 /// The line, from 1, on which `part`, a slice of `text`, has its first visible character.
 fn line_of(text: &str, part: &str) -> usize {
-    let start = part.trim_start().as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    let start = part
+        .trim_start()
+        .as_ptr()
+        .addr()
+        .saturating_sub(text.as_ptr().addr());
     text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1
 }
 
@@ -273,7 +302,10 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting,
         .unwrap_or_else(|| serde_json::Value::String(text.to_owned()));
     let known = Settings::default().all();
     if !known.iter().any(|setting| setting.name() == name) {
-        let nearest = known.iter().map(Setting::name).min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        let nearest = known
+            .iter()
+            .map(Setting::name)
+            .min_by_key(|known| strsim::damerau_levenshtein(known, name));
         return Err(SettingsError::Unknown {
             place: place.to_owned(),
             name: name.to_owned(),

@@ -13,8 +13,14 @@ pub(crate) fn parts(workspace: &Path) -> Vec<SystemPart> {
         std::env::consts::OS
     );
     vec![
-        SystemPart { name: "base".into(), text: BASE.into() },
-        SystemPart { name: "environment".into(), text: environment.into() },
+        SystemPart {
+            name: "base".into(),
+            text: BASE.into(),
+        },
+        SystemPart {
+            name: "environment".into(),
+            text: environment.into(),
+        },
     ]
 }
 

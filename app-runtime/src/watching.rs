@@ -211,9 +211,17 @@ impl Watch {
     #[must_use]
     pub fn begin(live: glasswork_engine::Reader<Glasswork>, scope: ScopeId) -> Option<Self> {
         let following = live.follow(scope, None)?;
-        let state::Scope::Session(session) = &following.base.state else { return None };
+        let state::Scope::Session(session) = &following.base.state else {
+            return None;
+        };
         let (state, seq) = (Arc::clone(session), following.base.seq);
-        Some(Self { scope, state, seq, follower: following.follower, live })
+        Some(Self {
+            scope,
+            state,
+            seq,
+            follower: following.follower,
+            live,
+        })
     }
 
     /// The session as of what [`next`](Self::next) gave last.
@@ -249,12 +257,19 @@ impl Watch {
                     self.state = Arc::clone(session);
                     self.seq = now.seq;
                 }
-                Some(Watched { seq: to, updates: vec![Update::Gap { from, to }] })
+                Some(Watched {
+                    seq: to,
+                    updates: vec![Update::Gap { from, to }],
+                })
             }
-            FeedItem::JournalFailed(reason) => {
-                Some(Watched { seq: self.seq, updates: vec![Update::RecordingFailed { reason }] })
-            }
-            FeedItem::Ended => Some(Watched { seq: self.seq, updates: vec![Update::Ended] }),
+            FeedItem::JournalFailed(reason) => Some(Watched {
+                seq: self.seq,
+                updates: vec![Update::RecordingFailed { reason }],
+            }),
+            FeedItem::Ended => Some(Watched {
+                seq: self.seq,
+                updates: vec![Update::Ended],
+            }),
         }
     }
 
@@ -270,7 +285,10 @@ impl Watch {
             }
         }
         self.seq = commit.id.seq;
-        Watched { seq: commit.id.seq, updates }
+        Watched {
+            seq: commit.id.seq,
+            updates,
+        }
     }
 }
 
@@ -286,7 +304,11 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
 }
 
 fn of_session(fact: &session::Fact, updates: &mut Vec<Update>) {
-    if let session::Fact::Moved { to: glasswork_agent_core::session::State::Closed, .. } = fact {
+    if let session::Fact::Moved {
+        to: glasswork_agent_core::session::State::Closed,
+        ..
+    } = fact
+    {
         updates.push(Update::Closed);
     }
 }
@@ -294,10 +316,16 @@ fn of_session(fact: &session::Fact, updates: &mut Vec<Update>) {
 fn of_prompt(before: &Session, fact: &prompt::Fact, updates: &mut Vec<Update>) {
     match fact {
         prompt::Fact::Said { text, .. } => {
-            updates.push(Update::Said { text: Arc::clone(text), via: Via::Prompt });
+            updates.push(Update::Said {
+                text: Arc::clone(text),
+                via: Via::Prompt,
+            });
         }
         prompt::Fact::Queued { lane, text, .. } => {
-            updates.push(Update::Queued { lane: *lane, text: Arc::clone(text) });
+            updates.push(Update::Queued {
+                lane: *lane,
+                text: Arc::clone(text),
+            });
         }
         prompt::Fact::Taken { lane, count, .. } => {
             let via = match lane {
@@ -305,10 +333,18 @@ fn of_prompt(before: &Session, fact: &prompt::Fact, updates: &mut Vec<Update>) {
                 Lane::FollowUp => Via::FollowUp,
             };
             let taken = before.queue.lane(*lane).iter().take(usize::from(*count));
-            updates.extend(taken.map(|words| Update::Said { text: Arc::clone(&words.text), via }));
+            updates.extend(taken.map(|words| Update::Said {
+                text: Arc::clone(&words.text),
+                via,
+            }));
         }
         prompt::Fact::SteeringReturned => {
-            let texts: Vec<_> = before.queue.steering.iter().map(|words| Arc::clone(&words.text)).collect();
+            let texts: Vec<_> = before
+                .queue
+                .steering
+                .iter()
+                .map(|words| Arc::clone(&words.text))
+                .collect();
             if !texts.is_empty() {
                 updates.push(Update::SteeringReturned { texts });
             }
@@ -328,7 +364,10 @@ fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
             steps: turn.steps,
             usage: after.usage.tokens(),
         }),
-        turn::Fact::Moved { to: turn_chart::State::Paused, .. } => {
+        turn::Fact::Moved {
+            to: turn_chart::State::Paused,
+            ..
+        } => {
             updates.push(Update::TurnPaused { turn: turn.id });
         }
         turn::Fact::Pending(pending) => updates.push(Update::Pending { pending: *pending }),
@@ -363,21 +402,33 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
                 _ => None,
             });
             match kind {
-                Some(BlockKind::Text) => updates.push(Update::Text { text: Arc::clone(text) }),
-                Some(BlockKind::Thinking) => updates.push(Update::Thinking { text: Arc::clone(text) }),
+                Some(BlockKind::Text) => updates.push(Update::Text {
+                    text: Arc::clone(text),
+                }),
+                Some(BlockKind::Thinking) => updates.push(Update::Thinking {
+                    text: Arc::clone(text),
+                }),
                 Some(BlockKind::ToolCall { .. }) | None => {}
             }
         }
         model::Fact::BlockFinished(_, block) if !matches!(block, Block::ToolCall(_)) => {
             updates.push(Update::BlockFinished { block: block.clone() });
         }
-        model::Fact::Failed(failure) => updates.push(Update::AttemptFailed { failure: failure.clone() }),
-        model::Fact::Waits { on: AttemptWait::Backoff, after_ms } => updates.push(Update::BackingOff {
+        model::Fact::Failed(failure) => updates.push(Update::AttemptFailed {
+            failure: failure.clone(),
+        }),
+        model::Fact::Waits {
+            on: AttemptWait::Backoff,
+            after_ms,
+        } => updates.push(Update::BackingOff {
             attempt: attempt(after).map_or(0, |attempt| attempt.number),
             wait_ms: *after_ms,
         }),
         model::Fact::AnswerKept { .. } => {
-            let new = after.calls.iter().filter(|(id, _)| !before.calls.contains_key(*id));
+            let new = after
+                .calls
+                .iter()
+                .filter(|(id, _)| !before.calls.contains_key(*id));
             updates.extend(new.map(|(id, call)| Update::ToolProposed {
                 call: *id,
                 name: Arc::clone(&call.call.name),
@@ -391,7 +442,10 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
 fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
     match fact {
         tools::Fact::Judged { call, judgement } => {
-            updates.push(Update::ToolJudged { call: *call, judgement: Arc::clone(judgement) });
+            updates.push(Update::ToolJudged {
+                call: *call,
+                judgement: Arc::clone(judgement),
+            });
         }
         tools::Fact::Asked { call, .. } => {
             if let Some(asked) = after.call(*call) {
@@ -403,16 +457,31 @@ fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
             }
         }
         tools::Fact::Answered { call, approved, .. } => {
-            updates.push(Update::ToolAnswered { call: *call, approved: *approved });
+            updates.push(Update::ToolAnswered {
+                call: *call,
+                approved: *approved,
+            });
         }
-        tools::Fact::Moved { call, to: tool_call::State::Running, .. } => {
+        tools::Fact::Moved {
+            call,
+            to: tool_call::State::Running,
+            ..
+        } => {
             updates.push(Update::ToolStarted { call: *call });
         }
         tools::Fact::Progressed { call, tail } => {
-            updates.push(Update::ToolOutput { call: *call, tail: Arc::clone(tail) });
+            updates.push(Update::ToolOutput {
+                call: *call,
+                tail: Arc::clone(tail),
+            });
         }
         tools::Fact::Settled { call, outcome } => {
-            let Outcome { text, is_error, detail, .. } = outcome;
+            let Outcome {
+                text,
+                is_error,
+                detail,
+                ..
+            } = outcome;
             if let Some(settled) = after.call(*call) {
                 updates.push(Update::ToolSettled {
                     call: *call,

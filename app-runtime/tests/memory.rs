@@ -1,5 +1,11 @@
 //! What a long answer costs in memory, counted by the allocator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -69,29 +75,47 @@ fn a_megabyte_in_33_000_commits_adds_at_most_four() {
         let set = Setting::MaxSteps(Sourced::from_layer(steps + 1, Layer::Session));
         wait(user.dispatch(id, Event::Session(session::Event::SettingChanged(set)))).unwrap();
     }
-    let prompted = prompt::Event::Prompted { text: "go".into(), max_steps: None, key: None };
+    let prompted = prompt::Event::Prompted {
+        text: "go".into(),
+        max_steps: None,
+        key: None,
+    };
     wait(user.dispatch(id, Event::Prompt(prompted))).unwrap();
     let job = runner.next();
     let mut follower = engine.reader().follow(id, None).unwrap().follower;
     let report = |steps| Event::Model(model::Event::Streamed { body: None, steps });
-    job.port.progress(report(vec![StreamEvent::BlockStarted { index: 0, kind: BlockKind::Text }]));
+    job.port.progress(report(vec![StreamEvent::BlockStarted {
+        index: 0,
+        kind: BlockKind::Text,
+    }]));
     settle(&mut follower);
 
     let region = Region::new(ALLOCATOR);
     for _ in 0..DELTAS {
-        job.port.progress(report(vec![StreamEvent::Delta { index: 0, text: TEXT.into() }]));
+        job.port.progress(report(vec![StreamEvent::Delta {
+            index: 0,
+            text: TEXT.into(),
+        }]));
         settle(&mut follower);
     }
     let change = region.change();
     let grown = change.bytes_allocated as i64 - change.bytes_deallocated as i64;
 
     let scope = engine.reader().scope(id).unwrap();
-    let Scope::Session(session) = &scope.state else { panic!() };
+    let Scope::Session(session) = &scope.state else {
+        panic!()
+    };
     assert_eq!(scope.seq, 10_000 + 3 + DELTAS as u64);
     let waiting = serde_json::to_string(&session.turn).unwrap();
-    assert!(waiting.len() > DELTAS * TEXT.len(), "the text is in the root while it arrives");
+    assert!(
+        waiting.len() > DELTAS * TEXT.len(),
+        "the text is in the root while it arrives"
+    );
     assert!(grown <= 4 << 20, "{grown} bytes");
-    assert!(grown >= (DELTAS * TEXT.len()) as i64, "{grown} bytes: the counting counts nothing");
+    assert!(
+        grown >= (DELTAS * TEXT.len()) as i64,
+        "{grown} bytes: the counting counts nothing"
+    );
     drop(job);
     engine.stop();
 }

@@ -1,5 +1,11 @@
 //! Settings by layer: every value with its source and what it overrode; every mistake with its place.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::settings::{Flag, resolve};
@@ -11,7 +17,9 @@ struct Place {
 
 impl Place {
     fn with(file: Option<&str>) -> Self {
-        let place = Self { home: tempfile::tempdir().unwrap() };
+        let place = Self {
+            home: tempfile::tempdir().unwrap(),
+        };
         if let Some(text) = file {
             std::fs::create_dir_all(place.homes().config).unwrap();
             std::fs::write(place.homes().settings_file(), text).unwrap();
@@ -50,7 +58,12 @@ impl Place {
             .filter(|explained| !explained.overrode.is_empty())
             .map(|explained| {
                 let over: Vec<_> = explained.overrode.iter().map(show).collect();
-                format!("{} = {} over {}", explained.setting.name(), show(&explained.setting), over.join(", "))
+                format!(
+                    "{} = {} over {}",
+                    explained.setting.name(),
+                    show(&explained.setting),
+                    over.join(", ")
+                )
             })
             .collect())
     }
@@ -62,7 +75,11 @@ fn later_layers_win_and_say_what_they_overrode() {
         "// mine\n(\n    model: \"anthropic/claude-sonnet-4-5\",\n    mode: \"accept-edits\", max_steps: 7,\n\n    retry_attempts:\n        9,\n)\n",
     ));
     let explained = place.explain(
-        &[("GLASSWORK_MAX_STEPS", "8"), ("GLASSWORK_HOME", "/elsewhere"), ("OTHER", "x")],
+        &[
+            ("GLASSWORK_MAX_STEPS", "8"),
+            ("GLASSWORK_HOME", "/elsewhere"),
+            ("OTHER", "x"),
+        ],
         &[("max_steps", "9"), ("mode", "yolo")],
     );
     assert_eq!(
@@ -81,7 +98,10 @@ fn later_layers_win_and_say_what_they_overrode() {
 fn every_mistake_names_its_place() {
     let check = |file: Option<&str>, environment: &[(&str, &str)], expected: &str| {
         let found = Place::with(file).explain(environment, &[]).unwrap_err();
-        assert!(found.starts_with(expected), "{file:?} {environment:?}\n  gave     {found}\n  expected {expected}");
+        assert!(
+            found.starts_with(expected),
+            "{file:?} {environment:?}\n  gave     {found}\n  expected {expected}"
+        );
     };
     check(Some("(mode: \"ask\""), &[], "~/config/settings.ron:1:9: ");
     check(Some("mode = ask"), &[], "~/config/settings.ron:1:1: ");
@@ -95,22 +115,41 @@ fn every_mistake_names_its_place() {
         &[],
         "~/config/settings.ron:2: `mode` cannot be \"asks\": unknown variant `asks`, expected one of `plan`, `ask`",
     );
-    check(Some("(max_steps: -1)"), &[], "~/config/settings.ron:1: `max_steps` cannot be -1: ");
+    check(
+        Some("(max_steps: -1)"),
+        &[],
+        "~/config/settings.ron:1: `max_steps` cannot be -1: ",
+    );
     check(
         Some("(mode: \"ask\",\nmode: \"plan\")"),
         &[],
         "~/config/settings.ron:2: `mode` is set twice in this file; keep one",
     );
-    check(None, &[("GLASSWORK_MODEL", "gpt")], "GLASSWORK_MODEL: `model` cannot be gpt: `gpt` is no model");
-    check(None, &[("GLASSWORK_MAXSTEPS", "1")], "GLASSWORK_MAXSTEPS: there is no setting `maxsteps`");
+    check(
+        None,
+        &[("GLASSWORK_MODEL", "gpt")],
+        "GLASSWORK_MODEL: `model` cannot be gpt: `gpt` is no model",
+    );
+    check(
+        None,
+        &[("GLASSWORK_MAXSTEPS", "1")],
+        "GLASSWORK_MAXSTEPS: there is no setting `maxsteps`",
+    );
 }
 
 #[test]
 fn an_empty_file_sets_nothing_and_a_projects_file_is_not_read() {
     let place = Place::with(Some("\n"));
     std::fs::create_dir(place.home.path().join(".glasswork")).unwrap();
-    std::fs::write(place.home.path().join(".glasswork/settings.ron"), "(mode: \"yolo\")").unwrap();
+    std::fs::write(
+        place.home.path().join(".glasswork/settings.ron"),
+        "(mode: \"yolo\")",
+    )
+    .unwrap();
     let resolved = resolve(&place.homes(), &Environment::default(), &[], place.home.path()).unwrap();
-    assert_eq!(resolved.settings, glasswork_session_state::settings::Settings::default());
+    assert_eq!(
+        resolved.settings,
+        glasswork_session_state::settings::Settings::default()
+    );
     assert_eq!(resolved.not_read.len(), 1);
 }

@@ -1,5 +1,11 @@
 //! Whole turns: scripted model, real tools, real files. The house replays every session strictly at its end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::sync::Arc;
 
@@ -30,8 +36,14 @@ async fn a_turn_runs_real_tools() {
     std::fs::write(house.workspace().join("b.txt"), "from b\n").unwrap();
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
-    assert_eq!((end.state, end.failure, end.text.as_str()), (State::Completed, None, "I look.Done."));
-    assert_eq!(std::fs::read_to_string(house.workspace().join("a.txt")).unwrap(), "bye\n");
+    assert_eq!(
+        (end.state, end.failure, end.text.as_str()),
+        (State::Completed, None, "I look.Done.")
+    );
+    assert_eq!(
+        std::fs::read_to_string(house.workspace().join("a.txt")).unwrap(),
+        "bye\n"
+    );
     house.runtime().close(session).await.unwrap();
     house.close().await;
 }
@@ -60,14 +72,21 @@ async fn a_person_is_asked_and_the_decision_names_the_resolved_path() {
     let mut watch = house.runtime().watch(session).unwrap();
     house.runtime().prompt(session, "go", None).await.unwrap();
     for (file, approve) in [("link/new.txt", true), ("no.txt", false)] {
-        let asked = until(&mut watch, |update| {
-            matches!(update, Update::ToolAsked { arguments, .. } if arguments.contains(file))
-        });
-        let Update::ToolAsked { call, .. } = asked.await else { unreachable!() };
+        let asked = until(
+            &mut watch,
+            |update| matches!(update, Update::ToolAsked { arguments, .. } if arguments.contains(file)),
+        );
+        let Update::ToolAsked { call, .. } = asked.await else {
+            unreachable!()
+        };
         if approve {
             house.runtime().approve(session, call).await.unwrap();
         } else {
-            house.runtime().refuse(session, call, Some("not this one")).await.unwrap();
+            house
+                .runtime()
+                .refuse(session, call, Some("not this one"))
+                .await
+                .unwrap();
         }
         if approve {
             continue;
@@ -82,16 +101,27 @@ async fn a_person_is_asked_and_the_decision_names_the_resolved_path() {
         .calls
         .values()
         .map(|call| {
-            let path = call.evidence().and_then(|evidence| evidence.path()).cloned().unwrap();
+            let path = call
+                .evidence()
+                .and_then(|evidence| evidence.path())
+                .cloned()
+                .unwrap();
             let rule = call.judgement.as_ref().unwrap().explanation.rule.to_string();
             (path.to_string(), rule, call.state)
         })
         .collect();
     let at = |file: &str| house.workspace().join(file).to_string_lossy().into_owned();
-    assert_eq!(judged, [
-        (at("real/new.txt"), "ask.change".to_owned(), tool_call::State::Succeeded),
-        (at("no.txt"), "ask.change".to_owned(), tool_call::State::Denied),
-    ]);
+    assert_eq!(
+        judged,
+        [
+            (
+                at("real/new.txt"),
+                "ask.change".to_owned(),
+                tool_call::State::Succeeded
+            ),
+            (at("no.txt"), "ask.change".to_owned(), tool_call::State::Denied),
+        ]
+    );
     assert!(house.workspace().join("real/new.txt").exists() && !house.workspace().join("no.txt").exists());
     house.close().await;
 }
@@ -108,7 +138,11 @@ async fn a_cancel_ends_a_command_and_the_next_prompt_works() {
     let session = house.session(House::settings(Mode::Yolo)).await;
     let mut watch = house.runtime().watch(session).unwrap();
     house.runtime().prompt(session, "go", None).await.unwrap();
-    until(&mut watch, |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("started"))).await;
+    until(
+        &mut watch,
+        |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("started")),
+    )
+    .await;
     house.runtime().cancel(session).await.unwrap();
     let end = House::end_of_turn(watch).await;
     assert_eq!((end.state, end.failure), (State::Cancelled, None));
@@ -129,19 +163,30 @@ async fn a_session_whose_process_ended_in_mid_turn_is_abandoned_settled_and_goes
     let session = house.session(House::settings(Mode::Yolo)).await;
     let mut watch = house.runtime().watch(session).unwrap();
     house.runtime().prompt(session, "go", None).await.unwrap();
-    until(&mut watch, |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("begun"))).await;
+    until(
+        &mut watch,
+        |update| matches!(update, Update::ToolOutput { tail, .. } if tail.contains("begun")),
+    )
+    .await;
     let home = house.close().await;
 
     let models = scripted(script);
     let house = House::at(home, models, Arc::new(SystemClock::default())).await;
-    let opening =
-        Opening { workspace: house.workspace(), settings: House::settings(Mode::Yolo), title: None };
+    let opening = Opening {
+        workspace: house.workspace(),
+        settings: House::settings(Mode::Yolo),
+        title: None,
+    };
     let notices = house.runtime().open(session, opening.clone()).await.unwrap();
     assert_eq!(notices, Vec::<String>::new());
     let now = house.now(session);
     assert_eq!(now.turn.as_ref().unwrap().state, State::Abandoned);
     let states: Vec<_> = now.calls.values().map(|call| call.state).collect();
-    assert_eq!(states, [tool_call::State::UnknownOutcome], "a command is never run twice");
+    assert_eq!(
+        states,
+        [tool_call::State::UnknownOutcome],
+        "a command is never run twice"
+    );
     let end = house.turn(session, "go on").await;
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "back"));
 
@@ -166,11 +211,21 @@ async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
         let folded = house.archive().load(session, Some(seq)).unwrap().scope;
         let seen = snapshot.session(session, Some(seq)).unwrap().scope;
         let as_of = house.archive().load(session, Some(seen.seq)).unwrap().scope;
-        assert!(seen.seq <= seq && seen == as_of, "commit {seq}, seen as of {}", seen.seq);
+        assert!(
+            seen.seq <= seq && seen == as_of,
+            "commit {seq}, seen as of {}",
+            seen.seq
+        );
         assert_eq!(folded.seq, seq);
     }
     let beyond = snapshot.session(session, Some(last + 1)).unwrap_err();
-    assert_eq!(beyond.to_string(), format!("session {session} has {last} commits; there is no commit {}", last + 1));
+    assert_eq!(
+        beyond.to_string(),
+        format!(
+            "session {session} has {last} commits; there is no commit {}",
+            last + 1
+        )
+    );
     let other = house.session(House::settings(Mode::Yolo)).await;
     let viewer = house.runtime().reader().snapshot(Viewer::of(other));
     assert!(viewer.session(session, None).is_err() && viewer.host().is_none());
@@ -183,9 +238,15 @@ async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
     let all = house.snapshot().find(prefix).unwrap_err().to_string();
     assert!(all.contains(&session.to_string()), "{all}");
     let rows = house.snapshot().sessions().unwrap();
-    let told: Vec<_> = rows.iter().map(|row| row.archived.first_words.as_deref()).collect();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| row.archived.first_words.as_deref())
+        .collect();
     assert_eq!(told, [None, Some("go")]);
-    assert_eq!(rows[0].archived.workspace.as_deref(), Some(&*house.workspace().to_string_lossy()));
+    assert_eq!(
+        rows[0].archived.workspace.as_deref(),
+        Some(&*house.workspace().to_string_lossy())
+    );
     house.close().await;
 }
 
@@ -193,11 +254,21 @@ async fn the_past_is_read_from_memory_and_from_the_journal_alike() {
 fn records_of_processes_that_have_ended_are_removed_but_the_newest() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::<Glasswork>::open(home.path()).unwrap();
-    let held = store.create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0)).unwrap();
+    let held = store
+        .create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0))
+        .unwrap();
     for _ in 0..HOSTS_KEPT + 3 {
-        drop(store.create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0)).unwrap());
+        drop(
+            store
+                .create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0))
+                .unwrap(),
+        );
     }
-    assert_eq!(store.prune_hosts().unwrap(), 3, "the one that is still written stays");
+    assert_eq!(
+        store.prune_hosts().unwrap(),
+        3,
+        "the one that is still written stays"
+    );
     assert_eq!(store.prune_hosts().unwrap(), 0);
     let left: Vec<_> = store.list().filter_map(|listed| listed.scope).collect();
     assert_eq!(left.len(), HOSTS_KEPT + 1);

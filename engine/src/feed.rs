@@ -170,7 +170,9 @@ impl<D: Domain> Feed<D> {
         let scopes = lock(&self.scopes);
         store();
         for mailbox in scopes.get(&scope).into_iter().flatten().filter_map(Weak::upgrade) {
-            lock(&mailbox.queue).items.push_back(FeedItem::JournalFailed(Arc::clone(reason)));
+            lock(&mailbox.queue)
+                .items
+                .push_back(FeedItem::JournalFailed(Arc::clone(reason)));
             mailbox.filled.notify_one();
         }
     }

@@ -108,8 +108,8 @@
 
 pub mod chart;
 mod commit;
-pub mod domain;
-pub mod envelope;
+mod domain;
+mod envelope;
 pub mod line;
 pub mod load;
 mod pipeline;

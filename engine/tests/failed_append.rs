@@ -25,7 +25,11 @@ fn after_a_failed_append_nothing_is_released_and_the_scope_stays_readable() {
     assert_eq!(*now, *written, "readable, as of the last written line");
     assert_eq!(now.journal_failure.as_deref(), Some("the disk is full"));
     let told = FeedItem::JournalFailed("the disk is full".into());
-    assert_eq!(following.follower.try_next(), Some(told), "who follows is told, and sees no commit");
+    assert_eq!(
+        following.follower.try_next(),
+        Some(told),
+        "who follows is told, and sees no commit"
+    );
     assert_eq!(following.follower.try_next(), None);
     assert_replays::<Elevator>(&b.fixture.journal.bytes(b.car), &now);
 

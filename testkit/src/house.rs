@@ -55,7 +55,12 @@ pub struct TurnEnd {
     pub updates: Vec<Update>,
 }
 
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit fails by panicking")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test kit fails by panicking"
+)]
 impl House {
     /// A house whose model plays a script.
     pub async fn of_script(script: &str) -> Self {
@@ -88,7 +93,11 @@ impl House {
         })
         .await
         .expect("a runtime");
-        Self { home, archive, runtime: Some(runtime) }
+        Self {
+            home,
+            archive,
+            runtime: Some(runtime),
+        }
     }
 
     /// The runtime.
@@ -122,7 +131,11 @@ impl House {
 
     /// Begins a session in the workspace.
     pub async fn session(&self, settings: Settings) -> ScopeId {
-        let opening = Opening { workspace: self.workspace(), settings, title: None };
+        let opening = Opening {
+            workspace: self.workspace(),
+            settings,
+            title: None,
+        };
         self.runtime().new_session(opening).await.expect("a session")
     }
 
@@ -140,7 +153,10 @@ impl House {
     /// Says something and waits until the turn has ended.
     pub async fn turn(&self, session: ScopeId, prompt: &str) -> TurnEnd {
         let watch = self.runtime().watch(session).expect("a mounted session");
-        self.runtime().prompt(session, prompt, None).await.expect("an accepted prompt");
+        self.runtime()
+            .prompt(session, prompt, None)
+            .await
+            .expect("an accepted prompt");
         Self::end_of_turn(watch).await
     }
 
@@ -155,7 +171,12 @@ impl House {
                     Update::TurnEnded { state, failure, .. } => {
                         let (state, failure) = (*state, failure.clone());
                         all.push(update);
-                        return TurnEnd { state, failure, text, updates: all };
+                        return TurnEnd {
+                            state,
+                            failure,
+                            text,
+                            updates: all,
+                        };
                     }
                     Update::Ended => panic!("the session was unmounted before its turn ended"),
                     _ => {}
@@ -179,7 +200,11 @@ impl House {
         runtime.stop().await;
         for row in self.archive.list().expect("a list") {
             assert_eq!(row.damage, None, "session {}", row.id);
-            check(&self.archive, row.id, live.iter().find(|scope| scope.id == row.id));
+            check(
+                &self.archive,
+                row.id,
+                live.iter().find(|scope| scope.id == row.id),
+            );
         }
         std::mem::replace(&mut self.home, TempDir::new().expect("a temporary directory"))
     }
@@ -189,25 +214,44 @@ impl House {
 #[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
 fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>>) {
     let loaded = archive.load(id, None).expect("the session loads");
-    let replayed = archive.replay(&Record::Session(id), None).expect("the session replays");
-    assert_eq!(replayed.differences, [], "session {id}: decided again, something differs");
+    let replayed = archive
+        .replay(&Record::Session(id), None)
+        .expect("the session replays");
+    assert_eq!(
+        replayed.differences,
+        [],
+        "session {id}: decided again, something differs"
+    );
     assert_eq!(loaded.breach, None, "session {id}: an invariant is broken");
-    assert_eq!(loaded.scope, replayed.loaded.scope, "session {id}: load and replay differ");
+    assert_eq!(
+        loaded.scope, replayed.loaded.scope,
+        "session {id}: load and replay differ"
+    );
     if let Some(live) = live
         && loaded.scope.seq == live.seq
     {
-        assert_eq!(&loaded.scope, live, "session {id}: the record leads elsewhere than the live state");
+        assert_eq!(
+            &loaded.scope, live,
+            "session {id}: the record leads elsewhere than the live state"
+        );
     }
     if let state::Scope::Session(session) = &loaded.scope.state {
         let text = serde_json::to_string(&loaded.scope.state).expect("the state serialises");
         let again: state::Scope = serde_json::from_str(&text).expect("the state deserialises");
-        assert_eq!(again, loaded.scope.state, "session {}: the state is not what it serialises to", session.id);
+        assert_eq!(
+            again, loaded.scope.state,
+            "session {}: the state is not what it serialises to",
+            session.id
+        );
     }
 }
 
 impl Drop for House {
     fn drop(&mut self) {
         let checked = self.runtime.is_none();
-        assert!(checked || std::thread::panicking(), "call `close`: the sessions of this house were not checked");
+        assert!(
+            checked || std::thread::panicking(),
+            "call `close`: the sessions of this house were not checked"
+        );
     }
 }

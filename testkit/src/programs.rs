@@ -12,14 +12,21 @@ static INSTALLING: Mutex<()> = Mutex::new(());
 /// Where it is not there and cannot be installed: a test that needs it must fail, not pass unseen.
 #[allow(clippy::panic, reason = "a test kit fails by panicking")]
 pub fn ensure(program: &str, package: &str) {
-    let _installing = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _installing = INSTALLING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if is_there(program) {
         return;
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(["-o", "DPkg::Lock::Timeout=300", "-qq"]).args(arguments);
-        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(["-o", "DPkg::Lock::Timeout=300", "-qq"])
+            .args(arguments);
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
     // Lists may be old or missing; a failure to update them matters only if the package is not found then.

@@ -161,7 +161,9 @@ impl Driver<'_> {
             );
             self.show(watched.seq, update).await?;
             if let Update::RecordingFailed { reason } = update {
-                return Err(Problem::failed(format!("the journal cannot be written: {reason}")));
+                return Err(Problem::failed(format!(
+                    "the journal cannot be written: {reason}"
+                )));
             }
             self.ask(update);
         }

@@ -93,7 +93,10 @@ fn shown_json(session: &Session, seq: u64) -> Value {
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
     let status = status::of(session);
-    let model = status.model.as_ref().map_or_else(|| "no model".to_owned(), ToString::to_string);
+    let model = status
+        .model
+        .as_ref()
+        .map_or_else(|| "no model".to_owned(), ToString::to_string);
     let mut text = format!(
         "{}\n{}\n",
         paint.bold(&format!("session {} at commit {seq}", session.id)),

@@ -26,12 +26,17 @@ pub(super) async fn run(work: Work, id: CallId) {
     let evidence = gathered.await.unwrap_or_else(|broken| Evidence::Misfit {
         message: format!("the evidence could not be gathered: {broken}").into(),
     });
-    work.port.finish(Event::Tools(tools::Event::EvidenceGathered { call: id, evidence: Arc::new(evidence) }));
+    work.port.finish(Event::Tools(tools::Event::EvidenceGathered {
+        call: id,
+        evidence: Arc::new(evidence),
+    }));
 }
 
 fn translate(evidence: hands::Evidence) -> Evidence {
     match evidence {
-        hands::Evidence::Unfit(unfit) => Evidence::Misfit { message: unfit.to_string().into() },
+        hands::Evidence::Unfit(unfit) => Evidence::Misfit {
+            message: unfit.to_string().into(),
+        },
         hands::Evidence::Command(command) => Evidence::Command(CommandEvidence {
             command: command.command.into(),
             directory: command.directory.to_string_lossy().into(),
@@ -50,7 +55,10 @@ fn translate(evidence: hands::Evidence) -> Evidence {
                 FileKind::Directory => Kind::Directory,
                 _ => Kind::Special,
             }),
-            digest: file.found.and_then(|found| found.digest).map(|digest| digest.to_string().into()),
+            digest: file
+                .found
+                .and_then(|found| found.digest)
+                .map(|digest| digest.to_string().into()),
         }),
     }
 }

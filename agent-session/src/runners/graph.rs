@@ -46,10 +46,11 @@ pub struct SelfAnswer {
 pub fn spec() -> ToolSpec {
     ToolSpec {
         name: NAME.into(),
-        description: "Ask the runtime about this session with a GraphQL query: what was sent to you and why, why a \
+        description:
+            "Ask the runtime about this session with a GraphQL query: what was sent to you and why, why a \
             call was allowed or denied, what changed between two commits. Read-only. Begin with \
             `{ __schema { queryType { fields { name description } } } }`."
-            .into(),
+                .into(),
         parameters: r#"{
   "type": "object",
   "properties": {
@@ -74,7 +75,9 @@ struct Question {
 pub(super) fn evidence(arguments: &str) -> Evidence {
     match serde_json::from_str::<Question>(arguments) {
         Ok(_) => Evidence::Session,
-        Err(error) => Evidence::Misfit { message: format!("the arguments do not fit: {error}").into() },
+        Err(error) => Evidence::Misfit {
+            message: format!("the arguments do not fit: {error}").into(),
+        },
     }
 }
 
@@ -98,5 +101,15 @@ pub(super) async fn run(work: Work, id: CallId, arguments: &Arc<str>) {
         return settle(work.port, id, Word::Failed, failed(message));
     }
     let word = if is_error { Word::Failed } else { Word::Succeeded };
-    settle(work.port, id, word, Outcome { text: text.into(), is_error, blob: None, detail: None });
+    settle(
+        work.port,
+        id,
+        word,
+        Outcome {
+            text: text.into(),
+            is_error,
+            blob: None,
+            detail: None,
+        },
+    );
 }

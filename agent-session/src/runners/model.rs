@@ -29,7 +29,9 @@ const PACE_BYTES: usize = 32 * 1024;
 const PACE: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
-    let Work { session, world, port, .. } = work;
+    let Work {
+        session, world, port, ..
+    } = work;
     let Some(request) = session.render(id) else { return };
     let mut call = world.models.call(Arc::new(request), attempt);
     let body = (!call.body().is_empty()).then(|| BodyRef {
@@ -78,11 +80,20 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
             None => break Outcome::Failed(broken_off("the answer has no end")),
         }
     };
-    port.finish(Event::Model(model::Event::Answered { body, steps: report.steps, outcome }));
+    port.finish(Event::Model(model::Event::Answered {
+        body,
+        steps: report.steps,
+        outcome,
+    }));
 }
 
 fn broken_off(message: &str) -> Failure {
-    Failure { class: FailureClass::Transport, message: message.into(), status: None, retry_after_ms: None }
+    Failure {
+        class: FailureClass::Transport,
+        message: message.into(),
+        status: None,
+        retry_after_ms: None,
+    }
 }
 
 /// What has arrived and is not reported yet.
@@ -101,7 +112,10 @@ impl Report {
         }
         self.bytes += pieces::bytes(&event);
         if let StreamEvent::Delta { index, text } = &event
-            && let Some(StreamEvent::Delta { index: last, text: earlier }) = self.steps.last_mut()
+            && let Some(StreamEvent::Delta {
+                index: last,
+                text: earlier,
+            }) = self.steps.last_mut()
             && last == index
         {
             let joined: String = [&**earlier, &**text].concat();

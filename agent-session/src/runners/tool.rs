@@ -15,7 +15,9 @@ use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Tool, ToolFailure};
 
 pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
-    let Some(call) = work.session.call(id).cloned() else { return };
+    let Some(call) = work.session.call(id).cloned() else {
+        return;
+    };
     if &*call.call.name == graph::NAME {
         return graph::run(work, id, &call.call.arguments).await;
     }
@@ -29,8 +31,16 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
         // The evidence said that they fit, so this is not reached unless the record was made by another version.
         Err(unfit) => return settle(work.port, id, Word::Failed, failed(unfit.to_string())),
     };
-    let Work { session, world, locks, port } = work;
-    let path = path.map_or_else(|| PathBuf::from(&*session.meta.workspace), |path| PathBuf::from(&*path));
+    let Work {
+        session,
+        world,
+        locks,
+        port,
+    } = work;
+    let path = path.map_or_else(
+        || PathBuf::from(&*session.meta.workspace),
+        |path| PathBuf::from(&*path),
+    );
     let cancel = CancellationToken::new();
     let port = Arc::new(port);
     let context = Context {
@@ -40,7 +50,11 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
         progress: progress(Arc::downgrade(&port), id),
         limits: world.limits.clone(),
     };
-    let called = hands::Call { id: format!("{}/{id}", port.scope()), arguments, path };
+    let called = hands::Call {
+        id: format!("{}/{id}", port.scope()),
+        arguments,
+        path,
+    };
     let mut demands = port.demands();
     let outcome = {
         let mut running = std::pin::pin!(hands::run(called, &context));
@@ -63,7 +77,10 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
 fn progress(port: std::sync::Weak<EffectPort<Glasswork>>, call: CallId) -> hands::Progress {
     Arc::new(move |tail| {
         if let Some(port) = port.upgrade() {
-            port.progress(Event::Tools(tools::Event::ToolProgressed { call, tail: tail.into() }));
+            port.progress(Event::Tools(tools::Event::ToolProgressed {
+                call,
+                tail: tail.into(),
+            }));
         }
     })
 }
@@ -73,21 +90,36 @@ pub(super) fn settle(port: EffectPort<Glasswork>, call: CallId, word: Word, outc
 }
 
 pub(super) fn failed(text: String) -> Outcome {
-    Outcome { text: text.into(), is_error: true, blob: None, detail: None }
+    Outcome {
+        text: text.into(),
+        is_error: true,
+        blob: None,
+        detail: None,
+    }
 }
 
 fn translate(outcome: hands::Outcome) -> (Word, Outcome) {
-    let hands::Outcome { text, is_error, details } = outcome;
+    let hands::Outcome {
+        text,
+        is_error,
+        details,
+    } = outcome;
     let mut word = if is_error { Word::Failed } else { Word::Succeeded };
     let (mut blob, mut detail) = (None, None);
     match details {
         Details::Change(change) => detail = change.diff.map(|diff| Detail::Diff(diff.text.into())),
         Details::Command(command) => {
-            blob = command
-                .output
-                .map(|blob| BlobRef { digest: blob.digest.to_string().into(), len: blob.len });
+            blob = command.output.map(|blob| BlobRef {
+                digest: blob.digest.to_string().into(),
+                len: blob.len,
+            });
             match command.end {
-                End::Exited(code) => detail = Some(Detail::Exit { code: Some(code.into()), signal: None }),
+                End::Exited(code) => {
+                    detail = Some(Detail::Exit {
+                        code: Some(code.into()),
+                        signal: None,
+                    })
+                }
                 End::Cancelled => word = Word::Stopped,
                 End::TimedOut(_) | End::Unknown => {}
             }
@@ -95,5 +127,13 @@ fn translate(outcome: hands::Outcome) -> (Word, Outcome) {
         Details::Failure(ToolFailure::Cancelled) => word = Word::Stopped,
         Details::Lines(_) | Details::Listing(_) | Details::Failure(_) => {}
     }
-    (word, Outcome { text: text.into(), is_error, blob, detail })
+    (
+        word,
+        Outcome {
+            text: text.into(),
+            is_error,
+            blob,
+            detail,
+        },
+    )
 }

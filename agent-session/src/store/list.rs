@@ -148,7 +148,10 @@ impl<D: Domain> Store<D> {
     }
 
     /// Calls `visit` for each name of a journal; returns the first folder that could not be read.
-    fn each_scope(&self, visit: &mut dyn FnMut(Place, ScopeId, &Path) -> ControlFlow<()>) -> Option<StoreError> {
+    fn each_scope(
+        &self,
+        visit: &mut dyn FnMut(Place, ScopeId, &Path) -> ControlFlow<()>,
+    ) -> Option<StoreError> {
         let mut unread = None;
         self.walk(&mut |found| match found {
             Found {

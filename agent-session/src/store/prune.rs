@@ -20,12 +20,17 @@ impl<D: Domain> Store<D> {
     pub fn prune_hosts(&self) -> Result<usize, StoreError> {
         let folder = Place::Host.folder(self.data());
         let mut names: Vec<_> = match fs::read_dir(&folder) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect(),
+            Ok(entries) => entries
+                .filter_map(Result::ok)
+                .map(|entry| entry.file_name())
+                .collect(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(StoreError::io("list", &folder)(error)),
         };
         names.retain(|name| {
-            let stem = name.to_str().and_then(|name| name.strip_suffix(&format!(".{}", layout::JOURNAL)));
+            let stem = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(&format!(".{}", layout::JOURNAL)));
             stem.and_then(|stem| Place::Host.id_of(stem)).is_some()
         });
         // Ids sort by time, and so do names.
@@ -34,7 +39,8 @@ impl<D: Domain> Store<D> {
         let mut removed = 0;
         for name in names.into_iter().take(old) {
             let journal = folder.join(name);
-            let opened = layout::open_regular(&journal, layout::careful(Links::Refuse).read(true), Links::Refuse);
+            let opened =
+                layout::open_regular(&journal, layout::careful(Links::Refuse).read(true), Links::Refuse);
             // What is no journal, or is gone already, is not ours to remove.
             let Ok(file) = opened else { continue };
             if file.try_lock().is_err() {

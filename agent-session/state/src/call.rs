@@ -5,7 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::id::{CallId, EntryId, TurnId};
 use glasswork_agent_core::tool_call;
 use glasswork_ai::conversation::ToolCall;
-use glasswork_engine::envelope::{Deadline, EffectKey, Origin, Timestamp};
+use glasswork_engine::{Deadline, EffectKey, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Access, Evidence};

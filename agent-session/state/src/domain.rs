@@ -9,8 +9,10 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
-use glasswork_engine::domain::{Class, Decision, Domain, Durability, Loss, Transition, Recovery};
-use glasswork_engine::envelope::{Context, Deadline, EffectKey, Moment, Origin, ScopeId};
+use glasswork_engine::{
+    Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
+    ScopeId, Transition,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
@@ -295,7 +297,10 @@ impl Domain for Glasswork {
         let found = recovery::recover(session, open);
         found
             .into_iter()
-            .map(|(cause, event)| Recovery { cause, event: Event::Recovery(event) })
+            .map(|(cause, event)| Recovery {
+                cause,
+                event: Event::Recovery(event),
+            })
             .collect()
     }
 

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use glasswork_engine::domain::Decision;
-use glasswork_engine::envelope::{Context, EffectKey, Moment};
+use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
 use crate::domain::{Fact, Glasswork, Reply};
 use crate::effect::Effect;

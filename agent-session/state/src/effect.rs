@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, RequestId};
-use glasswork_engine::domain::Class;
+use glasswork_engine::Class;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Access;

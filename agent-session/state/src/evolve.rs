@@ -1,6 +1,6 @@
 //! Applying facts: total, and without consulting any rule.
 
-use glasswork_engine::envelope::Moment;
+use glasswork_engine::Moment;
 
 use crate::domain::Fact;
 use crate::state::{Attempt, Session, Turn};

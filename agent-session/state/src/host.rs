@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_engine::envelope::{Moment, ScopeId, Timestamp};
+use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 

@@ -11,7 +11,7 @@ use glasswork_agent_core::turn::{State, Trigger};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
-use glasswork_engine::envelope::{Deadline, EffectKey, Moment, Origin};
+use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;

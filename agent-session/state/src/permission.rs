@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use glasswork_engine::envelope::Origin;
+use glasswork_engine::Origin;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Event;

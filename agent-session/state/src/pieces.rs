@@ -80,15 +80,26 @@ pub(crate) fn hear<'a>(
 pub fn bytes(step: &StreamEvent) -> usize {
     match step {
         StreamEvent::Delta { text, .. } => json_bytes(text),
-        StreamEvent::BlockFinished { block: Block::Text(text), .. } => json_bytes(text),
-        StreamEvent::BlockFinished { block: Block::Thinking(thought), .. } => {
+        StreamEvent::BlockFinished {
+            block: Block::Text(text),
+            ..
+        } => json_bytes(text),
+        StreamEvent::BlockFinished {
+            block: Block::Thinking(thought),
+            ..
+        } => {
             let hidden = [&thought.signature, &thought.redacted];
-            let hidden = hidden.into_iter().flatten().map(|text| json_bytes(text)).sum::<usize>();
+            let hidden = hidden
+                .into_iter()
+                .flatten()
+                .map(|text| json_bytes(text))
+                .sum::<usize>();
             json_bytes(&thought.text) + hidden
         }
-        StreamEvent::BlockFinished { block: Block::ToolCall(call), .. } => {
-            json_bytes(&call.name) + json_bytes(&call.arguments)
-        }
+        StreamEvent::BlockFinished {
+            block: Block::ToolCall(call),
+            ..
+        } => json_bytes(&call.name) + json_bytes(&call.arguments),
         StreamEvent::Started { .. }
         | StreamEvent::BlockStarted { .. }
         | StreamEvent::Usage(_)
@@ -128,7 +139,10 @@ pub fn too_large(step: &StreamEvent) -> Option<Failure> {
 /// missing, as one would be whose report the gate refused.
 pub(crate) fn unfinished(draft: &Draft<'_>, stop: &StopReason) -> Option<Failure> {
     let blocks = &draft.session.attempt()?.answer.blocks;
-    let missing = (0u32..).zip(blocks.keys()).find(|(due, index)| due != *index).map(|(due, _)| due);
+    let missing = (0u32..)
+        .zip(blocks.keys())
+        .find(|(due, index)| due != *index)
+        .map(|(due, _)| due);
     let growing = blocks
         .iter()
         .find_map(|(index, slot)| matches!(slot, Slot::Growing { .. }).then_some(*index))
@@ -138,19 +152,33 @@ pub(crate) fn unfinished(draft: &Draft<'_>, stop: &StopReason) -> Option<Failure
         (None, Some(index)) => format!("the answer ended, but its block {index} was never completed"),
         (None, None) => return None,
     };
-    Some(Failure { class: FailureClass::Protocol, message: message.into(), status: None, retry_after_ms: None })
+    Some(Failure {
+        class: FailureClass::Protocol,
+        message: message.into(),
+        status: None,
+        retry_after_ms: None,
+    })
 }
 
 /// Adds pieces that came later to pieces that wait. A call that is complete says all that its growth said. Where more
 /// comes than a line of the journal holds, the attempt has failed: none of its pieces may be missing in silence.
 pub fn join(waiting: &mut Vec<StreamEvent>, later: Vec<StreamEvent>) {
     for step in later {
-        if let StreamEvent::BlockFinished { index: whole, block: Block::ToolCall(_) } = &step {
+        if let StreamEvent::BlockFinished {
+            index: whole,
+            block: Block::ToolCall(_),
+        } = &step
+        {
             waiting.retain(|step| !matches!(step, StreamEvent::Delta { index, .. } if index == whole));
         }
         waiting.push(step);
     }
-    if waiting.iter().map(|step| bytes(step) + PIECE_BYTES).sum::<usize>() > WAITING_BYTES {
+    if waiting
+        .iter()
+        .map(|step| bytes(step) + PIECE_BYTES)
+        .sum::<usize>()
+        > WAITING_BYTES
+    {
         *waiting = vec![StreamEvent::Failed(Failure::new(
             FailureClass::Transport,
             "the answer came faster than it could be written to the journal; the disk may be slow",

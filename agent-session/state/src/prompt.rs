@@ -6,7 +6,7 @@ use glasswork_agent_core::id::EntryId;
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::tree::{Body, Via};
 use glasswork_agent_core::turn::Trigger;
-use glasswork_engine::envelope::{Moment, Origin};
+use glasswork_engine::{Moment, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Reply;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_engine::envelope::{Origin, Timestamp};
+use glasswork_engine::{Origin, Timestamp};
 use im::Vector;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! What is left open by a process that ended.
 
 use glasswork_agent_core::turn::{State, Trigger};
-use glasswork_engine::envelope::EffectKey;
+use glasswork_engine::EffectKey;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Reply;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::CallId;
+use glasswork_engine::EffectKey;
 use glasswork_engine::chart::InvalidTransition;
-use glasswork_engine::envelope::EffectKey;
 use serde::Serialize;
 
 use crate::keys::KEY_BYTES;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use glasswork_engine::envelope::{DispatchId, Timestamp};
+use glasswork_engine::{DispatchId, Timestamp};
 
 use crate::settings::Settings;
 use crate::state::Attempt;

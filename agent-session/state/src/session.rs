@@ -6,8 +6,8 @@ use glasswork_agent_core::context::{Calibration, SystemPart};
 use glasswork_agent_core::session::{Condition, Intent, SessionChart, State, Trigger};
 use glasswork_agent_core::turn as turn_chart;
 use glasswork_ai::model::ToolSpec;
+use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
-use glasswork_engine::envelope::Moment;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Reply;

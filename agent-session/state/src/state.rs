@@ -10,7 +10,7 @@ use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
 use glasswork_ai::failure::Failure;
 use glasswork_ai::stream::StopReason;
-use glasswork_engine::envelope::{Deadline, EffectKey, ScopeId, Timestamp};
+use glasswork_engine::{Deadline, EffectKey, ScopeId, Timestamp};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 

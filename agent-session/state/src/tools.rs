@@ -8,7 +8,7 @@ use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::Trigger as TurnTrigger;
 use glasswork_ai::conversation::ToolResult;
 use glasswork_engine::chart::{self, Conditions};
-use glasswork_engine::envelope::{Deadline, EffectKey, Moment, Origin};
+use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Answer, Call, Outcome};

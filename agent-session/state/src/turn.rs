@@ -10,8 +10,8 @@ use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
+use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
-use glasswork_engine::envelope::Moment;
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;

@@ -4,7 +4,7 @@ use glasswork_agent_core::id::CallId;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::State;
 use glasswork_ai::model::ModelId;
-use glasswork_engine::envelope::{Deadline, Timestamp};
+use glasswork_engine::{Deadline, Timestamp};
 use serde::Serialize;
 
 use crate::state::{AttemptWait, Session, Turn};

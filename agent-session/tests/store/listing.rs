@@ -118,7 +118,10 @@ fn an_id_or_its_beginning_names_a_scope() {
     }
     for text in ["", "yesterday", "abcd/1", &"a".repeat(33)] {
         assert!(
-            matches!(home.store.find(Place::Sessions, text).unwrap_err(), StoreError::NotAName(_)),
+            matches!(
+                home.store.find(Place::Sessions, text).unwrap_err(),
+                StoreError::NotAName(_)
+            ),
             "{text:?}"
         );
     }

@@ -79,7 +79,9 @@ pub fn of_last_turn(session: &Session, seq: u64) -> Report {
 
 /// The text of the last answer of the last turn; empty where its last word was a call, or somebody else's.
 fn answer(session: &Session) -> String {
-    let Some((id, entry)) = session.tree.branch().next() else { return String::new() };
+    let Some((id, entry)) = session.tree.branch().next() else {
+        return String::new();
+    };
     let began = session.turn.as_ref().map_or(0, |turn| turn.id.0);
     match &entry.body {
         Body::Assistant(answer) if id.seq >= began => text_of(&answer.blocks),

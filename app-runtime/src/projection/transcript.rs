@@ -75,34 +75,53 @@ pub enum Said {
 pub fn of(session: &Session) -> Vec<Line> {
     let mut branch: Vec<_> = session.tree.branch().collect();
     branch.reverse();
-    branch.into_iter().flat_map(|(id, entry)| lines(session, id, entry)).collect()
+    branch
+        .into_iter()
+        .flat_map(|(id, entry)| lines(session, id, entry))
+        .collect()
 }
 
 fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
-    let line = |said| Line { entry: id, at: entry.at, said };
+    let line = |said| Line {
+        entry: id,
+        at: entry.at,
+        said,
+    };
     match &entry.body {
-        Body::Prompt { text, via } => vec![line(Said::Person { text: Arc::clone(text), via: *via })],
+        Body::Prompt { text, via } => vec![line(Said::Person {
+            text: Arc::clone(text),
+            via: *via,
+        })],
         Body::Assistant(answer) => {
-            let blocks = answer.blocks.iter().zip(0u16..).map(|(block, number)| match block {
-                Block::Text(text) => Said::Text { text: Arc::clone(text), model: answer.model.clone() },
-                Block::Thinking(thought) => Said::Thinking { text: Arc::clone(&thought.text) },
-                Block::ToolCall(call) => {
-                    let id = Call::id(id, number);
-                    let known = session.call(id);
-                    let outcome = known.and_then(|known| known.outcome.as_ref());
-                    Said::Call {
-                        call: id,
-                        name: Arc::clone(&call.name),
-                        arguments: Arc::clone(&call.arguments),
-                        state: known.map(|known| known.state),
-                        judgement: known
-                            .and_then(|known| known.judgement.as_deref())
-                            .map(explain::judgement),
-                        result: outcome.map(|outcome| Arc::clone(&outcome.text)),
-                        is_error: outcome.is_some_and(|outcome| outcome.is_error),
+            let blocks = answer
+                .blocks
+                .iter()
+                .zip(0u16..)
+                .map(|(block, number)| match block {
+                    Block::Text(text) => Said::Text {
+                        text: Arc::clone(text),
+                        model: answer.model.clone(),
+                    },
+                    Block::Thinking(thought) => Said::Thinking {
+                        text: Arc::clone(&thought.text),
+                    },
+                    Block::ToolCall(call) => {
+                        let id = Call::id(id, number);
+                        let known = session.call(id);
+                        let outcome = known.and_then(|known| known.outcome.as_ref());
+                        Said::Call {
+                            call: id,
+                            name: Arc::clone(&call.name),
+                            arguments: Arc::clone(&call.arguments),
+                            state: known.map(|known| known.state),
+                            judgement: known
+                                .and_then(|known| known.judgement.as_deref())
+                                .map(explain::judgement),
+                            result: outcome.map(|outcome| Arc::clone(&outcome.text)),
+                            is_error: outcome.is_some_and(|outcome| outcome.is_error),
+                        }
                     }
-                }
-            });
+                });
             let cut = answer.cancelled.then_some(Said::Cancelled);
             blocks.chain(cut).map(line).collect()
         }

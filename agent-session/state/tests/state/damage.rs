@@ -1,7 +1,7 @@
 //! A damaged state is named: the audit at load is not a formality.
 
 use glasswork_ai::conversation::Block;
-use glasswork_engine::domain::Domain;
+use glasswork_engine::Domain;
 use glasswork_session_state::domain::Glasswork;
 use glasswork_session_state::state::Scope;
 use glasswork_session_state::tools::Word;

@@ -8,8 +8,7 @@ use glasswork_agent_core::turn::State as T;
 use glasswork_ai::conversation::{Block, Thought};
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::StopReason;
-use glasswork_engine::domain::{Domain, Loss};
-use glasswork_engine::envelope::Origin;
+use glasswork_engine::{Domain, Loss, Origin};
 use glasswork_session_state::domain::{DeadlineKey, Event, Glasswork, Reply};
 use glasswork_session_state::evidence::{CommandEvidence, Evidence, FileAccess};
 use glasswork_session_state::queue::Lane;
@@ -194,7 +193,7 @@ scenarios! {
             path: Some("/work/real".into()),
         };
         assert_eq!(world.open[&effect], expected);
-        assert_eq!(Glasswork::class(&expected), glasswork_engine::domain::Class::Once);
+        assert_eq!(Glasswork::class(&expected), glasswork_engine::Class::Once);
     }
 
     fn the_limit_of_steps_ends_the_turn_by_name(world) {

@@ -8,8 +8,7 @@ use glasswork_agent_core::id::RequestId;
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::model::Thinking;
 use glasswork_ai::stream::{StopReason, StreamEvent};
-use glasswork_engine::domain::{Domain, Durability};
-use glasswork_engine::envelope::{EffectKey, Origin, ScopeId};
+use glasswork_engine::{Domain, Durability, EffectKey, Origin, ScopeId};
 use glasswork_session_state::domain::{Event, Fact, Glasswork, Reply};
 use glasswork_session_state::permission::{Asker, Grant};
 use glasswork_session_state::rejection::Rejection;
@@ -425,13 +424,13 @@ fn the_host_keeps_its_own_affairs() {
     let mut seq = 0;
     let mut send = |event: Event| {
         seq += 1;
-        let context = glasswork_engine::envelope::Context {
-            id: glasswork_engine::envelope::DispatchId::commit(scope, seq),
-            at: glasswork_engine::envelope::Timestamp(5),
+        let context = glasswork_engine::Context {
+            id: glasswork_engine::DispatchId::commit(scope, seq),
+            at: glasswork_engine::Timestamp(5),
             origin: &Origin::User,
         };
         let decision = Glasswork::decide(&state, &event, &context)?;
-        let moment = glasswork_engine::envelope::Moment { seq, at: context.at };
+        let moment = glasswork_engine::Moment { seq, at: context.at };
         for fact in &decision.facts {
             Glasswork::evolve(&mut state, fact, moment);
         }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use glasswork_ai::conversation::Block;
 use glasswork_ai::stream::StopReason;
-use glasswork_engine::domain::Domain;
-use glasswork_engine::envelope::{Moment, Origin};
+use glasswork_engine::{Domain, Moment, Origin};
 use glasswork_session_state::domain::{Event, Fact, Glasswork};
 use glasswork_session_state::state::Scope;
 use glasswork_session_state::tools::{self, Word};

@@ -82,7 +82,10 @@ fn run_out(world: &mut World) {
         match turn.state {
             T::Connecting => world.connect(),
             T::Streaming => {
-                let heard = world.session().attempt().map_or(0, |attempt| attempt.answer.blocks.len());
+                let heard = world
+                    .session()
+                    .attempt()
+                    .map_or(0, |attempt| attempt.answer.blocks.len());
                 let last = finished(u32::from(heard > 0), Block::Text("end".into()));
                 world.finish(vec![last], StopReason::EndOfTurn);
             }

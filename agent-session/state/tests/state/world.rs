@@ -13,9 +13,8 @@ use glasswork_ai::conversation::{Block, ToolCall};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::{ModelId, ToolSpec};
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
-use glasswork_engine::domain::{Decision, Domain};
-use glasswork_engine::envelope::{
-    Context, Deadline, DispatchId, EffectKey, Moment, Origin, ScopeId, Timestamp,
+use glasswork_engine::{
+    Context, Deadline, Decision, DispatchId, Domain, EffectKey, Moment, Origin, ScopeId, Timestamp,
 };
 use glasswork_session_state::call::{Call, Outcome};
 use glasswork_session_state::domain::{DeadlineKey, Event, Fact, Glasswork, Reply};
