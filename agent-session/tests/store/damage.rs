@@ -189,7 +189,7 @@ fn each_defect_has_its_name() {
             "2 MiB line",
             replaced(4, &long),
             format!(
-                "line 4 (byte {}): the line cannot be read: it is longer than the 1048576 bytes that a line may have{}",
+                "line 4 (byte {}): the line is longer than 1048576 bytes, which no line is{}",
                 at(4),
                 before(2)
             ),
@@ -198,7 +198,7 @@ fn each_defect_has_its_name() {
             "2 MiB header",
             long.clone(),
             format!(
-                "line 1 (byte 0): the line cannot be read: it is longer than the 1048576 bytes that a line may have{nothing}"
+                "line 1 (byte 0): the line is longer than 1048576 bytes, which no line is{nothing}"
             ),
         ),
         (
