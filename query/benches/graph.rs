@@ -16,6 +16,7 @@
 #[path = "../../app-runtime/benches/long/session.rs"]
 mod long;
 
+use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,7 +44,10 @@ const HELD: usize = 500;
 
 const PAGE: &str = "query($id: String!, $at: Long) { session(id: $id, at: $at) { id seq asOf state
     meta { title workspace } turn { state } waitingFor { __typename }
-    entries(first: 20) { edges { cursor node { id role } } pageInfo { hasNextPage endCursor } } } }";
+    entries(newest: 20) { edges { cursor node { id kind preview } } pageInfo { hasNextPage endCursor } } } }";
+/// From the beginning: the branch is walked from its leaf to its root.
+const BEGINNING: &str = "query($id: String!) { session(id: $id) {
+    entries(first: 20) { edges { cursor node { id kind preview } } pageInfo { hasNextPage endCursor } } } }";
 const LIST: &str = "{ sessions(first: 50) { edges { cursor node { id seq updated bytes loaded } }
     pageInfo { hasNextPage endCursor } } }";
 
@@ -79,11 +83,16 @@ fn main() {
     show("the least that can be asked", || {
         ask("{ __typename }", Value::Null)
     });
-    let mut turn = ids.iter().cycle();
-    let mut next = || turn.next().unwrap();
+    let turn = RefCell::new(ids.iter().cycle());
+    let next = || turn.borrow_mut().next().unwrap();
     let page =
         |id: &ScopeId, at: Option<u64>| ask(PAGE, serde_json::json!({ "id": id.to_string(), "at": at }));
-    show("a session's page with 20 entries", || page(next(), None));
+    show("the page of each in turn, its newest 20 entries", || {
+        page(next(), None)
+    });
+    show("the first 20 entries of each in turn", || {
+        ask(BEGINNING, serde_json::json!({ "id": next().to_string() }))
+    });
     // In the ring are the newest states; those of the last session are.
     let id = ids.last().unwrap();
     for steps in 0..20 {
