@@ -1,7 +1,7 @@
 //! Real providers over HTTP.
 //!
 //! Nothing here reads the environment or a file: keys and addresses come in as values. A client is built at the
-//! first call, so that a program that plays scripts never looks for certificates.
+//! first call or by [`Provider::warm_up`], so that a program that plays scripts never looks for certificates.
 
 mod answer;
 mod endpoint;
@@ -119,6 +119,17 @@ impl Provider {
         self.has_key() || self.wire == Wire::OpenAiCompatible
     }
 
+    /// Builds the client now rather than at the first call. Reading the certificates of the system takes
+    /// milliseconds and blocks; on a thread of its own that can pass while a session is made. What goes wrong is
+    /// told by the first call.
+    pub fn warm_up(&self) {
+        let _ = self.client();
+    }
+
+    fn client(&self) -> &Result<Client, Failure> {
+        self.client.get_or_init(|| build_client(&self.endpoint))
+    }
+
     fn prepare(&self, request: &Request) -> Result<Call, Failure> {
         if !self.is_usable() {
             return Err(Failure::new(
@@ -139,7 +150,7 @@ impl Provider {
             let (name, value) = self.key_header(key)?;
             headers.insert(name, value);
         }
-        let client = self.client.get_or_init(|| build_client(&self.endpoint)).clone()?;
+        let client = self.client().clone()?;
         let sending = client
             .post(self.endpoint.clone())
             .headers(headers)
@@ -198,6 +209,11 @@ fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
     if endpoint::is_loopback(endpoint) {
         // No proxy can reach this machine's own loopback.
         builder = builder.no_proxy();
+        if endpoint.scheme() == "http" {
+            // Nor does a redirect lead from there to where a certificate is needed, and reading them all takes longer
+            // than the rest of a start.
+            builder = builder.tls_certs_only([]);
+        }
     }
     if endpoint.scheme() == "http" {
         // Redirects are not followed, so no certificate will ever be looked at; reading the system's takes a while.

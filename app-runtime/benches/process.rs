@@ -19,7 +19,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,14 +45,18 @@ fn main() {
         .build()
         .unwrap();
     let disk = std::env::temp_dir();
+    let memory = Path::new("/dev/shm");
     println!("{}, homes in {}", program().display(), disk.display());
     tasks.block_on(async {
-        start().await;
+        start(&disk).await;
+        if memory.is_dir() {
+            start(memory).await;
+        }
         deltas().await;
     });
+    start_over_tls(&disk);
     steps(&disk);
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() && !disk.starts_with(memory) {
+    if memory.is_dir() {
         steps(memory);
     }
     synced(&disk);
@@ -112,10 +117,10 @@ impl Home {
 const SERVED: &str = "openai/some-model";
 
 /// From the start of the process until the server has its request; and what the process has become by then.
-async fn start() {
-    let (mut took, mut memory) = (Vec::new(), Vec::new());
+async fn start(parent: &Path) {
+    let (mut took, mut busy, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let home = Home::new(&std::env::temp_dir());
+        let home = Home::new(parent);
         let server = ModelServer::start(Answers::replies([Reply::never()]))
             .await
             .unwrap();
@@ -124,55 +129,61 @@ async fn start() {
         let mut child = command.spawn().unwrap();
         server.until_received(1).await;
         took.push(millis(begun.elapsed()));
+        busy.push(processor(&child));
         memory.push(most_memory(&child));
         end(&mut child);
     }
-    show("start to first request", "ms", &mut took);
-    show("process at its first request", "MiB", &mut memory);
-    let mut bare: Vec<_> = (0..RUNS)
-        .map(|_| {
-            let begun = Instant::now();
-            let mut version = Command::new(program());
-            assert!(
-                version
-                    .arg("--version")
-                    .stdout(Stdio::null())
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-            millis(begun.elapsed())
-        })
-        .collect();
-    show("  of that: start and end (`--version`)", "ms", &mut bare);
+    let place = parent.display();
+    show(
+        &format!("start to first request, home in {place}"),
+        "ms",
+        &mut took,
+    );
+    show("  of that on processors", "ms CPU", &mut busy);
+    show("  the process by then", "MiB", &mut memory);
+}
+
+/// From the start of the process until a server hears the first byte of TLS: certificates are found by then.
+fn start_over_tls(parent: &Path) {
+    let (mut took, mut busy, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let home = Home::new(parent);
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", server.local_addr().unwrap());
+        let mut command = home.run(SERVED, Some(&url));
+        let begun = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let (mut connection, _) = server.accept().unwrap();
+        connection.read_exact(&mut [0]).unwrap();
+        took.push(millis(begun.elapsed()));
+        busy.push(processor(&child));
+        memory.push(most_memory(&child));
+        end(&mut child);
+    }
+    show("start to first byte of TLS", "ms", &mut took);
+    show("  of that on processors", "ms CPU", &mut busy);
+    show("  the process by then", "MiB", &mut memory);
 }
 
 /// What 20,000 deltas cost, beyond the same text in one.
 async fn deltas() {
     let letters = "x".repeat(DELTAS);
-    let script = |chunk: usize, last: &str| {
-        format!(r#"(chunk: {chunk}, turns: [(say: [text("{letters}"), call("ls", ())]), (say: [{last}])])"#)
+    let script = |chunk: usize| {
+        format!(r#"(chunk: {chunk}, turns: [(say: [text("{letters}"), call("ls", ())]), (say: [stall])])"#)
     };
-    for held in [true, false] {
-        let (mut tiny, mut whole) = (Vec::new(), Vec::new());
-        for _ in 0..RUNS {
-            for (chunk, times) in [(1, &mut tiny), (DELTAS, &mut whole)] {
-                times.push(match held {
-                    true => served(&script(chunk, "stall")).await,
-                    false => played(&script(chunk, r#"text("done")"#)),
-                });
-            }
-        }
-        let mut more: Vec<_> = tiny
-            .iter()
-            .zip(&whole)
-            .map(|(tiny, whole)| tiny - whole)
-            .collect();
-        let by = if held { "from the server" } else { "scripted" };
-        show(&format!("20,000 deltas, {by}"), "ms CPU", &mut tiny);
-        show(&format!("the same in one, {by}"), "ms CPU", &mut whole);
-        show("  the difference, pair by pair", "ms CPU", &mut more);
+    let (mut tiny, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        tiny.push(served(&script(1)).await);
+        whole.push(served(&script(DELTAS)).await);
     }
+    let mut more: Vec<_> = tiny
+        .iter()
+        .zip(&whole)
+        .map(|(tiny, whole)| tiny - whole)
+        .collect();
+    show("20,000 deltas", "ms CPU", &mut tiny);
+    show("the same text in one", "ms CPU", &mut whole);
+    show("  the difference, pair by pair", "ms CPU", &mut more);
 }
 
 /// Time on processors until the second request, in milliseconds. The process is held there, so its threads can be
@@ -185,84 +196,78 @@ async fn served(script: &str) -> f64 {
         .unwrap();
     let mut child = home.run(SERVED, Some(&server.url())).spawn().unwrap();
     server.until_received(2).await;
-    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
-    let nanos: f64 = tasks
-        .map(|task| {
-            let text = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            text.split(' ').next().unwrap().parse::<f64>().unwrap()
-        })
-        .sum();
+    let millis = processor(&child);
     end(&mut child);
-    nanos / 1e6
+    millis
 }
 
-/// Time on processors of a whole process, in milliseconds; the kernel tells it in hundredths of a second.
-fn played(script: &str) -> f64 {
-    let home = Home::new(&std::env::temp_dir());
-    let before = of_children();
-    assert!(home.run(&home.scripted(script), None).status().unwrap().success());
-    (of_children() - before) * 10.0
-}
-
-fn of_children() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-    // `cutime` and `cstime` are fields 16 and 17; the first after the name is 3.
-    fields[13].parse::<f64>().unwrap() + fields[14].parse::<f64>().unwrap()
+/// What the threads that a process has now have spent on processors, in milliseconds.
+fn processor(child: &Child) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let nanos = tasks.map(|task| {
+        let text = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+        text.split(' ').next().unwrap().parse::<f64>().unwrap()
+    });
+    nanos.sum::<f64>() / 1e6
 }
 
 /// What a step of a turn takes besides the model and the tool, as the traces have it.
 fn steps(parent: &Path) {
     let calls = r#"(say: [call("ls", ())]),"#.repeat(STEPS);
     let script = format!(r#"(turns: [{calls} (say: [text("done")])])"#);
-    let mut overhead: Vec<_> = (0..5)
-        .map(|_| {
-            let home = Home::new(parent);
-            assert!(
-                home.run(&home.scripted(&script), None)
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-            beside(&home.0.path().join("glasswork/data")) / STEPS as f64
-        })
-        .collect();
+    let mut overhead = Vec::new();
+    for _ in 0..5 {
+        let home = Home::new(parent);
+        assert!(
+            home.run(&home.scripted(&script), None)
+                .status()
+                .unwrap()
+                .success()
+        );
+        overhead.extend(beside(&home.0.path().join("glasswork/data")));
+    }
     show(
-        &format!("overhead of a step, in {}", parent.display()),
+        &format!("overhead of a step, home in {}", parent.display()),
         "ms",
         &mut overhead,
     );
 }
 
-/// From the first dispatch of the only session to its last, without the time in which a model or a tool worked; in
-/// milliseconds.
-fn beside(data: &Path) -> f64 {
+/// For each step of the only session, from one call of the model to the next, the time in which neither the model
+/// nor a tool worked; in milliseconds.
+fn beside(data: &Path) -> Vec<f64> {
     let archive = FileArchive::open(data).unwrap();
     let session = archive.list().unwrap()[0].id;
     let commits = archive.commits(session, 1..=u64::MAX).unwrap();
-    let is_work = |effect: &EffectKey| {
-        let commit = &commits[usize::try_from(effect.seq).unwrap() - 1];
-        let effect = &commit.effects[usize::from(effect.ordinal)];
-        matches!(effect, Effect::CallModel { .. } | Effect::RunTool { .. })
+    let effect = |key: EffectKey| {
+        let commit = &commits[usize::try_from(key.seq).unwrap() - 1];
+        &commit.effects[usize::from(key.ordinal)]
     };
-    let (mut begun, mut worked) = (BTreeMap::new(), 0);
+    let (mut begun, mut worked, mut called) = (BTreeMap::new(), 0, None);
+    let mut steps = Vec::new();
     for record in archive.traces(session).unwrap() {
         let TraceRecord::Effect(trace) = &*record else {
             continue;
         };
-        match trace.phase {
-            EffectPhase::Started if is_work(&trace.effect) => {
-                begun.insert(trace.effect, trace.at.0);
+        let (key, now) = (trace.effect, trace.at.0);
+        match (trace.phase, effect(key)) {
+            (EffectPhase::Started, Effect::CallModel { .. }) => {
+                if let Some(before) = called.replace(now) {
+                    steps.push((now - before - worked) as f64 / 1_000.0);
+                }
+                worked = 0;
+                begun.insert(key, now);
             }
-            EffectPhase::Finished => {
-                worked += begun.remove(&trace.effect).map_or(0, |begun| trace.at.0 - begun)
+            (EffectPhase::Started, Effect::RunTool { .. }) => {
+                begun.insert(key, now);
+            }
+            (EffectPhase::Finished, _) => {
+                worked += begun.remove(&key).map_or(0, |begun| now - begun);
             }
             _ => {}
         }
     }
-    let prompted = commits.iter().find(|commit| !commit.effects.is_empty()).unwrap();
-    let all = commits.last().unwrap().at.0 - prompted.at.0;
-    (all - worked) as f64 / 1_000.0
+    steps
 }
 
 /// What the disk takes for a sync of one appended line.
@@ -300,5 +305,6 @@ fn show(what: &str, unit: &str, figures: &mut [f64]) {
     figures.sort_by(f64::total_cmp);
     let (least, most) = (figures[0], figures[figures.len() - 1]);
     let median = figures[figures.len() / 2];
-    println!("{what:46} median {median:8.2} {unit}   ({least:.2}–{most:.2})");
+    let high = figures[figures.len() * 9 / 10];
+    println!("{what:46} median {median:8.2} {unit}   ({least:.2}–{most:.2}, nine of ten ≤ {high:.2})");
 }

@@ -18,7 +18,6 @@
 mod long;
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 use glasswork_app_runtime::archive::{Archive as _, Vault as _};
@@ -26,7 +25,7 @@ use glasswork_app_runtime::files::{FileArchive, FileVault};
 use glasswork_engine::test_support::wait;
 use glasswork_engine::{Context, DispatchId, Domain as _, Moment, Origin, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
-use glasswork_session_state::state::{Kind, Scope};
+use glasswork_session_state::state::Kind;
 
 use long::{ENTRIES, Forgetting, House, prompted};
 
@@ -49,7 +48,7 @@ fn main() {
 /// The decision that begins a turn: the whole context of the session is in the request that follows.
 fn deciding() {
     let house = House::new(Forgetting);
-    let times = [20, 2_000].map(|entries| {
+    let times = [20, 200, 2_000, 20_000].map(|entries| {
         let id = house.vacant();
         (0..entries / ENTRIES).for_each(|_| house.turn(id, 200, 0));
         let scope = house.engine.reader().scope(id).unwrap();
@@ -91,7 +90,7 @@ fn deciding() {
             ),
         )
     });
-    let [(decide, evolve), (decide_long, evolve_long)] = times;
+    let [(decide, evolve), _, (decide_long, evolve_long), _] = times;
     println!(
         "2,000 against 20: decide {:.2} ×, evolve and check {:.2} ×",
         decide_long / decide,
@@ -142,10 +141,6 @@ fn folding(house: &House, archive: &FileArchive, vault: &FileVault, bytes: u64) 
         bytes as f64 / 1e3 / times[times.len() / 2],
         commits as f64 / times[times.len() / 2]
     );
-    let Scope::Session(session) = &house.engine.reader().scope(id).unwrap().state else {
-        panic!("it is a session")
-    };
-    black_box(Arc::clone(session));
 }
 
 fn create(house: &House, vault: &FileVault) -> ScopeId {
