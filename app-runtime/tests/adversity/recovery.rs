@@ -94,6 +94,7 @@ async fn a_turn_whose_process_ended_is_abandoned_and_settled_wherever_it_stood()
             State::Abandoned,
             "ended while {state:?}"
         );
+        crate::provenance::causes_hold(&house, session);
         let states: Vec<_> = calls(&now).iter().map(|call| call.state).collect();
         assert_eq!(states, *settled, "ended while {state:?}");
         let end = house.turn(session, "onward").await;
