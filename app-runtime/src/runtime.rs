@@ -25,7 +25,7 @@ use im::OrdMap;
 use crate::archive::{Archive, Vault};
 use crate::reading::Reader;
 use crate::system_prompt;
-use crate::watching::Watch;
+use crate::watching::{Update, Watch};
 
 /// What a runtime is made of. The program puts it together; tests put in what they hold in their hands.
 pub struct Ports {
@@ -363,7 +363,10 @@ impl Runtime {
         self.ask(session, Event::Session(session::Event::Closed)).await?;
         if let Some(watch) = &mut watch {
             while watch.session().state != glasswork_agent_core::session::State::Closed {
-                watch.next().await;
+                // Someone else has unmounted it, and then nothing more comes.
+                if watch.next().await.updates.contains(&Update::Ended) {
+                    break;
+                }
             }
         }
         self.give_up(session).await

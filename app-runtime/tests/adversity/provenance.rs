@@ -28,7 +28,7 @@ fn commits(house: &House, session: ScopeId) -> BTreeMap<u64, Arc<Commit<Glasswor
 }
 
 /// Everything that happened leads back to someone outside; what happened in the turns, to their prompts.
-fn causes_hold(house: &House, session: ScopeId) {
+pub(crate) fn causes_hold(house: &House, session: ScopeId) {
     let commits = commits(house, session);
     assert_eq!(
         commits.keys().copied().collect::<Vec<_>>(),

@@ -94,6 +94,7 @@ async fn a_turn_whose_process_ended_is_abandoned_and_settled_wherever_it_stood()
             State::Abandoned,
             "ended while {state:?}"
         );
+        crate::provenance::causes_hold(&house, session);
         let states: Vec<_> = calls(&now).iter().map(|call| call.state).collect();
         assert_eq!(states, *settled, "ended while {state:?}");
         let end = house.turn(session, "onward").await;
@@ -104,6 +105,43 @@ async fn a_turn_whose_process_ended_is_abandoned_and_settled_wherever_it_stood()
         );
         house.close().await;
     }
+}
+
+/// It was being closed when its process ended: then it is closed, and can be opened like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_process_ended_while_it_was_closed_opens_again() {
+    let first = House::of_script(&script(State::Executing)).await;
+    let (session, mut watch) = met(&first, State::Executing, House::settings(Mode::Yolo)).await;
+    let closing = glasswork_agent_core::session::State::Closing;
+    let home = {
+        let closes = first.runtime().close(session);
+        let seen = async {
+            while watch.session().state != closing {
+                watch.next().await;
+            }
+            copied(&first)
+        };
+        let (closed, home) = tokio::join!(closes, seen);
+        closed.unwrap();
+        home
+    };
+    first.close().await;
+    let house = House::at(
+        home,
+        scripted(&script(State::Executing)),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
+    house
+        .runtime()
+        .open(session, opening(&house, House::settings(Mode::Yolo)))
+        .await
+        .unwrap();
+    let now = house.now(session);
+    assert!(now.turn.as_ref().unwrap().state.is_terminal() && now.open_turn().is_none());
+    let end = house.turn(session, "onward").await;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "again"));
+    house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

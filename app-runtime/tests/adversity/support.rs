@@ -1,6 +1,7 @@
 //! What these tests share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
 use glasswork_ai::conversation::Message;
@@ -9,6 +10,7 @@ use glasswork_session_state::call::Call;
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_session_state::state::Session;
 use glasswork_testkit::house::House;
+use tokio::time::timeout;
 
 /// A value that a flag set.
 pub(crate) fn flag<T>(value: T) -> Sourced<T> {
@@ -27,15 +29,18 @@ pub(crate) fn hasty(mode: Mode) -> Settings {
     }
 }
 
+/// What never comes fails the test instead of holding it up.
+async fn next(watch: &mut Watch) -> Vec<Update> {
+    let watched = timeout(Duration::from_secs(60), watch.next()).await;
+    let updates = watched.expect("something happens within a minute").updates;
+    assert!(!updates.contains(&Update::Ended), "the session was unmounted");
+    updates
+}
+
 /// Waits for an update.
 pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) -> Update {
     loop {
-        let watched = watch.next().await;
-        assert!(
-            !watched.updates.contains(&Update::Ended),
-            "the session was unmounted"
-        );
-        if let Some(update) = watched.updates.into_iter().find(&what) {
+        if let Some(update) = next(watch).await.into_iter().find(&what) {
             return update;
         }
     }
@@ -44,11 +49,7 @@ pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) -> 
 /// Waits until the turn stands there, after a commit.
 pub(crate) async fn until_turn(watch: &mut Watch, state: State) {
     while watch.session().turn.as_ref().map(|turn| turn.state) != Some(state) {
-        let watched = watch.next().await;
-        assert!(
-            !watched.updates.contains(&Update::Ended),
-            "the session was unmounted"
-        );
+        next(watch).await;
     }
 }
 
