@@ -37,7 +37,7 @@ use glasswork_session_state::state::Kind;
 use glasswork_session_state::{Event, session};
 use serde_json::Value;
 
-use long::{ENTRIES, Forgetting, House};
+use long::{ENTRIES, House};
 
 const QUESTIONS: usize = 500;
 const HELD: usize = 500;
@@ -55,7 +55,7 @@ fn main() {
     let sessions = std::env::args()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000);
-    let house = House::new(Forgetting);
+    let house = House::new();
     let ids: Vec<_> = (0..sessions)
         .map(|number| {
             let id = house.vacant();
@@ -114,8 +114,8 @@ fn main() {
 fn from_files(tasks: &tokio::runtime::Runtime, sessions: usize) {
     let home = tempfile::tempdir().unwrap();
     let archive = FileArchive::open(home.path()).unwrap();
-    let (vault, journal, _trace) = archive.writing().unwrap();
-    let house = House::new(journal);
+    let (vault, journal, trace) = archive.writing().unwrap();
+    let house = House::on(journal, trace);
     for _ in 0..sessions {
         let id = ScopeId::mint();
         house.open(vault.create(id, Kind::Session, Timestamp(0)).unwrap());
