@@ -1,7 +1,7 @@
 //! Real providers over HTTP.
 //!
 //! Nothing here reads the environment or a file: keys and addresses come in as values. A client is built at the
-//! first call or by [`Provider::warm_up`], so that a program that plays scripts never looks for certificates.
+//! first call, so that a program that plays scripts never looks for certificates.
 
 mod answer;
 mod endpoint;
@@ -119,13 +119,6 @@ impl Provider {
         self.has_key() || self.wire == Wire::OpenAiCompatible
     }
 
-    /// Builds the client now rather than at the first call. Reading the certificates of the system takes
-    /// milliseconds and blocks; on a thread of its own that can pass while a session is made. What goes wrong is
-    /// told by the first call.
-    pub fn warm_up(&self) {
-        let _ = self.client();
-    }
-
     fn client(&self) -> &Result<Client, Failure> {
         self.client.get_or_init(|| build_client(&self.endpoint))
     }
@@ -209,11 +202,6 @@ fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
     if endpoint::is_loopback(endpoint) {
         // No proxy can reach this machine's own loopback.
         builder = builder.no_proxy();
-        if endpoint.scheme() == "http" {
-            // Nor does a redirect lead from there to where a certificate is needed, and reading them all takes longer
-            // than the rest of a start.
-            builder = builder.tls_certs_only([]);
-        }
     }
     if endpoint.scheme() == "http" {
         // Redirects are not followed, so no certificate will ever be looked at; reading the system's takes a while.

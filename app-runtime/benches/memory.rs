@@ -29,7 +29,7 @@ use glasswork_session_state::state::Kind;
 use glasswork_session_state::{Event, Glasswork, session};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-use long::{Forgetting, House};
+use long::House;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -74,7 +74,7 @@ fn many(house: &House, id: ScopeId, count: usize) {
 /// Mounted sessions of a few turns, in an engine whose rings are full of others' commits.
 fn at_rest() {
     for (turns, bytes) in [(0, 0), (1, 600), (25, 600)] {
-        let house = House::new(Forgetting);
+        let house = House::new();
         let noise = house.vacant();
         many(&house, noise, FULL);
         let before = held();
@@ -99,8 +99,8 @@ fn at_rest() {
 fn given_up() {
     let home = tempfile::tempdir().unwrap();
     let archive = FileArchive::open(home.path()).unwrap();
-    let (vault, journal, _trace) = archive.writing().unwrap();
-    let house = House::new(journal);
+    let (vault, journal, trace) = archive.writing().unwrap();
+    let house = House::on(journal, trace);
     let noise = ScopeId::mint();
     house.open(vault.create(noise, Kind::Session, Timestamp(0)).unwrap());
     many(&house, noise, FULL);
@@ -126,7 +126,7 @@ fn given_up() {
 
 /// One session, and nothing in it that grows.
 fn dispatches() {
-    let house = House::new(Forgetting);
+    let house = House::new();
     let id = house.vacant();
     many(&house, id, FULL);
     let before = held();

@@ -27,7 +27,7 @@ use glasswork_engine::{Context, DispatchId, Domain as _, Moment, Origin, ScopeId
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
 
-use long::{ENTRIES, Forgetting, House, prompted};
+use long::{ENTRIES, House, prompted};
 
 const RUNS: usize = 15;
 
@@ -38,8 +38,8 @@ fn main() {
     deciding();
     let home = tempfile::tempdir().unwrap();
     let archive = FileArchive::open(home.path()).unwrap();
-    let (vault, journal, _trace) = archive.writing().unwrap();
-    let house = House::new(journal);
+    let (vault, journal, trace) = archive.writing().unwrap();
+    let house = House::on(journal, trace);
     opening(&house, &archive, &vault);
     folding(&house, &archive, &vault, megabytes << 20);
     house.engine.stop();
@@ -47,7 +47,7 @@ fn main() {
 
 /// The decision that begins a turn: the whole context of the session is in the request that follows.
 fn deciding() {
-    let house = House::new(Forgetting);
+    let house = House::new();
     let times = [20, 200, 2_000, 20_000].map(|entries| {
         let id = house.vacant();
         (0..entries / ENTRIES).for_each(|_| house.turn(id, 200, 0));

@@ -1,6 +1,5 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -89,16 +88,10 @@ impl Place {
                 default_model: "gpt-5",
             },
         ];
-        let (anthropic, openai) = (Arc::new(anthropic), Arc::new(openai));
         let ports = Models::default()
-            .with("anthropic", Arc::<http::Provider>::clone(&anthropic))
-            .with("openai", Arc::<http::Provider>::clone(&openai));
-        let clients = [("anthropic", anthropic), ("openai", openai)].into();
-        Ok(Providers {
-            known,
-            ports,
-            clients,
-        })
+            .with("anthropic", Arc::new(anthropic))
+            .with("openai", Arc::new(openai));
+        Ok(Providers { known, ports })
     }
 }
 
@@ -211,19 +204,6 @@ pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
-    clients: BTreeMap<&'static str, Arc<http::Provider>>,
-}
-
-impl Providers {
-    /// Has a provider find its certificates while the session is made. Where no thread can be had, the first request
-    /// finds them.
-    fn warm_up(&self, provider: &str) {
-        if let Some(client) = self.clients.get(provider).map(Arc::clone) {
-            let _ = std::thread::Builder::new()
-                .name("warm-up".into())
-                .spawn(move || client.warm_up());
-        }
-    }
 }
 
 /// What a model needs beside its provider: a script, where it plays one.
@@ -231,14 +211,13 @@ impl Providers {
 pub(crate) struct Model(Option<Scripts>);
 
 impl Model {
-    /// Makes a model ready: reads its script, where it plays one; warms its provider up, where it has one.
+    /// Makes a model ready: reads its script, where it plays one.
     ///
     /// # Errors
     /// Where it cannot be asked, or its script cannot be read.
     pub(crate) fn prepare(id: &ModelId, providers: &Providers) -> Result<Self, Problem> {
         models::check(id, &providers.known)?;
         if &*id.provider != models::SCRIPTED {
-            providers.warm_up(&id.provider);
             return Ok(Self(None));
         }
         let path = Path::new(&*id.model);

@@ -197,9 +197,7 @@ fn each_defect_has_its_name() {
         (
             "2 MiB header",
             long.clone(),
-            format!(
-                "line 1 (byte 0): the line is longer than 1048576 bytes, which no line is{nothing}"
-            ),
+            format!("line 1 (byte 0): the line is longer than 1048576 bytes, which no line is{nothing}"),
         ),
         (
             "future schema",

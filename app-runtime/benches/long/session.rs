@@ -10,6 +10,7 @@ use glasswork_engine::journal::{Appended, Journal, Line, Reporter};
 use glasswork_engine::line::Chain;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::test_support::{ManualRunner, wait};
+use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{Engine, Handle, Job, Limits, Parts, Party, ScopeId, SystemClock};
 use glasswork_session_state::call::Outcome;
 use glasswork_session_state::effect::Effect;
@@ -20,7 +21,7 @@ use glasswork_session_state::tools::Word;
 use glasswork_session_state::{Event, Glasswork, model, prompt, session, tools};
 
 /// Keeps nothing.
-pub struct Forgetting;
+struct Forgetting;
 
 impl Journal for Forgetting {
     fn start(&mut self, _: Reporter) {}
@@ -41,13 +42,18 @@ pub struct House {
 pub const ENTRIES: usize = 4;
 
 impl House {
-    pub fn new(journal: impl Journal + 'static) -> Self {
+    /// In memory: what is written and traced goes nowhere.
+    pub fn new() -> Self {
+        Self::on(Forgetting, ())
+    }
+
+    pub fn on(journal: impl Journal + 'static, trace: impl TraceSink + 'static) -> Self {
         let runner = ManualRunner::<Glasswork>::default();
         let engine = Engine::start(Parts {
             journal: Box::new(journal),
             runner: Arc::new(runner.clone()),
             clock: Arc::new(SystemClock::default()),
-            trace: Box::new(()),
+            trace: Box::new(trace),
             limits: Limits::default(),
         })
         .unwrap();
