@@ -14,6 +14,9 @@ pub struct Provider {
     pub has_key: bool,
     /// The model that is asked where nobody chose one.
     pub default_model: &'static str,
+    /// How the ids of the models begin that are known here; empty where any id is as good as another, as of a server
+    /// of the user's own.
+    pub families: &'static [&'static str],
 }
 
 /// No model was chosen, and none can be.
@@ -74,6 +77,25 @@ pub fn check(model: &ModelId, providers: &[Provider]) -> Result<(), Unusable> {
     }
 }
 
+/// What is to be told before a model is asked that is not known here. It is asked all the same: providers have new
+/// models more often than programs have new versions.
+#[must_use]
+pub fn warning(model: &ModelId, providers: &[Provider]) -> Option<String> {
+    let provider = providers
+        .iter()
+        .find(|provider| *provider.name == *model.provider)?;
+    let known = provider
+        .families
+        .iter()
+        .any(|family| model.model.starts_with(family));
+    (!known && !provider.families.is_empty()).then(|| {
+        format!(
+            "`{model}` is not a model that this version knows of {}; it is tried all the same",
+            provider.name
+        )
+    })
+}
+
 /// The provider of models that play scripts.
 pub const SCRIPTED: &str = "scripted";
 
@@ -131,4 +153,30 @@ pub fn choose(
     Err(NoModel {
         ways: ways.join("\n"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_models_are_warned_of_where_the_provider_is_known() {
+        let provider = |name, families| Provider {
+            name,
+            key_variable: "KEY",
+            has_key: true,
+            default_model: "m-1",
+            families,
+        };
+        let providers = [provider("known", &["m-", "o1"] as &[_]), provider("own", &[])];
+        let warned = |id: &str| warning(&id.parse().expect("a model"), &providers).is_some();
+        let ids = [
+            "known/m-9",
+            "known/o1-mini",
+            "known/typo",
+            "own/anything",
+            "scripted/a.ron",
+        ];
+        assert_eq!(ids.map(warned), [false, false, true, false, false]);
+    }
 }

@@ -80,18 +80,36 @@ impl Place {
                 key_variable: "ANTHROPIC_API_KEY",
                 has_key: anthropic.is_usable(),
                 default_model: "claude-sonnet-4-5",
+                families: own_server(&self.environment, "ANTHROPIC_BASE_URL", &["claude-"]),
             },
             Provider {
                 name: "openai",
                 key_variable: "OPENAI_API_KEY",
                 has_key: openai.is_usable(),
                 default_model: "gpt-5",
+                families: own_server(
+                    &self.environment,
+                    "OPENAI_BASE_URL",
+                    &["gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"],
+                ),
             },
         ];
         let ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
         Ok(Providers { known, ports })
+    }
+}
+
+/// The families of models that are known, unless the user has named a server, which may have any.
+fn own_server(
+    environment: &Environment,
+    address: &str,
+    families: &'static [&'static str],
+) -> &'static [&'static str] {
+    match environment.text(address) {
+        Some(_) => &[],
+        None => families,
     }
 }
 

@@ -56,6 +56,17 @@ impl Console {
         self.data(&(text.map_err(Problem::defect)? + "\n"))
     }
 
+    /// Warns of something, where there is something to warn of.
+    pub(crate) fn warn(&self, warning: Option<String>) {
+        if let Some(text) = warning {
+            self.note(&format!(
+                "{} {}\n",
+                self.err.bold("warning:"),
+                crate::escape::text(&text)
+            ));
+        }
+    }
+
     /// Writes for people. Where nobody reads it, nothing is lost.
     pub(crate) fn note(&self, text: &str) {
         let mut err = io::stderr().lock();

@@ -5,6 +5,7 @@ use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::demo::{self as scene, Comparison, Scratch, Verdict};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain;
+use glasswork_app_runtime::models;
 use glasswork_app_runtime::reading::{Seen, Viewer};
 use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
@@ -42,7 +43,11 @@ pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Prob
         None => scene::model(),
     };
     let model = match &arguments.model {
-        Some(_) => Model::prepare(&id, &providers)?,
+        Some(_) => {
+            let model = Model::prepare(&id, &providers)?;
+            console.warn(models::warning(&id, &providers.known));
+            model
+        }
         None => Model::of_demo()?,
     };
     let why_mode = scene::choose_mode(&id, &mut settings);

@@ -59,7 +59,11 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         None => models::choose(&settings.model, &providers.known)?,
     };
     let model = match &settings.model.value {
-        Some(id) => Model::prepare(id, &providers)?,
+        Some(id) => {
+            let model = Model::prepare(id, &providers)?;
+            console.warn(models::warning(id, &providers.known));
+            model
+        }
         None => return Err(Problem::defect("no model was chosen")),
     };
     let asker = settings.attended.value.then(|| Asker::on(*console));
