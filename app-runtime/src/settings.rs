@@ -28,7 +28,7 @@ use crate::homes::{Environment, Homes};
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "GLASSWORK_";
 /// Variables with that prefix that are something else.
-const NOT_SETTINGS: &[&str] = &["GLASSWORK_HOME", "GLASSWORK_LOG"];
+const NOT_SETTINGS: &[&str] = &["GLASSWORK_HOME", glasswork_agent_session::processes::MARK];
 /// A settings file longer than this is none.
 const MOST_BYTES: u64 = 1 << 20;
 

@@ -78,6 +78,8 @@ fn later_layers_win_and_say_what_they_overrode() {
         &[
             ("GLASSWORK_MAX_STEPS", "8"),
             ("GLASSWORK_HOME", "/elsewhere"),
+            // Set for what a tool runs: the program itself may be among that.
+            ("GLASSWORK_CALL", "x/1.0"),
             ("OTHER", "x"),
         ],
         &[("max_steps", "9"), ("mode", "yolo")],
