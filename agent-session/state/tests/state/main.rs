@@ -16,4 +16,5 @@ mod scenarios;
 mod sessions;
 mod size;
 mod table;
+mod tree;
 mod world;
