@@ -3,3 +3,4 @@
 pub mod house;
 pub mod model_server;
 pub mod programs;
+pub mod request_rules;
