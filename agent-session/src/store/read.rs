@@ -84,26 +84,31 @@ impl<D: Domain> StoredJournal<D> {
         }
     }
 
+    /// Gives the lines, from the header on, to `reading`.
+    pub(super) fn scan(&self, reading: &mut impl Reading) -> Result<(), StoreError> {
+        scan(&self.path, self.expected, self.open()?, reading).map(drop)
+    }
+
     /// The scope as of the last commit.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] and those of opening.
     pub fn read(&self) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(None);
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
+        self.scan(&mut folding)?;
         folding.finish(&self.path)
     }
 
-    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not.
+    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not. Where that
+    /// commit was folded away, the nearest earlier state; [`Scope::seq`](glasswork_engine::Scope::seq) says which.
     ///
     /// # Errors
     /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`] and those of opening.
     pub fn read_until(&self, seq: u64) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(Some(seq));
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
-        let loaded = folding.finish(&self.path)?;
-        reached(seq, &loaded)?;
-        Ok(loaded)
+        self.scan(&mut folding)?;
+        reached(seq, folding.fold.reached())?;
+        folding.finish(&self.path)
     }
 
     /// Decides every event again, up to commit `until` where that is given, and compares.
@@ -112,15 +117,14 @@ impl<D: Domain> StoredJournal<D> {
     /// As [`read_until`](Self::read_until).
     pub fn replay(&self, until: Option<u64>) -> Result<Replayed<D>, StoreError> {
         let mut replay = until.map_or_else(Replay::new, Replay::until);
-        scan(&self.path, self.expected, self.open()?, &mut replay)?;
-        let replayed = replay.finish().map_err(|damage| damaged(&self.path, 0, damage))?;
+        self.scan(&mut replay)?;
         if let Some(seq) = until {
-            reached(seq, &replayed.loaded)?;
+            reached(seq, replay.reached())?;
         }
-        Ok(replayed)
+        replay.finish().map_err(|damage| damaged(&self.path, 0, damage))
     }
 
-    /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. An event that
+    /// The commits with sequence numbers in `range` that were not folded away, events parsed, one at a time in constant memory. An event that
     /// this build cannot read is an error in its place, and the commits after it follow; after any other error none
     /// do.
     ///
@@ -152,10 +156,10 @@ impl<D: Domain> StoredJournal<D> {
     }
 }
 
-fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> {
-    match loaded.scope.seq {
-        last if last < asked => Err(StoreError::NoSuchCommit { asked, last }),
-        _ => Ok(()),
+fn reached(asked: u64, last: u64) -> Result<(), StoreError> {
+    match last < asked {
+        true => Err(StoreError::NoSuchCommit { asked, last }),
+        false => Ok(()),
     }
 }
 
@@ -199,11 +203,13 @@ impl<D: Domain> Reading for Folding<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.fold.scope().map(|scope| (scope.id, scope.seq))
+        let header = self.fold.header()?;
+        Some((header.scope, self.fold.reached()))
     }
 
     fn is_done(&self) -> bool {
-        matches!((self.until, self.fold.scope()), (Some(until), Some(scope)) if scope.seq >= until)
+        self.until
+            .is_some_and(|until| self.fold.header().is_some() && self.fold.reached() >= until)
     }
 }
 
@@ -213,7 +219,7 @@ impl<D: Domain> Reading for Replay<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.scope().map(|scope| (scope.id, scope.seq))
+        self.scope().map(|scope| (scope.id, self.reached()))
     }
 
     fn is_done(&self) -> bool {
@@ -351,7 +357,7 @@ fn empty() -> Damage {
     }
 }
 
-fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
+pub(super) fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
         damage,
@@ -386,6 +392,8 @@ impl<D: Domain> std::fmt::Debug for Commits<D> {
 enum Said<D: Domain> {
     /// The journal was opened again.
     Opened,
+    /// Commits up to this one were folded away.
+    Folded(u64),
     /// A commit before those that were asked for.
     Earlier,
     /// A commit.
@@ -411,11 +419,13 @@ impl<D: Domain> Commits<D> {
             let chain = line::verify(bytes, self.chain).map_err(|error| at(DamageKind::Line(error)))?;
             let said = said::<D>(bytes, self.scope, before, self.first).map_err(at)?;
             self.chain = chain;
-            if !matches!(said, Said::Opened) {
-                self.seq += 1;
-            }
+            self.seq = match said {
+                Said::Opened => self.seq,
+                Said::Folded(to) => to,
+                Said::Earlier | Said::Commit(_) | Said::Unreadable(_) => self.seq + 1,
+            };
             match said {
-                Said::Opened | Said::Earlier => {}
+                Said::Opened | Said::Folded(_) | Said::Earlier => {}
                 Said::Commit(commit) => return Ok(Some(Ok(*commit))),
                 Said::Unreadable(kind) => return Ok(Some(Err(at(kind)))),
             }
@@ -427,6 +437,15 @@ impl<D: Domain> Commits<D> {
 fn said<D: Domain>(bytes: &[u8], scope: ScopeId, before: u64, first: u64) -> Result<Said<D>, DamageKind> {
     let commit = match line::decode_body::<D>(bytes).map_err(DamageKind::Line)? {
         Body::Opened(_) => return Ok(Said::Opened),
+        Body::Folded(folded) if folded.from == before + 1 && folded.to >= folded.from => {
+            return Ok(Said::Folded(folded.to));
+        }
+        Body::Folded(folded) => {
+            return Err(DamageKind::OutOfOrder {
+                expected: before + 1,
+                found: folded.from,
+            });
+        }
         Body::Commit(commit) => commit,
     };
     let (expected, found) = (before + 1, commit.seq);

@@ -124,7 +124,7 @@ impl Archive for MemoryArchive {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            if fold.scope().is_some_and(|scope| until == Some(scope.seq)) {
+            if fold.header().is_some() && until == Some(fold.reached()) {
                 break;
             }
             fold.line(line).unwrap();
@@ -148,7 +148,7 @@ impl Archive for MemoryArchive {
             .filter(|line| !line.is_empty());
         let commits = lines.filter_map(|line| match line::decode_body::<Glasswork>(line).unwrap() {
             Body::Commit(commit) => Some(Arc::new(commit.parse(session, line.len()).unwrap())),
-            Body::Opened(_) => None,
+            Body::Opened(_) | Body::Folded(_) => None,
         });
         Ok(commits.filter(|commit| range.contains(&commit.id.seq)).collect())
     }
