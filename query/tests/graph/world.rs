@@ -80,9 +80,10 @@ impl Archive for MemoryArchive {
                 .for_each(|line| {
                     fold.line(line).unwrap();
                 });
-            let scope = fold.scope().unwrap();
+            let created = fold.header().unwrap().created;
+            let scope = fold.finish().unwrap().scope;
             ArchivedSession {
-                created: fold.header().unwrap().created,
+                created,
                 updated: (scope.seq > 0).then_some(scope.at),
                 seq: scope.seq,
                 bytes: bytes.len() as u64,
