@@ -16,6 +16,9 @@ pub const MAX_LINE: usize = 1 << 20;
 /// The version of the line format itself. Events and facts have their own: [`Domain::SCHEMA`].
 pub const FORMAT: u32 = 1;
 
+/// How the line of an [`Opening`] begins; no other line does.
+pub const OPENING: &[u8] = b"{\"opened\"";
+
 const USUAL_LINE: usize = 512;
 const CRC_MEMBER: &str = ",\"crc\":\"";
 const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
@@ -323,7 +326,7 @@ impl<D: Domain> RecordedCommit<'_, D> {
 /// # Errors
 /// [`LineError::Unreadable`].
 pub fn decode_body<D: Domain>(line: &[u8]) -> Result<Body<'_, D>, LineError> {
-    if line.starts_with(b"{\"opened\"") {
+    if line.starts_with(OPENING) {
         let tagged: TaggedOpening = decode(line)?;
         return Ok(Body::Opened(tagged.opened));
     }

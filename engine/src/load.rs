@@ -106,6 +106,7 @@ pub struct Fold<D: Domain> {
     scope: Option<Scope<D>>,
     header: Option<Header<D::Kind>>,
     chain: Chain,
+    schema: u32,
     lines: u64,
     offset: u64,
 }
@@ -116,6 +117,7 @@ impl<D: Domain> Default for Fold<D> {
             scope: None,
             header: None,
             chain: Chain::default(),
+            schema: 0,
             lines: 0,
             offset: 0,
         }
@@ -139,6 +141,18 @@ impl<D: Domain> Fold<D> {
     #[must_use]
     pub fn scope(&self) -> Option<&Scope<D>> {
         self.scope.as_ref()
+    }
+
+    /// The chain after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// The schema of the build that wrote the last line that was taken; 0 before the header.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        self.schema
     }
 
     /// How many bytes of whole, intact lines were taken.
@@ -186,6 +200,7 @@ impl<D: Domain> Fold<D> {
                 });
             }
             self.scope = Some(Scope::vacant(header.scope, header.kind, 1));
+            self.schema = header.schema;
             self.header = Some(header);
             return Ok(chain);
         };
@@ -204,6 +219,7 @@ impl<D: Domain> Fold<D> {
                     return Err(DamageKind::EpochOutOfOrder { expected, found });
                 }
                 scope.epoch = opening.epoch;
+                self.schema = opening.schema;
             }
             Body::Commit(commit) => {
                 if commit.seq != scope.seq + 1 {

@@ -1,7 +1,5 @@
 //! Reading journals: whole, up to a commit, commit by commit, and as a strict replay. Without lock, beside a writer.
 
-use std::fs::File;
-use std::io::Read;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
@@ -9,11 +7,11 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
-use glasswork_engine::{Commit, Domain, ScopeId};
+use glasswork_engine::{Commit, Domain, Scope, ScopeId};
 
 use super::error::StoreError;
-use super::layout::{self, Links};
-use super::lines::{Lines, Piece};
+use super::layout::Links;
+use super::trail::{Stand, Step, Trail};
 
 /// A journal to read. An unfinished last line means that it is not written yet, and is left out.
 pub struct StoredJournal<D: Domain> {
@@ -58,12 +56,12 @@ impl<D: Domain> StoredJournal<D> {
         self.path.with_extension("")
     }
 
-    pub(super) fn open(&self) -> Result<File, StoreError> {
+    fn trail(&self) -> Result<Trail, StoreError> {
         let links = match self.expected {
             Some(_) => Links::Refuse,
             None => Links::Follow,
         };
-        layout::open_regular(&self.path, layout::careful(links).read(true), links)
+        Trail::open(&self.path, links)
     }
 
     /// The header.
@@ -75,12 +73,12 @@ impl<D: Domain> StoredJournal<D> {
     }
 
     fn first_line(&self) -> Result<Begun<D>, StoreError> {
-        let mut lines = Lines::new(self.open()?);
+        let mut trail = self.trail()?;
         let mut first = FirstLine::<D>::default();
-        scan_lines(&self.path, self.expected, &mut lines, &mut first)?;
+        scan(&mut trail, self.expected, &mut first)?;
         match first.begun {
-            Some((header, chain)) => Ok(Begun { header, chain, lines }),
-            None => Err(damaged(&self.path, 0, empty())),
+            Some((header, chain)) => Ok(Begun { header, chain, trail }),
+            None => Err(trail.damage(0, DamageKind::Empty)),
         }
     }
 
@@ -90,7 +88,7 @@ impl<D: Domain> StoredJournal<D> {
     /// [`StoreError::Damaged`] and those of opening.
     pub fn read(&self) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(None);
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
+        scan(&mut self.trail()?, self.expected, &mut folding)?;
         folding.finish(&self.path)
     }
 
@@ -100,7 +98,7 @@ impl<D: Domain> StoredJournal<D> {
     /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`] and those of opening.
     pub fn read_until(&self, seq: u64) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(Some(seq));
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
+        scan(&mut self.trail()?, self.expected, &mut folding)?;
         let loaded = folding.finish(&self.path)?;
         reached(seq, &loaded)?;
         Ok(loaded)
@@ -112,7 +110,7 @@ impl<D: Domain> StoredJournal<D> {
     /// As [`read_until`](Self::read_until).
     pub fn replay(&self, until: Option<u64>) -> Result<Replayed<D>, StoreError> {
         let mut replay = until.map_or_else(Replay::new, Replay::until);
-        scan(&self.path, self.expected, self.open()?, &mut replay)?;
+        scan(&mut self.trail()?, self.expected, &mut replay)?;
         let replayed = replay.finish().map_err(|damage| damaged(&self.path, 0, damage))?;
         if let Some(seq) = until {
             reached(seq, &replayed.loaded)?;
@@ -127,7 +125,7 @@ impl<D: Domain> StoredJournal<D> {
     /// # Errors
     /// Those of opening, and damage of the header.
     pub fn commits(&self, range: impl RangeBounds<u64>) -> Result<Commits<D>, StoreError> {
-        let Begun { header, chain, lines } = self.first_line()?;
+        let Begun { header, chain, trail } = self.first_line()?;
         let first = match range.start_bound() {
             Bound::Included(first) => *first,
             Bound::Excluded(before) => before.saturating_add(1),
@@ -139,9 +137,8 @@ impl<D: Domain> StoredJournal<D> {
             Bound::Unbounded => u64::MAX,
         };
         Ok(Commits {
-            path: self.path.clone(),
             scope: header.scope,
-            lines,
+            trail,
             chain,
             seq: 0,
             first,
@@ -163,7 +160,7 @@ fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> 
 struct Begun<D: Domain> {
     header: Header<D::Kind>,
     chain: Chain,
-    lines: Lines<File>,
+    trail: Trail,
 }
 
 /// What takes the lines of a journal, one after the other.
@@ -171,6 +168,8 @@ pub(super) trait Reading {
     fn line(&mut self, bytes: &[u8]) -> Result<(), Damage>;
     /// Whose journal it is and its last commit so far.
     fn place(&self) -> Option<(ScopeId, u64)>;
+    /// The chain after the last line.
+    fn chain(&self) -> Chain;
     fn is_done(&self) -> bool;
 }
 
@@ -188,6 +187,14 @@ impl<D: Domain> Folding<D> {
         }
     }
 
+    pub(super) fn schema(&self) -> u32 {
+        self.fold.schema()
+    }
+
+    pub(super) fn scope(&self) -> Option<&Scope<D>> {
+        self.fold.scope()
+    }
+
     pub(super) fn finish(self, path: &Path) -> Result<Loaded<D>, StoreError> {
         self.fold.finish().map_err(|damage| damaged(path, 0, damage))
     }
@@ -202,6 +209,10 @@ impl<D: Domain> Reading for Folding<D> {
         self.fold.scope().map(|scope| (scope.id, scope.seq))
     }
 
+    fn chain(&self) -> Chain {
+        self.fold.chain()
+    }
+
     fn is_done(&self) -> bool {
         matches!((self.until, self.fold.scope()), (Some(until), Some(scope)) if scope.seq >= until)
     }
@@ -214,6 +225,10 @@ impl<D: Domain> Reading for Replay<D> {
 
     fn place(&self) -> Option<(ScopeId, u64)> {
         self.scope().map(|scope| (scope.id, scope.seq))
+    }
+
+    fn chain(&self) -> Chain {
+        Replay::chain(self)
     }
 
     fn is_done(&self) -> bool {
@@ -243,6 +258,10 @@ impl<D: Domain> Reading for FirstLine<D> {
         self.begun.as_ref().map(|(header, _)| (header.scope, 0))
     }
 
+    fn chain(&self) -> Chain {
+        self.begun.as_ref().map_or_else(Chain::default, |(_, chain)| *chain)
+    }
+
     fn is_done(&self) -> bool {
         self.begun.is_some()
     }
@@ -259,52 +278,28 @@ pub(super) enum Tail {
     Enough,
 }
 
-/// A line's number, from 1, and where it begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LinePlace {
-    pub(super) line: u64,
-    pub(super) offset: u64,
-}
-
-fn next_place<R: Read>(lines: &Lines<R>) -> LinePlace {
-    LinePlace {
-        line: lines.given() + 1,
-        offset: lines.offset(),
-    }
-}
-
-/// Gives the lines of a journal to `reading`. Returns how they ended, and where the next one would stand.
+/// Gives the lines of a journal to `reading`, and says how they ended.
 pub(super) fn scan(
-    path: &Path,
+    trail: &mut Trail,
     expected: Option<ScopeId>,
-    source: impl Read,
-    reading: &mut impl Reading,
-) -> Result<(Tail, LinePlace), StoreError> {
-    let mut lines = Lines::new(source);
-    let tail = scan_lines(path, expected, &mut lines, reading)?;
-    Ok((tail, next_place(&lines)))
-}
-
-fn scan_lines<R: Read>(
-    path: &Path,
-    expected: Option<ScopeId>,
-    lines: &mut Lines<R>,
     reading: &mut impl Reading,
 ) -> Result<Tail, StoreError> {
     let mut seq = 0;
     loop {
-        let place = next_place(lines);
-        let piece = lines.next().map_err(StoreError::io("read", path))?;
-        match whole(piece, place).map_err(|damage| damaged(path, seq, damage))? {
-            Whole::Line(line) => reading.line(line).map_err(|damage| damaged(path, seq, damage))?,
-            Whole::Unfinished(rest) => return Ok(Tail::Unfinished(rest.to_vec())),
-            Whole::End => return Ok(Tail::End),
+        let chain = reading.chain();
+        match trail.next(Stand { seq, chain })? {
+            Step::Line(line) => {
+                let taken = reading.line(line);
+                taken.map_err(|damage| trail.damage(seq, damage.kind))?;
+            }
+            Step::Unfinished(rest) => return Ok(Tail::Unfinished(rest.to_vec())),
+            Step::End => return Ok(Tail::End),
         }
         if let Some((id, reached)) = reading.place() {
             seq = reached;
-            if place.line == 1 && expected.is_some_and(|expected| expected != id) {
+            if trail.is_at_header() && expected.is_some_and(|expected| expected != id) {
                 return Err(StoreError::Misnamed {
-                    path: path.to_owned(),
+                    path: trail.path().to_owned(),
                     header: id,
                 });
             }
@@ -312,42 +307,6 @@ fn scan_lines<R: Read>(
         if reading.is_done() {
             return Ok(Tail::Enough);
         }
-    }
-}
-
-enum Whole<'a> {
-    Line(&'a [u8]),
-    Unfinished(&'a [u8]),
-    End,
-}
-
-/// Tells what may stand in a journal from what may not. Its header may not be torn: a journal gets its name only
-/// once the header is on the disk.
-fn whole(piece: Piece<'_>, place: LinePlace) -> Result<Whole<'_>, Damage> {
-    let LinePlace { line, offset } = place;
-    match piece {
-        Piece::Line(bytes) => Ok(Whole::Line(bytes)),
-        Piece::Unfinished(_) if line == 1 => Err(Damage {
-            line,
-            offset,
-            kind: DamageKind::TornTail,
-        }),
-        Piece::Unfinished(rest) => Ok(Whole::Unfinished(rest)),
-        Piece::TooLong => Err(Damage {
-            line,
-            offset,
-            kind: DamageKind::TooLong,
-        }),
-        Piece::End if line == 1 => Err(empty()),
-        Piece::End => Ok(Whole::End),
-    }
-}
-
-fn empty() -> Damage {
-    Damage {
-        line: 1,
-        offset: 0,
-        kind: DamageKind::Empty,
     }
 }
 
@@ -361,9 +320,8 @@ fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
 
 /// The commits of a journal, one at a time.
 pub struct Commits<D: Domain> {
-    path: PathBuf,
     scope: ScopeId,
-    lines: Lines<File>,
+    trail: Trail,
     chain: Chain,
     /// The last commit that was read, whether it was given out or not.
     seq: u64,
@@ -376,7 +334,7 @@ pub struct Commits<D: Domain> {
 impl<D: Domain> std::fmt::Debug for Commits<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Commits")
-            .field("path", &self.path)
+            .field("path", &self.trail.path())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
     }
@@ -397,19 +355,16 @@ enum Said<D: Domain> {
 impl<D: Domain> Commits<D> {
     fn step(&mut self) -> Result<Option<Result<Commit<D>, StoreError>>, StoreError> {
         while self.seq.saturating_add(1) < self.end {
-            let place = next_place(&self.lines);
             let before = self.seq;
-            let piece = self.lines.next().map_err(StoreError::io("read", &self.path))?;
-            let bytes = match whole(piece, place).map_err(|damage| damaged(&self.path, before, damage))? {
-                Whole::Line(bytes) => bytes,
-                Whole::Unfinished(_) | Whole::End => return Ok(None),
+            let (scope, first, chain) = (self.scope, self.first, self.chain);
+            let bytes = match self.trail.next(Stand { seq: before, chain })? {
+                Step::Line(bytes) => bytes,
+                Step::Unfinished(_) | Step::End => return Ok(None),
             };
-            let at = |kind| {
-                let LinePlace { line, offset } = place;
-                damaged(&self.path, before, Damage { line, offset, kind })
-            };
-            let chain = line::verify(bytes, self.chain).map_err(|error| at(DamageKind::Line(error)))?;
-            let said = said::<D>(bytes, self.scope, before, self.first).map_err(at)?;
+            let read = line::verify(bytes, chain)
+                .map_err(DamageKind::Line)
+                .and_then(|chain| Ok((chain, said::<D>(bytes, scope, before, first)?)));
+            let (chain, said) = read.map_err(|kind| self.trail.damage(before, kind))?;
             self.chain = chain;
             if !matches!(said, Said::Opened) {
                 self.seq += 1;
@@ -417,7 +372,7 @@ impl<D: Domain> Commits<D> {
             match said {
                 Said::Opened | Said::Earlier => {}
                 Said::Commit(commit) => return Ok(Some(Ok(*commit))),
-                Said::Unreadable(kind) => return Ok(Some(Err(at(kind)))),
+                Said::Unreadable(kind) => return Ok(Some(Err(self.trail.damage(before, kind)))),
             }
         }
         Ok(None)
