@@ -27,7 +27,7 @@ mod trail;
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
 pub use layout::Place;
-pub use lease::{Lease, Owner};
+pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
 pub use parts::PART_BYTES;
 pub use open::{Created, OpenedForWriting, TornTail};
