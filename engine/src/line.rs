@@ -97,6 +97,42 @@ fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
     (object, chain)
 }
 
+/// The sequence number in the line of a commit, which it begins with; the rest is not looked at.
+#[must_use]
+pub fn seq(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+}
+
+/// Puts a line at another place in a chain: what it says stays, its checksum is made anew.
+///
+/// # Errors
+/// [`LineError::Unfinished`] where it has no checksum at its end.
+pub fn reseal(line: &[u8], chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    let body = line
+        .len()
+        .checked_sub(CRC_LENGTH)
+        .and_then(|length| line.get(..length));
+    let mut object = body.ok_or(LineError::Unfinished)?.to_vec();
+    if stated(line).is_none() {
+        return Err(LineError::Unfinished);
+    }
+    object.push(b'}');
+    Ok(seal(object, chain))
+}
+
+/// The chain after a line by the line's own word, which only [`verify`] can tell to be true.
+#[must_use]
+pub fn stated(line: &[u8]) -> Option<Chain> {
+    let tail = line.get(line.len().checked_sub(CRC_LENGTH)?..)?;
+    let digits = tail.strip_prefix(CRC_MEMBER.as_bytes())?.strip_suffix(b"\"}")?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let chain = Chain(u32::from_str_radix(digits, 16).ok()?);
+    // As text: there is one way to write a checksum.
+    (chain.to_string() == digits).then_some(chain)
+}
+
 /// Checks a line's place in the chain and returns the chain after it.
 ///
 /// # Errors

@@ -10,10 +10,10 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
 use super::error::StoreError;
-use super::layout::{self, Links, Place};
-use super::lease::{Lease, Owner};
 use super::journal::Unsynced;
+use super::layout::{self, Links, Place};
 use super::lease::WrittenFile;
+use super::lease::{Lease, Owner};
 use super::parts;
 use super::read::{Folding, Tail, scan};
 use super::trail::{LinePlace, Trail};
@@ -142,13 +142,17 @@ impl<D: Domain> Store<D> {
         if left {
             look_at_the_disk(&journal)?;
         }
-        let (mut found, mut kept) = (self.fold(&journal, scope, None)?, None);
-        if let Some(unsynced) = unsynced
-            && found.0.scope().is_some_and(|read| read.epoch == unsynced.epoch)
-        {
-            found = self.fold(&journal, scope, Some(&unsynced))?;
-            kept = Some(unsynced);
-        }
+        let found = self.fold(&journal, scope, None);
+        // Another process may have gone on since, with what it found on the disk.
+        let kept = unsynced.filter(|unsynced| match &found {
+            Ok((folding, ..)) => folding.scope().is_some_and(|read| read.epoch == unsynced.epoch),
+            Err(StoreError::Damaged { intact, .. }) => intact + 1 >= unsynced.first,
+            Err(_) => false,
+        });
+        let found = match &kept {
+            Some(unsynced) => self.fold(&journal, scope, Some(unsynced))?,
+            None => found?,
+        };
         let (folding, trail, tail) = found;
         let torn = match (&kept, tail) {
             (None, Tail::Unfinished(bytes)) => Some(set_aside(&mut lease, &trail, &bytes, now)?),

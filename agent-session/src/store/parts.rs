@@ -47,7 +47,12 @@ pub(super) fn later(folder: &Path) -> Result<Vec<Part>, StoreError> {
     let mut parts = Vec::new();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(parts);
         }
         Err(error) => return Err(StoreError::io("list", folder)(error)),
@@ -119,7 +124,15 @@ mod tests {
     #[test]
     fn parts_come_in_order_and_nothing_else_is_one() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["10-7.jsonl", "2-7.jsonl", "9-100.jsonl", "trace.jsonl", "02-7.jsonl", "2-7.jsonl.new", "-1-2.jsonl"] {
+        for name in [
+            "10-7.jsonl",
+            "2-7.jsonl",
+            "9-100.jsonl",
+            "trace.jsonl",
+            "02-7.jsonl",
+            "2-7.jsonl.new",
+            "-1-2.jsonl",
+        ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let found = later(folder.path()).unwrap();

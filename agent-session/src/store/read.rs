@@ -118,6 +118,53 @@ impl<D: Domain> StoredJournal<D> {
         Ok(replayed)
     }
 
+    /// Calls `each` for every line of the journal, the header first, each without its newline, up to commit `until`
+    /// where that is given. Every line was verified when `each` gets it. Whoever copies a journal copies these.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`], those of opening, and what `each` says.
+    pub fn each_line<E: From<StoreError>>(
+        &self,
+        until: Option<u64>,
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut trail = self.trail()?;
+        let mut first = FirstLine::<D>::default();
+        let mut stand = Stand {
+            seq: 0,
+            chain: Chain::default(),
+        };
+        loop {
+            let seq = stand.seq;
+            if first.is_done() && until.is_some_and(|until| seq >= until) {
+                return Ok(());
+            }
+            let line = match trail.next(stand)? {
+                Step::Line(line) => line,
+                Step::Unfinished(_) | Step::End => break,
+            };
+            let taken = match first.is_done() {
+                false => Reading::line(&mut first, line)
+                    .map(|()| first.chain())
+                    .map_err(|damage| damage.kind),
+                true => follow(line, &mut stand.seq, stand.chain),
+            };
+            match taken {
+                Ok(chain) => stand.chain = chain,
+                Err(kind) => return Err(trail.damage(seq, kind).into()),
+            }
+            each(line)?;
+        }
+        match until {
+            Some(asked) if asked > stand.seq => Err(StoreError::NoSuchCommit {
+                asked,
+                last: stand.seq,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
     /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. An event that
     /// this build cannot read is an error in its place, and the commits after it follow; after any other error none
     /// do.
@@ -154,6 +201,20 @@ fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> 
         last if last < asked => Err(StoreError::NoSuchCommit { asked, last }),
         _ => Ok(()),
     }
+}
+
+/// Where the chain stands after a line that is not the first, whatever it says besides its number.
+fn follow(bytes: &[u8], seq: &mut u64, chain: Chain) -> Result<Chain, DamageKind> {
+    let chain = line::verify(bytes, chain).map_err(DamageKind::Line)?;
+    if bytes.starts_with(line::OPENING) {
+        return Ok(chain);
+    }
+    let (expected, found) = (*seq + 1, line::seq(bytes).unwrap_or(0));
+    if found != expected {
+        return Err(DamageKind::OutOfOrder { expected, found });
+    }
+    *seq = found;
+    Ok(chain)
 }
 
 /// A journal behind its first line.
@@ -259,7 +320,9 @@ impl<D: Domain> Reading for FirstLine<D> {
     }
 
     fn chain(&self) -> Chain {
-        self.begun.as_ref().map_or_else(Chain::default, |(_, chain)| *chain)
+        self.begun
+            .as_ref()
+            .map_or_else(Chain::default, |(_, chain)| *chain)
     }
 
     fn is_done(&self) -> bool {

@@ -145,11 +145,13 @@ impl Trail {
                 }
             }
         }
-        Ok(match self.lines.next().map_err(StoreError::io("read", &self.path))? {
-            Piece::Line(line) => Step::Line(line),
-            Piece::Unfinished(rest) => Step::Unfinished(rest),
-            Piece::TooLong | Piece::End => Step::End,
-        })
+        Ok(
+            match self.lines.next().map_err(StoreError::io("read", &self.path))? {
+                Piece::Line(line) => Step::Line(line),
+                Piece::Unfinished(rest) => Step::Unfinished(rest),
+                Piece::TooLong | Piece::End => Step::End,
+            },
+        )
     }
 
     fn next_place(&self) -> LinePlace {
@@ -164,7 +166,11 @@ impl Trail {
         if self.in_first && self.lines.given() == 0 {
             return Ok(());
         }
-        if self.later.front().is_some_and(|later| stand.seq + 1 >= later.first) {
+        if self
+            .later
+            .front()
+            .is_some_and(|later| stand.seq + 1 >= later.first)
+        {
             let Some(mut later) = self.later.pop_front() else {
                 return Ok(());
             };
