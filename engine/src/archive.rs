@@ -132,6 +132,12 @@ impl<D: Domain> Archiver<D> {
         Some((header.scope, self.fold.reached()))
     }
 
+    /// The chain of the old journal after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.fold.chain()
+    }
+
     /// Ends it.
     ///
     /// # Errors

@@ -22,8 +22,13 @@ pub const MAX_LINE: usize = 1 << 20;
 /// 1: the beginning. 2: deltas are marked, and may be folded away.
 pub const FORMAT: u32 = 2;
 
+/// How the line of an [`Opening`] begins; no other line does.
+pub const OPENING: &[u8] = b"{\"opened\"";
+
 const USUAL_LINE: usize = 512;
 const CRC_MEMBER: &str = ",\"crc\":\"";
+/// How the line of a [`Folded`] begins; no other line does.
+const FOLDED: &[u8] = b"{\"folded\"";
 /// How the line of a commit begins, and that of a delta goes on.
 const SEQ_MEMBER: &[u8] = b"{\"seq\":";
 const DELTA_MEMBER: &[u8] = b",\"delta\":\"";
@@ -117,6 +122,42 @@ fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
     (object, chain)
 }
 
+/// The sequence number in the line of a commit, which it begins with; the rest is not looked at.
+#[must_use]
+pub fn seq(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+}
+
+/// Puts a line at another place in a chain: what it says stays, its checksum is made anew.
+///
+/// # Errors
+/// [`LineError::Unfinished`] where it has no checksum at its end.
+pub fn reseal(line: &[u8], chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    let body = line
+        .len()
+        .checked_sub(CRC_LENGTH)
+        .and_then(|length| line.get(..length));
+    let mut object = body.ok_or(LineError::Unfinished)?.to_vec();
+    if stated(line).is_none() {
+        return Err(LineError::Unfinished);
+    }
+    object.push(b'}');
+    Ok(seal(object, chain))
+}
+
+/// The chain after a line by the line's own word, which only [`verify`] can tell to be true.
+#[must_use]
+pub fn stated(line: &[u8]) -> Option<Chain> {
+    let tail = line.get(line.len().checked_sub(CRC_LENGTH)?..)?;
+    let digits = tail.strip_prefix(CRC_MEMBER.as_bytes())?.strip_suffix(b"\"}")?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let chain = Chain(u32::from_str_radix(digits, 16).ok()?);
+    // As text: there is one way to write a checksum.
+    (chain.to_string() == digits).then_some(chain)
+}
+
 /// Checks a line's place in the chain and returns the chain after it.
 ///
 /// # Errors
@@ -137,28 +178,6 @@ pub fn verify(line: &[u8], chain: Chain) -> Result<Chain, LineError> {
     }
 }
 
-/// The checksum at the end of a line, unchecked: the chain that stood after it, if it is what was written.
-#[must_use]
-pub fn stated_chain(line: &[u8]) -> Option<Chain> {
-    let (_, tail) = line.split_at_checked(line.len().checked_sub(CRC_LENGTH)?)?;
-    let digits = tail
-        .strip_prefix(CRC_MEMBER.as_bytes())
-        .and_then(|rest| rest.strip_suffix(b"\"}"))?;
-    let chain = Chain(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-    chain.hex().eq(digits.iter().copied()).then_some(chain)
-}
-
-/// Puts a line, as it is, after another one: the same object with the checksum of its new place.
-///
-/// # Errors
-/// [`LineError::Unfinished`] where it has no checksum.
-pub fn reseal(line: &[u8], chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
-    stated_chain(line).ok_or(LineError::Unfinished)?;
-    let mut object = line.get(..line.len() - CRC_LENGTH).unwrap_or_default().to_vec();
-    object.push(b'}');
-    Ok(seal(object, chain))
-}
-
 /// The sequence number of a commit's line, and the effect whose delta it is, without parsing the line. `None` for
 /// every line that is no marked delta.
 #[must_use]
@@ -171,10 +190,14 @@ pub fn delta(line: &[u8]) -> Option<(u64, EffectKey)> {
         .then_some((seq, EffectKey { seq: effect, ordinal }))
 }
 
-/// The sequence number of a commit's line, without parsing the line. `None` for a header and the like.
+/// The first and the last of the commits that a line `folded` stands for; `None` for every other line.
 #[must_use]
-pub fn seq(line: &[u8]) -> Option<u64> {
-    Some(digits(line.strip_prefix(SEQ_MEMBER)?)?.0)
+pub fn folded(line: &[u8]) -> Option<(u64, u64)> {
+    if !line.starts_with(FOLDED) {
+        return None;
+    }
+    let TaggedFolded { folded } = decode(line).ok()?;
+    Some((folded.from, folded.to))
 }
 
 fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
@@ -435,11 +458,11 @@ impl<D: Domain> RecordedCommit<'_, D> {
 /// # Errors
 /// [`LineError::Unreadable`].
 pub fn decode_body<D: Domain>(line: &[u8]) -> Result<Body<'_, D>, LineError> {
-    if line.starts_with(b"{\"opened\"") {
+    if line.starts_with(OPENING) {
         let tagged: TaggedOpening = decode(line)?;
         return Ok(Body::Opened(tagged.opened));
     }
-    if line.starts_with(b"{\"folded\"") {
+    if line.starts_with(FOLDED) {
         let tagged: TaggedFolded = decode(line)?;
         return Ok(Body::Folded(tagged.folded));
     }

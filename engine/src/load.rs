@@ -125,6 +125,7 @@ pub struct Fold<D: Domain> {
     scope: Option<Scope<D>>,
     header: Option<Header<D::Kind>>,
     chain: Chain,
+    schema: u32,
     lines: u64,
     offset: u64,
     reached: u64,
@@ -138,6 +139,7 @@ impl<D: Domain> Default for Fold<D> {
             scope: None,
             header: None,
             chain: Chain::default(),
+            schema: 0,
             lines: 0,
             offset: 0,
             reached: 0,
@@ -202,6 +204,18 @@ impl<D: Domain> Fold<D> {
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// The chain after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// The schema of the build that wrote the last line that was taken; 0 before the header.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        self.schema
     }
 
     /// How many bytes of whole, intact lines were taken.
@@ -273,6 +287,7 @@ impl<D: Domain> Fold<D> {
                     return Err(at(DamageKind::EpochOutOfOrder { expected, found }));
                 }
                 scope.epoch = opening.epoch;
+                self.schema = opening.schema;
             }
             Body::Folded(folded) => {
                 in_order(folded.from)?;
@@ -313,6 +328,7 @@ impl<D: Domain> Fold<D> {
             });
         }
         self.scope = Some(Scope::vacant(header.scope, header.kind, 1));
+        self.schema = header.schema;
         self.header = Some(header);
         Ok(chain)
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commit::Commit;
 use crate::domain::Domain;
 use crate::envelope::{Context, DispatchId, EffectKey};
-use crate::line::RecordedCommit;
+use crate::line::{Chain, RecordedCommit};
 use crate::load::{Damage, DamageKind, Fold, Loaded, Met, each_line};
 use crate::pipeline::panic_text;
 use crate::root::Scope;
@@ -160,6 +160,12 @@ impl<D: Domain> Replay<D> {
     #[must_use]
     pub fn scope(&self) -> Option<&Scope<D>> {
         self.fold.scope()
+    }
+
+    /// The chain after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.fold.chain()
     }
 
     /// Whether the commit to stop after was taken.

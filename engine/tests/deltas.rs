@@ -228,7 +228,7 @@ impl Making {
                     _ => format!("{}{}", &text[..from], &text[to..]),
                 };
                 // Sealed anew, because it is not what it was.
-                let before = line::stated_chain(
+                let before = line::stated(
                     self.bytes
                         .strip_suffix(b"\n")
                         .unwrap()

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use glasswork_engine::archive::{ArchiveError, Archived, Archiver};
+use glasswork_engine::line::Chain;
 use glasswork_engine::load::Damage;
 use glasswork_engine::{Domain, ScopeId};
 
@@ -70,6 +71,10 @@ impl<D: Domain> Reading for Archiving<'_, D> {
 
     fn place(&self) -> Option<(ScopeId, u64)> {
         self.place
+    }
+
+    fn chain(&self) -> Chain {
+        self.archiver.chain()
     }
 
     fn is_done(&self) -> bool {
