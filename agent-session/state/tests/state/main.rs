@@ -9,6 +9,7 @@
 
 mod coverage;
 mod damage;
+mod merging;
 mod policy;
 mod properties;
 mod retries;
