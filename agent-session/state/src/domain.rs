@@ -133,7 +133,7 @@ into_fact!(
 );
 
 impl Domain for Glasswork {
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
 
     type Kind = Kind;
     type State = Scope;
