@@ -243,7 +243,9 @@ pub struct Cut {
 #[must_use]
 pub fn cut(tree: &Tree, parts: &Vector<Part>, total: u64, keep: u64) -> Option<Cut> {
     let keep = keep.min(total / 2).max(1);
-    let summarised = parts.front().is_some_and(|part| compaction(tree, *part).is_some());
+    let summarised = parts
+        .front()
+        .is_some_and(|part| compaction(tree, *part).is_some());
     // What gives way is more than the last summary, and something stays.
     let first = if summarised { 2 } else { 1 };
     let (mut sum, mut near, mut inside, mut any) = (0u64, None, None, None);
@@ -284,12 +286,7 @@ fn compaction(tree: &Tree, part: Part) -> Option<&Arc<Compaction>> {
 
 /// What is carried when a context is cut there.
 #[must_use]
-pub fn carry(
-    tree: &Tree,
-    parts: &Vector<Part>,
-    cut: &Cut,
-    footprint: &Footprint,
-) -> Carried {
+pub fn carry(tree: &Tree, parts: &Vector<Part>, cut: &Cut, footprint: &Footprint) -> Carried {
     let before = parts.front().and_then(|part| compaction(tree, *part));
     let quoted = |entry: EntryId, most: usize| {
         Some(Quoted {
@@ -313,7 +310,8 @@ pub fn carry(
         .filter(|entry| tree.is_pinned(*entry))
         .collect();
     let given_up = usize::try_from(cut.parts).unwrap_or(usize::MAX);
-    let gone = |entry: &EntryId| place_of(parts, before.is_some(), *entry).is_some_and(|place| place < given_up);
+    let gone =
+        |entry: &EntryId| place_of(parts, before.is_some(), *entry).is_some_and(|place| place < given_up);
     entries.extend(tree.pinned().iter().copied().filter(gone));
     let mut left = CARRIED_CHARS;
     let mut pinned = Vec::new();
@@ -456,7 +454,13 @@ What the user asked in it, what was done for it, and what the messages that are 
 /// `budget` is how many tokens that may take, `None` where nobody knows. Of a conversation that is longer the oldest
 /// messages are left out, and the text says so.
 #[must_use]
-pub fn question(tree: &Tree, parts: &[Part], inside_turn: bool, focus: Option<&str>, budget: Option<u64>) -> String {
+pub fn question(
+    tree: &Tree,
+    parts: &[Part],
+    inside_turn: bool,
+    focus: Option<&str>,
+    budget: Option<u64>,
+) -> String {
     let before = parts.first().and_then(|part| compaction(tree, *part));
     let new = parts.get(usize::from(before.is_some())..).unwrap_or_default();
     let begins = |part: &Part| {
@@ -484,7 +488,11 @@ pub fn question(tree: &Tree, parts: &[Part], inside_turn: bool, focus: Option<&s
     let left_out = said.len().saturating_sub(fitting.count().max(1));
     let mut text = String::new();
     if let Some(before) = before {
-        let _ = write!(text, "<notes-so-far>\n{}\n</notes-so-far>\n\n", before.summary.trim());
+        let _ = write!(
+            text,
+            "<notes-so-far>\n{}\n</notes-so-far>\n\n",
+            before.summary.trim()
+        );
     }
     let transcript = |text: &mut String, tag: &str, from: usize, to: usize| {
         let shown = said.get(from.max(left_out)..to).unwrap_or_default();
@@ -493,7 +501,10 @@ pub fn question(tree: &Tree, parts: &[Part], inside_turn: bool, focus: Option<&s
         }
         let _ = writeln!(text, "<{tag}>");
         if from <= left_out && left_out > 0 {
-            let _ = writeln!(text, "[The first {left_out} messages are left out: they do not fit.]\n");
+            let _ = writeln!(
+                text,
+                "[The first {left_out} messages are left out: they do not fit.]\n"
+            );
         }
         for said in shown {
             let _ = writeln!(text, "{said}");
@@ -510,12 +521,18 @@ pub fn question(tree: &Tree, parts: &[Part], inside_turn: bool, focus: Option<&s
     } else {
         text.push_str("Write the notes. ");
     }
-    let _ = write!(text, "Use exactly these sections; write \"none\" where there is nothing.\n\n{SECTIONS}\n");
+    let _ = write!(
+        text,
+        "Use exactly these sections; write \"none\" where there is nothing.\n\n{SECTIONS}\n"
+    );
     if inside_turn {
         let _ = writeln!(text, "{TURN_SECTION}");
     }
     if let Some(focus) = focus {
-        let _ = write!(text, "\nThe user asks that the notes miss nothing about this:\n{focus}\n");
+        let _ = write!(
+            text,
+            "\nThe user asks that the notes miss nothing about this:\n{focus}\n"
+        );
     }
     text
 }
@@ -583,10 +600,14 @@ fn shortened(text: &str, most: usize) -> String {
 #[serde(rename_all = "snake_case")]
 pub enum Hindrance {
     /// Nothing is old enough.
-    #[error("there is nothing in it that a summary could stand for; begin a new session, or choose a model with a larger context")]
+    #[error(
+        "there is nothing in it that a summary could stand for; begin a new session, or choose a model with a larger context"
+    )]
     Nothing,
     /// The last summary saved too little.
-    #[error("compacting it brought {before} tokens to {after} only; begin a new session, or choose a model with a larger context")]
+    #[error(
+        "compacting it brought {before} tokens to {after} only; begin a new session, or choose a model with a larger context"
+    )]
     NotShrunk {
         /// Size before, in uncalibrated tokens.
         before: u64,
@@ -594,12 +615,16 @@ pub enum Hindrance {
         after: u64,
     },
     /// There was no summary to be had.
-    #[error("it could not be compacted: {message}; choose another model for summaries (`compact_model`), or begin a new session")]
+    #[error(
+        "it could not be compacted: {message}; choose another model for summaries (`compact_model`), or begin a new session"
+    )]
     NoSummary {
         /// Why.
         message: Arc<str>,
     },
     /// It was made shorter for this very request.
-    #[error("it was compacted for this request and is still too long; tell how much the model takes (`context_window`), or choose a model with a larger context")]
+    #[error(
+        "it was compacted for this request and is still too long; tell how much the model takes (`context_window`), or choose a model with a larger context"
+    )]
     Again,
 }

@@ -267,9 +267,21 @@ impl Context {
     pub fn plan_first(&self, parts: u64) -> Plan {
         let kept = self.base.map_or(0, |base| base.parts).min(parts);
         let place = |parts: u64| usize::try_from(parts).unwrap_or(usize::MAX).min(self.parts.len());
-        let new: Vec<Part> = self.parts.focus().narrow(place(kept)..place(parts)).into_iter().copied().collect();
+        let new: Vec<Part> = self
+            .parts
+            .focus()
+            .narrow(place(kept)..place(parts))
+            .into_iter()
+            .copied()
+            .collect();
         // What follows the cut is small, what lies before it is not: no sum over that.
-        let after: u64 = self.parts.focus().narrow(place(parts)..).into_iter().map(|part| part.tokens).sum();
+        let after: u64 = self
+            .parts
+            .focus()
+            .narrow(place(parts)..)
+            .into_iter()
+            .map(|part| part.tokens)
+            .sum();
         let tokens = self.tokens.saturating_sub(after);
         Plan {
             base: self.base.filter(|_| kept > 0).map(|base| base.request),

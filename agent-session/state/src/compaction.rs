@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::compaction::{
-    Carried, Compaction, Cut, Hindrance, LARGE_WINDOW, Room, Why, carried_tokens, carry, cut,
+    Compaction, Cut, Hindrance, LARGE_WINDOW, Room, Why, carried_tokens, carry, cut,
 };
 use glasswork_agent_core::context::{Plan, Prepared, Purpose, tokens_of_chars};
 use glasswork_agent_core::id::{EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
-use glasswork_agent_core::tree::Body;
+use glasswork_agent_core::tree::{Body, Entry};
 use glasswork_agent_core::turn::{State as TurnState, Trigger as TurnTrigger};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
@@ -24,7 +24,7 @@ use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::settings::CompactWhen;
 use crate::state::{Attempt, Session, TurnFailure};
-use crate::{model, session, turn};
+use crate::{model, session, tree, turn};
 
 /// Longest focus, in bytes.
 pub const FOCUS_BYTES: usize = 4096;
@@ -38,6 +38,13 @@ pub enum Event {
         /// What the summary shall not miss.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         focus: Option<Arc<str>>,
+        /// Idempotency key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+    },
+    /// The compaction at which the conversation stands shall be as if it had not been: the conversation goes on before
+    /// it, whole.
+    Undone {
         /// Idempotency key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Arc<str>>,
@@ -288,7 +295,10 @@ impl Session {
 
 /// Decides what people ask for.
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
-    let Event::Requested { focus, key } = event;
+    let (focus, key) = match event {
+        Event::Requested { focus, key } => (focus, key),
+        Event::Undone { key } => return undo(draft, key.as_ref()),
+    };
     draft.once(key.as_ref())?;
     match draft.session.state {
         SessionState::Vacant | SessionState::Closed => return Err(Rejection::NotOpen),
@@ -296,7 +306,10 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
         SessionState::Compacting => return Err(Rejection::Compacting),
         SessionState::Idle => {}
     }
-    let focus = focus.as_ref().map(|focus| focus.trim()).filter(|focus| !focus.is_empty());
+    let focus = focus
+        .as_ref()
+        .map(|focus| focus.trim())
+        .filter(|focus| !focus.is_empty());
     if focus.is_some_and(|focus| focus.len() > FOCUS_BYTES) {
         return Err(Rejection::FocusTooLong);
     }
@@ -312,21 +325,35 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     Ok(Reply::Done)
 }
 
+fn undo(draft: &mut Draft<'_>, key: Option<&Arc<str>>) -> Result<Reply, Rejection> {
+    session::open(draft)?;
+    draft.once(key)?;
+    let tree = &draft.session.tree;
+    let leaf = tree.leaf().and_then(|leaf| tree.get(leaf));
+    let compacted = |entry: &Arc<Entry>| matches!(entry.body, Body::Compaction(_));
+    match leaf.filter(|leaf| compacted(leaf)).map(|leaf| leaf.parent) {
+        Some(before) => tree::go_to(draft, before)?,
+        None => {
+            let mut branch = tree.branch();
+            let last = branch.find(|(_, entry)| compacted(entry));
+            let before = last.and_then(|(_, entry)| entry.parent);
+            return Err(Rejection::NoCompactionHere { before });
+        }
+    }
+    Ok(Reply::Done)
+}
+
 /// The model that summarises.
 fn summariser(session: &Session) -> Result<ModelId, Rejection> {
     let settings = &session.settings;
     let chosen = settings.compact_model.value.clone();
-    chosen.or_else(|| settings.model.value.clone()).ok_or(Rejection::NoModel)
+    chosen
+        .or_else(|| settings.model.value.clone())
+        .ok_or(Rejection::NoModel)
 }
 
-/// Where the conversation would be cut, and what would be carried over.
-struct Planned {
-    room: Room,
-    cut: Cut,
-    carried: Carried,
-}
-
-fn planned(session: &Session, why: &Why) -> Result<Planned, Hindrance> {
+/// How much room there is, and where the conversation would be cut.
+fn planned(session: &Session, why: &Why) -> Result<(Room, Cut), Hindrance> {
     let mut room = session.room();
     if *why == Why::Overflow {
         // Whatever is believed of the window: what was refused is larger.
@@ -338,7 +365,11 @@ fn planned(session: &Session, why: &Why) -> Result<Planned, Hindrance> {
             .map(|prepared| prepared.plan.estimate);
         let settings = &session.settings;
         let window = room.window.into_iter().chain(refused).min();
-        room = Room::of(window, settings.compact_reserve.value, settings.compact_keep.value);
+        room = Room::of(
+            window,
+            settings.compact_reserve.value,
+            settings.compact_keep.value,
+        );
     }
     let context = &session.context;
     let (all, messages) = (context.parts(), context.message_tokens());
@@ -348,7 +379,7 @@ fn planned(session: &Session, why: &Why) -> Result<Planned, Hindrance> {
     if carried_tokens(&carried) >= messages.saturating_sub(cut.kept_tokens) {
         return Err(Hindrance::Nothing);
     }
-    Ok(Planned { room, cut, carried })
+    Ok((room, cut))
 }
 
 /// Whether the conversation shall be compacted before it is sent. Asked at the safe point.
@@ -427,7 +458,7 @@ pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
         Some(Overflow::Due) => Why::Overflow,
         _ => Why::Threshold,
     });
-    let Planned { room, cut, .. } = planned(session, &why).map_err(Rejection::CannotCompact)?;
+    let (room, cut) = planned(session, &why).map_err(Rejection::CannotCompact)?;
     let most = room.most_output(cut.inside_turn);
     let began = Fact::Began {
         why,
@@ -530,8 +561,14 @@ pub(crate) fn keep(draft: &mut Draft<'_>) {
 
 /// Leaves the conversation as it is, because there is no summary to be had.
 pub(crate) fn give_up(draft: &mut Draft<'_>) {
-    let failure = draft.session.attempt().and_then(|attempt| attempt.failure.as_ref());
-    let message = failure.map_or_else(|| Arc::from("no answer came"), |failure| Arc::clone(&failure.message));
+    let failure = draft
+        .session
+        .attempt()
+        .and_then(|attempt| attempt.failure.as_ref());
+    let message = failure.map_or_else(
+        || Arc::from("no answer came"),
+        |failure| Arc::clone(&failure.message),
+    );
     draft.fact(Fact::GivenUp { message }.into());
 }
 

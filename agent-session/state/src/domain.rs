@@ -184,6 +184,7 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
+            Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -367,7 +368,9 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
+                Durability::Synced
+            }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)

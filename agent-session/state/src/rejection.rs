@@ -35,6 +35,12 @@ pub enum Rejection {
     /// The conversation cannot be made shorter.
     #[error("the conversation cannot be compacted: {0}")]
     CannotCompact(Hindrance),
+    /// The conversation does not stand at a compaction.
+    #[error("the conversation does not stand at a compaction; {}", elsewhere(*.before))]
+    NoCompactionHere {
+        /// The entry before the last compaction on the branch.
+        before: Option<EntryId>,
+    },
     /// What the summary shall not miss is too long.
     #[error("what a summary shall not miss is told in at most {FOCUS_BYTES} bytes")]
     FocusTooLong,
@@ -103,6 +109,17 @@ pub enum Rejection {
 impl From<InvalidTransition> for Rejection {
     fn from(invalid: InvalidTransition) -> Self {
         Self::Transition(invalid)
+    }
+}
+
+fn elsewhere(before: Option<EntryId>) -> String {
+    match before {
+        Some(before) => {
+            format!(
+                "more was said since the last one; to go on from before it, move the leaf to entry {before}"
+            )
+        }
+        None => "there is none on this branch".to_owned(),
     }
 }
 

@@ -223,7 +223,9 @@ impl Session {
 
     /// Notes what a settled call did to files, as far as its tool says.
     fn leave_footprint(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id).map(Arc::clone) else { return };
+        let Some(call) = self.calls.get(&id).map(Arc::clone) else {
+            return;
+        };
         match (call.state, call.evidence().map(|evidence| &**evidence)) {
             (State::Succeeded, Some(Evidence::File(file))) if file.kind != FileKind::Directory => {
                 let known = match file.access {
@@ -233,7 +235,8 @@ impl Session {
                 known.insert(Arc::clone(&file.resolved));
             }
             (State::UnknownOutcome, _) => {
-                self.footprint.note_unknown(id, &call.call.name, &call.call.arguments);
+                self.footprint
+                    .note_unknown(id, &call.call.name, &call.call.arguments);
             }
             _ => {}
         }

@@ -149,7 +149,8 @@ fn exists(draft: &Draft<'_>, entry: EntryId) -> Result<(), Rejection> {
     }
 }
 
-fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
+/// Lets the conversation go on below an entry, or before all of them.
+pub(crate) fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
     if draft.session.open_turn().is_some() {
         return Err(Rejection::Busy);
     }

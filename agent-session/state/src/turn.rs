@@ -14,11 +14,11 @@ use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
 use serde::{Deserialize, Serialize};
 
+use crate::compaction::Overflow;
 use crate::draft::Draft;
 use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
-use crate::compaction::Overflow;
 use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
 use crate::{batch, compaction, model, prompt, retry, session};
 
@@ -214,7 +214,9 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
     let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
-    let retry = session.attempt().is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+    let retry = session
+        .attempt()
+        .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
     let compact = match turn.state {
         State::Preparing => compaction::is_due(session),
