@@ -1,6 +1,6 @@
 //! Reading: one consistent snapshot of everything, now or as of a past commit, mounted or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glasswork_agent_session::store::StoreError;
@@ -10,7 +10,9 @@ use glasswork_engine::{Commit, DispatchId, Following, Root, Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Kind, Session};
 
-use crate::archive::{Archive, ArchivedSession, Record};
+use crate::archive::{
+    Archive, ArchivedSession, Filter, Found, Listing, Page, Record, Search, SearchError, Sort,
+};
 
 /// Who reads, and what they may see. Checked here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +165,7 @@ impl Seen {
 /// A row of the list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// What the archive knows of it.
+    /// What is known of it.
     pub archived: ArchivedSession,
     /// Whether it is mounted here.
     pub mounted: bool,
@@ -188,11 +190,17 @@ impl Snapshot {
     pub fn find(&self, text: &str) -> Result<ScopeId, ReadError> {
         let unknown = || ReadError::Unknown(text.to_owned());
         if text == "last" {
-            return self
-                .sessions()?
-                .first()
-                .map(|row| row.archived.id)
-                .ok_or_else(unknown);
+            let newest = Listing {
+                filter: Filter {
+                    empty: true,
+                    ..Filter::default()
+                },
+                sort: Sort::Created,
+                after: None,
+                limit: 1,
+            };
+            let page = self.page(&newest)?;
+            return page.rows.first().map(|row| row.archived.id).ok_or_else(unknown);
         }
         let Visible::Only(scopes) = &self.viewer.sessions else {
             return Ok(self.reader.archive.find(text)?);
@@ -229,21 +237,84 @@ impl Snapshot {
     /// # Errors
     /// [`ReadError::Store`].
     pub fn sessions(&self) -> Result<Vec<SessionRow>, ReadError> {
-        let rows = self.reader.archive.list()?;
-        let visible = rows.into_iter().filter(|row| self.viewer.sees(row.id));
-        Ok(visible
-            .map(|mut archived| {
-                let scope = self.root.scope(archived.id);
-                if let Some(scope) = scope {
-                    archived.seq = scope.seq;
-                    archived.updated = (scope.seq > 0).then_some(scope.at);
-                }
-                SessionRow {
+        let all = Listing {
+            filter: Filter {
+                empty: true,
+                ..Filter::default()
+            },
+            sort: Sort::Created,
+            after: None,
+            limit: usize::MAX,
+        };
+        Ok(self.page(&all)?.rows)
+    }
+
+    /// A page of the sessions that the viewer may see: those that are mounted here as they are now, the others as the
+    /// index has them.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn page(&self, listing: &Listing) -> Result<Page<SessionRow>, ReadError> {
+        let listing = Listing {
+            filter: Filter {
+                within: self.visible(listing.filter.within.as_ref()),
+                ..listing.filter.clone()
+            },
+            ..listing.clone()
+        };
+        let mounted: BTreeMap<ScopeId, ArchivedSession> = self
+            .root
+            .scopes()
+            .filter_map(|scope| Some((scope.id, self.mounted(scope)?)))
+            .collect();
+        let ids = mounted.keys().copied().collect();
+        let archived = self.reader.archive.page(&listing, &ids)?;
+        // One page of each, and of those together the first page.
+        let both = listing.of(archived.rows.into_iter().chain(mounted.into_values()));
+        Ok(Page {
+            more: both.more || archived.more,
+            rows: both
+                .rows
+                .into_iter()
+                .map(|archived| SessionRow {
+                    mounted: ids.contains(&archived.id),
                     archived,
-                    mounted: scope.is_some(),
-                }
-            })
-            .collect())
+                })
+                .collect(),
+        })
+    }
+
+    /// The row of a mounted session as it is now; `None` for the host.
+    fn mounted(&self, scope: &Scope<Glasswork>) -> Option<ArchivedSession> {
+        let state::Scope::Session(session) = &scope.state else {
+            return None;
+        };
+        let held = self.reader.archive.held(scope.id);
+        let (created, bytes, owner) = held.map_or((session.meta.created, 0, None), |held| {
+            (held.created, held.bytes, held.owner)
+        });
+        let row = ArchivedSession::of(scope, created, bytes)?;
+        Some(ArchivedSession { owner, ..row })
+    }
+
+    /// Searches in what was said in the sessions that the viewer may see. Blocks, for some seconds at most.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub fn search(&self, search: &Search) -> Result<Found, SearchError> {
+        self.reader.archive.search(&Search {
+            within: self.visible(search.within.as_ref()),
+            ..search.clone()
+        })
+    }
+
+    /// Those of the sessions that are asked for that the viewer may see; `None` for all.
+    fn visible(&self, asked: Option<&BTreeSet<ScopeId>>) -> Option<BTreeSet<ScopeId>> {
+        match (&self.viewer.sessions, asked) {
+            (Visible::All, asked) => asked.cloned(),
+            (Visible::Only(scopes), None) => Some(scopes.clone()),
+            (Visible::Only(scopes), Some(asked)) => Some(scopes & asked),
+        }
     }
 
     /// The host's own scope, where there is one.

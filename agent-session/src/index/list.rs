@@ -15,16 +15,7 @@ use super::error::IndexError;
 use super::row::{Row, Status};
 
 /// By what a list is sorted. Names ascend, all else descends; what is equal is sorted by id.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    strum::VariantArray,
-    strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Sort {
     /// By the last commit, or the making where there is none.
@@ -51,6 +42,8 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Those that ask this model.
     pub model: Option<String>,
+    /// Those in whose title, or first words where there is none, this text occurs, without regard to case.
+    pub named: Option<String>,
     /// Of these only.
     pub within: Option<BTreeSet<ScopeId>>,
 }
@@ -96,8 +89,56 @@ pub struct Cursor {
 
 /// The text is no cursor, or one of another list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a cursor of this list; take the one that the page before ended with, with the same sorting")]
+#[error(
+    "`{0}` is not a cursor of this list; take the one that the page before ended with, with the same sorting"
+)]
 pub struct CursorError(pub String);
+
+impl Filter {
+    /// Whether a session is listed.
+    #[must_use]
+    pub fn admits(&self, row: &Row) -> bool {
+        let Self {
+            empty,
+            workspace,
+            status,
+            model,
+            named,
+            within,
+        } = self;
+        (*empty || !row.is_empty())
+            && workspace
+                .as_deref()
+                .is_none_or(|wanted| row.workspace.as_deref() == Some(wanted))
+            && status.is_none_or(|wanted| row.status == wanted)
+            && model.as_deref().is_none_or(|wanted| {
+                row.model
+                    .as_ref()
+                    .is_some_and(|model| model.to_string() == wanted)
+            })
+            && named
+                .as_deref()
+                .is_none_or(|wanted| row.name().to_lowercase().contains(&wanted.to_lowercase()))
+            && within.as_ref().is_none_or(|ids| ids.contains(&row.id))
+    }
+}
+
+impl Listing {
+    /// The page that is asked for, from rows that are all there are.
+    #[must_use]
+    pub fn of(&self, rows: impl IntoIterator<Item = Row>) -> Page {
+        let mut rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| {
+                self.filter.admits(row) && self.after.as_ref().is_none_or(|after| after.precedes(row))
+            })
+            .collect();
+        rows.sort_by(|one, other| self.sort.compare(one, other));
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        Page { rows, more }
+    }
+}
 
 impl Sort {
     /// What a row is sorted by.
@@ -231,9 +272,13 @@ pub(super) struct Indexed {
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
     let shared = |place: usize| -> rusqlite::Result<Option<Arc<str>>> { row.get(place) };
-    let count = |place: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(place)?).unwrap_or(0));
+    let count =
+        |place: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(place)?).unwrap_or(0));
     // What cannot be parsed was not written by us; the row is read again when its journal changes.
-    let id = row.get::<_, String>(0)?.parse().unwrap_or_else(|_| ScopeId::from_u128(0));
+    let id = row
+        .get::<_, String>(0)?
+        .parse()
+        .unwrap_or_else(|_| ScopeId::from_u128(0));
     let seq = count(3)?;
     Ok(Indexed {
         row: Row {
@@ -258,6 +303,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
                 .and_then(|parent| parent.parse().ok()),
             pinned: row.get(15)?,
             damage: row.get(16)?,
+            owner: None,
         },
         path: row.get(17)?,
         size: row.get(18)?,
@@ -288,6 +334,7 @@ pub(super) fn page(
         workspace,
         status,
         model,
+        named,
         within,
     } = &listing.filter;
     let mut condition = String::from(if *empty { "1" } else { "hidden = 0" });
@@ -304,6 +351,10 @@ pub(super) fn page(
     }
     if let Some(model) = model {
         ask("model", model);
+    }
+    if let Some(named) = named {
+        condition.push_str(" AND instr(name_key, ?) > 0");
+        values.push(Value::from(named.to_lowercase()));
     }
     for (what, ids) in [("IN", within.as_ref()), ("NOT IN", Some(except))] {
         let Some(ids) = ids.filter(|ids| what == "IN" || !ids.is_empty()) else {
