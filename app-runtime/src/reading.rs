@@ -199,7 +199,7 @@ impl Snapshot {
                 after: None,
                 limit: 1,
             };
-            let page = self.page(&newest)?;
+            let page = self.page(&newest, None)?;
             return page.rows.first().map(|row| row.archived.id).ok_or_else(unknown);
         }
         let Visible::Only(scopes) = &self.viewer.sessions else {
@@ -246,15 +246,38 @@ impl Snapshot {
             after: None,
             limit: usize::MAX,
         };
-        Ok(self.page(&all)?.rows)
+        Ok(self.page(&all, None)?.rows)
     }
 
-    /// A page of the sessions that the viewer may see: those that are mounted here as they are now, the others as the
-    /// index has them.
+    /// The row of one session; `None` where there is no such session, or the viewer may not see it.
     ///
     /// # Errors
     /// [`ReadError::Store`].
-    pub fn page(&self, listing: &Listing) -> Result<Page<SessionRow>, ReadError> {
+    pub fn row(&self, id: ScopeId) -> Result<Option<SessionRow>, ReadError> {
+        let this = Listing {
+            filter: Filter {
+                empty: true,
+                within: Some(BTreeSet::from([id])),
+                ..Filter::default()
+            },
+            limit: 1,
+            ..Listing::default()
+        };
+        Ok(self.page(&this, None)?.rows.pop())
+    }
+
+    /// The sessions that are mounted here, of those that the viewer may see.
+    pub fn mounted(&self) -> impl Iterator<Item = ScopeId> {
+        let sessions = self.root.scopes().filter(|scope| scope.kind == Kind::Session);
+        sessions.map(|scope| scope.id).filter(|id| self.viewer.sees(*id))
+    }
+
+    /// A page of the sessions that the viewer may see: those that are mounted here as they are now, the others as the
+    /// index has them. `loaded` asks for those that are mounted, or those that are not.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn page(&self, listing: &Listing, loaded: Option<bool>) -> Result<Page<SessionRow>, ReadError> {
         let listing = Listing {
             filter: Filter {
                 within: self.visible(listing.filter.within.as_ref()),
@@ -265,12 +288,19 @@ impl Snapshot {
         let mounted: BTreeMap<ScopeId, ArchivedSession> = self
             .root
             .scopes()
-            .filter_map(|scope| Some((scope.id, self.mounted(scope)?)))
+            .filter_map(|scope| Some((scope.id, self.row_of(scope)?)))
             .collect();
-        let ids = mounted.keys().copied().collect();
-        let archived = self.reader.archive.page(&listing, &ids)?;
+        let ids: BTreeSet<ScopeId> = mounted.keys().copied().collect();
+        let archived = match loaded {
+            Some(true) => Page {
+                rows: Vec::new(),
+                more: false,
+            },
+            Some(false) | None => self.reader.archive.page(&listing, &ids)?,
+        };
+        let mounted = mounted.into_values().filter(|_| loaded != Some(false));
         // One page of each, and of those together the first page.
-        let both = listing.of(archived.rows.into_iter().chain(mounted.into_values()));
+        let both = listing.of(archived.rows.into_iter().chain(mounted));
         Ok(Page {
             more: both.more || archived.more,
             rows: both
@@ -285,7 +315,7 @@ impl Snapshot {
     }
 
     /// The row of a mounted session as it is now; `None` for the host.
-    fn mounted(&self, scope: &Scope<Glasswork>) -> Option<ArchivedSession> {
+    fn row_of(&self, scope: &Scope<Glasswork>) -> Option<ArchivedSession> {
         let state::Scope::Session(session) = &scope.state else {
             return None;
         };

@@ -94,7 +94,7 @@ fn journal(home: &TempDir, session: ScopeId) -> PathBuf {
 async fn a_session_is_listed_while_it_runs_and_after() {
     let house = House::of_script(TALK).await;
     let session = house.session(House::settings(Mode::Yolo)).await;
-    let now = |listing: &Listing| house.snapshot().page(listing).unwrap().rows;
+    let now = |listing: &Listing| house.snapshot().page(listing, None).unwrap().rows;
     // Nothing was said yet: kept, and hidden.
     assert_eq!(
         now(&Listing {
@@ -610,7 +610,7 @@ async fn pages_in_every_order_add_up_to_the_whole() {
                     ..whole.clone()
                 };
                 loop {
-                    let page = snapshot.page(&asked).unwrap();
+                    let page = snapshot.page(&asked, None).unwrap();
                     listed.extend(page.rows.into_iter().map(|row| row.archived));
                     let cursor = listed.last().map(|row| Cursor::behind(row, *sort));
                     // A cursor survives being written down.
@@ -692,7 +692,7 @@ async fn a_house_that_was_lived_in_before_is_listed_at_once() {
         title: Some("Again".into()),
     };
     house.runtime().open(session, opening).await.unwrap();
-    let rows = house.snapshot().page(&all()).unwrap().rows;
+    let rows = house.snapshot().page(&all(), None).unwrap().rows;
     assert_eq!(
         (rows.len(), rows[0].mounted, rows[0].archived.title.as_deref()),
         (1, true, Some("Again"))

@@ -42,6 +42,8 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Those that ask this model.
     pub model: Option<String>,
+    /// Those that cannot be read to their end, or those that can.
+    pub damaged: Option<bool>,
     /// Those in whose title, or first words where there is none, this text occurs, without regard to case.
     pub named: Option<String>,
     /// Of these only.
@@ -62,7 +64,7 @@ pub struct Listing {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<R = Row> {
     /// The rows.
     pub rows: Vec<R>,
@@ -103,6 +105,7 @@ impl Filter {
             workspace,
             status,
             model,
+            damaged,
             named,
             within,
         } = self;
@@ -116,6 +119,7 @@ impl Filter {
                     .as_ref()
                     .is_some_and(|model| model.to_string() == wanted)
             })
+            && damaged.is_none_or(|wanted| wanted == row.damage.is_some())
             && named
                 .as_deref()
                 .is_none_or(|wanted| row.name().to_lowercase().contains(&wanted.to_lowercase()))
@@ -334,6 +338,7 @@ pub(super) fn page(
         workspace,
         status,
         model,
+        damaged,
         named,
         within,
     } = &listing.filter;
@@ -351,6 +356,11 @@ pub(super) fn page(
     }
     if let Some(model) = model {
         ask("model", model);
+    }
+    match damaged {
+        Some(true) => condition.push_str(" AND damage IS NOT NULL"),
+        Some(false) => condition.push_str(" AND damage IS NULL"),
+        None => {}
     }
     if let Some(named) = named {
         condition.push_str(" AND instr(name_key, ?) > 0");
