@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod index;
+pub mod foreign;
 pub mod processes;
 pub mod runners;
 pub mod store;

@@ -80,7 +80,8 @@ pub enum OperationError {
     Start(std::io::Error),
 }
 
-type Done = Result<Accepted<Glasswork>, OperationError>;
+/// What an operation that is one dispatch gives.
+pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
@@ -405,7 +406,7 @@ impl Runtime {
         .await;
     }
 
-    async fn ask(&self, session: ScopeId, event: Event) -> Done {
+    pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
         Ok(self.user.dispatch(session, event).await?)
     }
 }

@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, turn};
+use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Event {
     Model(model::Event),
     /// What comes of tool calls, and what people say about them.
     Tools(tools::Event),
+    /// What people do with the tree of the conversation.
+    Tree(tree::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -68,6 +70,8 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of the tree of the conversation.
+    Tree(tree::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -91,6 +95,11 @@ pub enum Reply {
     Began(TurnId),
     /// The words wait.
     Queued(Lane),
+    /// The conversation goes on before a prompt that said this.
+    TakenBack {
+        /// The words.
+        text: Arc<str>,
+    },
     /// The turn will stop; these words of steering were not taken in.
     Stopping {
         /// The words, in the order in which they were said.
@@ -114,6 +123,7 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    tree::Tree,
     host::Host
 );
 
@@ -164,6 +174,10 @@ impl Domain for Glasswork {
             Event::Tools(T::ToolProgressed { .. }) => "tool_progressed",
             Event::Tools(T::ToolSettled { .. }) => "tool_settled",
             Event::Tools(T::ToolLost { .. }) => "tool_lost",
+            Event::Tree(tree::Event::LeafMoved { .. }) => "leaf_moved",
+            Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
+            Event::Tree(tree::Event::Labelled { .. }) => "labelled",
+            Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -347,7 +361,7 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
@@ -369,6 +383,7 @@ fn decide_session(
         Event::Prompt(event) => prompt::decide(&mut draft, event)?,
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
+        Event::Tree(event) => tree::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

@@ -20,4 +20,5 @@ mod scenarios;
 mod sessions;
 mod size;
 mod table;
+mod tree;
 mod world;

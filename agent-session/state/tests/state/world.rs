@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_agent_core::context::{BodyRef, SystemPart};
-use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tree::{Assistant, Body};
 use glasswork_agent_core::{session as session_chart, tool_call, turn as turn_chart};
 use glasswork_ai::conversation::{Block, ToolCall};
@@ -25,7 +25,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::{Kind, Scope, Session, Turn};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{model, prompt, recovery, session, tools};
+use glasswork_session_state::{model, prompt, recovery, session, tools, tree};
 
 pub(crate) struct World {
     pub(crate) state: Scope,
@@ -257,6 +257,29 @@ impl World {
 
     pub(crate) fn set_mode(&mut self, mode: Mode) {
         self.set(Setting::Mode(Sourced::from_layer(mode, Layer::Session)));
+    }
+
+    // The tree.
+
+    pub(crate) fn tree(&mut self, event: tree::Event) -> Result<Reply, Rejection> {
+        self.user(Event::Tree(event))
+    }
+
+    pub(crate) fn move_to(&mut self, to: Option<EntryId>) -> Result<Reply, Rejection> {
+        self.tree(tree::Event::LeafMoved { to, key: None })
+    }
+
+    /// The entries of the conversation, on all branches, oldest first.
+    pub(crate) fn entries(&self) -> Vec<EntryId> {
+        self.session().tree.entries().map(|(id, _)| id).collect()
+    }
+
+    /// What stands on the branch to the leaf, in short.
+    pub(crate) fn branch(&self) -> Vec<String> {
+        let branch = self.session().tree.branch();
+        let mut said: Vec<String> = branch.map(|(_, entry)| short(&entry.body)).collect();
+        said.reverse();
+        said
     }
 
     // The model.
