@@ -13,6 +13,7 @@ pub mod files;
 pub mod homes;
 mod leftovers;
 pub mod instructions;
+mod indexing;
 pub mod models;
 pub mod one_record;
 pub mod projection;

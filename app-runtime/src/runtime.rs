@@ -24,6 +24,7 @@ use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
 use crate::leftovers;
+use crate::indexing::{self, Leaving};
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -90,6 +91,7 @@ pub struct Runtime {
     reader: Reader,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
+    tasks: tokio::runtime::Handle,
     host: ScopeId,
     graph: Arc<LateGraph>,
     models: Arc<dyn ModelPort>,
@@ -121,6 +123,7 @@ impl Runtime {
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
         let models = Arc::clone(&ports.models);
+        let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -142,6 +145,7 @@ impl Runtime {
             engine,
             vault: ports.vault,
             clock: ports.clock,
+            tasks,
             host: ScopeId::mint(),
             graph,
             models,
@@ -221,6 +225,8 @@ impl Runtime {
             self.vault.release(id);
             return Err(error.into());
         }
+        let (live, vault) = (self.engine.reader(), Arc::clone(&self.vault));
+        self.tasks.spawn(indexing::follow(live, vault, id));
         let entered = self.enter(id, workspace, opening).await;
         if entered.is_err() {
             // Why it could not be entered says more than why it could not be given up.
@@ -450,7 +456,9 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
+        let leaving = Leaving::begin(&self.engine.reader(), session);
         self.engine.unmount(session).await?;
+        leaving.end(&*self.vault);
         self.vault.release(session);
         self.user
             .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
@@ -461,9 +469,13 @@ impl Runtime {
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
     /// abandoned by whoever opens their sessions next.
     pub async fn stop(self) {
-        let engine = self.engine;
+        let (engine, vault) = (self.engine, self.vault);
         // Joining threads blocks.
-        let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            engine.stop();
+            indexing::stopped(&engine.reader(), &*vault);
+        })
+        .await;
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
