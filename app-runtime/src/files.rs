@@ -165,7 +165,9 @@ impl Vault for FileVault {
     }
 
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let opened = self.archive.store.open_for_writing(session, now)?;
+        let opened = self.archive
+            .store
+            .open_again(session, now, self.journals.unsynced(session))?;
         self.attach(opened.lease);
         let mut notices = Vec::new();
         if let Some(torn) = opened.torn {

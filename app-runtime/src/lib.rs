@@ -12,6 +12,7 @@ pub mod explain;
 pub mod files;
 pub mod homes;
 pub mod models;
+pub mod mounting;
 pub mod one_record;
 pub mod projection;
 pub mod reading;

@@ -108,6 +108,13 @@ impl<D: Domain> Feed<D> {
         }
     }
 
+    /// Whether somebody follows a scope.
+    pub(crate) fn is_followed(&self, scope: ScopeId) -> bool {
+        let scopes = lock(&self.scopes);
+        let mut followers = scopes.get(&scope).into_iter().flatten();
+        followers.any(|mailbox| mailbox.strong_count() > 0)
+    }
+
     /// Joins while nothing is being published. `base` runs inside: it reads the published root and says what the
     /// follower has to be given first.
     pub(crate) fn join<B>(

@@ -101,6 +101,12 @@ impl<D: Domain> Reader<D> {
         self.shelf.log.traces(id)
     }
 
+    /// Whether somebody follows a scope.
+    #[must_use]
+    pub fn is_followed(&self, id: ScopeId) -> bool {
+        self.shelf.feed.is_followed(id)
+    }
+
     /// Follows a scope: from `cursor`, or from now on. Every commit comes once and in order, or within a marked gap.
     #[must_use]
     pub fn follow(&self, id: ScopeId, cursor: Option<Cursor>) -> Option<Following<D>> {
