@@ -165,7 +165,8 @@ impl Vault for FileVault {
     }
 
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let opened = self.archive
+        let opened = self
+            .archive
             .store
             .open_again(session, now, self.journals.unsynced(session))?;
         self.attach(opened.lease);

@@ -134,7 +134,9 @@ impl Mounts {
         let state::Scope::Session(session) = &scope.state else {
             return Duration::ZERO;
         };
-        let open = session.open_turn().is_some_and(|turn| turn.state != State::Paused);
+        let open = session
+            .open_turn()
+            .is_some_and(|turn| turn.state != State::Paused);
         if open || !scope.open.is_empty() {
             return Duration::ZERO;
         }
@@ -164,14 +166,16 @@ impl Resting {
         let (rung, over) = (Arc::clone(&bell), Arc::clone(&ended));
         // Often enough that nothing stays much longer than it should.
         let pause = (after / 8).max(Duration::from_millis(1));
-        let thread = std::thread::Builder::new().name("resting".to_owned()).spawn(move || {
-            while !over.load(Ordering::Acquire) {
-                mounts.clock.wait(&rung, Some(mounts.clock.awake() + pause));
-                if !over.load(Ordering::Acquire) {
-                    tasks.block_on(mounts.unmount_idle(after));
+        let thread = std::thread::Builder::new()
+            .name("resting".to_owned())
+            .spawn(move || {
+                while !over.load(Ordering::Acquire) {
+                    mounts.clock.wait(&rung, Some(mounts.clock.awake() + pause));
+                    if !over.load(Ordering::Acquire) {
+                        tasks.block_on(mounts.unmount_idle(after));
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Self {
             bell,
             ended,

@@ -128,14 +128,16 @@ impl Runtime {
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
         };
-        let engine = Arc::new(Engine::start(glasswork_engine::Parts {
-            journal: ports.journal,
-            runner: Arc::new(Runners::new(world)),
-            clock: Arc::clone(&ports.clock),
-            trace: ports.trace,
-            limits: Limits::default(),
-        })
-        .map_err(OperationError::Start)?);
+        let engine = Arc::new(
+            Engine::start(glasswork_engine::Parts {
+                journal: ports.journal,
+                runner: Arc::new(Runners::new(world)),
+                clock: Arc::clone(&ports.clock),
+                trace: ports.trace,
+                limits: Limits::default(),
+            })
+            .map_err(OperationError::Start)?,
+        );
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let runtime = Self {
