@@ -211,7 +211,10 @@ impl Vault for FileVault {
     }
 
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let opened = self.archive.store.open_for_writing(session, now)?;
+        let opened = self
+            .archive
+            .store
+            .open_again(session, now, self.journals.unsynced(session))?;
         let header = Store::<Glasswork>::journal_at(opened.lease.journal()).header()?;
         self.attach(opened.lease, header.created);
         let mut notices = Vec::new();

@@ -15,6 +15,7 @@ mod leftovers;
 pub mod instructions;
 mod indexing;
 pub mod models;
+pub mod mounting;
 pub mod one_record;
 pub mod projection;
 pub mod reading;

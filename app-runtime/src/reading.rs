@@ -118,6 +118,11 @@ impl Reader {
         }
     }
 
+    /// A scope that is mounted here.
+    pub(crate) fn live(&self, scope: ScopeId) -> Option<Arc<Scope<Glasswork>>> {
+        self.live.as_ref()?.scope(scope)
+    }
+
     /// Follows a mounted session; `None` where it is not mounted here.
     #[must_use]
     pub fn follow(
