@@ -11,6 +11,7 @@
 //! journal, held until the journal is closed. With it a [`FileJournal`] writes the lines of a running engine, and a
 //! [`TraceFile`] its traces. Reading takes neither: a [`StoredJournal`] can be read while another process writes it.
 
+mod archive;
 mod error;
 mod journal;
 mod layout;

@@ -12,6 +12,7 @@ use glasswork_engine::{Bell, Clock, Engine, Handle, Party, Scope, ScopeId};
 use glasswork_session_state::{Event, Glasswork, host, state};
 
 use crate::archive::{Opened, Vault};
+use crate::leftovers;
 use crate::runtime::{OperationError, Runtime};
 
 /// How long a session stays mounted after the last thing that happened in it, unless something else is set.
@@ -98,8 +99,10 @@ impl Mounts {
             return Ok(Vec::new());
         }
         let opened = self.own(session).await?;
+        let mut notices = opened.notices;
+        notices.extend(leftovers::end(&opened.loaded.scope).await);
         self.mount(opened.loaded).await?;
-        Ok(opened.notices)
+        Ok(notices)
     }
 
     /// Unmounts a session that is at rest, and gives it up.

@@ -23,6 +23,7 @@ use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::leftovers;
 use crate::mounting::{Mounts, Resting};
 use crate::reading::Reader;
 use crate::system_prompt;
@@ -203,8 +204,10 @@ impl Runtime {
         let turn = self.mounts.turn(id);
         let _turn = turn.lock().await;
         let opened = self.mounts.own(id).await?;
+        let mut notices = opened.notices;
+        notices.extend(leftovers::end(&opened.loaded.scope).await);
         self.take_in(opened.loaded, &workspace, opening).await?;
-        Ok(opened.notices)
+        Ok(notices)
     }
 
     /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.

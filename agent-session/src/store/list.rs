@@ -283,6 +283,7 @@ struct Glimpse {
     at: Option<Timestamp>,
     header: Option<IgnoredAny>,
     opened: Option<IgnoredAny>,
+    folded: Option<IgnoredAny>,
 }
 
 fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, StoreError> {
@@ -343,7 +344,7 @@ fn last_commit(file: &File, length: u64) -> io::Result<Option<(u64, Timestamp)>>
                     ..
                 } => return Ok(Some((seq, at))),
                 Glimpse { header: Some(_), .. } => return Ok(Some((0, Timestamp::default()))),
-                Glimpse { opened: Some(_), .. } => {}
+                Glimpse { opened: Some(_), .. } | Glimpse { folded: Some(_), .. } => {}
                 _ => return Ok(None),
             }
         }

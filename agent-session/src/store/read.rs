@@ -82,26 +82,31 @@ impl<D: Domain> StoredJournal<D> {
         }
     }
 
+    /// Gives the lines, from the header on, to `reading`.
+    pub(super) fn scan(&self, reading: &mut impl Reading) -> Result<(), StoreError> {
+        scan(&mut self.trail()?, self.expected, reading).map(drop)
+    }
+
     /// The scope as of the last commit.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] and those of opening.
     pub fn read(&self) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(None);
-        scan(&mut self.trail()?, self.expected, &mut folding)?;
+        self.scan(&mut folding)?;
         folding.finish(&self.path)
     }
 
-    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not.
+    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not. Where that
+    /// commit was folded away, the nearest earlier state; [`Scope::seq`](glasswork_engine::Scope::seq) says which.
     ///
     /// # Errors
     /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`] and those of opening.
     pub fn read_until(&self, seq: u64) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(Some(seq));
-        scan(&mut self.trail()?, self.expected, &mut folding)?;
-        let loaded = folding.finish(&self.path)?;
-        reached(seq, &loaded)?;
-        Ok(loaded)
+        self.scan(&mut folding)?;
+        reached(seq, folding.fold.reached())?;
+        folding.finish(&self.path)
     }
 
     /// Decides every event again, up to commit `until` where that is given, and compares.
@@ -110,12 +115,11 @@ impl<D: Domain> StoredJournal<D> {
     /// As [`read_until`](Self::read_until).
     pub fn replay(&self, until: Option<u64>) -> Result<Replayed<D>, StoreError> {
         let mut replay = until.map_or_else(Replay::new, Replay::until);
-        scan(&mut self.trail()?, self.expected, &mut replay)?;
-        let replayed = replay.finish().map_err(|damage| damaged(&self.path, 0, damage))?;
+        self.scan(&mut replay)?;
         if let Some(seq) = until {
-            reached(seq, &replayed.loaded)?;
+            reached(seq, replay.reached())?;
         }
-        Ok(replayed)
+        replay.finish().map_err(|damage| damaged(&self.path, 0, damage))
     }
 
     /// Calls `each` for every line of the journal, the header first, each without its newline, up to commit `until`
@@ -165,8 +169,8 @@ impl<D: Domain> StoredJournal<D> {
         }
     }
 
-    /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. An event that
-    /// this build cannot read is an error in its place, and the commits after it follow; after any other error none
+    /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. Those that were
+    /// folded away are not there any more. An event that this build cannot read is an error in its place, and the commits after it follow; after any other error none
     /// do.
     ///
     /// # Errors
@@ -196,10 +200,10 @@ impl<D: Domain> StoredJournal<D> {
     }
 }
 
-fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> {
-    match loaded.scope.seq {
-        last if last < asked => Err(StoreError::NoSuchCommit { asked, last }),
-        _ => Ok(()),
+fn reached(asked: u64, last: u64) -> Result<(), StoreError> {
+    match last < asked {
+        true => Err(StoreError::NoSuchCommit { asked, last }),
+        false => Ok(()),
     }
 }
 
@@ -207,6 +211,17 @@ fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> 
 fn follow(bytes: &[u8], seq: &mut u64, chain: Chain) -> Result<Chain, DamageKind> {
     let chain = line::verify(bytes, chain).map_err(DamageKind::Line)?;
     if bytes.starts_with(line::OPENING) {
+        return Ok(chain);
+    }
+    if let Some((from, to)) = line::folded(bytes) {
+        let expected = *seq + 1;
+        if from != expected || to < from {
+            return Err(DamageKind::OutOfOrder {
+                expected,
+                found: from,
+            });
+        }
+        *seq = to;
         return Ok(chain);
     }
     let (expected, found) = (*seq + 1, line::seq(bytes).unwrap_or(0));
@@ -267,7 +282,8 @@ impl<D: Domain> Reading for Folding<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.fold.scope().map(|scope| (scope.id, scope.seq))
+        let header = self.fold.header()?;
+        Some((header.scope, self.fold.reached()))
     }
 
     fn chain(&self) -> Chain {
@@ -275,7 +291,8 @@ impl<D: Domain> Reading for Folding<D> {
     }
 
     fn is_done(&self) -> bool {
-        matches!((self.until, self.fold.scope()), (Some(until), Some(scope)) if scope.seq >= until)
+        self.until
+            .is_some_and(|until| self.fold.header().is_some() && self.fold.reached() >= until)
     }
 }
 
@@ -285,7 +302,7 @@ impl<D: Domain> Reading for Replay<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.scope().map(|scope| (scope.id, scope.seq))
+        self.scope().map(|scope| (scope.id, self.reached()))
     }
 
     fn chain(&self) -> Chain {
@@ -373,7 +390,7 @@ pub(super) fn scan(
     }
 }
 
-fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
+pub(super) fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
         damage,
@@ -407,6 +424,8 @@ impl<D: Domain> std::fmt::Debug for Commits<D> {
 enum Said<D: Domain> {
     /// The journal was opened again.
     Opened,
+    /// Commits up to this one were folded away.
+    Folded(u64),
     /// A commit before those that were asked for.
     Earlier,
     /// A commit.
@@ -429,11 +448,13 @@ impl<D: Domain> Commits<D> {
                 .and_then(|chain| Ok((chain, said::<D>(bytes, scope, before, first)?)));
             let (chain, said) = read.map_err(|kind| self.trail.damage(before, kind))?;
             self.chain = chain;
-            if !matches!(said, Said::Opened) {
-                self.seq += 1;
-            }
+            self.seq = match said {
+                Said::Opened => self.seq,
+                Said::Folded(to) => to,
+                Said::Earlier | Said::Commit(_) | Said::Unreadable(_) => self.seq + 1,
+            };
             match said {
-                Said::Opened | Said::Earlier => {}
+                Said::Opened | Said::Folded(_) | Said::Earlier => {}
                 Said::Commit(commit) => return Ok(Some(Ok(*commit))),
                 Said::Unreadable(kind) => return Ok(Some(Err(self.trail.damage(before, kind)))),
             }
@@ -445,6 +466,15 @@ impl<D: Domain> Commits<D> {
 fn said<D: Domain>(bytes: &[u8], scope: ScopeId, before: u64, first: u64) -> Result<Said<D>, DamageKind> {
     let commit = match line::decode_body::<D>(bytes).map_err(DamageKind::Line)? {
         Body::Opened(_) => return Ok(Said::Opened),
+        Body::Folded(folded) if folded.from == before + 1 && folded.to >= folded.from => {
+            return Ok(Said::Folded(folded.to));
+        }
+        Body::Folded(folded) => {
+            return Err(DamageKind::OutOfOrder {
+                expected: before + 1,
+                found: folded.from,
+            });
+        }
         Body::Commit(commit) => commit,
     };
     let (expected, found) = (before + 1, commit.seq);
