@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use glasswork_agent_core::context::{self, Prepared};
+use glasswork_agent_core::context::{self, Prepared, Purpose};
 use glasswork_agent_core::id::{RequestId, TurnId};
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::stream::Usage;
@@ -50,9 +50,7 @@ pub fn check_session(session: &Session) -> Result<(), String> {
 fn next(session: &Session) -> Option<Request> {
     let last = session.requests.get_max();
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
-    let plan = session
-        .context
-        .plan(last.map(|(id, prepared)| (*id, &**prepared)));
+    let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
         by: 0,
@@ -68,6 +66,7 @@ fn next(session: &Session) -> Option<Request> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     };
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());

@@ -14,16 +14,7 @@ const ARGUMENT_BYTES: usize = 2 << 10;
 pub(super) const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
 /// Whose words they are.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    strum::VariantArray,
-    strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, strum::VariantArray, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Speaker {
@@ -49,6 +40,10 @@ pub(super) fn of(body: &Body) -> Option<(Speaker, String)> {
         Body::Prompt { text, .. } => (Speaker::Person, beginning(text, WORDS_BYTES).to_owned()),
         Body::Assistant(answer) => (Speaker::Model, answered(&answer.blocks)),
         Body::ToolResult { result, .. } => (Speaker::Tool, both_ends(&result.text)),
+        Body::Compaction(compaction) => (
+            Speaker::Model,
+            beginning(&compaction.summary, WORDS_BYTES).to_owned(),
+        ),
     };
     let text = match text.contains(MARKS) {
         true => text.replace(MARKS, " "),
