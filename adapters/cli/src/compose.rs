@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
+pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
@@ -16,11 +17,12 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::mounting;
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
 use glasswork_engine::replay::Replayed;
-use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
@@ -143,6 +145,15 @@ impl Sessions {
         self.archive.index().reindex(progress).map_err(Problem::failed)
     }
 
+    /// Repairs a session, or says what would be done.
+    ///
+    /// # Errors
+    /// Where it cannot be repaired.
+    pub(crate) fn repair(&self, session: ScopeId, dry_run: bool) -> Result<Option<Repair>, Problem> {
+        let now = SystemClock::default().wall();
+        self.archive.repair(session, now, dry_run).map_err(stored)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
@@ -206,6 +217,7 @@ impl Sessions {
             tool_limits: glasswork_agent_session::tools::Limits::default(),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.unmount_after(mounting::REST_AFTER)?;
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)

@@ -15,6 +15,7 @@ mod problem;
 mod replay;
 mod run;
 mod session_list;
+mod session_repair;
 mod sessions;
 mod settings;
 mod shell;

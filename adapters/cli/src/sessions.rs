@@ -10,7 +10,7 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, session_list, show};
+use crate::{escape, session_list, session_repair, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
@@ -19,6 +19,7 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
         SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
         SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
+        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;
