@@ -3,5 +3,6 @@
 pub mod blobs;
 pub mod processes;
 pub mod runners;
+pub mod secrets;
 pub mod store;
 pub mod tools;

@@ -14,7 +14,7 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, model, prompt, session, tools, turn};
+use glasswork_session_state::{Fact, Glasswork, model, prompt, secrets, session, tools, turn};
 use serde::Serialize;
 
 /// Something that happened in a session.
@@ -144,6 +144,11 @@ pub enum Update {
         /// What else there is to show.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Detail>,
+    },
+    /// A secret was masked that the session had not met before.
+    SecretMasked {
+        /// What kind it is.
+        kind: Arc<str>,
     },
     /// The turn shall stop or rest at the next safe point; `None` takes that back.
     Pending {
@@ -299,6 +304,9 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Turn(fact) => of_turn(after, fact, updates),
         Fact::Model(fact) => of_model(before, after, fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
+        Fact::Secrets(secrets::Fact::Masked { kind, .. }) => updates.push(Update::SecretMasked {
+            kind: Arc::clone(kind),
+        }),
         Fact::Host(_) => {}
     }
 }

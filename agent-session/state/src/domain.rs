@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, turn};
+use crate::{evolve, host, model, pieces, prompt, recovery, secrets, session, tools, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of secrets that were masked.
+    Secrets(secrets::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -114,6 +116,7 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    secrets::Secrets,
     host::Host
 );
 
@@ -376,5 +379,6 @@ fn decide_session(
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Host(_) => Reply::Done,
     };
+    secrets::count(&mut draft);
     Ok(draft.decide(reply))
 }

@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::secrets::Masked;
 use crate::settings::Settings;
 use crate::usage::Ledger;
 
@@ -71,6 +72,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// The secrets that were masked.
+    #[serde(default, skip_serializing_if = "Masked::is_empty")]
+    pub masked: Masked,
 }
 
 /// What a session is called, where it works, when it was touched.
@@ -206,6 +210,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            masked: Masked::default(),
         }
     }
 
