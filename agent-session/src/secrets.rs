@@ -9,6 +9,7 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
 pub use secrecy::SecretString;
 
+mod answer;
 mod entropy;
 mod kind;
 mod known;
@@ -20,6 +21,7 @@ mod scanner;
 mod shape;
 mod vault;
 
+pub(crate) use answer::AnswerMasking;
 pub use kind::Kind;
 pub use masking::{Masking, Reader, Stream, View};
 pub use put_back::NotPutBack;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::secrets::{Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::ToolSpec;
@@ -49,6 +50,8 @@ pub struct Ports {
     pub tool_limits: ToolLimits,
     /// Providers of models, and whether there are keys for them.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// Why an operation did not happen.
@@ -90,6 +93,7 @@ pub struct Runtime {
     clock: Arc<dyn Clock>,
     host: ScopeId,
     graph: Arc<LateGraph>,
+    secrets: Arc<Vaults>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -122,6 +126,7 @@ impl Runtime {
             blobs: ports.blobs,
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            secrets: Arc::clone(&ports.secrets),
         };
         let engine = Engine::start(glasswork_engine::Parts {
             journal: ports.journal,
@@ -139,6 +144,7 @@ impl Runtime {
             clock: ports.clock,
             host: ScopeId::mint(),
             graph,
+            secrets: ports.secrets,
         };
         let loaded = runtime
             .vault
@@ -214,7 +220,11 @@ impl Runtime {
         entered
     }
 
-    async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
+    async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
+        let masking = self.secrets.masking(id, opening.settings.mask_secrets.value);
+        opening.title = opening
+            .title
+            .map(|title| masking.text(&title, &Origin::Elsewhere).into());
         self.user
             .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
             .await?;
@@ -258,7 +268,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         let event = prompt::Event::Prompted {
-            text: text.into(),
+            text: self.masked(session, text),
             max_steps: None,
             key: key.map(Into::into),
         };
@@ -273,7 +283,7 @@ impl Runtime {
         self.ask(
             session,
             Event::Prompt(prompt::Event::Steered {
-                text: text.into(),
+                text: self.masked(session, text),
                 key: key.map(Into::into),
             }),
         )
@@ -286,7 +296,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         let event = prompt::Event::FollowedUp {
-            text: text.into(),
+            text: self.masked(session, text),
             key: key.map(Into::into),
         };
         self.ask(session, Event::Prompt(event)).await
@@ -340,7 +350,7 @@ impl Runtime {
     pub async fn refuse(&self, session: ScopeId, call: CallId, reason: Option<&str>) -> Done {
         let event = tools::Event::Refused {
             call,
-            reason: reason.map(Into::into),
+            reason: reason.map(|reason| self.masked(session, reason)),
         };
         self.ask(session, Event::Tools(event)).await
     }
@@ -379,6 +389,7 @@ impl Runtime {
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
         self.engine.unmount(session).await?;
         self.vault.release(session);
+        self.secrets.forget(session);
         self.user
             .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
             .await?;
@@ -391,6 +402,20 @@ impl Runtime {
         let engine = self.engine;
         // Joining threads blocks.
         let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+    }
+
+    /// What somebody says to a session, with placeholders for what looks like a secret. Every text that comes from
+    /// outside goes through here before there is an event with it; commits then say what was masked.
+    #[must_use]
+    pub fn masked(&self, session: ScopeId, text: &str) -> Arc<str> {
+        let Some(scope) = self.engine.reader().scope(session) else {
+            // It will be refused, but refusals are on record too.
+            return self.secrets.masking(session, true).text(text, &Origin::Elsewhere).into();
+        };
+        match &scope.state {
+            state::Scope::Session(state) => self.secrets.of(state).text(text, &Origin::Elsewhere).into(),
+            state::Scope::Host(_) => text.into(),
+        }
     }
 
     async fn ask(&self, session: ScopeId, event: Event) -> Done {

@@ -195,6 +195,7 @@ impl Differ {
             requests,
             usage,
             keys,
+            masked,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -269,6 +270,11 @@ impl Differ {
         self.field("keys", |differ| {
             if keys != &after.keys {
                 differ.values(keys, &after.keys);
+            }
+        });
+        self.field("masked", |differ| {
+            if masked != &after.masked {
+                differ.values(masked, &after.masked);
             }
         });
     }

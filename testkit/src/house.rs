@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glasswork_agent_core::turn::State;
+use glasswork_agent_session::secrets::Vaults;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{Archive, Record};
@@ -20,6 +21,8 @@ use tempfile::TempDir;
 
 /// The name under which a house's script is asked: the model `scripted/test`.
 pub const MODEL: &str = "scripted/test";
+/// A credential of the process that a house pretends to be.
+pub const OWN_SECRET: &str = "the-key-of-this-house";
 
 /// The model [`MODEL`], playing a script.
 ///
@@ -90,6 +93,7 @@ impl House {
             tasks: tokio::runtime::Handle::current(),
             tool_limits: Default::default(),
             providers: Default::default(),
+            secrets: Arc::new(Vaults::new(vec![OWN_SECRET.into()])),
         })
         .await
         .expect("a runtime");

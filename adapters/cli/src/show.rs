@@ -169,6 +169,7 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
             }
             text
         }
+        Update::SecretMasked { kind } => paint.dim(&format!("  a secret was masked: {kind}")),
         Update::Pending { pending: Some(_) } => paint.dim("it shall stop at the next safe point"),
         Update::Gap { from, to } => paint.dim(&format!("(commits {from} to {to} came too fast to be shown)")),
         _ => return None,

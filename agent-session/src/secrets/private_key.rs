@@ -32,14 +32,12 @@ pub(super) enum PrivateKey {
 /// What a word is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Nothing of a key.
+    /// No part of the key itself.
     Other,
     /// The first line of one.
     First,
     /// A further line.
     Further,
-    /// Something between the lines.
-    Between,
 }
 
 impl PrivateKey {
@@ -83,7 +81,7 @@ impl PrivateKey {
                 let number = word.iter().all(u8::is_ascii_digit) && word.len() < FIRST_LINE;
                 if *header || word.ends_with(b":") && word.first().is_some_and(u8::is_ascii_uppercase) {
                     *header = true;
-                    return Word::Between;
+                    return Word::Other;
                 }
                 let known = *begun || word.len() >= FIRST_LINE;
                 if known && word.len() > GLUE && !number && word.iter().all(base64) {
@@ -94,7 +92,7 @@ impl PrivateKey {
                 let glued = word.len() <= GLUE || number || word.ends_with(b"-");
                 *glue += 1;
                 if glued && (*begun || *glue <= MOST_GLUE) && !word.starts_with(b"-----") {
-                    return Word::Between;
+                    return Word::Other;
                 }
                 *self = Self::Outside;
                 // It may be the announcement of the next one.

@@ -224,18 +224,26 @@ impl Scanner {
                 return;
             }
         }
-        match self.key.read(word) {
-            Word::First => return self.give(word, Kind::PrivateKey, false, sink),
-            Word::Further => return self.give(word, Kind::PrivateKey, true, sink),
-            Word::Between => return sink.plain(word),
-            Word::Other => {}
-        }
-        self.aws = self.aws.saturating_sub(1);
         if word.starts_with(b"secret:") {
             // A placeholder of ours, or what looks like one.
             self.context = Context::Nothing;
             return sink.plain(word);
         }
+        // Lines of base64 are multiples of four characters; one more is the mark of a diff.
+        if self.key.is_within()
+            && word.len() % 4 == 1
+            && let [b'+' | b'-', b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', ..] = word
+        {
+            let (mark, rest) = word.split_at(1);
+            sink.plain(mark);
+            word = rest;
+        }
+        match self.key.read(word) {
+            Word::First => return self.give(word, Kind::PrivateKey, false, sink),
+            Word::Further => return self.give(word, Kind::PrivateKey, true, sink),
+            Word::Other => {}
+        }
+        self.aws = self.aws.saturating_sub(1);
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         let next = self.look(word, &mut found);
