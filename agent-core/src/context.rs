@@ -100,7 +100,17 @@ pub struct Context {
     parts: Vector<Part>,
     /// Sum over `parts`.
     tokens: u64,
+    /// The last request whose parts are the first of `parts`: the next one goes on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Base>,
     calibration: Calibration,
+}
+
+/// A request with whose parts the context begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Base {
+    request: RequestId,
+    parts: u64,
 }
 
 impl Context {
@@ -121,11 +131,54 @@ impl Context {
         self.heads.insert(by, Arc::new(Head { system, tools }));
     }
 
-    /// Adds an entry at the end.
-    pub fn append(&mut self, entry: EntryId, by: u64, body: &Body) {
-        let tokens = tokens_of_chars(body.chars());
+    /// Adds an entry of `tokens` at the end.
+    pub fn append(&mut self, entry: EntryId, tokens: u64) {
+        let by = entry.seq;
         self.tokens = self.tokens.saturating_add(tokens);
         self.parts.push_back(Part { entry, by, tokens });
+    }
+
+    /// Notes that a request was prepared of the first `parts` parts.
+    pub fn prepared(&mut self, request: RequestId, parts: u64) {
+        self.base = Some(Base { request, parts });
+    }
+
+    /// Follows the branch to `leaf`. Touches the parts in which that branch differs from the one followed so far, and
+    /// no others: on a branch every entry is younger than its parent, so what the two share is found by bisection.
+    pub fn follow(&mut self, tree: &Tree, leaf: Option<EntryId>) {
+        let mut entered = Vec::new();
+        let mut kept = 0;
+        for (id, entry) in tree.branch_to(leaf) {
+            if let Ok(place) = self.parts.binary_search_by(|part| part.entry.cmp(&id)) {
+                kept = place + 1;
+                break;
+            }
+            entered.push((id, entry.tokens));
+        }
+        if kept < self.parts.len() {
+            let left = self.parts.split_off(kept);
+            let tokens: u64 = left.iter().map(|part| part.tokens).sum();
+            self.tokens = self.tokens.saturating_sub(tokens);
+        }
+        for (id, tokens) in entered.into_iter().rev() {
+            self.append(id, tokens);
+        }
+        let stays = |base: &Base| usize::try_from(base.parts).is_ok_and(|parts| parts <= kept);
+        let bases = [self.base.filter(stays), self.answered(tree)];
+        self.base = bases.into_iter().flatten().max_by_key(|base| base.parts);
+    }
+
+    /// The request that the last answer among the parts answers: it was made of the parts before that answer.
+    fn answered(&self, tree: &Tree) -> Option<Base> {
+        let parts = self.parts.iter().enumerate().rev();
+        let mut answers = parts.filter_map(|(place, part)| match &tree.get(part.entry)?.body {
+            Body::Assistant(answer) => Some(Base {
+                request: answer.request,
+                parts: u64::try_from(place).unwrap_or(u64::MAX),
+            }),
+            Body::Prompt { .. } | Body::ToolResult { .. } => None,
+        });
+        answers.next()
     }
 
     /// Learns from a provider's count of a request.
@@ -154,6 +207,12 @@ impl Context {
         &self.parts
     }
 
+    /// The request from which the next one goes on.
+    #[must_use]
+    pub fn base(&self) -> Option<RequestId> {
+        self.base.map(|base| base.request)
+    }
+
     /// How the provider's counts relate to ours.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
@@ -166,15 +225,19 @@ impl Context {
         self.tokens.saturating_add(self.head().tokens())
     }
 
-    /// Plans the next request after `previous`. Touches the head and the parts that `previous` lacks.
+    /// Plans the next request: it goes on from the last one that had nothing but what is here, so that what a provider
+    /// remembers of that one counts. Touches the head and the parts which that one lacks.
     #[must_use]
-    pub fn plan(&self, previous: Option<(RequestId, &Prepared)>) -> Plan {
-        let kept = previous.map_or(0, |(_, prepared)| prepared.parts());
+    pub fn plan(&self) -> Plan {
+        let kept = self.base.map_or(0, |base| base.parts);
         let from = usize::try_from(kept).unwrap_or(usize::MAX).min(self.parts.len());
-        let new: Vec<Part> = self.parts.focus().narrow(from..).into_iter().copied().collect();
+        // By index: setting up an iterator over a deep vector costs more than finding the few new ones.
+        let new: Vec<Part> = (from..self.parts.len())
+            .filter_map(|place| self.parts.get(place).copied())
+            .collect();
         let tokens = self.tokens();
         Plan {
-            base: previous.map(|(id, _)| id),
+            base: self.base.map(|base| base.request),
             kept,
             new,
             head: self.heads.get_max().map_or(0, |(by, _)| *by),
@@ -183,10 +246,12 @@ impl Context {
         }
     }
 
-    /// Whether the running sum is what the parts add up to.
+    /// Whether it is what following the branch to the tree's leaf from nothing gives.
     #[must_use]
-    pub fn adds_up(&self) -> bool {
-        self.tokens == self.parts.iter().map(|part| part.tokens).sum::<u64>()
+    pub fn fits(&self, tree: &Tree) -> bool {
+        let mut afresh = Self::default();
+        afresh.follow(tree, tree.leaf());
+        (&afresh.parts, afresh.tokens) == (&self.parts, self.tokens)
     }
 }
 

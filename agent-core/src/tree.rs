@@ -1,21 +1,27 @@
 //! The conversation: a tree of entries and the leaf at which it goes on.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
-use im::OrdMap;
+use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
 
-/// The conversation tree. Entries are never changed, only added.
+/// The conversation tree. Entries are never changed, only added; labels and pins stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Tree {
     entries: OrdMap<EntryId, Arc<Entry>>,
     leaf: Option<EntryId>,
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    labels: OrdMap<EntryId, Arc<str>>,
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    pinned: OrdSet<EntryId>,
 }
 
 /// A node of the tree.
@@ -26,6 +32,9 @@ pub struct Entry {
     pub parent: Option<EntryId>,
     /// When it was added.
     pub at: Timestamp,
+    /// Its size, in uncalibrated tokens: counted once, however often a branch is left and entered again.
+    #[serde(default)]
+    pub tokens: u64,
     /// What it says.
     pub body: Body,
 }
@@ -132,11 +141,67 @@ pub(crate) fn chars(text: &str) -> u64 {
 }
 
 impl Tree {
-    /// Adds an entry below the leaf and makes it the leaf.
-    pub fn append(&mut self, id: EntryId, at: Timestamp, body: Body) {
+    /// Adds an entry below the leaf and makes it the leaf. Returns its size, in uncalibrated tokens.
+    pub fn append(&mut self, id: EntryId, at: Timestamp, body: Body) -> u64 {
+        let tokens = tokens_of_chars(body.chars());
         let parent = self.leaf;
-        self.entries.insert(id, Arc::new(Entry { parent, at, body }));
+        let entry = Entry {
+            parent,
+            at,
+            tokens,
+            body,
+        };
+        self.entries.insert(id, Arc::new(entry));
         self.leaf = Some(id);
+        tokens
+    }
+
+    /// Lets the conversation go on below another entry, or before all of them. An entry that is not there changes
+    /// nothing.
+    pub fn move_to(&mut self, leaf: Option<EntryId>) {
+        if leaf.is_none_or(|leaf| self.entries.contains_key(&leaf)) {
+            self.leaf = leaf;
+        }
+    }
+
+    /// Gives an entry a label, or takes the one that it has away. An entry that is not there gets none.
+    pub fn label(&mut self, id: EntryId, label: Option<Arc<str>>) {
+        match label.filter(|_| self.entries.contains_key(&id)) {
+            Some(label) => self.labels.insert(id, label),
+            None => self.labels.remove(&id),
+        };
+    }
+
+    /// The label of an entry.
+    #[must_use]
+    pub fn label_of(&self, id: EntryId) -> Option<&Arc<str>> {
+        self.labels.get(&id)
+    }
+
+    /// The labels, on all branches.
+    #[must_use]
+    pub fn labels(&self) -> &OrdMap<EntryId, Arc<str>> {
+        &self.labels
+    }
+
+    /// Pins an entry, or does so no more. One that is not there is not pinned.
+    pub fn pin(&mut self, id: EntryId, pinned: bool) {
+        match pinned && self.entries.contains_key(&id) {
+            true => self.pinned.insert(id),
+            false => self.pinned.remove(&id),
+        };
+    }
+
+    /// Whether an entry is pinned.
+    #[must_use]
+    pub fn is_pinned(&self, id: EntryId) -> bool {
+        self.pinned.contains(&id)
+    }
+
+    /// The pinned entries, on all branches.
+    #[must_use]
+    pub fn pinned(&self) -> &OrdSet<EntryId> {
+        &self.pinned
     }
 
     /// The entry with this id.
@@ -168,9 +233,21 @@ impl Tree {
         self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
+    /// The entries that were added after this one, in the order in which they were added; all of them after `None`.
+    pub fn entries_after(&self, id: Option<EntryId>) -> impl Iterator<Item = (EntryId, &Arc<Entry>)> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range((from, Bound::Unbounded));
+        entries.map(|(id, entry)| (*id, entry))
+    }
+
     /// The branch to the leaf, from the leaf upwards.
     pub fn branch(&self) -> impl Iterator<Item = (EntryId, &Arc<Entry>)> {
-        let mut next = self.leaf;
+        self.branch_to(self.leaf)
+    }
+
+    /// The branch to an entry, from that entry upwards.
+    pub fn branch_to(&self, leaf: Option<EntryId>) -> impl Iterator<Item = (EntryId, &Arc<Entry>)> {
+        let mut next = leaf;
         std::iter::from_fn(move || {
             let id = next?;
             let entry = self.entries.get(&id)?;

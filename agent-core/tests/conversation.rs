@@ -155,10 +155,9 @@ fn thinking_alone_is_not_sent() {
         told,
     ];
     for (body, seq) in bodies.into_iter().zip(1..) {
-        context.append(entry(seq), seq, &body);
-        tree.append(entry(seq), Timestamp(0), body);
+        context.append(entry(seq), tree.append(entry(seq), Timestamp(0), body));
     }
-    let requests = OrdMap::unit(RequestId(1), prepared(context.plan(None)));
+    let requests = OrdMap::unit(RequestId(1), prepared(context.plan()));
     let request = render(&tree, &context, &requests, RequestId(1)).unwrap();
     let model = "scripted/test".parse().unwrap();
     let blocks = vec![Block::Thinking(thought), Block::ToolCall(call)];
@@ -224,7 +223,7 @@ fn sizes_are_kept_as_parts_come_and_heads_change() {
         text: text.into(),
     };
     context.set_system(1, &[part("12345678")]);
-    context.append(entry(2), 2, &said("12345"));
+    context.append(entry(2), 2);
     assert_eq!(context.tokens(), 4);
     let tool = ToolSpec {
         name: "read".into(),
@@ -238,7 +237,6 @@ fn sizes_are_kept_as_parts_come_and_heads_change() {
     let head = context.head();
     let origins: Vec<u64> = head.system.iter().map(|part| part.by).collect();
     assert_eq!((origins, head.tools[0].by), (vec![1, 4], 3));
-    assert!(context.adds_up());
 }
 
 proptest! {
@@ -254,6 +252,57 @@ proptest! {
         prop_assert_eq!(partial.len(), pieces.concat().len());
     }
 
+    /// Wherever the conversation goes on, the context is what building it from nothing gives; and the next request
+    /// goes on from one whose parts are all there still, and from none shorter than those that were answered.
+    #[test]
+    fn the_context_follows_the_leaf(
+        steps in prop::collection::vec((0u8..4, any::<prop::sample::Index>()), 1..60)
+    ) {
+        let (mut tree, mut context) = (Tree::default(), Context::default());
+        let mut requests: OrdMap<RequestId, Arc<Prepared>> = OrdMap::new();
+        for (seq, (step, which)) in (1..).zip(steps) {
+            match step {
+                0 if !tree.is_empty() => {
+                    let all: Vec<EntryId> = tree.entries().map(|(id, _)| id).collect();
+                    let to = which.index(all.len() + 1).checked_sub(1).map(|place| all[place]);
+                    tree.move_to(to);
+                    context.follow(&tree, to);
+                }
+                1 if tree.leaf().is_some() => {
+                    let request = RequestId(requests.len() as u64 + 1);
+                    let plan = prepared(context.plan());
+                    context.prepared(request, plan.parts());
+                    requests.insert(request, plan);
+                    let body = answered(vec![Block::Text("y".repeat(seq as usize).into())]);
+                    let Body::Assistant(answer) = body else { unreachable!() };
+                    let tokens = tree.append(entry(seq), Timestamp(0), Body::Assistant(Assistant { request, ..answer }));
+                    context.append(entry(seq), tokens);
+                }
+                _ => {
+                    let tokens = tree.append(entry(seq), Timestamp(0), said(&"x".repeat(seq as usize)));
+                    context.append(entry(seq), tokens);
+                }
+            }
+            prop_assert!(context.fits(&tree));
+            let mut path: Vec<EntryId> = tree.branch().map(|(id, _)| id).collect();
+            path.reverse();
+            prop_assert_eq!(context.parts().iter().map(|part| part.entry).collect::<Vec<_>>(), path.clone());
+            let sizes: u64 = path.iter().map(|id| tree.get(*id).unwrap().body.chars().div_ceil(4)).sum();
+            let plan = context.plan();
+            prop_assert_eq!(plan.tokens, sizes);
+            let longest = requests.keys().map(|id| parts_of(&requests, *id)).filter(|parts| {
+                let place = parts.len();
+                parts.iter().map(|part| &part.entry).eq(&path[..place.min(path.len())])
+                    && path.get(place).is_some_and(|id| matches!(tree.get(*id).unwrap().body, Body::Assistant(_)))
+            }).map(|parts| parts.len() as u64).max().unwrap_or(0);
+            prop_assert!(plan.kept >= longest, "{plan:?}");
+            let mut all = requests.clone();
+            all.insert(RequestId(99), prepared(plan));
+            let sent: Vec<EntryId> = parts_of(&all, RequestId(99)).iter().map(|part| part.entry).collect();
+            prop_assert_eq!(sent, path);
+        }
+    }
+
     /// A chain of requests gives back, for each, exactly the parts that there were when it was prepared.
     #[test]
     fn a_request_remembers_its_parts(steps in prop::collection::vec(0usize..5, 1..20)) {
@@ -264,10 +313,11 @@ proptest! {
         for (number, new) in (1..).zip(&steps) {
             for _ in 0..*new {
                 seq += 1;
-                context.append(entry(seq), seq, &said(&"x".repeat(seq as usize)));
+                context.append(entry(seq), seq);
             }
-            let plan = context.plan(requests.get_max().map(|(id, prepared)| (*id, &**prepared)));
+            let plan = context.plan();
             prop_assert_eq!(plan.new.len(), *new);
+            context.prepared(RequestId(number), context.parts().len() as u64);
             requests.insert(RequestId(number), prepared(plan));
             expected.push((RequestId(number), context.parts().iter().copied().collect::<Vec<_>>()));
         }

@@ -19,4 +19,5 @@ pub mod resuming;
 pub mod runtime;
 pub mod settings;
 mod system_prompt;
+mod tree_operations;
 pub mod watching;

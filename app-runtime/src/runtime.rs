@@ -82,7 +82,8 @@ pub enum OperationError {
     Start(std::io::Error),
 }
 
-type Done = Result<Accepted<Glasswork>, OperationError>;
+/// What an operation that is one dispatch gives.
+pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
@@ -418,7 +419,7 @@ impl Runtime {
         }
     }
 
-    async fn ask(&self, session: ScopeId, event: Event) -> Done {
+    pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
         Ok(self.user.dispatch(session, event).await?)
     }
 }

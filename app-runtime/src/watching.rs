@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
 use glasswork_ai::conversation::Block;
@@ -14,7 +14,7 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, model, prompt, secrets, session, tools, turn};
+use glasswork_session_state::{Fact, Glasswork, model, prompt, secrets, session, tools, tree, turn};
 use serde::Serialize;
 
 /// Something that happened in a session.
@@ -174,6 +174,11 @@ pub enum Update {
         /// Tokens of the whole session, as the providers counted them.
         usage: Usage,
     },
+    /// The conversation goes on elsewhere.
+    LeafMoved {
+        /// Below this entry; `None` for before all of them.
+        to: Option<EntryId>,
+    },
     /// The session was closed.
     Closed,
     /// Commits were missed; what is shown is as of now.
@@ -307,7 +312,8 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Secrets(secrets::Fact::Masked { kind, .. }) => updates.push(Update::SecretMasked {
             kind: Arc::clone(kind),
         }),
-        Fact::Host(_) => {}
+        Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
+        Fact::Tree(_) | Fact::Host(_) => {}
     }
 }
 

@@ -62,6 +62,30 @@ fn a_wall_clock_that_jumps_neither_ends_nor_extends_a_deadline() {
     }
 }
 
+/// Setting one deadline does not set the others anew, which after a jump would end or extend them.
+#[test]
+fn a_deadline_keeps_its_time_when_another_is_set_after_the_wall_clock_jumped() {
+    for jump in [DAY.as_micros() as i64, -(DAY.as_micros() as i64)] {
+        let b = Building::new();
+        b.does(Called { floor: 0 });
+        let wall = b.fixture.clock.wall();
+        b.fixture.clock.set_wall(Timestamp(wall.0 + jump));
+        assert_eq!(phase_after(&b, Duration::from_secs(5)), Phase::Boarding);
+        b.does(AlarmSet { after_ms: 6_000 });
+        let left = Duration::from_millis(4_999);
+        assert_eq!(phase_after(&b, left), Phase::Boarding, "jump by {jump} µs");
+        assert_eq!(reaches(&b, MS), Phase::Weighing, "jump by {jump} µs");
+        drop(b.job());
+        b.fixture.fence();
+        let rang = b.seq() + 1;
+        phase_after(&b, Duration::from_millis(999));
+        assert!(b.car().alarm.is_some(), "jump by {jump} µs");
+        b.fixture.clock.advance(MS);
+        b.fixture.reach(b.car, rang);
+        assert_eq!(b.car().alarm, None);
+    }
+}
+
 #[test]
 fn a_scope_that_is_mounted_again_has_the_time_left_that_it_had() {
     let first = Building::new();

@@ -142,6 +142,7 @@ impl fmt::Display for Grant {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DeadlineKey {
     Door,
+    Alarm,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
@@ -265,16 +266,19 @@ impl<const RULES: u8> Domain for Elevator<RULES> {
     }
 
     fn deadlines(state: &State, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
-        if let State::Car(car) = state
-            && let Some(deadline) = car.door
-        {
-            each(DeadlineKey::Door, deadline);
+        let State::Car(car) = state else { return };
+        let keyed = [(DeadlineKey::Door, car.door), (DeadlineKey::Alarm, car.alarm)];
+        for (key, deadline) in keyed {
+            if let Some(deadline) = deadline {
+                each(key, deadline);
+            }
         }
     }
 
     fn deadline_reached(key: DeadlineKey, deadline: Deadline) -> Event {
         match key {
             DeadlineKey::Door => Event::Car(car::Event::DoorTimedOut { deadline }),
+            DeadlineKey::Alarm => Event::Car(car::Event::AlarmRang { deadline }),
         }
     }
 

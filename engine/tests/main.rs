@@ -26,6 +26,7 @@ mod other_process;
 mod refusals;
 mod ring;
 mod traces;
+mod walking;
 
 use glasswork_engine::test_support::{Fixture, ManualRunner};
 use glasswork_engine::{Job, ScopeId};

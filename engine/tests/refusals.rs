@@ -201,6 +201,53 @@ fn overload_is_told_at_the_door_and_recorded_once_per_burst() {
     }
 }
 
+/// A burst is not over because one of those who wait was served.
+#[test]
+fn a_burst_that_lasts_over_several_dispatches_is_one_record() {
+    let limits = Limits {
+        outside: 8,
+        ..Limits::default()
+    };
+    let fixture = Fixture::<Elevator>::with(limits);
+    let ledger = fixture.create(Kind::Ledger);
+    let submit = || {
+        fixture.user.submit(
+            ledger,
+            Event::Ledger(ledger::Event::Noted { text: String::new() }),
+        )
+    };
+    fixture.brake.hold();
+    let mut taken = vec![submit().unwrap()];
+    fixture.brake.standing();
+    let mut refused = 0;
+    for dispatch in 1..=5 {
+        // The place that the last dispatch left is taken again at once.
+        loop {
+            match submit() {
+                Ok(ticket) => taken.push(ticket),
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::Overloaded);
+                    refused += 1;
+                    break;
+                }
+            }
+        }
+        assert_eq!(taken.len(), 7 + dispatch);
+        fixture.brake.step();
+    }
+    fixture.brake.release();
+    for ticket in taken {
+        ticket.answer_blocking().unwrap();
+    }
+    fixture.fence();
+    let traces = fixture.reader.traces(ledger);
+    let told = traces.iter().filter_map(|record| match &**record {
+        TraceRecord::Overload { refused, .. } => Some(*refused),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [refused]);
+}
+
 #[test]
 fn a_scope_that_is_not_mounted_is_named() {
     let b = Building::new();

@@ -226,6 +226,16 @@ impl Differ {
                 }
             });
             differ.field("leaf", |differ| differ.values(&tree.leaf(), &after.tree.leaf()));
+            differ.field("labels", |differ| {
+                if tree.labels() != after.tree.labels() {
+                    differ.values(tree.labels(), after.tree.labels());
+                }
+            });
+            differ.field("pinned", |differ| {
+                if tree.pinned() != after.tree.pinned() {
+                    differ.values(tree.pinned(), after.tree.pinned());
+                }
+            });
         });
         self.field("calls", |differ| differ.tables(calls, &after.calls));
         self.field("queue", |differ| {
@@ -256,6 +266,9 @@ impl Differ {
             });
             differ.field("tokens", |differ| {
                 differ.values(&context.tokens(), &after.context.tokens())
+            });
+            differ.field("base", |differ| {
+                differ.values(&context.base(), &after.context.base());
             });
             differ.field("calibration", |differ| {
                 differ.values(&context.calibration(), &after.context.calibration());

@@ -216,17 +216,14 @@ impl Request {
     /// The request that would be prepared now, planned by the same function that plans one.
     pub(crate) fn next(view: &Arc<View>) -> Option<Self> {
         let session = &view.session;
-        let last = session
-            .requests
-            .get_max()
-            .map(|(id, prepared)| (*id, &**prepared));
+        let last = session.requests.get_max().map_or(0, |(id, _)| id.0);
         let prepared = Prepared {
             turn: session
                 .turn
                 .as_ref()
                 .map_or(glasswork_agent_core::id::TurnId(0), |turn| turn.id),
             by: 0,
-            plan: session.context.plan(last),
+            plan: session.context.plan(),
             model: session.settings.model.value.clone()?,
             thinking: session.settings.thinking.value,
             max_output_tokens: session.settings.max_output_tokens.value,
@@ -236,7 +233,7 @@ impl Request {
         };
         Some(Self {
             view: Arc::clone(view),
-            id: RequestId(last.map_or(1, |(id, _)| id.0.saturating_add(1))),
+            id: RequestId(last.saturating_add(1)),
             prepared: Arc::new(prepared),
             recorded: false,
             parts: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! One line about an event, for people.
 
-use glasswork_session_state::{DeadlineKey, Event, host, model, prompt, recovery, session, tools};
+use glasswork_session_state::{DeadlineKey, Event, host, model, prompt, recovery, session, tools, tree};
 
 use crate::text::{first_words, variant_name};
 
@@ -13,6 +13,7 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Prompt(event) => of_prompt(event),
         Event::Model(event) => of_model(event),
         Event::Tools(event) => of_tools(event),
+        Event::Tree(event) => of_tree(event),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,
@@ -97,5 +98,20 @@ fn of_tools(event: &tools::Event) -> String {
         tools::Event::ToolProgressed { call, .. } => format!("call {call} goes on"),
         tools::Event::ToolSettled { call, word, .. } => format!("call {call} ended: {}", variant_name(word)),
         tools::Event::ToolLost { call, .. } => format!("the runner of call {call} is gone"),
+    }
+}
+
+fn of_tree(event: &tree::Event) -> String {
+    match event {
+        tree::Event::LeafMoved { to: Some(entry), .. } => format!("moved to entry {entry}"),
+        tree::Event::LeafMoved { to: None, .. } => "moved before the first entry".to_owned(),
+        tree::Event::TakenBack { entry, .. } => format!("prompt {entry} was taken back"),
+        tree::Event::Labelled {
+            entry,
+            label: Some(label),
+        } => format!("entry {entry} labelled “{}”", first_words(label, WORDS)),
+        tree::Event::Labelled { entry, label: None } => format!("entry {entry} lost its label"),
+        tree::Event::Pinned { entry, pinned: true } => format!("entry {entry} pinned"),
+        tree::Event::Pinned { entry, pinned: false } => format!("entry {entry} not pinned any more"),
     }
 }

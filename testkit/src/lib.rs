@@ -1,5 +1,7 @@
 //! What tests of Glasswork need.
 
 pub mod house;
+pub mod kept;
 pub mod model_server;
 pub mod programs;
+pub mod request_rules;

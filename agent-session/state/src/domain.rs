@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, secrets, session, tools, turn};
+use crate::{evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Event {
     Model(model::Event),
     /// What comes of tool calls, and what people say about them.
     Tools(tools::Event),
+    /// What people do with the tree of the conversation.
+    Tree(tree::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -70,6 +72,8 @@ pub enum Fact {
     Tools(tools::Fact),
     /// Of secrets that were masked.
     Secrets(secrets::Fact),
+    /// Of the tree of the conversation.
+    Tree(tree::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -93,6 +97,11 @@ pub enum Reply {
     Began(TurnId),
     /// The words wait.
     Queued(Lane),
+    /// The conversation goes on before a prompt that said this.
+    TakenBack {
+        /// The words.
+        text: Arc<str>,
+    },
     /// The turn will stop; these words of steering were not taken in.
     Stopping {
         /// The words, in the order in which they were said.
@@ -117,11 +126,12 @@ into_fact!(
     model::Model,
     tools::Tools,
     secrets::Secrets,
+    tree::Tree,
     host::Host
 );
 
 impl Domain for Glasswork {
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
 
     type Kind = Kind;
     type State = Scope;
@@ -167,6 +177,10 @@ impl Domain for Glasswork {
             Event::Tools(T::ToolProgressed { .. }) => "tool_progressed",
             Event::Tools(T::ToolSettled { .. }) => "tool_settled",
             Event::Tools(T::ToolLost { .. }) => "tool_lost",
+            Event::Tree(tree::Event::LeafMoved { .. }) => "leaf_moved",
+            Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
+            Event::Tree(tree::Event::Labelled { .. }) => "labelled",
+            Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -350,7 +364,7 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
@@ -372,6 +386,7 @@ fn decide_session(
         Event::Prompt(event) => prompt::decide(&mut draft, event)?,
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
+        Event::Tree(event) => tree::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

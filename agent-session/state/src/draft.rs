@@ -7,8 +7,10 @@ use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
 use crate::domain::{Fact, Glasswork, Reply};
 use crate::effect::Effect;
-use crate::evolve;
+use crate::keys::KEY_BYTES;
+use crate::rejection::Rejection;
 use crate::state::Session;
+use crate::{evolve, prompt};
 
 /// A decision while it is made.
 pub(crate) struct Draft<'a> {
@@ -50,6 +52,23 @@ impl<'a> Draft<'a> {
         };
         evolve::session(Arc::make_mut(&mut self.session), &fact, moment);
         self.facts.push(fact);
+    }
+
+    /// Takes note of the asker's idempotency key, where there is one.
+    ///
+    /// # Errors
+    /// Where it is too long, or was used before.
+    pub(crate) fn once(&mut self, key: Option<&Arc<str>>) -> Result<(), Rejection> {
+        let Some(key) = key else { return Ok(()) };
+        if key.len() > KEY_BYTES {
+            return Err(Rejection::KeyTooLong);
+        }
+        if let Some(first) = self.session.keys.first_use(key) {
+            return Err(Rejection::Repeated { first });
+        }
+        let key = Arc::clone(key);
+        self.fact(prompt::Fact::Keyed { key }.into());
+        Ok(())
     }
 
     /// States a fact at which nothing that is decided after it looks: it is not applied here.

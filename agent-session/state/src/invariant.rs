@@ -61,8 +61,8 @@ pub enum Breach {
         /// How many results there are.
         results: usize,
     },
-    /// The context does not add up.
-    #[error("the sizes of the context's parts do not add up")]
+    /// The context is not what the branch to the leaf adds up to.
+    #[error("the context is not what the branch to the leaf adds up to")]
     Context,
     /// A request refers to what is not there.
     #[error("request {0} keeps more than the request before it has, or refers to what is not there")]
@@ -296,7 +296,7 @@ fn results(session: &Session) -> Result<(), Breach> {
 }
 
 fn requests(session: &Session) -> Result<(), Breach> {
-    if !session.context.adds_up() {
+    if !session.context.fits(&session.tree) {
         return Err(Breach::Context);
     }
     for (id, prepared) in &session.requests {

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod state;
 mod told;
 pub mod tools;
+pub mod tree;
 pub mod turn;
 pub mod usage;
 pub mod waiting;

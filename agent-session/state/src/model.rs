@@ -277,8 +277,8 @@ impl Session {
             self.calls.insert(Call::id(entry, block), Arc::new(call));
         }
         let body = Body::Assistant(kept);
-        self.context.append(entry, moment.seq, &body);
-        self.tree.append(entry, moment.at, body);
+        let tokens = self.tree.append(entry, moment.at, body);
+        self.context.append(entry, tokens);
     }
 }
 

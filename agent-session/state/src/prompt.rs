@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Reply;
 use crate::draft::Draft;
-use crate::keys::KEY_BYTES;
 use crate::queue::{Lane, Waiting};
 use crate::rejection::Rejection;
 use crate::state::Session;
@@ -146,8 +145,8 @@ impl Session {
             seq: moment.seq,
             ordinal,
         };
-        self.context.append(id, moment.seq, &body);
-        self.tree.append(id, moment.at, body);
+        let tokens = self.tree.append(id, moment.at, body);
+        self.context.append(id, tokens);
         if let Some(turn) = self.turn_mut() {
             turn.answer_due = true;
         }
@@ -188,20 +187,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
 
 /// Takes words in, unless they came before.
 fn listen(draft: &mut Draft<'_>, text: &Arc<str>, key: Option<&Arc<str>>) -> Result<(), Rejection> {
-    if let Some(key) = key {
-        if key.len() > KEY_BYTES {
-            return Err(Rejection::KeyTooLong);
-        }
-        if let Some(first) = draft.session.keys.first_use(key) {
-            return Err(Rejection::Repeated { first });
-        }
-    }
+    draft.once(key)?;
     if text.trim().is_empty() {
         return Err(Rejection::EmptyText);
-    }
-    if let Some(key) = key {
-        let key = Arc::clone(key);
-        draft.fact(Fact::Keyed { key }.into());
     }
     draft.words = Some(Arc::clone(text));
     Ok(())

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_engine::EffectKey;
 use glasswork_engine::chart::InvalidTransition;
 use serde::Serialize;
 
 use crate::keys::KEY_BYTES;
 use crate::queue::LANE_CAP;
+use crate::tree::LABEL_BYTES;
 
 /// Why a handler refused. The text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -50,6 +51,25 @@ pub enum Rejection {
     /// There is no such call.
     #[error("there is no tool call `{0}` in this session")]
     UnknownCall(CallId),
+    /// There is no such entry.
+    #[error("there is no entry `{0}` in this session's conversation")]
+    UnknownEntry(EntryId),
+    /// The entry is no prompt.
+    #[error("entry {0} is no prompt; only a prompt can be taken back")]
+    NotAPrompt(EntryId),
+    /// The entry stands between calls and their results.
+    #[error("entry {entry} stands between tool calls and their results; {}", beside(*.before, *.after))]
+    InsideCalls {
+        /// The entry.
+        entry: EntryId,
+        /// The last entry before the calls.
+        before: Option<EntryId>,
+        /// The last of the results.
+        after: Option<EntryId>,
+    },
+    /// The label is too long.
+    #[error("a label has at most {LABEL_BYTES} bytes")]
+    LabelTooLong,
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),
@@ -72,5 +92,13 @@ pub enum Rejection {
 impl From<InvalidTransition> for Rejection {
     fn from(invalid: InvalidTransition) -> Self {
         Self::Transition(invalid)
+    }
+}
+
+fn beside(before: Option<EntryId>, after: Option<EntryId>) -> String {
+    let before = before.map_or("the beginning".to_owned(), |entry| format!("entry {entry}"));
+    match after {
+        Some(after) => format!("move to entry {after}, after them, or to {before}, before them"),
+        None => format!("move to {before}, before them"),
     }
 }

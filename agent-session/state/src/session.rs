@@ -152,7 +152,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     Ok(Reply::Done)
 }
 
-fn open(draft: &Draft<'_>) -> Result<(), Rejection> {
+pub(crate) fn open(draft: &Draft<'_>) -> Result<(), Rejection> {
     match draft.session.state {
         State::Vacant | State::Closed => Err(Rejection::NotOpen),
         State::Idle | State::Busy | State::Closing => Ok(()),

@@ -139,6 +139,7 @@ impl Session {
             failure: None,
         });
         prepared.turn = turn.id;
+        self.context.prepared(request, prepared.parts());
         self.requests.insert(request, Arc::new(prepared));
     }
 }
@@ -301,10 +302,7 @@ fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     let session = &draft.session;
     let settings = &session.settings;
     let model = settings.model.value.clone().ok_or(Rejection::NoModel)?;
-    let last = session.requests.get_max();
-    let plan = session
-        .context
-        .plan(last.map(|(id, prepared)| (*id, &**prepared)));
+    let plan = session.context.plan();
     let prepared = Fact::Prepared {
         plan,
         model,

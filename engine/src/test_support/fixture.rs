@@ -204,6 +204,8 @@ pub struct Brake {
 struct Hold {
     held: bool,
     standing: bool,
+    /// How many more records the writer may make while it is held.
+    steps: u32,
 }
 
 impl Brake {
@@ -223,6 +225,20 @@ impl Brake {
         assert!(hold.standing, "the writer came to no record within {PATIENCE:?}");
     }
 
+    /// Lets the writer, which stands, go on to its next record.
+    ///
+    /// # Panics
+    /// Where it comes to none within [`PATIENCE`].
+    pub fn step(&self) {
+        {
+            let mut hold = lock(&self.inner.0);
+            hold.steps += 1;
+            hold.standing = false;
+        }
+        self.inner.1.notify_all();
+        self.standing();
+    }
+
     /// Lets the writer go on.
     pub fn release(&self) {
         lock(&self.inner.0).held = false;
@@ -236,9 +252,10 @@ impl TraceSink for Brake {
         let mut hold = lock(hold);
         hold.standing = hold.held;
         changed.notify_all();
-        while hold.held {
+        while hold.held && hold.steps == 0 {
             hold = changed.wait(hold).unwrap_or_else(PoisonError::into_inner);
         }
+        hold.steps = hold.steps.saturating_sub(1);
         hold.standing = false;
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Car {
     /// How often the door was held since it opened.
     pub held: u8,
     pub door: Option<Deadline>,
+    /// A second deadline beside the door's.
+    pub alarm: Option<Deadline>,
     pub lamp: bool,
     pub out_of_service: bool,
     /// The drive or the reading that is at work.
@@ -61,6 +63,8 @@ pub(crate) enum Event {
     Rung { times: u16 },
     Chimed,
     Silenced { chime: EffectKey },
+    AlarmSet { after_ms: u64 },
+    AlarmRang { deadline: Deadline },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +86,8 @@ pub(crate) enum Fact {
     Rests,
     Failed { reason: String },
     Chimed,
+    AlarmSet { after_ms: u64 },
+    AlarmRang,
 }
 
 /// The trigger of an event, for those that the chart governs.
@@ -99,7 +105,12 @@ fn trigger(event: &Event) -> Option<Trigger> {
         Event::Failed { .. } => Trigger::Fail,
         Event::Repaired => Trigger::Repair,
         Event::Retired => Trigger::Retire,
-        Event::Installed { .. } | Event::Rung { .. } | Event::Chimed | Event::Silenced { .. } => return None,
+        Event::Installed { .. }
+        | Event::Rung { .. }
+        | Event::Chimed
+        | Event::Silenced { .. }
+        | Event::AlarmSet { .. }
+        | Event::AlarmRang { .. } => return None,
     })
 }
 
@@ -139,6 +150,9 @@ pub(crate) fn decide<const RULES: u8>(car: &Car, event: &Event, context: &Contex
         Event::Rung { times } => decision.effects = vec![Effect::Chime; usize::from(*times)],
         Event::Chimed => facts.push(Fact::Chimed),
         Event::Silenced { chime } => decision.closes.push(*chime),
+        Event::AlarmSet { after_ms } => facts.push(Fact::AlarmSet { after_ms: *after_ms }),
+        Event::AlarmRang { deadline } if car.alarm != Some(*deadline) => return Err(Rejection::Outdated),
+        Event::AlarmRang { .. } => facts.push(Fact::AlarmRang),
         _ => {}
     }
     if let Some(trigger) = trigger(event) {
@@ -263,13 +277,7 @@ pub(crate) fn evolve(car: &mut Car, fact: &Fact, moment: Moment) {
         Fact::At { floor } => car.position = *floor,
         Fact::Load { kg } => car.load = *kg,
         Fact::Held => car.held += 1,
-        Fact::DoorArmed { after_ms } => {
-            car.door = Some(Deadline {
-                set_by: moment.seq,
-                set_at: moment.at,
-                after_ms: *after_ms,
-            });
-        }
+        Fact::DoorArmed { after_ms } => car.door = Some(deadline(*after_ms, moment)),
         Fact::DoorDisarmed => car.door = None,
         Fact::Lamp { on } => car.lamp = *on,
         Fact::Sign { out_of_service } => car.out_of_service = *out_of_service,
@@ -282,5 +290,15 @@ pub(crate) fn evolve(car: &mut Car, fact: &Fact, moment: Moment) {
         Fact::Rests => car.work = None,
         Fact::Failed { reason } => car.failure = Some(reason.clone()),
         Fact::Chimed => car.chimes += 1,
+        Fact::AlarmSet { after_ms } => car.alarm = Some(deadline(*after_ms, moment)),
+        Fact::AlarmRang => car.alarm = None,
+    }
+}
+
+fn deadline(after_ms: u64, moment: Moment) -> Deadline {
+    Deadline {
+        set_by: moment.seq,
+        set_at: moment.at,
+        after_ms,
     }
 }

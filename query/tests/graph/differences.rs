@@ -85,6 +85,7 @@ fn a_whole_turn_shows_what_came_and_what_changed() {
       "added .context.parts#2",
       "added .context.parts#3",
       "changed .context.tokens",
+      "added .context.base",
       "changed .context.calibration.counted",
       "changed .context.calibration.reported",
       "added .requests[1]",

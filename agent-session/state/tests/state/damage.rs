@@ -114,7 +114,7 @@ fn conversation_context_and_requests_must_fit_together() {
         audited(&world, &format!("/tree/entries/{leaf}/parent"), json!("99.0")),
         format!("entry {leaf} has no parent, or is missing")
     );
-    let sizes = "the sizes of the context's parts do not add up";
+    let sizes = "the context is not what the branch to the leaf adds up to";
     assert_eq!(audited(&world, "/context/tokens", json!(0)), sizes);
     let request = "request 2 keeps more than the request before it has, or refers to what is not there";
     assert_eq!(audited(&world, "/requests/2/plan/kept", json!(2)), request);

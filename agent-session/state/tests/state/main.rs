@@ -9,6 +9,10 @@
 
 mod coverage;
 mod damage;
+mod fixtures;
+#[allow(unreachable_pub, reason = "it is public where it comes from")]
+#[path = "../../../../testkit/src/kept.rs"]
+mod kept;
 mod policy;
 mod properties;
 mod retries;
@@ -16,4 +20,5 @@ mod scenarios;
 mod sessions;
 mod size;
 mod table;
+mod tree;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::context::parts_of;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::{StopReason, StreamEvent};
@@ -13,7 +14,7 @@ use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{model, session, tools};
+use glasswork_session_state::{model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -29,6 +30,7 @@ enum Move {
     Deadline(u8),
     Crash,
     Stale(u8),
+    Tree { which: u8, how: u8 },
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -40,6 +42,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<u8>().prop_map(Move::Deadline),
         1 => Just(Move::Crash),
         1 => any::<u8>().prop_map(Move::Stale),
+        3 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Tree { which, how }),
     ];
     prop::collection::vec(one, 1..120)
 }
@@ -194,6 +197,28 @@ fn play(world: &mut World, step: &Move) {
             assert!(result.is_err());
             result
         }
+        Move::Tree { which, how } => {
+            let Some(entry) = pick(&world.entries(), *which) else {
+                return;
+            };
+            let key = None;
+            world.tree(match how % 6 {
+                0 => tree::Event::LeafMoved { to: None, key },
+                1 => tree::Event::TakenBack { entry, key },
+                2 => {
+                    let label = (how % 4 > 0).then(|| "here".into());
+                    tree::Event::Labelled { entry, label }
+                }
+                3 => {
+                    let pinned = *how > 128;
+                    tree::Event::Pinned { entry, pinned }
+                }
+                _ => {
+                    let to = Some(entry);
+                    tree::Event::LeafMoved { to, key }
+                }
+            })
+        }
     };
     if result.is_err() {
         assert_eq!(world.state, before, "a refusal changed something");
@@ -230,6 +255,10 @@ proptest! {
         world.prompt("go on");
         let (id, _) = world.session().requests.get_max().unwrap();
         let request = world.session().render(*id).unwrap();
+        let parts: Vec<_> = parts_of(&world.session().requests, *id);
+        let mut path: Vec<_> = world.session().tree.branch().map(|(id, _)| id).collect();
+        path.reverse();
+        assert_eq!(parts.iter().map(|part| part.entry).collect::<Vec<_>>(), path);
         let mut open: Vec<Arc<str>> = vec![];
         for message in request.messages {
             match message {

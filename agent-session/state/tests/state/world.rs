@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_agent_core::context::{BodyRef, SystemPart};
-use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tree::{Assistant, Body};
 use glasswork_agent_core::{session as session_chart, tool_call, turn as turn_chart};
 use glasswork_ai::conversation::{Block, ToolCall};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::{ModelId, ToolSpec};
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
+use glasswork_engine::line::{self, Chain, Header};
 use glasswork_engine::{
-    Context, Deadline, Decision, DispatchId, Domain, EffectKey, Moment, Origin, ScopeId, Timestamp,
+    Commit, Context, Deadline, Decision, DispatchId, Domain, EffectKey, Moment, Origin, ScopeId, Timestamp,
 };
 use glasswork_session_state::call::{Call, Outcome};
 use glasswork_session_state::domain::{DeadlineKey, Event, Fact, Glasswork, Reply};
@@ -24,7 +25,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::{Kind, Scope, Session, Turn};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{model, prompt, recovery, session, tools};
+use glasswork_session_state::{model, prompt, recovery, session, tools, tree};
 
 pub(crate) struct World {
     pub(crate) state: Scope,
@@ -35,6 +36,10 @@ pub(crate) struct World {
     pub(crate) rows: BTreeSet<(&'static str, String)>,
     pub(crate) commits: Vec<(Event, Vec<Fact>, Moment)>,
     pub(crate) audits: bool,
+    /// What a journal of all this would hold.
+    pub(crate) journal: Vec<u8>,
+    chain: Chain,
+    epoch: u32,
 }
 
 pub(crate) const SCOPE: ScopeId = ScopeId::from_u128(7);
@@ -42,6 +47,14 @@ pub(crate) const SCOPE: ScopeId = ScopeId::from_u128(7);
 impl World {
     /// A scope before its first commit.
     pub(crate) fn vacant() -> Self {
+        let header = Header {
+            glasswork: line::FORMAT,
+            schema: Glasswork::SCHEMA,
+            scope: SCOPE,
+            kind: Kind::Session,
+            created: Timestamp(1_000_000),
+        };
+        let (header, chain) = line::encode_header(&header).unwrap();
         Self {
             state: Glasswork::vacant(Kind::Session, SCOPE),
             seq: 0,
@@ -51,6 +64,9 @@ impl World {
             rows: BTreeSet::new(),
             commits: vec![],
             audits: true,
+            journal: [header, b"\n".to_vec()].concat(),
+            chain,
+            epoch: 1,
         }
     }
 
@@ -131,9 +147,14 @@ impl World {
         }
         self.seq += 1;
         self.state = candidate;
-        if let (Origin::Effect(key), true) = (origin, is_result(&event)) {
-            self.open.remove(key);
+        let settles = match origin {
+            Origin::Effect(key) if is_result(&event) => Some(*key),
+            _ => None,
+        };
+        if let Some(key) = settles {
+            self.open.remove(&key);
         }
+        self.write(origin, &event, &decision, moment, settles);
         for key in &decision.closes {
             self.open.remove(key);
         }
@@ -155,6 +176,44 @@ impl World {
         self.compare_effects();
         self.compare_waiting();
         Ok(decision.reply)
+    }
+
+    /// The line that the engine would write.
+    fn write(
+        &mut self,
+        origin: &Origin,
+        event: &Event,
+        decision: &Decision<Glasswork>,
+        moment: Moment,
+        settles: Option<EffectKey>,
+    ) {
+        let caused = match origin {
+            Origin::Effect(key) => Some(DispatchId::commit(SCOPE, key.seq)),
+            _ => None,
+        };
+        let commit = Commit::<Glasswork> {
+            id: DispatchId::commit(SCOPE, moment.seq),
+            at: moment.at,
+            origin: origin.clone(),
+            cause: caused,
+            consequence: None,
+            settles,
+            grant: Glasswork::permit(&self.state, event, origin).unwrap(),
+            event: event.clone(),
+            facts: decision.facts.clone(),
+            effects: decision.effects.clone(),
+            stops: decision.stops.clone(),
+            closes: decision.closes.clone(),
+            size: 0,
+        };
+        let (line, chain) = line::encode_commit(&commit, self.chain).unwrap();
+        self.add_line(line, chain);
+    }
+
+    fn add_line(&mut self, line: Vec<u8>, chain: Chain) {
+        self.journal.extend(line);
+        self.journal.push(b'\n');
+        self.chain = chain;
     }
 
     /// The state knows each open effect, and no other.
@@ -198,6 +257,29 @@ impl World {
 
     pub(crate) fn set_mode(&mut self, mode: Mode) {
         self.set(Setting::Mode(Sourced::from_layer(mode, Layer::Session)));
+    }
+
+    // The tree.
+
+    pub(crate) fn tree(&mut self, event: tree::Event) -> Result<Reply, Rejection> {
+        self.user(Event::Tree(event))
+    }
+
+    pub(crate) fn move_to(&mut self, to: Option<EntryId>) -> Result<Reply, Rejection> {
+        self.tree(tree::Event::LeafMoved { to, key: None })
+    }
+
+    /// The entries of the conversation, on all branches, oldest first.
+    pub(crate) fn entries(&self) -> Vec<EntryId> {
+        self.session().tree.entries().map(|(id, _)| id).collect()
+    }
+
+    /// What stands on the branch to the leaf, in short.
+    pub(crate) fn branch(&self) -> Vec<String> {
+        let branch = self.session().tree.branch();
+        let mut said: Vec<String> = branch.map(|(_, entry)| short(&entry.body)).collect();
+        said.reverse();
+        said
     }
 
     // The model.
@@ -324,6 +406,14 @@ impl World {
 
     /// The process ends; another one loads the session.
     pub(crate) fn crash(&mut self) {
+        self.epoch += 1;
+        let opening = line::Opening {
+            epoch: self.epoch,
+            at: self.now,
+            schema: Glasswork::SCHEMA,
+        };
+        let (line, chain) = line::encode_opening(&opening, self.chain).unwrap();
+        self.add_line(line, chain);
         let open = self.open.clone();
         let open: Vec<(EffectKey, &Effect)> = open.iter().map(|(key, effect)| (*key, effect)).collect();
         for recovery in Glasswork::recover(&self.state, &open) {
