@@ -11,6 +11,7 @@ pub mod ending;
 pub mod explain;
 pub mod files;
 pub mod homes;
+mod leftovers;
 pub mod models;
 pub mod one_record;
 pub mod projection;
