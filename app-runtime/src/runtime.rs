@@ -1,12 +1,13 @@
 //! Start-up, operations and shut-down, from ports that the program injects.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
-use glasswork_agent_session::secrets::{Origin, Vaults};
+use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::ToolSpec;
@@ -18,6 +19,7 @@ use glasswork_engine::{
     Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
+use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
 use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
@@ -224,11 +226,7 @@ impl Runtime {
         entered
     }
 
-    async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
-        let masking = self.secrets.masking(id, opening.settings.mask_secrets.value);
-        opening.title = opening
-            .title
-            .map(|title| masking.text(&title, &Origin::Elsewhere).into());
+    async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
         self.user
             .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
             .await?;
@@ -245,7 +243,7 @@ impl Runtime {
             system: system_prompt::parts(workspace),
             tools: tool_specs(),
         };
-        self.user.dispatch(id, Event::Session(opened)).await?;
+        self.ask(id, Event::Session(opened)).await?;
         Ok(())
     }
 
@@ -272,7 +270,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         let event = prompt::Event::Prompted {
-            text: self.masked(session, text),
+            text: text.into(),
             max_steps: None,
             key: key.map(Into::into),
         };
@@ -287,7 +285,7 @@ impl Runtime {
         self.ask(
             session,
             Event::Prompt(prompt::Event::Steered {
-                text: self.masked(session, text),
+                text: text.into(),
                 key: key.map(Into::into),
             }),
         )
@@ -300,7 +298,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         let event = prompt::Event::FollowedUp {
-            text: self.masked(session, text),
+            text: text.into(),
             key: key.map(Into::into),
         };
         self.ask(session, Event::Prompt(event)).await
@@ -354,7 +352,7 @@ impl Runtime {
     pub async fn refuse(&self, session: ScopeId, call: CallId, reason: Option<&str>) -> Done {
         let event = tools::Event::Refused {
             call,
-            reason: reason.map(|reason| self.masked(session, reason)),
+            reason: reason.map(Into::into),
         };
         self.ask(session, Event::Tools(event)).await
     }
@@ -408,21 +406,26 @@ impl Runtime {
         let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
     }
 
-    /// What somebody says to a session, with placeholders for what looks like a secret. Every text that comes from
-    /// outside goes through here before there is an event with it; commits then say what was masked.
-    #[must_use]
-    pub fn masked(&self, session: ScopeId, text: &str) -> Arc<str> {
-        let Some(scope) = self.engine.reader().scope(session) else {
-            // It will be refused, but refusals are on record too.
-            return self.secrets.masking(session, true).text(text, &Origin::Elsewhere).into();
-        };
-        match &scope.state {
-            state::Scope::Session(state) => self.secrets.of(state).text(text, &Origin::Elsewhere).into(),
-            state::Scope::Host(_) => text.into(),
+    /// How a session masks: as it is set, or is about to be. Where there is no such session, the event will be refused;
+    /// but refusals are on record too.
+    fn masking(&self, session: ScopeId, event: &Event) -> Masking {
+        if let Event::Session(session::Event::Opened { settings, .. }) = event {
+            return self.secrets.masking(session, settings.mask_secrets.value);
+        }
+        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+            Some(state::Scope::Session(state)) => self.secrets.of(state),
+            _ => self.secrets.masking(session, true),
         }
     }
 
-    pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
+    /// Dispatches what a person asks of a session. What they said is masked before.
+    pub(crate) async fn ask(&self, session: ScopeId, mut event: Event) -> Done {
+        let masking = self.masking(session, &event);
+        spoken(&mut event, &mut |text| {
+            if let Cow::Owned(masked) = masking.text(text, &Origin::Elsewhere) {
+                *text = masked.into();
+            }
+        });
         Ok(self.user.dispatch(session, event).await?)
     }
 }

@@ -25,7 +25,7 @@ use crate::call::Detail;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::{model, prompt, session, tools};
+use crate::{model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
 pub const OPENING: &str = "[secret:";
@@ -129,6 +129,22 @@ pub fn find(text: &str) -> impl Iterator<Item = (Range<usize>, Placeholder<'_>)>
     })
 }
 
+/// What a person says in an event, to be masked before it is dispatched.
+pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
+    match event {
+        domain::Event::Prompt(
+            prompt::Event::Prompted { text, .. }
+            | prompt::Event::Steered { text, .. }
+            | prompt::Event::FollowedUp { text, .. },
+        ) => each(text),
+        domain::Event::Session(session::Event::Opened { title, .. }) => title.iter_mut().for_each(each),
+        domain::Event::Session(session::Event::Retitled { title }) => each(title),
+        domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
+        domain::Event::Tree(tree::Event::Labelled { label, .. }) => label.iter_mut().for_each(each),
+        _ => {}
+    }
+}
+
 /// What was decided of secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +220,7 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
     match fact {
         domain::Fact::Prompt(prompt::Fact::Said { text, .. } | prompt::Fact::Queued { text, .. }) => each(text),
         domain::Fact::Session(session::Fact::Titled { title }) => each(title),
+        domain::Fact::Tree(tree::Fact::Labelled { label: Some(label), .. }) => each(label),
         domain::Fact::Model(model::Fact::BlockFinished(_, block)) => match block {
             Block::Text(text) => each(text),
             Block::Thinking(thought) => each(&thought.text),
