@@ -27,6 +27,9 @@ pub use masking::{Masking, Reader, Stream, View};
 pub use put_back::NotPutBack;
 pub use vault::{Origin, Vault};
 
+/// Most sessions whose vaults are kept. Of those before, placeholders cannot be put back any more.
+const MOST_VAULTS: usize = 1024;
+
 /// The vaults of all sessions of this process. Whoever reports to a session asks the same one.
 pub struct Vaults {
     own: Vec<SecretString>,
@@ -59,6 +62,10 @@ impl Vaults {
     #[must_use]
     pub fn masking(&self, session: ScopeId, on: bool) -> Masking {
         let mut vaults = self.vaults.lock().unwrap_or_else(PoisonError::into_inner);
+        if vaults.len() >= MOST_VAULTS && !vaults.contains_key(&session) {
+            // The id of a session begins with the time at which it was made.
+            vaults.pop_first();
+        }
         let vault = vaults
             .entry(session)
             .or_insert_with(|| Arc::new(Vault::new(session, &self.own)));

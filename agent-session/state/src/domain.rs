@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn};
+use crate::{compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// Making the conversation shorter.
+    Compaction(compaction::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -74,6 +76,8 @@ pub enum Fact {
     Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of making the conversation shorter.
+    Compaction(compaction::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -127,6 +131,7 @@ into_fact!(
     tools::Tools,
     secrets::Secrets,
     tree::Tree,
+    compaction::Compaction,
     host::Host
 );
 
@@ -181,6 +186,8 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
+            Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -249,7 +256,7 @@ impl Domain for Glasswork {
 
     fn deadlines(state: &Scope, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
         let Scope::Session(session) = state else { return };
-        if session.open_turn().is_none() {
+        if session.open_turn().is_none() && session.compactions.open.is_none() {
             return;
         }
         if let Some(wait) = session.attempt().and_then(|attempt| attempt.wait.as_ref()) {
@@ -283,7 +290,7 @@ impl Domain for Glasswork {
             ),
         };
         match effect {
-            Effect::CallModel { .. } => Event::Model(model::Event::Answered {
+            Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(model::Event::Answered {
                 body: None,
                 steps: vec![],
                 outcome: model::Outcome::Failed(Failure {
@@ -374,7 +381,9 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
+                Durability::Synced
+            }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
@@ -397,6 +406,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

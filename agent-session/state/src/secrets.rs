@@ -16,6 +16,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction::Why;
 use glasswork_ai::conversation::Block;
 use glasswork_engine::ScopeId;
 use im::OrdMap;
@@ -25,7 +26,7 @@ use crate::call::Detail;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::{model, prompt, session, tools, tree};
+use crate::{compaction, model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
 pub const OPENING: &str = "[secret:";
@@ -137,7 +138,12 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
             | prompt::Event::Steered { text, .. }
             | prompt::Event::FollowedUp { text, .. },
         ) => each(text),
-        domain::Event::Session(session::Event::Opened { title, .. }) => title.iter_mut().for_each(each),
+        domain::Event::Session(session::Event::Opened { title, system, .. }) => {
+            title.iter_mut().for_each(&mut *each);
+            // Instructions that files of the workspace and the user give.
+            system.iter_mut().for_each(|part| each(&mut part.text));
+        }
+        domain::Event::Compaction(compaction::Event::Requested { focus, .. }) => focus.iter_mut().for_each(each),
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
         domain::Event::Tree(tree::Event::Labelled { label, .. }) => label.iter_mut().for_each(each),
@@ -220,6 +226,13 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
     match fact {
         domain::Fact::Prompt(prompt::Fact::Said { text, .. } | prompt::Fact::Queued { text, .. }) => each(text),
         domain::Fact::Session(session::Fact::Titled { title }) => each(title),
+        domain::Fact::Session(session::Fact::SystemSet { parts }) => {
+            parts.iter().for_each(|part| each(&part.text));
+        }
+        domain::Fact::Compaction(compaction::Fact::Began {
+            why: Why::Asked { focus: Some(focus) },
+            ..
+        }) => each(focus),
         domain::Fact::Tree(tree::Fact::Labelled { label: Some(label), .. }) => each(label),
         domain::Fact::Model(model::Fact::BlockFinished(_, block)) => match block {
             Block::Text(text) => each(text),
