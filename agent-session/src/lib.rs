@@ -5,5 +5,6 @@ pub mod foreign;
 pub mod index;
 pub mod processes;
 pub mod runners;
+pub mod secrets;
 pub mod store;
 pub mod tools;

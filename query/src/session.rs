@@ -81,6 +81,15 @@ pub(crate) struct Meta {
     created: Time,
 }
 
+/// Secrets of one kind that were masked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Masked {
+    /// What kind, as placeholders name it: `github-token`, `password` ...
+    kind: String,
+    /// How many different ones. At most 4096 of all kinds are counted.
+    count: u32,
+}
+
 /// Which calls of a session.
 #[derive(Debug, Default, InputObject)]
 pub(crate) struct CallFilter {
@@ -192,6 +201,16 @@ impl Session {
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
         }
+    }
+
+    /// The secrets that were masked before they came to it, in order of their kinds. In the conversation stand
+    /// placeholders, such as `[secret:password:1a2b3c4d5:1]`; nothing here has the values.
+    async fn masked(&self) -> Vec<Masked> {
+        let masked = |(kind, count): (Arc<str>, u32)| Masked {
+            kind: kind.to_string(),
+            count,
+        };
+        self.0.session.masked.counts().into_iter().map(masked).collect()
     }
 
     /// Where it stands: a state of the `session` chart.

@@ -23,6 +23,7 @@ pub mod queue;
 pub mod recovery;
 pub mod rejection;
 mod retry;
+pub mod secrets;
 pub mod session;
 pub mod settings;
 pub mod state;

@@ -20,6 +20,7 @@ use crate::compaction::{Compactions, Overflow};
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::secrets::Masked;
 use crate::settings::Settings;
 use crate::usage::Ledger;
 
@@ -73,6 +74,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// The secrets that were masked.
+    #[serde(default, skip_serializing_if = "Masked::is_empty")]
+    pub masked: Masked,
     /// How it stands with compacting.
     #[serde(default)]
     pub compactions: Compactions,
@@ -224,6 +228,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),
         }
