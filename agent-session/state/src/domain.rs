@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{checkout, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -72,6 +74,8 @@ pub enum Fact {
     Tools(tools::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -124,6 +128,7 @@ into_fact!(
     model::Model,
     tools::Tools,
     tree::Tree,
+    checkout::Checkout,
     host::Host
 );
 
@@ -178,6 +183,7 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -362,6 +368,7 @@ impl Domain for Glasswork {
     fn acknowledged(event: &Event) -> Durability {
         match event {
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
+            Event::Checkout(_) => Durability::Written,
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
@@ -384,6 +391,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
