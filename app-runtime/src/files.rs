@@ -105,6 +105,14 @@ impl FileArchive {
         BlobStore::new(folder.join("blobs"))
     }
 
+    /// The journal of a session, to read.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], or that a folder cannot be read.
+    pub fn journal_of(&self, session: ScopeId) -> Result<StoredJournal<Glasswork>, StoreError> {
+        self.store.journal(session)
+    }
+
     fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {
         match record {
             Record::Session(session) => self.store.journal(*session),
@@ -203,7 +211,10 @@ impl Vault for FileVault {
     }
 
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let opened = self.archive.store.open_for_writing(session, now)?;
+        let opened = self
+            .archive
+            .store
+            .open_again(session, now, self.journals.unsynced(session))?;
         let header = Store::<Glasswork>::journal_at(opened.lease.journal()).header()?;
         self.attach(opened.lease, header.created);
         let mut notices = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glasswork_agent_session::store::StoreError;
+use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
 use glasswork_engine::{Commit, DispatchId, Following, Root, Scope, ScopeId};
@@ -115,6 +116,11 @@ impl Reader {
             root,
             reader: self.clone(),
         }
+    }
+
+    /// A scope that is mounted here.
+    pub(crate) fn live(&self, scope: ScopeId) -> Option<Arc<Scope<Glasswork>>> {
+        self.live.as_ref()?.scope(scope)
     }
 
     /// Follows a mounted session; `None` where it is not mounted here.
@@ -363,12 +369,12 @@ impl Snapshot {
             return Err(ReadError::Unknown(id.to_string()));
         }
         let Some(now) = self.root.scope(id) else {
-            let scope = self.reader.archive.load(id, at)?.scope;
+            let Loaded { scope, reached, .. } = self.reader.archive.load(id, at)?;
             return match at {
-                Some(asked) if asked > scope.seq => Err(ReadError::Future {
+                Some(asked) if asked > reached => Err(ReadError::Future {
                     session: id,
                     asked,
-                    last: scope.seq,
+                    last: reached,
                 }),
                 _ => Ok(Seen {
                     scope,

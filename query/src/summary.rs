@@ -1,7 +1,7 @@
 //! One line about an event, for people.
 
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, host, model, prompt, recovery, session, tools, tree,
+    DeadlineKey, Event, checkout, compaction, host, model, prompt, recovery, session, tools, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -21,6 +21,18 @@ pub(crate) fn of(event: &Event) -> String {
             (None, Some(commit)) => format!("{commit} is checked out"),
             (None, None) => "nothing is checked out".to_owned(),
         },
+        Event::Compaction(compaction::Event::Requested {
+            focus: Some(focus), ..
+        }) => {
+            format!(
+                "asked to be compacted, with “{}” in mind",
+                first_words(focus, WORDS)
+            )
+        }
+        Event::Compaction(compaction::Event::Requested { focus: None, .. }) => {
+            "asked to be compacted".to_owned()
+        }
+        Event::Compaction(compaction::Event::Undone { .. }) => "undid the compaction".to_owned(),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,

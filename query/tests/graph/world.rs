@@ -80,8 +80,8 @@ impl Archive for MemoryArchive {
                 .for_each(|line| {
                     fold.line(line).unwrap();
                 });
-            let scope = fold.scope().unwrap();
             let created = fold.header().unwrap().created;
+            let scope = fold.finish().unwrap().scope;
             ArchivedSession {
                 damage: self
                     .broken
@@ -89,7 +89,7 @@ impl Archive for MemoryArchive {
                     .unwrap()
                     .contains(id)
                     .then(|| "the disk is gone".to_owned()),
-                ..ArchivedSession::of(scope, created, bytes.len() as u64).unwrap()
+                ..ArchivedSession::of(&scope, created, bytes.len() as u64).unwrap()
             }
         };
         Ok(self.sessions.lock().unwrap().iter().rev().map(row).collect())
@@ -121,7 +121,7 @@ impl Archive for MemoryArchive {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            if fold.scope().is_some_and(|scope| until == Some(scope.seq)) {
+            if fold.header().is_some() && until == Some(fold.reached()) {
                 break;
             }
             fold.line(line).unwrap();
@@ -145,7 +145,7 @@ impl Archive for MemoryArchive {
             .filter(|line| !line.is_empty());
         let commits = lines.filter_map(|line| match line::decode_body::<Glasswork>(line).unwrap() {
             Body::Commit(commit) => Some(Arc::new(commit.parse(session, line.len()).unwrap())),
-            Body::Opened(_) => None,
+            Body::Opened(_) | Body::Folded(_) => None,
         });
         Ok(commits.filter(|commit| range.contains(&commit.id.seq)).collect())
     }

@@ -7,12 +7,14 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod compacting;
 mod coverage;
 mod damage;
 mod fixtures;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;
+mod merging;
 mod policy;
 mod properties;
 mod retries;
