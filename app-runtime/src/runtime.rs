@@ -196,6 +196,11 @@ impl Runtime {
         &self.reader
     }
 
+    /// What is mounted, as it is now.
+    pub(crate) fn live(&self) -> glasswork_engine::Reader<Glasswork> {
+        self.engine.reader()
+    }
+
     /// Watches a mounted session.
     #[must_use]
     pub fn watch(&self, session: ScopeId) -> Option<Watch> {
@@ -238,9 +243,10 @@ impl Runtime {
         let id = loaded.scope.id;
         self.mounts.mount(loaded).await?;
         let entered = self.enter(id, workspace, opening).await;
-        if entered.is_err() {
+        match entered {
+            Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            let _ = self.give_up(id).await;
+            Err(_) => drop(self.give_up(id).await),
         }
         entered
     }
@@ -286,6 +292,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.note_checkout(session).await;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,

@@ -79,6 +79,10 @@ pub(crate) struct Meta {
     workspace: String,
     /// When it was first opened.
     created: Time,
+    /// The branch that was checked out there when it was last opened or prompted; null where none was.
+    branch: Option<String>,
+    /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
+    commit: Option<String>,
 }
 
 /// Secrets of one kind that were masked.
@@ -200,6 +204,8 @@ impl Session {
             title: meta.title.as_deref().map(str::to_owned),
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
+            branch: meta.head.branch.as_deref().map(str::to_owned),
+            commit: meta.head.commit.as_deref().map(str::to_owned),
         }
     }
 

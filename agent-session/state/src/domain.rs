@@ -23,7 +23,9 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn};
+use crate::{
+    checkout, compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn,
+};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
     /// A deadline was reached.
@@ -76,6 +80,8 @@ pub enum Fact {
     Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
     /// Of the host.
@@ -131,6 +137,7 @@ into_fact!(
     tools::Tools,
     secrets::Secrets,
     tree::Tree,
+    checkout::Checkout,
     compaction::Compaction,
     host::Host
 );
@@ -186,6 +193,7 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::DeadlineReached { .. } => "deadline_reached",
@@ -381,6 +389,7 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
+            Event::Checkout(_) => Durability::Written,
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
                 Durability::Synced
             }
@@ -406,6 +415,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,

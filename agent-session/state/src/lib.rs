@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod call;
+pub mod checkout;
 pub mod compaction;
 pub mod domain;
 mod draft;

@@ -16,6 +16,7 @@ use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
 use crate::host::Host;
 use crate::keys::Keys;
@@ -95,6 +96,9 @@ pub struct Meta {
     pub workspace: Arc<str>,
     /// When it was first opened.
     pub created: Timestamp,
+    /// What was checked out there when it was last opened or prompted.
+    #[serde(default, skip_serializing_if = "Head::is_unknown")]
+    pub head: Head,
 }
 
 /// A turn: one prompt until the agent rests.
