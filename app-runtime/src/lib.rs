@@ -12,6 +12,7 @@ pub mod explain;
 pub mod files;
 pub mod homes;
 mod leftovers;
+pub mod instructions;
 pub mod models;
 pub mod one_record;
 pub mod projection;

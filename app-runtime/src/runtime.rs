@@ -8,7 +8,7 @@ use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
-use glasswork_ai::model::ToolSpec;
+use glasswork_ai::model::{ModelId, ToolSpec};
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
@@ -17,9 +17,9 @@ use glasswork_engine::{
     Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
-use glasswork_session_state::settings::{Setting, Settings};
+use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
@@ -92,6 +92,8 @@ pub struct Runtime {
     clock: Arc<dyn Clock>,
     host: ScopeId,
     graph: Arc<LateGraph>,
+    models: Arc<dyn ModelPort>,
+    instructions: OnceLock<PathBuf>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -118,6 +120,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let models = Arc::clone(&ports.models);
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -141,6 +144,8 @@ impl Runtime {
             clock: ports.clock,
             host: ScopeId::mint(),
             graph,
+            models,
+            instructions: OnceLock::new(),
         };
         let loaded = runtime
             .vault
@@ -158,6 +163,12 @@ impl Runtime {
     pub fn bind_graph(&self, graph: Arc<dyn SelfQuery>) {
         // Binding twice would be a defect of the program that composes; the first one stays.
         let _ = self.graph.0.set(graph);
+    }
+
+    /// Names the file with the user's own instructions for every session that is opened from now on.
+    pub fn read_instructions(&self, file: PathBuf) {
+        // As above.
+        let _ = self.instructions.set(file);
     }
 
     /// The way to everything that can be read.
@@ -218,7 +229,8 @@ impl Runtime {
         entered
     }
 
-    async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
+    async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
+        self.know_window(&mut opening.settings);
         self.user
             .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
             .await?;
@@ -232,7 +244,7 @@ impl Runtime {
             workspace: workspace.to_string_lossy().into(),
             title: opening.title,
             settings: Box::new(opening.settings),
-            system: system_prompt::parts(workspace),
+            system: system_prompt::parts(workspace, self.instructions.get().map(PathBuf::as_path)),
             tools: tool_specs(),
         };
         self.user.dispatch(id, Event::Session(opened)).await?;
@@ -354,8 +366,65 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        self.ask(session, Event::Session(session::Event::SettingChanged(setting)))
-            .await
+        let window = match &setting {
+            Setting::Model(model) => self.window_for(session, model.value.as_ref()),
+            _ => None,
+        };
+        let done = self
+            .ask(session, Event::Session(session::Event::SettingChanged(setting)))
+            .await?;
+        match window {
+            Some(window) => {
+                self.ask(session, Event::Session(session::Event::SettingChanged(window)))
+                    .await
+            }
+            None => Ok(done),
+        }
+    }
+
+    /// What becomes of the window when a session gets another model; `None` where it stays.
+    fn window_for(&self, session: ScopeId, model: Option<&ModelId>) -> Option<Setting> {
+        let scope = self.engine.reader().scope(session)?;
+        let state::Scope::Session(session) = &scope.state else {
+            return None;
+        };
+        let set = &session.settings.context_window;
+        let known = model.and_then(|model| self.models.context_window(model));
+        (set.from.layer == Layer::Default && set.value != known)
+            .then(|| Setting::ContextWindow(Sourced::default_of(known)))
+    }
+
+    /// Says how much the model takes, where nobody has set it and it is known.
+    fn know_window(&self, settings: &mut Settings) {
+        if settings.context_window.from.layer == Layer::Default
+            && let Some(model) = &settings.model.value
+        {
+            settings.context_window.value = self.models.context_window(model);
+        }
+    }
+
+    /// Compacts the conversation of a session in which no turn is open. Returns when the request for a summary is
+    /// under way; [`watch`](Self::watch) tells how it ends.
+    ///
+    /// # Errors
+    /// [`OperationError`]: among others where there is nothing to be compacted.
+    pub async fn compact(&self, session: ScopeId, focus: Option<&str>, key: Option<&str>) -> Done {
+        let event = compaction::Event::Requested {
+            focus: focus.map(Into::into),
+            key: key.map(Into::into),
+        };
+        self.ask(session, Event::Compaction(event)).await
+    }
+
+    /// Undoes the compaction at which a conversation stands: it goes on before that, whole.
+    ///
+    /// # Errors
+    /// [`OperationError`]: among others where more was said since.
+    pub async fn undo_compaction(&self, session: ScopeId, key: Option<&str>) -> Done {
+        let event = compaction::Event::Undone {
+            key: key.map(Into::into),
+        };
+        self.ask(session, Event::Compaction(event)).await
     }
 
     /// Closes a session: an open turn is cancelled; once it rests, the session is unmounted and given up.

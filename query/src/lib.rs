@@ -9,6 +9,7 @@
 
 mod call;
 mod chart;
+mod compaction;
 mod diff;
 mod dispatch;
 mod effect;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_graphql::{ID, InputObject, Object, SimpleObject};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_agent_core::tree::Body;
 use glasswork_app_runtime::reading::{Seen, SessionRow};
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
 
 use crate::call::Call;
+use crate::compaction::{CompactionUnderWay, ContextUse};
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::effect::Effect;
 use crate::entry::Entry;
@@ -277,6 +279,36 @@ impl Session {
             )
         });
         Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// Compactions on all branches, oldest first. One that failed is no entry; its request is among `requests`.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn compactions(&self, first: Option<u32>, after: Option<String>) -> Answer<Option<Page<Entry>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<EntryId>(after.as_deref())?;
+        let entries = self.0.session.tree.entries();
+        let made = entries.filter(|(id, entry)| {
+            matches!(entry.body, Body::Compaction(_)) && after.is_none_or(|after| *id > after)
+        });
+        let shown = made.map(|(id, entry)| {
+            let entry = Entry {
+                view: Arc::clone(&self.0),
+                id,
+                entry: Arc::clone(entry),
+            };
+            (id.to_string(), entry)
+        });
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// The compaction under way.
+    async fn compaction(&self) -> Option<CompactionUnderWay> {
+        CompactionUnderWay::of(&self.0)
+    }
+
+    /// How full the context is.
+    async fn context(&self) -> ContextUse {
+        ContextUse(Arc::clone(&self.0))
     }
 
     /// One entry, by its global name.

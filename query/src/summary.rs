@@ -1,6 +1,8 @@
 //! One line about an event, for people.
 
-use glasswork_session_state::{DeadlineKey, Event, host, model, prompt, recovery, session, tools, tree};
+use glasswork_session_state::{
+    DeadlineKey, Event, compaction, host, model, prompt, recovery, session, tools, tree,
+};
 
 use crate::text::{first_words, variant_name};
 
@@ -14,6 +16,18 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Model(event) => of_model(event),
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
+        Event::Compaction(compaction::Event::Requested {
+            focus: Some(focus), ..
+        }) => {
+            format!(
+                "asked to be compacted, with “{}” in mind",
+                first_words(focus, WORDS)
+            )
+        }
+        Event::Compaction(compaction::Event::Requested { focus: None, .. }) => {
+            "asked to be compacted".to_owned()
+        }
+        Event::Compaction(compaction::Event::Undone { .. }) => "undid the compaction".to_owned(),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,

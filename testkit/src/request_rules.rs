@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use glasswork_agent_core::context::{self, Prepared};
+use glasswork_agent_core::context::{self, Prepared, Purpose};
 use glasswork_agent_core::id::{RequestId, TurnId};
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::stream::Usage;
@@ -53,6 +53,7 @@ fn next(session: &Session) -> Option<Request> {
     let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
+        purpose: Purpose::Step,
         by: 0,
         plan,
         model: session

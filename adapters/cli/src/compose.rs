@@ -1,6 +1,6 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -53,7 +53,11 @@ impl Place {
     /// Where their folder cannot be made.
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
-        Ok(Sessions { archive })
+        let instructions = self.homes.instructions_file();
+        Ok(Sessions {
+            archive,
+            instructions,
+        })
     }
 
     /// The providers that this build speaks with.
@@ -117,6 +121,8 @@ fn own_server(
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     archive: FileArchive,
+    /// The file with the user's own instructions to agents.
+    instructions: PathBuf,
 }
 
 impl Sessions {
@@ -183,6 +189,7 @@ impl Sessions {
             tool_limits: glasswork_agent_session::tools::Limits::default(),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
     }

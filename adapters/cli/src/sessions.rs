@@ -144,6 +144,18 @@ fn said(line: &Line, paint: Paint) -> String {
             }
             text
         }
+        Said::Compacted {
+            text,
+            tokens_before,
+            tokens_after,
+            ..
+        } => format!(
+            "\n{}\n{}",
+            paint.bold(&format!(
+                "— compacted: about {tokens_before} tokens before, {tokens_after} after —"
+            )),
+            paint.dim(&escape::text(text))
+        ),
         Said::Cancelled => paint.red("(cut off by a cancel)"),
     }
 }

@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{compaction, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// Making the conversation shorter.
+    Compaction(compaction::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -72,6 +74,8 @@ pub enum Fact {
     Tools(tools::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of making the conversation shorter.
+    Compaction(compaction::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -124,6 +128,7 @@ into_fact!(
     model::Model,
     tools::Tools,
     tree::Tree,
+    compaction::Compaction,
     host::Host
 );
 
@@ -178,6 +183,8 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
+            Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -246,7 +253,7 @@ impl Domain for Glasswork {
 
     fn deadlines(state: &Scope, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
         let Scope::Session(session) = state else { return };
-        if session.open_turn().is_none() {
+        if session.open_turn().is_none() && session.compactions.open.is_none() {
             return;
         }
         if let Some(wait) = session.attempt().and_then(|attempt| attempt.wait.as_ref()) {
@@ -280,7 +287,7 @@ impl Domain for Glasswork {
             ),
         };
         match effect {
-            Effect::CallModel { .. } => Event::Model(model::Event::Answered {
+            Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(model::Event::Answered {
                 body: None,
                 steps: vec![],
                 outcome: model::Outcome::Failed(Failure {
@@ -359,9 +366,21 @@ impl Domain for Glasswork {
         }
     }
 
+    fn is_interim(fact: &Fact) -> bool {
+        // What an answer grows to is in the block that completes it, or dropped with the attempt; the end of a call's
+        // output goes when the call settles.
+        matches!(
+            fact,
+            Fact::Model(model::Fact::BlockBegan(..) | model::Fact::Grew(..))
+                | Fact::Tools(tools::Fact::Progressed { .. })
+        )
+    }
+
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
+                Durability::Synced
+            }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
@@ -384,6 +403,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
