@@ -11,14 +11,15 @@ use glasswork_ai::port::{Call, ModelPort};
 use glasswork_app_runtime::archive::Archive;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
+use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::{House, scripted};
 use tempfile::TempDir;
 
-use crate::kill::{Deadly, Kill, journal};
-use crate::second::Said;
+use crate::kill::{Deadly, Kill, Moment, journal};
+use crate::second::{Said, Second, say};
 
 /// Writes down each request that a model is sent: `asked` in the home.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ struct Listened {
 
 impl ModelPort for Listened {
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
-        append(&self.asked, &format!("{} {attempt}", request.messages.len()));
+        let sent = serde_json::to_vec(&*request).unwrap();
+        append(&self.asked, &format!("{} {attempt}", blake3::hash(&sent)));
         self.inner.call(request, attempt)
     }
 }
@@ -74,6 +76,17 @@ pub(crate) async fn mortal(home: &Path, script: &str) -> Runtime {
     .unwrap()
 }
 
+/// Tells of each commit, until this happens.
+pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) {
+    loop {
+        let watched = watch.next().await;
+        say(format_args!("told {}", watched.seq));
+        if watched.updates.iter().any(&what) {
+            return;
+        }
+    }
+}
+
 /// How a session is opened in a home.
 pub(crate) fn opening(home: &Path) -> Opening {
     Opening {
@@ -106,14 +119,14 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// Opens what a dead process left of a session, and checks all that must hold. The session's past before the process
 /// began had `before` commits. Files in the workspace that calls append to are called `ran-…`: one line for each run.
-pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) {
+pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -> TempDir {
     let told: Vec<u64> = said.all("told").map(|seq| seq.parse().unwrap()).collect();
     let asked = lines(&home.path().join("asked"));
     let work = home.path().join("work");
     let archive = FileArchive::open(home.path().join("data")).unwrap();
     let Some(session) = said.all("session").next() else {
         assert_eq!((told, asked), (vec![], vec![]), "{kill:?}");
-        return;
+        return home;
     };
     let session: ScopeId = session.parse().unwrap();
     assert!(journal(home.path(), session).is_some(), "{kill:?}");
@@ -134,7 +147,7 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) {
     let effects: Vec<&Effect> = commits.iter().flat_map(|commit| &commit.effects).collect();
     let requests = effects
         .iter()
-        .filter(|effect| matches!(effect, Effect::CallModel { .. }))
+        .filter(|effect| matches!(effect, Effect::CallModel { .. } | Effect::Summarise { .. }))
         .count();
     assert!(
         asked.len() <= requests,
@@ -193,7 +206,7 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) {
         assert_eq!(runs, ["once"], "{kill:?}: {mark}");
     }
     // Loads and replays all, compares, and asks the rules of all providers.
-    house.close().await;
+    house.close().await
 }
 
 /// What a later process says, however often it is asked.
@@ -219,27 +232,84 @@ pub(crate) fn marked(session: ScopeId) -> Vec<String> {
         .collect()
 }
 
-/// Kills a process at each of its writes, at each of these moments, two at a time. Returns how many were killed.
-///
-/// `prepare` makes a home; `writes` is how many lines a whole run gives to the journal.
-pub(crate) async fn at_every_write(
-    writes: u64,
-    moments: &[crate::kill::Moment],
-    run: impl AsyncFn(Kill) -> bool,
-) -> usize {
-    let mut kills = 0;
-    let all: Vec<Kill> = (1..=writes)
-        .flat_map(|at| moments.iter().map(move |moment| Kill { at, moment: *moment }))
-        .collect();
-    let (even, odd): (Vec<_>, Vec<_>) = all.into_iter().partition(|kill| kill.at % 2 == 0);
-    let one = async |kills: Vec<Kill>| {
-        let mut killed = 0;
-        for kill in kills {
-            killed += usize::from(run(kill).await);
+/// A home in which one process after the other dies. It is always the same directory, because a session goes on in the
+/// workspace in which it was begun.
+pub(crate) struct Lane {
+    home: Option<TempDir>,
+    pristine: TempDir,
+}
+
+impl Lane {
+    /// Deaths in a home that is like this one.
+    pub(crate) fn like(home: TempDir) -> Self {
+        let pristine = TempDir::new().unwrap();
+        copy(home.path(), pristine.path());
+        Self {
+            home: Some(home),
+            pristine,
         }
-        killed
-    };
-    let (a, b) = tokio::join!(one(even), one(odd));
-    kills += a + b;
-    kills
+    }
+
+    fn restored(&mut self) -> TempDir {
+        let home = self.home.take().unwrap();
+        for entry in fs::read_dir(home.path()).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => fs::remove_dir_all(path).unwrap(),
+                false => fs::remove_file(path).unwrap(),
+            }
+        }
+        copy(self.pristine.path(), home.path());
+        home
+    }
+}
+
+/// What is killed: a part that a second process plays.
+#[derive(Clone, Copy)]
+pub(crate) struct Victim {
+    /// The test, by its full path within this binary.
+    pub test: &'static str,
+    /// Its part.
+    pub role: &'static str,
+    /// How many commits the session had before.
+    pub before: u64,
+}
+
+impl Victim {
+    async fn play(self, home: &TempDir, kill: Option<Kill>) -> Said {
+        let path = home.path().to_owned();
+        let played =
+            tokio::task::spawn_blocking(move || Second::start(self.test, self.role, &path, kill).end());
+        played.await.unwrap()
+    }
+
+    /// Kills it at each of its writes, at each of these moments, in two lanes at once. Returns how often it was killed.
+    pub(crate) async fn is_killed_at_every_write(self, moments: &[Moment], mut lanes: [Lane; 2]) -> usize {
+        let home = lanes[0].restored();
+        let whole = self.play(&home, None).await;
+        assert!(
+            !whole.killed && whole.all("written").count() == 1,
+            "{}: {:?}",
+            self.role,
+            whole.lines
+        );
+        let writes: u64 = whole.all("written").next().unwrap().parse().unwrap();
+        lanes[0].home = Some(home);
+        let all = (1..=writes).flat_map(|at| moments.iter().map(move |moment| Kill { at, moment: *moment }));
+        let (even, odd): (Vec<_>, Vec<_>) = all.partition(|kill| kill.at % 2 == 0);
+        let one = async |kills: Vec<Kill>, lane: &mut Lane| {
+            let mut killed = 0;
+            for kill in kills {
+                let home = lane.restored();
+                let said = self.play(&home, Some(kill)).await;
+                killed += usize::from(said.killed);
+                lane.home = Some(check(home, &said, kill, self.before).await);
+            }
+            killed
+        };
+        let [first, second] = &mut lanes;
+        let (even, odd) = tokio::join!(one(even, first), one(odd, second));
+        println!("{}: {writes} writes, {} deaths", self.role, even + odd);
+        even + odd
+    }
 }

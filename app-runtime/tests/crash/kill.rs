@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use glasswork_engine::ScopeId;
@@ -53,11 +54,18 @@ impl Kill {
     }
 }
 
+/// How many lines this process has given to its journal.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines this process has given to its journal.
+pub(crate) fn given() -> u64 {
+    GIVEN.load(Ordering::Relaxed)
+}
+
 /// A journal that counts what it is given, and kills its process when its time has come.
 pub(crate) struct Deadly {
     inner: Box<dyn Journal>,
     data: PathBuf,
-    given: u64,
     kill: Option<Kill>,
 }
 
@@ -67,7 +75,6 @@ impl Deadly {
         Self {
             inner,
             data: data.to_owned(),
-            given: 0,
             kill: Kill::of_this_process(),
         }
     }
@@ -87,8 +94,8 @@ impl Journal for Deadly {
     }
 
     fn append(&mut self, line: Line) -> Appended {
-        self.given += 1;
-        let Some(kill) = self.kill.filter(|kill| kill.at == self.given) else {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(kill) = self.kill.filter(|kill| kill.at == given) else {
             return self.inner.append(line);
         };
         match kill.moment {

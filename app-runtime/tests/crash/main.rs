@@ -10,7 +10,10 @@
 )]
 
 mod aftermath;
+mod branch_switch;
+mod compaction;
 mod kill;
 mod leftover;
+mod past;
 mod second;
 mod turn;

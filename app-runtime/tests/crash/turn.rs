@@ -4,9 +4,9 @@ use std::path::Path;
 
 use glasswork_app_runtime::watching::Update;
 
-use crate::aftermath::{at_every_write, check, home, mortal, opening};
-use crate::kill::{Kill, Moment};
-use crate::second::{Said, Second, plays, say};
+use crate::aftermath::{Lane, Victim, home, mortal, opening, until};
+use crate::kill::{Moment, given};
+use crate::second::{plays, say};
 
 const TEST: &str = "turn::a_turn_with_six_parallel_calls_is_killed_at_every_write";
 
@@ -35,25 +35,10 @@ async fn part(home: &Path) {
     let mut watch = runtime.watch(session).unwrap();
     let begun = runtime.prompt(session, "go", None).await.unwrap();
     say(format_args!("told {}", begun.id.seq));
-    loop {
-        let watched = watch.next().await;
-        say(format_args!("told {}", watched.seq));
-        if watched
-            .updates
-            .iter()
-            .any(|update| matches!(update, Update::TurnEnded { .. }))
-        {
-            break;
-        }
-    }
+    until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await;
     runtime.give_up(session).await.unwrap();
     runtime.stop().await;
-    say("whole");
-}
-
-fn run(home: &Path, kill: Option<Kill>) -> Said {
-    std::fs::write(home.join("work/old"), "a").unwrap();
-    Second::start(TEST, "turn", home, kill).end()
+    say(format_args!("written {}", given()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,39 +46,22 @@ async fn a_turn_with_six_parallel_calls_is_killed_at_every_write() {
     if plays("turn", part).await {
         return;
     }
-    let whole = home();
-    let said = tokio::task::block_in_place(|| run(whole.path(), None));
-    assert!(
-        !said.killed && said.lines.last().is_some_and(|line| line == "whole"),
-        "{:?}",
-        said.lines
-    );
-    let writes: u64 = said
-        .all("told")
-        .map(|seq| seq.parse::<u64>().unwrap())
-        .max()
-        .unwrap()
-        + 3;
-    let killed = at_every_write(
-        writes,
-        &[
-            Moment::Before,
-            Moment::Written,
-            Moment::After(300),
-            Moment::After(3000),
-        ],
-        async |kill| {
-            let home = home();
-            let path = home.path().to_owned();
-            let said = tokio::task::spawn_blocking(move || run(&path, Some(kill)))
-                .await
-                .unwrap();
-            let killed = said.killed;
-            check(home, &said, kill, 0).await;
-            killed
-        },
-    )
-    .await;
-    assert!(killed >= 80, "{killed} kills");
-    eprintln!("{killed} kills");
+    let lane = || {
+        let home = home();
+        std::fs::write(home.path().join("work/old"), "a").unwrap();
+        Lane::like(home)
+    };
+    let moments = [
+        Moment::Before,
+        Moment::Written,
+        Moment::After(300),
+        Moment::After(3000),
+    ];
+    let victim = Victim {
+        test: TEST,
+        role: "turn",
+        before: 0,
+    };
+    let deaths = victim.is_killed_at_every_write(&moments, [lane(), lane()]).await;
+    assert!(deaths >= 80, "{deaths}");
 }
