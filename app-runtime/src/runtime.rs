@@ -23,7 +23,8 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, too
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
-use crate::leftovers;
+use crate::indexing;
+use crate::mounting::{Mounts, Resting};
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -85,15 +86,18 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Engine<Glasswork>,
+    engine: Arc<Engine<Glasswork>>,
     user: Handle<Glasswork>,
     reader: Reader,
+    pub(crate) mounts: Arc<Mounts>,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
     host: ScopeId,
     graph: Arc<LateGraph>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
+    /// Unmounts what is at rest, once somebody has asked for that.
+    pub(crate) resting: OnceLock<Resting>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -121,6 +125,7 @@ impl Runtime {
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
         let models = Arc::clone(&ports.models);
+        let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -128,24 +133,30 @@ impl Runtime {
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
         };
-        let engine = Engine::start(glasswork_engine::Parts {
-            journal: ports.journal,
-            runner: Arc::new(Runners::new(world)),
-            clock: Arc::clone(&ports.clock),
-            trace: ports.trace,
-            limits: Limits::default(),
-        })
-        .map_err(OperationError::Start)?;
+        let engine = Arc::new(
+            Engine::start(glasswork_engine::Parts {
+                journal: ports.journal,
+                runner: Arc::new(Runners::new(world)),
+                clock: Arc::clone(&ports.clock),
+                trace: ports.trace,
+                limits: Limits::default(),
+            })
+            .map_err(OperationError::Start)?,
+        );
+        let user = engine.handle(Party::User);
+        let host = ScopeId::mint();
         let runtime = Self {
-            user: engine.handle(Party::User),
             reader: Reader::new(Some(engine.reader()), ports.archive),
+            mounts: Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host)),
             engine,
+            user,
             vault: ports.vault,
             clock: ports.clock,
-            host: ScopeId::mint(),
+            host,
             graph,
             models,
             instructions: OnceLock::new(),
+            resting: OnceLock::new(),
         };
         let loaded = runtime
             .vault
@@ -202,11 +213,11 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let opened = self.vault.open(id, self.clock.wall())?;
-        let mut notices = opened.notices;
-        notices.extend(leftovers::end(&opened.loaded.scope).await);
+        let turn = self.mounts.turn(id);
+        let _turn = turn.lock().await;
+        let opened = self.mounts.own(id).await?;
         self.take_in(opened.loaded, &workspace, opening).await?;
-        Ok(notices)
+        Ok(opened.notices)
     }
 
     /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
@@ -217,10 +228,7 @@ impl Runtime {
         opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        if let Err(error) = self.engine.mount(loaded).await {
-            self.vault.release(id);
-            return Err(error.into());
-        }
+        self.mounts.mount(loaded).await?;
         let entered = self.enter(id, workspace, opening).await;
         if entered.is_err() {
             // Why it could not be entered says more than why it could not be given up.
@@ -231,9 +239,6 @@ impl Runtime {
 
     async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
         self.know_window(&mut opening.settings);
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
-            .await?;
         if let Some(scope) = self.engine.reader().scope(id)
             && let state::Scope::Session(session) = &scope.state
             && session.open_turn().is_some()
@@ -450,24 +455,35 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.engine.unmount(session).await?;
-        self.vault.release(session);
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
-            .await?;
-        Ok(())
+        self.mounts.unmount(session).await
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
     /// abandoned by whoever opens their sessions next.
     pub async fn stop(self) {
-        let engine = self.engine;
+        let Self {
+            engine,
+            resting,
+            vault,
+            ..
+        } = self;
         // Joining threads blocks.
-        let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            drop(resting);
+            engine.stop();
+            indexing::stopped(&engine.reader(), &*vault);
+        })
+        .await;
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        Ok(self.user.dispatch(session, event).await?)
+        match self.user.dispatch(session, event.clone()).await {
+            Err(Refusal::NotMounted(_)) => {
+                self.mounts.demand(session).await?;
+                Ok(self.user.dispatch(session, event).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 

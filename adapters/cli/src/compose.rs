@@ -10,7 +10,7 @@ use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
-use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
@@ -126,6 +126,23 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// Brings the index of the sessions in line with their journals.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn refresh(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), Problem> {
+        let refreshed = self.archive.index().refresh(progress);
+        refreshed.map(drop).map_err(Problem::failed)
+    }
+
+    /// Reads all journals again for the index.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn reindex(&self, progress: &mut dyn FnMut(Progress)) -> Result<Refreshed, Problem> {
+        self.archive.index().reindex(progress).map_err(Problem::failed)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
