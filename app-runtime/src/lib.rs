@@ -14,6 +14,8 @@ pub mod files;
 pub mod homes;
 pub mod instructions;
 mod indexing;
+mod indexing;
+pub mod instructions;
 mod leftovers;
 pub mod models;
 pub mod mounting;
