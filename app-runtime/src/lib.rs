@@ -12,8 +12,6 @@ pub mod ending;
 pub mod explain;
 pub mod files;
 pub mod homes;
-pub mod instructions;
-mod indexing;
 mod indexing;
 pub mod instructions;
 mod leftovers;
