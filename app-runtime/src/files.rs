@@ -99,7 +99,7 @@ impl FileArchive {
     /// # Errors
     /// [`StoreError`].
     pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
-        self.store.repair(session, now, dry_run)
+        self.store.repair(session, Kind::Session, now, dry_run)
     }
 
     /// Where a session keeps its blobs.

@@ -15,6 +15,7 @@ mod damage;
 mod home;
 mod lease;
 mod listing;
+mod pack;
 mod parts;
 mod repair;
 mod run;
