@@ -27,6 +27,7 @@ mod prune;
 mod read;
 mod repair;
 mod resume;
+mod sizes;
 mod trace;
 mod trail;
 
@@ -43,6 +44,7 @@ pub use parts::PART_BYTES;
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use repair::{Repair, STRANGE, Strange};
+pub use sizes::Sizes;
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
 
 use std::marker::PhantomData;

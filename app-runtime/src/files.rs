@@ -60,6 +60,10 @@ impl FileArchive {
         })
     }
 
+    pub(crate) fn store(&self) -> &Store<Glasswork> {
+        &self.store
+    }
+
     /// The index of the sessions.
     #[must_use]
     pub fn index(&self) -> &Index {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::secrets::{Vaults, is_credential};
@@ -18,7 +19,6 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
-use glasswork_app_runtime::mounting;
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
@@ -27,6 +27,7 @@ use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
+use glasswork_session_state::host_settings::Settings as HostSettings;
 
 use crate::problem::Problem;
 
@@ -201,7 +202,12 @@ impl Sessions {
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub(crate) async fn start(&self, providers: Providers, model: &Model) -> Result<Runtime, Problem> {
+    pub(crate) async fn start(
+        &self,
+        providers: Providers,
+        model: &Model,
+        host: &HostSettings,
+    ) -> Result<Runtime, Problem> {
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
         let credentials = providers.known.iter().map(|provider| {
@@ -230,7 +236,11 @@ impl Sessions {
             secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
-        runtime.unmount_after(mounting::REST_AFTER)?;
+        runtime.unmount_after(Duration::from_secs(60 * u64::from(host.unmount_after_minutes.value)))?;
+        let (archive, host) = (self.archive.clone(), host.clone());
+        // Nobody waits for it: what is cut off when the program ends is done by the next one.
+        let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
+        let _ = housekeeping.spawn(move || archive.keep(&host, SystemClock::default().wall()));
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)

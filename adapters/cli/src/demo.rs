@@ -11,6 +11,7 @@ use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
+use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::{Layer, Sourced};
 use serde_json::Value;
 
@@ -104,7 +105,7 @@ impl Stage {
         scratch: &Scratch,
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
-        let runtime = sessions.start(providers, model).await?;
+        let runtime = sessions.start(providers, model, &HostSettings::default()).await?;
         let played = self.play(&runtime, opening, asker, &mut signals).await;
         runtime.stop().await;
         let (id, left, live) = played?;

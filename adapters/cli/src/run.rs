@@ -12,6 +12,7 @@ use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
+use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::Settings;
 use serde::Serialize;
 
@@ -68,6 +69,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     };
     let asker = settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
+        host: resolved.host,
         prompt,
         past,
         opening: Opening {
@@ -162,6 +164,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 
 /// Something to do, all questions about it answered.
 struct Task {
+    host: HostSettings,
     prompt: String,
     past: Option<Past>,
     opening: Opening,
@@ -178,7 +181,7 @@ impl Task {
         console: &Console,
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
-        let runtime = sessions.start(providers, model).await?;
+        let runtime = sessions.start(providers, model, &self.host).await?;
         let done = self.converse(&runtime, format, console, &mut signals).await;
         runtime.stop().await;
         done

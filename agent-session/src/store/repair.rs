@@ -94,6 +94,7 @@ impl<D: Domain> Store<D> {
     pub fn repair(
         &self,
         scope: ScopeId,
+        kind: D::Kind,
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Option<Repair>, StoreError> {
@@ -317,6 +318,7 @@ impl<D: Domain> Pieces<D> {
         )
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what was found, and where it goes")]
     /// Puts what is sound in the journal's place. Whenever this is cut off, all is there, and it can be done again.
     fn move_aside(
         &self,

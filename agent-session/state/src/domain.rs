@@ -13,6 +13,7 @@ use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
 };
+use glasswork_engine::upgrade::Upgrade;
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
@@ -24,7 +25,7 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn,
+    checkout, compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -144,6 +145,7 @@ into_fact!(
 
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
+    const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
 
     type Kind = Kind;
     type State = Scope;

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod evidence;
 mod evolve;
 pub mod host;
+pub mod host_settings;
 pub mod invariant;
 pub mod judge;
 pub mod keys;
@@ -32,6 +33,7 @@ mod told;
 pub mod tools;
 pub mod tree;
 pub mod turn;
+mod upgrade;
 pub mod usage;
 pub mod waiting;
 

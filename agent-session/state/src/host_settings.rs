@@ -1,0 +1,12 @@
+//! What can be set for the program as a whole, beside what is set for each session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{Source, Sourced, settings};
+
+settings! {
+    /// How many sessions lie unpacked, those in which something happened last; `None` packs none.
+    pack_after / PackAfter: Option<u32> = Some(200);
+    /// How long a session stays mounted in which nothing happens, in minutes.
+    unmount_after_minutes / UnmountAfterMinutes: u32 = 15;
+}
