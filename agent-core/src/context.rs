@@ -173,7 +173,7 @@ impl Context {
         let parts = self.parts.iter().enumerate().rev();
         let mut answers = parts.filter_map(|(place, part)| match &tree.get(part.entry)?.body {
             Body::Assistant(answer) => Some(Base {
-                request: answer.request,
+                request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
             Body::Prompt { .. } | Body::ToolResult { .. } => None,

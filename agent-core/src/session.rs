@@ -42,6 +42,8 @@ pub enum Trigger {
     Rest,
     /// Someone closes it.
     Close,
+    /// What was said elsewhere is taken into it.
+    Import,
 }
 
 /// What guards read.
@@ -114,6 +116,7 @@ static ROWS: &[Row<SessionChart>] = {
     use Trigger as T;
     use When::{Is, Not};
     &[
+        row("import",     S::Vacant,  T::Import, &[],                 Leaf(S::Closed),  &[]),
         row("open",       S::Vacant,  T::Open,  &[],                  Leaf(S::Idle),    &[]),
         row("open_again", S::Idle,    T::Open,  &[],                  Stay,             &[]),
         row("reopen",     S::Closed,  T::Open,  &[],                  Leaf(S::Idle),    &[]),

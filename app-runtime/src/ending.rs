@@ -4,6 +4,7 @@ use glasswork_agent_core::{tool_call, turn};
 use glasswork_agent_session::store::StoreError;
 use glasswork_session_state::state::{Session, TurnFailure};
 
+use crate::importing::ImportError;
 use crate::reading::ReadError;
 use crate::runtime::OperationError;
 
@@ -84,10 +85,23 @@ impl From<&OperationError> for ExitCode {
         match error {
             OperationError::Store(error) => error.into(),
             OperationError::Workspace { .. } => Self::Usage,
+            OperationError::Import(error) => error.into(),
             OperationError::Refused(_)
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
             | OperationError::Start(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&ImportError> for ExitCode {
+    fn from(error: &ImportError) -> Self {
+        match error {
+            ImportError::Unreadable { .. }
+            | ImportError::TooLong { .. }
+            | ImportError::Foreign { .. }
+            | ImportError::NoWorkspace { .. } => Self::Usage,
+            ImportError::ReadOtherwise { .. } | ImportError::Blob(_) => Self::Failed,
         }
     }
 }

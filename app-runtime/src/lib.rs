@@ -11,6 +11,8 @@ pub mod ending;
 pub mod explain;
 pub mod files;
 pub mod homes;
+mod import_operations;
+pub mod importing;
 pub mod models;
 pub mod one_record;
 pub mod projection;

@@ -23,6 +23,7 @@ use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -74,6 +75,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -84,12 +88,13 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Engine<Glasswork>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Engine<Glasswork>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
 }
 
@@ -117,10 +122,14 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
         };
@@ -138,6 +147,7 @@ impl Runtime {
             engine,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host: ScopeId::mint(),
             graph,
         };

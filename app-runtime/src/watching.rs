@@ -305,7 +305,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Model(fact) => of_model(before, after, fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
-        Fact::Tree(_) | Fact::Host(_) => {}
+        Fact::Tree(_) | Fact::Import(_) | Fact::Host(_) => {}
     }
 }
 

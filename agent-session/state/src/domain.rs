@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{evolve, host, import, model, pieces, prompt, recovery, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -72,6 +74,8 @@ pub enum Fact {
     Tools(tools::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -124,6 +128,7 @@ into_fact!(
     model::Model,
     tools::Tools,
     tree::Tree,
+    import::Import,
     host::Host
 );
 
@@ -178,6 +183,9 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -363,10 +371,13 @@ impl Domain for Glasswork {
         match event {
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            // What is taken in can be read again from its file until the last of it is here.
+            Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Import(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -384,6 +395,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

@@ -15,6 +15,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Model(fact) => fact.apply(session, moment),
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Tree(fact) => fact.apply(session),
+        Fact::Import(fact) => fact.apply(session, moment),
         Fact::Host(_) => {}
     }
 }

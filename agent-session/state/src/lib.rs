@@ -11,6 +11,7 @@ pub mod effect;
 pub mod evidence;
 mod evolve;
 pub mod host;
+pub mod import;
 pub mod invariant;
 pub mod judge;
 pub mod keys;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::host::Host;
+use crate::import::Import;
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::settings::Settings;
@@ -71,6 +72,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// Where its conversation was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Arc<Import>>,
 }
 
 /// What a session is called, where it works, when it was touched.
@@ -206,6 +210,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            import: None,
         }
     }
 
