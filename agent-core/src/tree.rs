@@ -1,5 +1,6 @@
 //! The conversation: a tree of entries and the leaf at which it goes on.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
@@ -243,6 +244,13 @@ impl Tree {
     /// All entries, in the order in which they were added.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (EntryId, &Arc<Entry>)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The entries that were added after this one, in the order in which they were added; all of them after `None`.
+    pub fn entries_after(&self, id: Option<EntryId>) -> impl Iterator<Item = (EntryId, &Arc<Entry>)> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range((from, Bound::Unbounded));
+        entries.map(|(id, entry)| (*id, entry))
     }
 
     /// The branch to the leaf, from the leaf upwards.

@@ -1,6 +1,7 @@
 //! The hands of a session: effect runners, tools, stores.
 
 pub mod blobs;
+pub mod index;
 pub mod foreign;
 pub mod processes;
 pub mod runners;

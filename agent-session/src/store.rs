@@ -25,7 +25,7 @@ mod trace;
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped};
 pub use layout::Place;
-pub use lease::{Lease, Owner};
+pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
 pub use open::{Created, OpenedForWriting, TornTail};
 pub use prune::HOSTS_KEPT;

@@ -5,6 +5,7 @@
 
 mod anthropic;
 mod blocks;
+mod name;
 mod openai_chat;
 mod refusal;
 mod schema;

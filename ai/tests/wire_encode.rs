@@ -356,3 +356,47 @@ proptest! {
         }
     }
 }
+
+/// Whatever a model calls, and with whatever, the conversation can still be sent.
+#[test]
+fn calls_that_no_server_would_take_back_are_sent_in_a_form_that_it_takes() {
+    let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+    let quoted = |text: &str| serde_json::json!({ "not_a_json_object": text });
+    let brackets = format!("{{\"a\":\"{}\\\"\"}}", "[{".repeat(500));
+    let cases = [
+        ("", "{}", "unnamed", None),
+        ("a.b c", "{}", "a_b_c", None),
+        ("lesen\u{e4}", "{}", "lesen_", None),
+        (&*"n".repeat(65), "{}", &*"n".repeat(64), None),
+        (&*"n".repeat(64), "{}", &*"n".repeat(64), None),
+        ("read", &*nested(64), "read", None),
+        ("read", &*nested(65), "read", Some(quoted(&nested(65)))),
+        ("read", &*nested(4000), "read", Some(quoted(&nested(4000)))),
+        ("read", &*brackets, "read", None),
+    ];
+    for (name, arguments, sent, input) in cases {
+        let mut request = conversation("anthropic/claude-opus-5");
+        request.messages = vec![
+            Message::User("a".into()),
+            Message::Assistant {
+                model: request.model.clone(),
+                blocks: vec![call("1", name, arguments)],
+            },
+            result("1", "b", true),
+        ];
+        let body = |wire: Wire| -> serde_json::Value {
+            serde_json::from_slice(&wire.encode(&request).unwrap().body).unwrap()
+        };
+        let part = &body(Wire::Anthropic)["messages"][1]["content"][0];
+        assert_eq!(part["name"], sent, "{name}");
+        let input = input.unwrap_or_else(|| serde_json::from_str(arguments).unwrap());
+        assert_eq!(part["input"], input, "{arguments}");
+        for wire in [Wire::OpenAiChat, Wire::OpenAiCompatible] {
+            let function = &body(wire)["messages"][2]["tool_calls"][0]["function"];
+            assert_eq!(
+                (&function["name"], &function["arguments"]),
+                (&sent.into(), &arguments.into())
+            );
+        }
+    }
+}

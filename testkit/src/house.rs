@@ -1,8 +1,10 @@
 //! A whole Glasswork in a temporary home: real tools, real files, a scripted model. Every session that was made in it
-//! is loaded and strictly replayed when it is closed, and must come out equal.
+//! is loaded and strictly replayed when it is closed, and must come out equal; no effect may be open once its turn has
+//! ended; and every request that it made, and the next one, must be valid by the rules of all providers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
@@ -18,8 +20,13 @@ use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_session_state::state::{self, Session, TurnFailure};
 use tempfile::TempDir;
 
+use crate::request_rules;
+
 /// The name under which a house's script is asked: the model `scripted/test`.
 pub const MODEL: &str = "scripted/test";
+
+/// How long a house waits for something to happen before it calls that hanging.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The model [`MODEL`], playing a script.
 ///
@@ -160,13 +167,36 @@ impl House {
         Self::end_of_turn(watch).await
     }
 
-    /// Waits until a turn has ended.
+    /// Waits until a turn has ended; not for ever.
     pub async fn end_of_turn(mut watch: Watch) -> TurnEnd {
         let (mut text, mut all) = (String::new(), Vec::new());
+        let ended = |watch: &Watch| {
+            let turn = watch.session().turn.clone();
+            turn.filter(|turn| turn.state.is_terminal())
+        };
+        let before = ended(&watch).map(|turn| turn.id);
         loop {
-            let watched = watch.next().await;
+            let watched = tokio::time::timeout(PATIENCE, watch.next()).await;
+            let watched = watched.unwrap_or_else(|_| {
+                panic!(
+                    "nothing happened for {PATIENCE:?}; the turn is {:?}",
+                    watch.session().open_turn()
+                )
+            });
             for update in watched.updates {
                 match &update {
+                    // It may have ended in between; then only the session knows.
+                    Update::Gap { .. } => {
+                        if let Some(turn) = ended(&watch).filter(|turn| Some(turn.id) != before) {
+                            all.push(update);
+                            return TurnEnd {
+                                state: turn.state,
+                                failure: turn.failure.clone(),
+                                text,
+                                updates: all,
+                            };
+                        }
+                    }
                     Update::Text { text: more } => text.push_str(more),
                     Update::TurnEnded { state, failure, .. } => {
                         let (state, failure) = (*state, failure.clone());
@@ -236,6 +266,14 @@ fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>
         );
     }
     if let state::Scope::Session(session) = &loaded.scope.state {
+        if session.open_turn().is_none() {
+            assert!(
+                loaded.scope.open.is_empty(),
+                "session {id}: no turn is open, but these effects are: {:?}",
+                loaded.scope.open
+            );
+        }
+        assert_eq!(request_rules::check_session(session), Ok(()), "session {id}");
         let text = serde_json::to_string(&loaded.scope.state).expect("the state serialises");
         let again: state::Scope = serde_json::from_str(&text).expect("the state deserialises");
         assert_eq!(

@@ -4,3 +4,4 @@ pub mod house;
 pub mod kept;
 pub mod model_server;
 pub mod programs;
+pub mod request_rules;

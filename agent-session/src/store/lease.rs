@@ -177,6 +177,26 @@ fn read_owner(folder: &Path) -> Option<Owner> {
     serde_json::from_slice(&text).ok()
 }
 
+/// Who has a journal open for writing, as far as they have noted it. Takes nothing that an owner needs: where there is
+/// no note, or its process is gone, the lock is not even looked at.
+#[must_use]
+pub fn owner_of(journal: &Path) -> Option<Owner> {
+    let owner = read_owner(&journal.with_extension(""))?;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(owner.pid).ok()?)?;
+    // A process of another user exists too, but may not be asked.
+    let lives = !matches!(
+        rustix::process::test_kill_process(pid),
+        Err(rustix::io::Errno::SRCH)
+    );
+    if !lives {
+        return None;
+    }
+    // The number may be another process's by now.
+    let options = layout::careful(layout::Links::Refuse).read(true).to_owned();
+    let file = layout::open_regular(journal, &options, layout::Links::Refuse).ok()?;
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(owner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,6 +88,33 @@ impl<D: Domain> Store<D> {
         })
     }
 
+    /// The folders in which journals of sessions lie. What cannot be read has none.
+    pub(crate) fn months(&self) -> Vec<PathBuf> {
+        let folders = |folder: &Path| {
+            let found = entries(folder).unwrap_or_default().into_iter();
+            let folders = found.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            folders.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let mut months: Vec<_> = folders(&Place::Sessions.folder(self.data()))
+            .iter()
+            .flat_map(|year| folders(year))
+            .collect();
+        months.sort();
+        months
+    }
+
+    /// The journals in one of these folders, with what is wrong with them as far as their names tell; oldest first.
+    pub(crate) fn journals_in(&self, month: &Path) -> Vec<(ScopeId, PathBuf, Option<StoreError>)> {
+        let mut journals = Vec::new();
+        let done = walk(Place::Sessions, month, 0, &mut |found| {
+            journals.extend(found.scope.map(|scope| (scope, found.path, found.problem)));
+            ControlFlow::Continue(())
+        });
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) = done;
+        journals.reverse();
+        journals
+    }
+
     /// The scope in one part of the store whose id is `text`, or begins so; hyphens and case do not matter.
     ///
     /// Only in one part: a process mints an id for itself and one for its session in the same millisecond, and the

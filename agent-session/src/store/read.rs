@@ -30,7 +30,7 @@ impl<D: Domain> std::fmt::Debug for StoredJournal<D> {
 }
 
 impl<D: Domain> StoredJournal<D> {
-    pub(super) fn of(path: PathBuf, scope: ScopeId) -> Self {
+    pub(crate) fn of(path: PathBuf, scope: ScopeId) -> Self {
         Self {
             path,
             expected: Some(scope),

@@ -20,16 +20,41 @@ pub(super) fn parameters(tool: &ToolSpec) -> Result<Box<RawValue>, Failure> {
     )))
 }
 
-/// The arguments of a call where a wire wants an object. A model may write what is none; it then gets its own words
-/// back under a name that says so, since nothing else can be sent and mending would put words into its mouth.
+/// How deep an object may be nested that is sent as one. Servers stop reading at some depth, and one call that they
+/// cannot read would make the whole conversation unsendable.
+const DEPTH: usize = 64;
+
+/// The arguments of a call where a wire wants an object. A model may write what is none, or one that is nested beyond
+/// all reason; it then gets its own words back under a name that says so, since nothing else can be sent and mending
+/// would put words into its mouth.
 pub(super) fn arguments(text: &str) -> Option<Box<RawValue>> {
     let object = if text.trim().is_empty() {
         "{}".to_owned()
-    } else if is_object(text) {
+    } else if is_object(text) && depth(text) <= DEPTH {
         text.to_owned()
     } else {
         let quoted = serde_json::to_string(text).ok()?;
         format!("{{\"not_a_json_object\":{quoted}}}")
     };
     RawValue::from_string(object).ok()
+}
+
+/// How deep a valid JSON text is nested.
+fn depth(text: &str) -> usize {
+    let (mut now, mut deepest) = (0usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !quoted => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }

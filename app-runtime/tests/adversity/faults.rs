@@ -1,6 +1,7 @@
 //! Faults of the model: the turn retries or ends in its named state, and nothing that was half received runs.
 
 use glasswork_agent_core::tool_call::State as Call;
+use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
 use glasswork_ai::failure::FailureClass;
 use glasswork_app_runtime::ending::{self, ExitCode};
@@ -130,6 +131,12 @@ async fn an_empty_answer_ends_the_turn() {
             (State::Completed, None, ""),
             "{say}"
         );
+        // What was not said stands nowhere.
+        let tree = &house.now(session).tree;
+        let silent = tree
+            .entries()
+            .filter(|(_, entry)| matches!(&entry.body, Body::Assistant(answer) if answer.blocks.is_empty()));
+        assert_eq!(silent.count(), 0, "{say}");
         let end = house.turn(session, "and now?").await;
         assert!(end.state.is_terminal(), "{say}");
         house.close().await;

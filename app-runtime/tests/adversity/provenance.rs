@@ -10,6 +10,7 @@ use glasswork_ai::http::{BaseUrl, Provider, SecretString};
 use glasswork_ai::port::Models;
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::Wire;
+use glasswork_app_runtime::runtime::Opening;
 use glasswork_engine::{Commit, Origin, ScopeId, SystemClock};
 use glasswork_session_state::settings::{Mode, Setting, Settings};
 use glasswork_session_state::{Event, Glasswork};
@@ -232,6 +233,20 @@ async fn whatever_happens_in_a_session_has_its_cause() {
     house.runtime().refuse(session, call, None).await.unwrap();
     let end = House::end_of_turn(watch).await;
     assert_eq!(end.state, State::Failed, "two steps are the limit");
+    // Opened again from elsewhere it has another head; the requests before keep theirs.
+    house.runtime().close(session).await.unwrap();
+    let elsewhere = Opening {
+        workspace: house.home().to_owned(),
+        settings: hasty(Mode::Yolo),
+        title: None,
+    };
+    house.runtime().open(session, elsewhere).await.unwrap();
+    let end = house.turn(session, "go on").await;
+    assert_eq!(end.state, State::Failed, "the model stalls");
+    let now = house.now(session);
+    let heads: std::collections::BTreeSet<_> =
+        now.requests.values().map(|prepared| prepared.plan.head).collect();
+    assert_eq!(heads.len(), 2);
     causes_hold(&house, session);
     parts_have_their_dispatch(&house, session);
     house.close().await;

@@ -95,3 +95,27 @@ async fn large_blocks_come_whole_or_not_at_all() {
         }
     }
 }
+
+/// Whoever does not keep up with the feed still hears that the turn has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_falls_into_a_gap_is_found() {
+    use glasswork_app_runtime::watching::Update;
+    let say = format!(r#"(say: [text("{}"), call("ls", ())]),"#, "x".repeat(300_000));
+    let house = House::of_script(&format!(
+        r#"(turns: [{}(say: [text("end")]), (say: [text("again")])])"#,
+        say.repeat(4)
+    ))
+    .await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let slow = house.runtime().watch(session).unwrap();
+    assert_eq!(house.turn(session, "go").await.state, State::Completed);
+    let end = House::end_of_turn(slow).await;
+    assert_eq!((end.state, end.failure), (State::Completed, None));
+    assert!(
+        matches!(end.updates.last(), Some(Update::Gap { .. })),
+        "{:?}",
+        end.updates.last()
+    );
+    assert_eq!(house.turn(session, "and now?").await.text, "again");
+    house.close().await;
+}

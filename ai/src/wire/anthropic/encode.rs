@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Block, Message, Request, Thought, ToolResult};
 use crate::failure::Failure;
 use crate::model::Thinking;
-use crate::wire::{HttpRequest, invalid_request, schema};
+use crate::wire::{HttpRequest, invalid_request, name, schema};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
 /// takes this one.
@@ -89,7 +89,7 @@ enum Content<'a> {
     },
     ToolUse {
         id: Cow<'a, str>,
-        name: &'a str,
+        name: Cow<'a, str>,
         input: Box<RawValue>,
     },
     ToolResult {
@@ -222,7 +222,7 @@ fn part(block: &Block, own: bool) -> Option<Part<'_>> {
         Block::Thinking(thought) => thought_part(thought, own),
         Block::ToolCall(call) => Some(plain(Content::ToolUse {
             id: id(&call.id),
-            name: &call.name,
+            name: name::called(&call.name),
             input: schema::arguments(&call.arguments)?,
         })),
     }

@@ -1,12 +1,14 @@
 //! A request as Chat Completions has it. Fields are structs, so their order is the order written here.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Block, Message, Request};
 use crate::failure::Failure;
 use crate::model::Thinking;
-use crate::wire::{HttpRequest, invalid_request, schema};
+use crate::wire::{HttpRequest, invalid_request, name, schema};
 
 /// Which names of fields a server knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +69,7 @@ struct Call<'a> {
 
 #[derive(Serialize)]
 struct CalledFunction<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     arguments: &'a str,
 }
 
@@ -164,7 +166,7 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
                         id: &call.id,
                         r#type: "function",
                         function: CalledFunction {
-                            name: &call.name,
+                            name: name::called(&call.name),
                             arguments: if call.arguments.is_empty() {
                                 "{}"
                             } else {

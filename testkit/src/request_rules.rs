@@ -1,0 +1,456 @@
+//! What providers demand of a request, as a checker: whatever a session went through, what it sends must be valid.
+//!
+//! Anthropic and OpenAI are asked about the bytes that our encoders make; Gemini, whose wire is not spoken yet, about
+//! the shape that its documentation asks for, made here from the same messages. The rules are those of the providers'
+//! references: Messages (`tool_use`, `tool_result`, alternation), Chat Completions (`tool_calls`, `tool`) and
+//! `generateContent` (`functionCall`, `functionResponse`).
+
+use std::collections::BTreeSet;
+
+use glasswork_agent_core::context::{self, Prepared};
+use glasswork_agent_core::id::{RequestId, TurnId};
+use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::stream::Usage;
+use glasswork_ai::wire::Wire;
+use glasswork_session_state::state::Session;
+use serde_json::{Value, json};
+
+/// Says which rule of which provider a request breaks.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check(request: &Request) -> Result<(), String> {
+    anthropic(&encoded(Wire::Anthropic, request)?).map_err(|rule| format!("Anthropic: {rule}"))?;
+    for wire in [Wire::OpenAiChat, Wire::OpenAiCompatible] {
+        chat(&encoded(wire, request)?).map_err(|rule| format!("{wire:?}: {rule}"))?;
+    }
+    gemini(&contents(request)).map_err(|rule| format!("Gemini: {rule}"))
+}
+
+/// Checks every request that a session has prepared, and the one that it would send if somebody spoke now.
+///
+/// # Errors
+/// The first rule that is broken, with the request's number.
+pub fn check_session(session: &Session) -> Result<(), String> {
+    for id in session.requests.keys() {
+        let request = session
+            .render(*id)
+            .ok_or_else(|| format!("request {id} does not render"))?;
+        check(&request).map_err(|rule| format!("request {id}: {rule}"))?;
+    }
+    if session.open_turn().is_some() || session.context.parts().is_empty() {
+        return Ok(());
+    }
+    let mut next = next(session).ok_or("the next request does not render")?;
+    next.messages.push(Message::User("And now?".into()));
+    check(&next).map_err(|rule| format!("the next request: {rule}"))
+}
+
+/// What the conversation would be sent as now.
+fn next(session: &Session) -> Option<Request> {
+    let last = session.requests.get_max();
+    let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
+    let plan = session
+        .context
+        .plan(last.map(|(id, prepared)| (*id, &**prepared)));
+    let prepared = Prepared {
+        turn: TurnId(0),
+        by: 0,
+        plan,
+        model: session
+            .settings
+            .model
+            .value
+            .clone()
+            .or_else(|| "scripted/test".parse().ok())?,
+        thinking: session.settings.thinking.value,
+        max_output_tokens: session.settings.max_output_tokens.value,
+        body: None,
+        usage: Usage::default(),
+        attempts: 0,
+    };
+    let mut requests = session.requests.clone();
+    requests.insert(id, prepared.into());
+    context::render(&session.tree, &session.context, &requests, id)
+}
+
+fn encoded(wire: Wire, request: &Request) -> Result<Value, String> {
+    let sent = wire
+        .encode(request)
+        .map_err(|failure| format!("{wire:?}: {}", failure.message))?;
+    serde_json::from_slice(&sent.body).map_err(|error| format!("{wire:?}: not JSON: {error}"))
+}
+
+fn list<'a>(value: &'a Value, of: &str) -> Result<&'a [Value], String> {
+    match value.get(of).and_then(Value::as_array) {
+        Some(list) => Ok(list),
+        None => Err(format!("`{of}` is no list in {value}")),
+    }
+}
+
+fn text<'a>(value: &'a Value, of: &str) -> Result<&'a str, String> {
+    value
+        .get(of)
+        .and_then(Value::as_str)
+        .ok_or_else(|| format!("`{of}` is no text in {value}"))
+}
+
+fn spoken(value: &Value, of: &str) -> Result<(), String> {
+    match text(value, of)?.trim() {
+        "" => Err(format!("`{of}` is blank in {value}")),
+        _ => Ok(()),
+    }
+}
+
+/// Names of tools and, with Anthropic, ids of calls.
+fn word(text: &str, most: usize) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !text.is_empty() && text.len() <= most && text.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!(
+            "{text:?} is no name of at most {most} of a-z A-Z 0-9 _ -"
+        )),
+    }
+}
+
+fn once<'a>(seen: &mut BTreeSet<&'a str>, id: &'a str) -> Result<(), String> {
+    match seen.insert(id) {
+        true => Ok(()),
+        false => Err(format!("two calls have the id {id:?}")),
+    }
+}
+
+fn anthropic(body: &Value) -> Result<(), String> {
+    if body.get("max_tokens").and_then(Value::as_u64).unwrap_or(0) == 0 {
+        return Err("`max_tokens` is not positive".to_owned());
+    }
+    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
+        word(text(tool, "name")?, 128)?;
+    }
+    let messages = list(body, "messages")?;
+    if messages.is_empty() {
+        return Err("there are no messages".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    let mut asked: Vec<&str> = Vec::new();
+    for (number, message) in messages.iter().enumerate() {
+        let role = text(message, "role")?;
+        if role != ["user", "assistant"][number % 2] {
+            return Err(format!(
+                "message {number} is of `{role}`: they begin with the user and alternate"
+            ));
+        }
+        let content = list(message, "content")?;
+        if content.is_empty() {
+            return Err(format!("message {number} is empty"));
+        }
+        let mut answered = Vec::new();
+        let mut calls = Vec::new();
+        let mut spoken_first = false;
+        for part in content {
+            match (role, text(part, "type")?) {
+                (_, "text") => {
+                    spoken(part, "text")?;
+                    spoken_first = true;
+                }
+                ("assistant", "thinking" | "redacted_thinking") => {}
+                ("assistant", "tool_use") => {
+                    let id = text(part, "id")?;
+                    word(id, 256)?;
+                    word(text(part, "name")?, 200)?;
+                    once(&mut seen, id)?;
+                    if !part.get("input").is_some_and(Value::is_object) {
+                        return Err(format!("the input of {id} is no object"));
+                    }
+                    calls.push(id);
+                }
+                ("user", "tool_result") => {
+                    if spoken_first {
+                        return Err(format!("message {number}: a result comes after text"));
+                    }
+                    answered.push(text(part, "tool_use_id")?);
+                }
+                (role, other) => return Err(format!("message {number} of `{role}` has a part `{other}`")),
+            }
+        }
+        if role == "user" {
+            paired(&asked, &answered)?;
+        }
+        asked = calls;
+    }
+    ends_with(messages, "user", "role")?;
+    paired(&asked, &[])
+}
+
+/// Every call has exactly one result, in the message that follows, in the order of the calls.
+fn paired(asked: &[&str], answered: &[&str]) -> Result<(), String> {
+    match asked == answered {
+        true => Ok(()),
+        false => Err(format!("the calls {asked:?} have the results {answered:?}")),
+    }
+}
+
+fn ends_with(messages: &[Value], role: &str, of: &str) -> Result<(), String> {
+    match messages.last().map(|last| text(last, of)) {
+        Some(Ok(last)) if last == role => Ok(()),
+        last => Err(format!(
+            "the last message is of {last:?}: nobody waits for an answer"
+        )),
+    }
+}
+
+fn chat(body: &Value) -> Result<(), String> {
+    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
+        word(text(&tool["function"], "name")?, 64)?;
+    }
+    let messages = list(body, "messages")?;
+    let mut seen = BTreeSet::new();
+    let (mut asked, mut answered): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut spoke = false;
+    for (number, message) in messages.iter().enumerate() {
+        let role = text(message, "role")?;
+        if role != "tool" {
+            paired(&asked, &answered)?;
+            (asked, answered) = (Vec::new(), Vec::new());
+        }
+        match role {
+            "system" if number == 0 => spoken(message, "content")?,
+            "user" => {
+                spoken(message, "content")?;
+                spoke = true;
+            }
+            "tool" => {
+                text(message, "content")?;
+                answered.push(text(message, "tool_call_id")?);
+            }
+            "assistant" if !spoke => return Err("the model speaks before the user".to_owned()),
+            "assistant" => {
+                let calls = message
+                    .get("tool_calls")
+                    .and_then(Value::as_array)
+                    .map_or(&[][..], Vec::as_slice);
+                if calls.is_empty() || !message["content"].is_null() {
+                    spoken(message, "content")?;
+                }
+                for call in calls {
+                    let id = text(call, "id")?;
+                    if id.is_empty() {
+                        return Err(format!("a call has no id: {call}"));
+                    }
+                    once(&mut seen, id)?;
+                    word(text(&call["function"], "name")?, 64)?;
+                    text(&call["function"], "arguments")?;
+                    asked.push(id);
+                }
+            }
+            other => return Err(format!("message {number} is of `{other}`")),
+        }
+    }
+    paired(&asked, &answered)?;
+    match messages.last().map(|last| text(last, "role")) {
+        Some(Ok("user" | "tool")) => Ok(()),
+        last => Err(format!(
+            "the last message is of {last:?}: nobody waits for an answer"
+        )),
+    }
+}
+
+/// The conversation as Gemini has it: neighbours of one role are one content.
+fn contents(request: &Request) -> Vec<Value> {
+    let mut contents: Vec<(&str, Vec<Value>)> = Vec::new();
+    for message in &request.messages {
+        let (role, parts) = match message {
+            Message::User(words) => ("user", vec![json!({ "text": words })]),
+            Message::ToolResult(result) => (
+                "user",
+                vec![json!({ "functionResponse": {
+                    "id": result.call, "name": result.name, "response": { "output": result.text },
+                }})],
+            ),
+            Message::Assistant { blocks, .. } => {
+                let parts = blocks.iter().filter_map(|block| match block {
+                    Block::Text(words) => Some(json!({ "text": words })),
+                    Block::Thinking(_) => None,
+                    Block::ToolCall(call) => Some(json!({ "functionCall": {
+                        "id": call.id, "name": call.name,
+                        "args": serde_json::from_str(&call.arguments).ok().filter(Value::is_object)
+                            .unwrap_or_else(|| json!({})),
+                    }})),
+                });
+                ("model", parts.collect())
+            }
+        };
+        let parts: Vec<Value> = parts
+            .into_iter()
+            .filter(|part: &Value| part["text"].as_str().is_none_or(|text| !text.trim().is_empty()))
+            .collect();
+        if parts.is_empty() {
+            continue;
+        }
+        match contents.last_mut().filter(|(last, _)| *last == role) {
+            Some((_, last)) => last.extend(parts),
+            None => contents.push((role, parts)),
+        }
+    }
+    contents
+        .into_iter()
+        .map(|(role, parts)| json!({ "role": role, "parts": parts }))
+        .collect()
+}
+
+fn gemini(contents: &[Value]) -> Result<(), String> {
+    let mut asked: Vec<(&str, &str)> = Vec::new();
+    for (number, content) in contents.iter().enumerate() {
+        let role = text(content, "role")?;
+        if role != ["user", "model"][number % 2] {
+            return Err(format!(
+                "content {number} is of `{role}`: they begin with the user and alternate"
+            ));
+        }
+        let named = |kind: &str| -> Result<Vec<(&str, &str)>, String> {
+            list(content, "parts")?
+                .iter()
+                .filter_map(|part| part.get(kind))
+                .map(|part| Ok((text(part, "id")?, text(part, "name")?)))
+                .collect()
+        };
+        let (calls, responses) = (named("functionCall")?, named("functionResponse")?);
+        if role == "user" && asked != responses {
+            return Err(format!("the calls {asked:?} have the responses {responses:?}"));
+        }
+        asked = calls;
+    }
+    ends_with(contents, "user", "role")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::Arc;
+
+    use glasswork_ai::conversation::{ToolCall, ToolResult};
+    use glasswork_ai::model::Thinking;
+
+    use super::*;
+
+    fn user(text: &str) -> Message {
+        Message::User(text.into())
+    }
+
+    fn model(blocks: impl IntoIterator<Item = Block>) -> Message {
+        Message::Assistant {
+            blocks: blocks.into_iter().collect(),
+            model: "a/b".parse().unwrap(),
+        }
+    }
+
+    fn says(text: &str) -> Block {
+        Block::Text(text.into())
+    }
+
+    fn call(id: &str, name: &str) -> Block {
+        Block::ToolCall(ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: "{}".into(),
+        })
+    }
+
+    fn result(id: &str) -> Message {
+        Message::ToolResult(ToolResult {
+            call: id.into(),
+            name: "ls".into(),
+            text: "x".into(),
+            is_error: false,
+        })
+    }
+
+    fn checked(messages: Vec<Message>) -> Result<(), String> {
+        check(&Request {
+            model: "a/b".parse().unwrap(),
+            system: vec![Arc::from("Be good.")],
+            messages,
+            tools: vec![],
+            thinking: Thinking::Default,
+            max_output_tokens: None,
+        })
+    }
+
+    #[test]
+    fn what_providers_take_passes() {
+        for messages in [
+            vec![user("a")],
+            vec![user("a"), model([says("b")]), user("c")],
+            vec![user("a"), user("b")],
+            vec![
+                user("a"),
+                model([says("b"), call("1", "ls"), call("2", "ls")]),
+                result("1"),
+                result("2"),
+                user("c"),
+            ],
+            vec![
+                user("a"),
+                model([call("1", "ls")]),
+                result("1"),
+                model([call("2", "ls")]),
+                result("2"),
+            ],
+        ] {
+            assert_eq!(checked(messages.clone()), Ok(()), "{messages:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_provider_refuses_is_named() {
+        let one = || model([call("1", "ls")]);
+        let cases = [
+            (vec![], "there are no messages"),
+            (vec![model([says("a")]), user("b")], "begin with the user"),
+            (vec![user(" ")], "there are no messages"),
+            (vec![user("a"), model([says("b")])], "nobody waits"),
+            (vec![user("a"), one()], "nobody waits"),
+            (vec![user("a"), one(), user("b")], r#"["1"] have the results []"#),
+            (vec![user("a"), result("1")], r#"[] have the results ["1"]"#),
+            (
+                vec![user("a"), one(), result("1"), result("1")],
+                r#"["1"] have the results ["1", "1"]"#,
+            ),
+            (
+                vec![user("a"), one(), result("2")],
+                r#"["1"] have the results ["2"]"#,
+            ),
+            (
+                vec![
+                    user("a"),
+                    model([call("1", "ls"), call("2", "ls")]),
+                    result("2"),
+                    result("1"),
+                ],
+                r#"["1", "2"] have the results ["2", "1"]"#,
+            ),
+            (
+                vec![user("a"), model([call("1", "ls"), call("1", "ls")]), result("1")],
+                "two calls have the id",
+            ),
+            (
+                vec![user("a"), one(), result("1"), one(), result("1")],
+                "two calls have the id",
+            ),
+            (vec![user("a"), model([call("1", "")]), result("1")], "is no name"),
+            (
+                vec![user("a"), model([call("1", "a b")]), result("1")],
+                "is no name",
+            ),
+            // The server takes results first, so the encoder sorts them; the chat wire has no such mercy.
+            (
+                vec![user("a"), one(), user("b"), result("1")],
+                r#"OpenAiChat: the calls ["1"] have the results []"#,
+            ),
+        ];
+        for (messages, expected) in cases {
+            let said = checked(messages.clone()).unwrap_err();
+            assert!(said.contains(expected), "{messages:?}: {said}");
+        }
+    }
+}
