@@ -11,7 +11,7 @@ use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
 use glasswork_session_state::state::Kind;
-use glasswork_session_state::{Fact, Glasswork, prompt, session};
+use glasswork_session_state::{Fact, Glasswork, import, prompt, session};
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -115,6 +115,16 @@ impl ArchivedSession {
                 Fact::Prompt(prompt::Fact::Said { text, .. }) => {
                     let words: String = text.chars().take(FIRST_WORDS).collect();
                     self.first_words.get_or_insert_with(|| words.into());
+                }
+                Fact::Import(import::Fact::Taken { entries }) => {
+                    let prompt = entries.iter().find_map(|entry| match &entry.said {
+                        import::Said::Prompt(text) => Some(text),
+                        _ => None,
+                    });
+                    if let Some(text) = prompt {
+                        let words: String = text.chars().take(FIRST_WORDS).collect();
+                        self.first_words.get_or_insert_with(|| words.into());
+                    }
                 }
                 _ => {}
             }

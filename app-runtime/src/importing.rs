@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glasswork_agent_session::blobs::{BlobError, Digest};
-use glasswork_agent_session::foreign::{self, Body, Format, Transcript};
+pub use glasswork_agent_session::foreign::Format;
+use glasswork_agent_session::foreign::{self, Body, Transcript};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::model::ModelId;
 use glasswork_engine::{ScopeId, Timestamp};
@@ -81,16 +82,14 @@ pub enum ImportError {
 pub struct Plan {
     /// The session that it will be.
     pub session: ScopeId,
-    /// What was read.
-    pub transcript: Transcript,
-    /// Where the session will work.
-    pub workspace: PathBuf,
-    pub(crate) file: PathBuf,
+    transcript: Transcript,
+    workspace: PathBuf,
+    file: PathBuf,
     pub(crate) bytes: Arc<Vec<u8>>,
-    pub(crate) content: BlobRef,
+    content: BlobRef,
     batches: Vec<Vec<Entry>>,
     /// How many texts are longer than an entry holds.
-    pub cut: u64,
+    cut: u64,
 }
 
 /// What came of an import.
@@ -103,6 +102,46 @@ pub enum Imported {
     Completed,
     /// It was here already.
     AlreadyHere,
+}
+
+/// What was read from a file, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The session that it is, or would be.
+    pub session: ScopeId,
+    /// What came of it; `None` where nothing was done yet.
+    pub result: Option<Imported>,
+    /// Its format.
+    pub format: Format,
+    /// The version of the format, or of the program that wrote it.
+    pub version: Option<Arc<str>>,
+    /// What people call it.
+    pub title: Option<Arc<str>>,
+    /// Where it will work.
+    pub workspace: PathBuf,
+    /// The model that was asked last.
+    pub model: Option<ModelId>,
+    /// Entries of the conversation, on all branches.
+    pub entries: usize,
+    /// Those of them that a model would be sent.
+    pub sent: usize,
+    /// Texts that are longer than an entry holds.
+    pub cut: u64,
+    /// What of the file is not in the conversation, or not as it was.
+    pub left: Vec<foreign::Left>,
+}
+
+/// Something of a file that is not in the conversation, in words.
+#[must_use]
+pub fn left_text(left: &foreign::Left) -> String {
+    let lines: Vec<String> = left.lines.iter().map(ToString::to_string).collect();
+    let more = if left.count > left.lines.len() as u64 {
+        ", …"
+    } else {
+        ""
+    };
+    let (count, kind, why) = (left.count, &left.kind, left.why.text());
+    format!("{count} × {kind}: {why} (line {}{more})", lines.join(", "))
 }
 
 /// Reads a file of at most [`MAX_FILE`] bytes.
@@ -182,6 +221,25 @@ impl Plan {
         Self {
             session: ScopeId::mint(),
             ..self
+        }
+    }
+
+    /// What was read, and what came of it.
+    #[must_use]
+    pub fn report(&self, result: Option<Imported>) -> Report {
+        let transcript = &self.transcript;
+        Report {
+            session: self.session,
+            result,
+            format: transcript.format,
+            version: transcript.version.clone(),
+            title: transcript.title.clone(),
+            workspace: self.workspace.clone(),
+            model: transcript.model.clone(),
+            entries: transcript.entries.len(),
+            sent: transcript.sent.len(),
+            cut: self.cut,
+            left: transcript.left.clone(),
         }
     }
 

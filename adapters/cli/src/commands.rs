@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use glasswork_app_runtime::importing::Format;
 
 /// A coding agent that you can see through.
 #[derive(Debug, Parser)]
@@ -148,6 +149,11 @@ pub(crate) enum OutputFormat {
 pub(crate) enum SessionsCommand {
     /// All sessions, newest first
     List(Json),
+    /// Take in conversations of other agents: pi, Hamr, Claude Code, Codex, Gemini CLI
+    ///
+    /// Reads the files that they have written, and nothing else: no agent, no network. A file that is here already is
+    /// not imported again. What is not known in a file is counted, with its lines.
+    Import(Import),
     /// What was said and done in a session
     Show {
         /// The session
@@ -158,6 +164,56 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// Arguments of `sessions import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Whose files they are
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ImportFormat::Auto)]
+    pub format: ImportFormat,
+    /// Work in this directory, instead of the one in which the other agent worked
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Read them, and import nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make a new session, whatever is here already
+    #[arg(long)]
+    pub as_new: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Whose files are imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// As they look
+    Auto,
+    /// pi and Hamr
+    Pi,
+    /// Claude Code
+    ClaudeCode,
+    /// Codex
+    Codex,
+    /// Gemini CLI
+    Gemini,
+}
+
+impl ImportFormat {
+    /// The format of another agent, where one was named.
+    pub(crate) fn foreign(self) -> Option<Format> {
+        match self {
+            Self::Auto => None,
+            Self::Pi => Some(Format::Pi),
+            Self::ClaudeCode => Some(Format::ClaudeCode),
+            Self::Codex => Some(Format::Codex),
+            Self::Gemini => Some(Format::Gemini),
+        }
+    }
 }
 
 /// Arguments of `log`.

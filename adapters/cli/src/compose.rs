@@ -257,6 +257,11 @@ impl Model {
         Ok(Self(Some(Scripts::default().with(&id.model, script))))
     }
 
+    /// No model: for what asks none.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// The model of the demo.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod doctor;
 mod drive;
 mod escape;
 mod graph;
+mod import;
 mod outline;
 mod problem;
 mod replay;

@@ -12,12 +12,16 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, show};
+use crate::{escape, import, show};
 
 /// Lists sessions, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
+    if let SessionsCommand::Import(arguments) = command {
+        return import::import(arguments, console);
+    }
     let snapshot = Place::find()?.sessions()?.snapshot();
     match command {
+        SessionsCommand::Import(_) => {}
         SessionsCommand::List(format) => {
             let rows = snapshot.sessions()?;
             match format.json {
