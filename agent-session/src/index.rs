@@ -69,7 +69,10 @@ impl Index {
 
     /// Works with the connection, which is opened where it is not yet. A file that proves damaged is replaced, and
     /// the work is done once more with the new one.
-    fn with<T>(&self, mut work: impl FnMut(&mut Connection) -> Result<T, IndexError>) -> Result<T, IndexError> {
+    fn with<T>(
+        &self,
+        mut work: impl FnMut(&mut Connection) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
         let mut held = self.held();
         for _ in 0..2 {
             let opened = self.opened(&mut held)?;

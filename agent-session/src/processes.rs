@@ -7,7 +7,8 @@
 //! reaps them: no process of a command ever becomes a child of this one, whose children belong to others.
 //!
 //! Should a command kill its keeper, its processes are still known by the session and by the variable
-//! [`MARK`] in their environment, until they shed both.
+//! [`MARK`] in their environment, until they shed both. By the mark alone they are known to a later process
+//! ([`end_left`]), should this one be killed.
 //!
 //! Elsewhere than on Linux there is only the process group.
 
@@ -39,6 +40,9 @@ ended=$?
 exec >/dev/null 3>&-
 echo "$ended" >&0
 while read -r ended; do :; done"#;
+
+/// What stands in the place of its name.
+const KEEPER_NAME: &str = "glasswork-keeper";
 
 /// How long processes that got SIGKILL have to vanish. One that hangs in the kernel may never do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +105,7 @@ impl Running {
         let mark = unique(call);
         let mut keeper = Command::new("/bin/sh");
         keeper
-            .args(["-c", KEEPER, "glasswork-keeper"])
+            .args(["-c", KEEPER, KEEPER_NAME])
             .args(command)
             .current_dir(directory)
             .env_clear()
@@ -191,6 +195,14 @@ impl Drop for Running {
             let _ = self.keeper.start_kill();
         }
     }
+}
+
+/// Ends what still runs of calls (`scope/call`) whose program ended without doing so, as after SIGKILL. Nobody who runs
+/// may own those calls. This process and those above it are left alone, whatever mark they carry.
+///
+/// Nothing is found elsewhere than on Linux.
+pub async fn end_left(calls: &[String], grace: Duration) -> Ended {
+    members::end_left(calls, grace).await
 }
 
 /// A mark that no other call has had, here or in another process: ids of calls are other people's.

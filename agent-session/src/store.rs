@@ -11,6 +11,7 @@
 //! journal, held until the journal is closed. With it a [`FileJournal`] writes the lines of a running engine, and a
 //! [`TraceFile`] its traces. Reading takes neither: a [`StoredJournal`] can be read while another process writes it.
 
+mod archive;
 mod error;
 mod journal;
 mod layout;
@@ -18,16 +19,19 @@ mod lease;
 mod lines;
 mod list;
 mod open;
+mod parts;
 mod prune;
 mod read;
 mod trace;
+mod trail;
 
 pub use error::{CANDIDATES, StoreError};
-pub use journal::{FileJournal, JournalFiles, JournalStopped};
+pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
 pub use layout::Place;
 pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
 pub use open::{Created, OpenedForWriting, TornTail};
+pub use parts::PART_BYTES;
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};

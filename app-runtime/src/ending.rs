@@ -63,7 +63,10 @@ impl From<&StoreError> for ExitCode {
             StoreError::Damaged { .. } | StoreError::NotAJournal { .. } | StoreError::Misnamed { .. } => {
                 Self::Damaged
             }
-            StoreError::Owned { .. } | StoreError::Exists(_) | StoreError::Io { .. } => Self::Failed,
+            StoreError::Owned { .. }
+            | StoreError::Exists(_)
+            | StoreError::NotAtRest { .. }
+            | StoreError::Io { .. } => Self::Failed,
         }
     }
 }

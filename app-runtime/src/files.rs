@@ -75,6 +75,14 @@ impl FileArchive {
         BlobStore::new(folder.join("blobs"))
     }
 
+    /// The journal of a session, to read.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], or that a folder cannot be read.
+    pub fn journal_of(&self, session: ScopeId) -> Result<StoredJournal<Glasswork>, StoreError> {
+        self.store.journal(session)
+    }
+
     fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {
         match record {
             Record::Session(session) => self.store.journal(*session),

@@ -13,6 +13,7 @@ pub mod files;
 pub mod homes;
 mod import_operations;
 pub mod importing;
+mod leftovers;
 pub mod models;
 pub mod one_record;
 pub mod projection;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use glasswork_agent_session::store::StoreError;
+use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
 use glasswork_engine::{Commit, DispatchId, Following, Root, Scope, ScopeId};
@@ -262,12 +263,12 @@ impl Snapshot {
             return Err(ReadError::Unknown(id.to_string()));
         }
         let Some(now) = self.root.scope(id) else {
-            let scope = self.reader.archive.load(id, at)?.scope;
+            let Loaded { scope, reached, .. } = self.reader.archive.load(id, at)?;
             return match at {
-                Some(asked) if asked > scope.seq => Err(ReadError::Future {
+                Some(asked) if asked > reached => Err(ReadError::Future {
                     session: id,
                     asked,
-                    last: scope.seq,
+                    last: reached,
                 }),
                 _ => Ok(Seen {
                     scope,

@@ -24,6 +24,7 @@ use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
 use crate::importing::ImportError;
+use crate::leftovers;
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -201,8 +202,10 @@ impl Runtime {
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
         let opened = self.vault.open(id, self.clock.wall())?;
+        let mut notices = opened.notices;
+        notices.extend(leftovers::end(&opened.loaded.scope).await);
         self.take_in(opened.loaded, &workspace, opening).await?;
-        Ok(opened.notices)
+        Ok(notices)
     }
 
     /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.

@@ -44,6 +44,19 @@ impl<D: Domain> Commit<D> {
         }
     }
 
+    /// The effect of which this commit says only how it is coming along, if that is all that it says: then it is a
+    /// *delta*, and without it the state is the same once the effect has ended.
+    #[must_use]
+    pub fn delta_of(&self) -> Option<EffectKey> {
+        let Origin::Effect(key) = self.origin else {
+            return None;
+        };
+        let ends = self.settles.is_some() || !self.closes.is_empty();
+        let asks = !self.effects.is_empty() || !self.stops.is_empty();
+        let interim = !self.facts.is_empty() && self.facts.iter().all(D::is_interim);
+        (interim && !ends && !asks).then_some(key)
+    }
+
     /// The rows of charts that it took, in order.
     pub fn rows(&self) -> impl Iterator<Item = Transition<'_>> {
         self.facts.iter().filter_map(D::row)

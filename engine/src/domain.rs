@@ -107,6 +107,15 @@ pub trait Domain: Sized + Send + Sync + 'static {
     /// of the ring of past states.
     fn is_delta(event: &Self::Event) -> bool;
 
+    /// Whether a fact says only how an effect is coming along: once that effect is settled or closed, the state is the
+    /// same as if the fact had never been. So the commit that ends the effect must carry whole, or void, all that such
+    /// facts said. Commits of nothing else are *deltas*: loading leaves them out unparsed once their effect has ended,
+    /// and archiving drops them.
+    fn is_interim(fact: &Self::Fact) -> bool {
+        let _ = fact;
+        false
+    }
+
     /// When the asker is told that the event was accepted.
     fn acknowledged(event: &Self::Event) -> Durability;
 }

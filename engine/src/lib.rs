@@ -106,6 +106,7 @@
 //! # }
 //! ```
 
+pub mod archive;
 pub mod chart;
 mod commit;
 mod domain;

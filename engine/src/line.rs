@@ -3,6 +3,10 @@
 //! Every line is a JSON object whose last member is `"crc"`: the CRC-32 (IEEE) of all bytes before that member, seeded
 //! with the CRC of the line before. So a changed, lost, foreign or reordered line breaks the chain at its place.
 //! Inside a journal, ids leave the scope out.
+//!
+//! The line of a delta ([`Commit::delta_of`]) has the member `"delta"` directly after `"seq"`: it names the effect, so
+//! that a reader can leave the line unparsed ([`delta`]). Where an archived journal has no deltas any more, a line
+//! `folded` stands for them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,10 +18,20 @@ use crate::envelope::{DispatchId, EffectKey, Origin, ScopeId, Timestamp};
 /// The longest line that is written, in bytes, its newline not counted.
 pub const MAX_LINE: usize = 1 << 20;
 /// The version of the line format itself. Events and facts have their own: [`Domain::SCHEMA`].
-pub const FORMAT: u32 = 1;
+///
+/// 1: the beginning. 2: deltas are marked, and may be folded away.
+pub const FORMAT: u32 = 2;
+
+/// How the line of an [`Opening`] begins; no other line does.
+pub const OPENING: &[u8] = b"{\"opened\"";
 
 const USUAL_LINE: usize = 512;
 const CRC_MEMBER: &str = ",\"crc\":\"";
+/// How the line of a [`Folded`] begins; no other line does.
+const FOLDED: &[u8] = b"{\"folded\"";
+/// How the line of a commit begins, and that of a delta goes on.
+const SEQ_MEMBER: &[u8] = b"{\"seq\":";
+const DELTA_MEMBER: &[u8] = b",\"delta\":\"";
 const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
 
 /// The first line of a journal.
@@ -46,6 +60,17 @@ pub struct Opening {
     pub schema: u32,
 }
 
+/// Deltas that were dropped when the journal was archived: a run of commits without a hole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folded {
+    /// The first of them.
+    pub from: u64,
+    /// The last of them.
+    pub to: u64,
+    /// The effects whose deltas they were, in ascending order. Each ends in a later commit.
+    pub of: Vec<EffectKey>,
+}
+
 /// The running CRC of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Chain(u32);
@@ -57,6 +82,13 @@ impl std::fmt::Display for Chain {
 }
 
 impl Chain {
+    fn hex(self) -> impl Iterator<Item = u8> {
+        (0..8).rev().map(move |digit| match (self.0 >> (4 * digit)) & 15 {
+            small @ 0..=9 => b'0' + small as u8,
+            large => b'a' + (large as u8 - 10),
+        })
+    }
+
     fn over(self, bytes: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.0);
         hasher.update(bytes);
@@ -85,13 +117,45 @@ fn seal(mut object: Vec<u8>, chain: Chain) -> (Vec<u8>, Chain) {
     object.pop();
     let chain = chain.over(&object);
     object.extend_from_slice(CRC_MEMBER.as_bytes());
-    object.extend(
-        (0..8)
-            .rev()
-            .filter_map(|digit| char::from_digit((chain.0 >> (4 * digit)) & 15, 16).map(|hex| hex as u8)),
-    );
+    object.extend(chain.hex());
     object.extend_from_slice(b"\"}");
     (object, chain)
+}
+
+/// The sequence number in the line of a commit, which it begins with; the rest is not looked at.
+#[must_use]
+pub fn seq(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+}
+
+/// Puts a line at another place in a chain: what it says stays, its checksum is made anew.
+///
+/// # Errors
+/// [`LineError::Unfinished`] where it has no checksum at its end.
+pub fn reseal(line: &[u8], chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    let body = line
+        .len()
+        .checked_sub(CRC_LENGTH)
+        .and_then(|length| line.get(..length));
+    let mut object = body.ok_or(LineError::Unfinished)?.to_vec();
+    if stated(line).is_none() {
+        return Err(LineError::Unfinished);
+    }
+    object.push(b'}');
+    Ok(seal(object, chain))
+}
+
+/// The chain after a line by the line's own word, which only [`verify`] can tell to be true.
+#[must_use]
+pub fn stated(line: &[u8]) -> Option<Chain> {
+    let tail = line.get(line.len().checked_sub(CRC_LENGTH)?..)?;
+    let digits = tail.strip_prefix(CRC_MEMBER.as_bytes())?.strip_suffix(b"\"}")?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let chain = Chain(u32::from_str_radix(digits, 16).ok()?);
+    // As text: there is one way to write a checksum.
+    (chain.to_string() == digits).then_some(chain)
 }
 
 /// Checks a line's place in the chain and returns the chain after it.
@@ -107,11 +171,42 @@ pub fn verify(line: &[u8], chain: Chain) -> Result<Chain, LineError> {
         .ok_or(LineError::Unfinished)?;
     let found = chain.over(body);
     // As text: there is one way to write a checksum.
-    if found.to_string().as_bytes() == stated {
+    if found.hex().eq(stated.iter().copied()) {
         Ok(found)
     } else {
         Err(LineError::BrokenChain)
     }
+}
+
+/// The sequence number of a commit's line, and the effect whose delta it is, without parsing the line. `None` for
+/// every line that is no marked delta.
+#[must_use]
+pub fn delta(line: &[u8]) -> Option<(u64, EffectKey)> {
+    let (seq, rest) = digits(line.strip_prefix(SEQ_MEMBER)?)?;
+    let (effect, rest) = digits(rest.strip_prefix(DELTA_MEMBER)?)?;
+    let (ordinal, rest) = digits(rest.strip_prefix(b"/")?)?;
+    let ordinal = u16::try_from(ordinal).ok()?;
+    rest.starts_with(b"\"")
+        .then_some((seq, EffectKey { seq: effect, ordinal }))
+}
+
+/// The first and the last of the commits that a line `folded` stands for; `None` for every other line.
+#[must_use]
+pub fn folded(line: &[u8]) -> Option<(u64, u64)> {
+    if !line.starts_with(FOLDED) {
+        return None;
+    }
+    let TaggedFolded { folded } = decode(line).ok()?;
+    Some((folded.from, folded.to))
+}
+
+fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at_checked(length)?;
+    let number = number.iter().try_fold(0u64, |sum, digit| {
+        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    });
+    (length > 0).then_some((number?, rest))
 }
 
 /// Writes a header.
@@ -145,6 +240,19 @@ pub fn encode_opening(opening: &Opening, chain: Chain) -> Result<(Vec<u8>, Chain
     )
 }
 
+/// Writes the line that stands for deltas which were dropped.
+///
+/// # Errors
+/// Never in practice; serialisation is fallible by its interface.
+pub fn encode_folded(folded: &Folded, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
+    encode(
+        &TaggedFolded {
+            folded: folded.clone(),
+        },
+        chain,
+    )
+}
+
 #[derive(Serialize)]
 struct Tagged<'a, K> {
     header: &'a Header<K>,
@@ -158,6 +266,11 @@ struct TaggedHeader<K> {
 #[derive(Serialize, Deserialize)]
 struct TaggedOpening {
     opened: Opening,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TaggedFolded {
+    folded: Folded,
 }
 
 fn encode<T: Serialize>(value: &T, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
@@ -187,6 +300,8 @@ enum CauseText {
 #[serde(bound = "")]
 struct CommitLine<'a, D: Domain> {
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<EffectKey>,
     at: Timestamp,
     origin: &'a Origin,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,6 +328,7 @@ struct CommitLine<'a, D: Domain> {
 pub fn encode_commit<D: Domain>(commit: &Commit<D>, chain: Chain) -> Result<(Vec<u8>, Chain), LineError> {
     let line = CommitLine::<D> {
         seq: commit.id.seq,
+        delta: commit.delta_of(),
         at: commit.at,
         origin: &commit.origin,
         cause: commit.cause.map(|cause| {
@@ -241,6 +357,8 @@ pub enum Body<'a, D: Domain> {
     Opened(Opening),
     /// A commit.
     Commit(Box<RecordedCommit<'a, D>>),
+    /// Deltas that were dropped.
+    Folded(Folded),
 }
 
 /// A commit as a journal records it.
@@ -285,6 +403,23 @@ impl std::fmt::Debug for CauseText {
 }
 
 impl<D: Domain> RecordedCommit<'_, D> {
+    /// As [`Commit::delta_of`]; also of lines that are not marked.
+    #[must_use]
+    pub fn delta_of(&self) -> Option<EffectKey> {
+        let Origin::Effect(key) = self.origin else {
+            return None;
+        };
+        let ends = self.settles.is_some() || !self.closes.is_empty();
+        let asks = !self.effects.is_empty() || !self.stops.is_empty();
+        let interim = !self.facts.is_empty() && self.facts.iter().all(D::is_interim);
+        (interim && !ends && !asks).then_some(key)
+    }
+
+    /// The effects that it ends.
+    pub fn ends(&self) -> impl Iterator<Item = EffectKey> {
+        self.settles.into_iter().chain(self.closes.iter().copied())
+    }
+
     /// The event's text, as the journal has it.
     #[must_use]
     pub fn event_text(&self) -> &str {
@@ -323,9 +458,13 @@ impl<D: Domain> RecordedCommit<'_, D> {
 /// # Errors
 /// [`LineError::Unreadable`].
 pub fn decode_body<D: Domain>(line: &[u8]) -> Result<Body<'_, D>, LineError> {
-    if line.starts_with(b"{\"opened\"") {
+    if line.starts_with(OPENING) {
         let tagged: TaggedOpening = decode(line)?;
         return Ok(Body::Opened(tagged.opened));
+    }
+    if line.starts_with(FOLDED) {
+        let tagged: TaggedFolded = decode(line)?;
+        return Ok(Body::Folded(tagged.folded));
     }
     Ok(Body::Commit(Box::new(decode(line)?)))
 }

@@ -1,13 +1,17 @@
-//! Folding a journal into the state that it records. Facts decide; events are not even parsed.
+//! Folding a journal into the state that it records. Facts decide; events are not even parsed, and deltas of effects
+//! that have ended are left out whole.
+
+mod held;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::domain::Domain;
-use crate::envelope::{Moment, ScopeId};
-use crate::line::{self, Body, Chain, Header, LineError, RecordedCommit};
+use crate::envelope::ScopeId;
+use crate::line::{self, Body, Chain, Folded, Header, LineError, RecordedCommit};
 use crate::pipeline;
 use crate::root::{Decided, Scope};
+use held::{Change, Held, Place, Waiting};
 
 /// What loading gives: a scope at its last commit, and where its journal's chain stands.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub struct Loaded<D: Domain> {
     pub scope: Arc<Scope<D>>,
     /// The chain after the last line.
     pub chain: Chain,
+    /// The last commit that was taken. Later than that of the scope where the journal has the states between no more.
+    pub reached: u64,
     /// The first invariant that the loaded state breaks. The scope can be read all the same.
     pub breach: Option<D::Breach>,
 }
@@ -25,6 +31,7 @@ impl<D: Domain> Clone for Loaded<D> {
         Self {
             scope: Arc::clone(&self.scope),
             chain: self.chain,
+            reached: self.reached,
             breach: self.breach.clone(),
         }
     }
@@ -37,6 +44,7 @@ impl<D: Domain> Loaded<D> {
         Self {
             scope: Arc::new(Scope::vacant(scope, kind, 1)),
             chain,
+            reached: 0,
             breach: None,
         }
     }
@@ -100,14 +108,29 @@ pub enum DamageKind {
     Inapplicable(String),
 }
 
-/// Folds a journal line by line, in constant memory beyond the state itself.
+/// What is done with the deltas of effects that have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deltas {
+    /// They are left out, unparsed.
+    LeftOut,
+    /// They are folded like every commit.
+    Folded,
+}
+
+/// Folds a journal line by line, in memory that is bounded beyond the state itself.
+///
+/// Deltas of effects that end later are verified but not parsed; the state is the same without them.
 #[derive(Debug)]
 pub struct Fold<D: Domain> {
     scope: Option<Scope<D>>,
     header: Option<Header<D::Kind>>,
     chain: Chain,
+    schema: u32,
     lines: u64,
     offset: u64,
+    reached: u64,
+    deltas: Deltas,
+    held: Held<D>,
 }
 
 impl<D: Domain> Default for Fold<D> {
@@ -116,10 +139,31 @@ impl<D: Domain> Default for Fold<D> {
             scope: None,
             header: None,
             chain: Chain::default(),
+            schema: 0,
             lines: 0,
             offset: 0,
+            reached: 0,
+            deltas: Deltas::LeftOut,
+            held: Held::default(),
         }
     }
+}
+
+impl<D: Domain> Clone for Fold<D> {
+    fn clone(&self) -> Self {
+        Self {
+            scope: self.scope.clone(),
+            header: self.header.clone(),
+            held: self.held.clone(),
+            ..*self
+        }
+    }
+}
+
+/// A line that a fold has met, before it is applied.
+pub(crate) enum Met<'a, 'line, D: Domain> {
+    Commit(&'a RecordedCommit<'line, D>),
+    Folded(&'a Folded),
 }
 
 impl<D: Domain> Fold<D> {
@@ -129,16 +173,49 @@ impl<D: Domain> Fold<D> {
         Self::default()
     }
 
+    /// A fold before the header that takes every delta. Gives the same state, and has it after every line.
+    #[must_use]
+    pub fn with_deltas() -> Self {
+        Self {
+            deltas: Deltas::Folded,
+            ..Self::default()
+        }
+    }
+
     /// The header, once the first line was taken.
     #[must_use]
     pub fn header(&self) -> Option<&Header<D::Kind>> {
         self.header.as_ref()
     }
 
-    /// The scope so far.
+    /// The scope so far, but for what waits for the end of an effect whose deltas are left out.
     #[must_use]
     pub fn scope(&self) -> Option<&Scope<D>> {
         self.scope.as_ref()
+    }
+
+    /// The last commit that was taken, applied, waiting, or folded away.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// How many lines were taken, the header too.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// The chain after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// The schema of the build that wrote the last line that was taken; 0 before the header.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        self.schema
     }
 
     /// How many bytes of whole, intact lines were taken.
@@ -160,9 +237,9 @@ impl<D: Domain> Fold<D> {
     pub(crate) fn line_with(
         &mut self,
         bytes: &[u8],
-        before: impl FnOnce(&Scope<D>, &RecordedCommit<'_, D>),
+        before: impl FnOnce(&Scope<D>, Met<'_, '_, D>),
     ) -> Result<(), Damage> {
-        let chain = self.take(bytes, before).map_err(|kind| self.damage(kind))?;
+        let chain = self.take(bytes, before)?;
         self.chain = chain;
         self.lines += 1;
         self.offset += bytes.len() as u64 + 1;
@@ -172,71 +249,134 @@ impl<D: Domain> Fold<D> {
     fn take(
         &mut self,
         bytes: &[u8],
-        before: impl FnOnce(&Scope<D>, &RecordedCommit<'_, D>),
-    ) -> Result<Chain, DamageKind> {
-        let Some(scope) = &mut self.scope else {
-            if self.header.is_some() {
-                return Err(DamageKind::Inapplicable("a fact before this line".to_owned()));
-            }
-            let (header, chain) = line::decode_header::<D::Kind>(bytes).map_err(DamageKind::Line)?;
-            if header.glasswork > line::FORMAT || header.schema > D::SCHEMA {
-                return Err(DamageKind::FromTheFuture {
-                    format: header.glasswork,
-                    schema: header.schema,
-                });
-            }
-            self.scope = Some(Scope::vacant(header.scope, header.kind, 1));
-            self.header = Some(header);
-            return Ok(chain);
+        before: impl FnOnce(&Scope<D>, Met<'_, '_, D>),
+    ) -> Result<Chain, Damage> {
+        let place = Place {
+            line: self.lines + 1,
+            offset: self.offset,
         };
-        let chain =
-            line::verify(bytes, self.chain).map_err(|error| misplaced::<D>(bytes, scope.seq + 1, error))?;
-        match line::decode_body::<D>(bytes).map_err(DamageKind::Line)? {
+        let at = |kind| damage(place, kind);
+        let Some(scope) = &mut self.scope else {
+            return self.begin(bytes).map_err(at);
+        };
+        let due = self.reached + 1;
+        let chain = line::verify(bytes, self.chain).map_err(|error| at(misplaced::<D>(bytes, due, error)))?;
+        let in_order = |found| match found == due {
+            true => Ok(()),
+            false => Err(at(DamageKind::OutOfOrder { expected: due, found })),
+        };
+        if self.deltas == Deltas::LeftOut
+            && let Some((seq, of)) = line::delta(bytes)
+            && (!self.held.is_empty() || scope.open.contains_key(&of))
+        {
+            in_order(seq)?;
+            self.held.delta(place, of, bytes);
+            self.reached = seq;
+            return self.release_if_over().map(|()| chain);
+        }
+        match line::decode_body::<D>(bytes).map_err(|error| at(DamageKind::Line(error)))? {
             Body::Opened(opening) => {
                 if opening.schema > D::SCHEMA {
-                    return Err(DamageKind::FromTheFuture {
+                    return Err(at(DamageKind::FromTheFuture {
                         format: line::FORMAT,
                         schema: opening.schema,
-                    });
+                    }));
                 }
                 if opening.epoch != scope.epoch + 1 {
                     let (expected, found) = (scope.epoch + 1, opening.epoch);
-                    return Err(DamageKind::EpochOutOfOrder { expected, found });
+                    return Err(at(DamageKind::EpochOutOfOrder { expected, found }));
                 }
                 scope.epoch = opening.epoch;
+                self.schema = opening.schema;
+            }
+            Body::Folded(folded) => {
+                in_order(folded.from)?;
+                if folded.to < folded.from {
+                    return Err(at(DamageKind::OutOfOrder {
+                        expected: folded.from,
+                        found: folded.to,
+                    }));
+                }
+                before(scope, Met::Folded(&folded));
+                self.reached = folded.to;
             }
             Body::Commit(commit) => {
-                if commit.seq != scope.seq + 1 {
-                    return Err(DamageKind::OutOfOrder {
-                        expected: scope.seq + 1,
-                        found: commit.seq,
-                    });
+                in_order(commit.seq)?;
+                before(scope, Met::Commit(&commit));
+                self.reached = commit.seq;
+                let change = Change::from(*commit);
+                if self.held.is_empty() {
+                    self.apply(&change).map_err(at)?;
+                } else {
+                    self.held.commit(place, change, bytes.len());
+                    self.release_if_over()?;
                 }
-                before(scope, &commit);
-                self.apply(&commit)?;
             }
         }
         Ok(chain)
     }
 
+    fn begin(&mut self, bytes: &[u8]) -> Result<Chain, DamageKind> {
+        if self.header.is_some() {
+            return Err(DamageKind::Inapplicable("a fact before this line".to_owned()));
+        }
+        let (header, chain) = line::decode_header::<D::Kind>(bytes).map_err(DamageKind::Line)?;
+        if header.glasswork > line::FORMAT || header.schema > D::SCHEMA {
+            return Err(DamageKind::FromTheFuture {
+                format: header.glasswork,
+                schema: header.schema,
+            });
+        }
+        self.scope = Some(Scope::vacant(header.scope, header.kind, 1));
+        self.schema = header.schema;
+        self.header = Some(header);
+        Ok(chain)
+    }
+
+    fn release_if_over(&mut self) -> Result<(), Damage> {
+        match self.held.is_over() {
+            true => self.release(),
+            false => Ok(()),
+        }
+    }
+
+    /// Applies what waits, but the deltas of effects that have ended.
+    fn release(&mut self) -> Result<(), Damage> {
+        let mut held = std::mem::take(&mut self.held);
+        while let Some((place, waiting)) = held.pop() {
+            let applied = match waiting {
+                Waiting::Commit(change) => self.apply(&change),
+                Waiting::Delta { of, bytes } => match held.line(of, bytes).map(line::decode_body::<D>) {
+                    None => Ok(()),
+                    Some(Ok(Body::Commit(commit))) => self.apply(&Change::from(*commit)),
+                    Some(Ok(Body::Opened(_) | Body::Folded(_))) => Ok(()),
+                    Some(Err(error)) => Err(DamageKind::Line(error)),
+                },
+            };
+            if let Err(kind) = applied {
+                self.reached = self.scope.as_ref().map_or(0, |scope| scope.seq);
+                return Err(damage(place, kind));
+            }
+        }
+        held.clear();
+        self.held = held;
+        Ok(())
+    }
+
     /// Applies in place: a copy would make every persistent collection copy its nodes. A panic in `evolve` leaves
     /// nothing usable behind, so the scope is gone then.
-    fn apply(&mut self, commit: &RecordedCommit<'_, D>) -> Result<(), DamageKind> {
+    fn apply(&mut self, change: &Change<D>) -> Result<(), DamageKind> {
         let Some(mut scope) = self.scope.take() else {
             return Ok(());
         };
-        let moment = Moment {
-            seq: commit.seq,
-            at: commit.at,
-        };
         let applied = catch_unwind(AssertUnwindSafe(move || {
             let decided = Decided {
-                facts: &commit.facts,
-                effects: &commit.effects,
-                closes: &commit.closes,
-                settles: commit.settles,
+                facts: &change.facts,
+                effects: &change.effects,
+                closes: &change.closes,
+                settles: change.settles,
             };
-            scope.apply(moment, &decided);
+            scope.apply(change.moment, &decided);
             scope
         }));
         self.scope =
@@ -244,28 +384,31 @@ impl<D: Domain> Fold<D> {
         Ok(())
     }
 
-    fn damage(&self, kind: DamageKind) -> Damage {
-        Damage {
-            line: self.lines + 1,
-            offset: self.offset,
-            kind,
-        }
-    }
-
     /// Ends the fold.
     ///
     /// # Errors
-    /// [`DamageKind::Empty`] where there was not even a header.
-    pub fn finish(self) -> Result<Loaded<D>, Damage> {
-        let empty = self.damage(DamageKind::Empty);
-        let scope = self.scope.ok_or(empty)?;
+    /// [`DamageKind::Empty`] where there was not even a header; what is wrong with a delta that had been left for
+    /// later.
+    pub fn finish(mut self) -> Result<Loaded<D>, Damage> {
+        self.release()?;
+        let place = Place {
+            line: self.lines + 1,
+            offset: self.offset,
+        };
+        let scope = self.scope.ok_or(damage(place, DamageKind::Empty))?;
         let breach = D::audit(&scope.state).err();
         Ok(Loaded {
             scope: Arc::new(scope),
             chain: self.chain,
+            reached: self.reached,
             breach,
         })
     }
+}
+
+fn damage(place: Place, kind: DamageKind) -> Damage {
+    let Place { line, offset } = place;
+    Damage { line, offset, kind }
 }
 
 /// Tells a lost line from a changed one: a lost line leaves a readable successor with a later number.

@@ -1,17 +1,20 @@
 //! Strict replay: every recorded event is decided again, and compared with what was decided then.
 //!
 //! The state after a difference follows the record, so that all differences are found, not only the first.
+//!
+//! Of an archived journal the deltas are gone. Until the effects that they told of have ended, a decision may have
+//! looked at what they said: one that comes out otherwise there is counted apart, as [`Replayed::unsure`].
 
 use serde::Serialize;
 
 use crate::commit::Commit;
 use crate::domain::Domain;
-use crate::envelope::{Context, DispatchId};
-use crate::line::RecordedCommit;
-use crate::load::{Damage, DamageKind, Fold, Loaded, each_line};
+use crate::envelope::{Context, DispatchId, EffectKey};
+use crate::line::{Chain, RecordedCommit};
+use crate::load::{Damage, DamageKind, Fold, Loaded, Met, each_line};
 use crate::pipeline::panic_text;
 use crate::root::Scope;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What replay found at one commit.
@@ -89,6 +92,12 @@ pub struct Replayed<D: Domain> {
     pub differences: Vec<Difference>,
     /// How many differences there were in all.
     pub difference_count: u64,
+    /// Runs of deltas that were folded away, and so not decided again.
+    pub folded_runs: u64,
+    /// How many commits those were.
+    pub folded: u64,
+    /// How many decisions came out otherwise that may have looked at deltas which were folded away.
+    pub unsure: u64,
 }
 
 /// How many differences a replay keeps; it counts the rest.
@@ -105,6 +114,11 @@ pub struct Replay<D: Domain> {
     /// Consequences that were asked for and not met yet. A refused one leaves no line, so they are few, and old ones
     /// are dropped.
     expected: VecDeque<(DispatchId, u16, D::Event)>,
+    folded_runs: u64,
+    folded: u64,
+    unsure: u64,
+    /// Effects with deltas that were folded away, and that have not ended yet.
+    clouded: BTreeSet<EffectKey>,
 }
 
 const MAX_EXPECTED: usize = 1_024;
@@ -112,12 +126,16 @@ const MAX_EXPECTED: usize = 1_024;
 impl<D: Domain> Default for Replay<D> {
     fn default() -> Self {
         Self {
-            fold: Fold::new(),
+            fold: Fold::with_deltas(),
             until: None,
             commits: 0,
             differences: Vec::new(),
             difference_count: 0,
             expected: VecDeque::new(),
+            folded_runs: 0,
+            folded: 0,
+            unsure: 0,
+            clouded: BTreeSet::new(),
         }
     }
 }
@@ -144,10 +162,17 @@ impl<D: Domain> Replay<D> {
         self.fold.scope()
     }
 
+    /// The chain after the last line that was taken.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.fold.chain()
+    }
+
     /// Whether the commit to stop after was taken.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!((self.until, self.fold.scope()), (Some(until), Some(scope)) if scope.seq >= until)
+        self.until
+            .is_some_and(|until| self.fold.header().is_some() && self.fold.reached() >= until)
     }
 
     /// Takes the next line (without its newline).
@@ -164,16 +189,40 @@ impl<D: Domain> Replay<D> {
             differences,
             difference_count,
             expected,
+            folded_runs,
+            folded: gone,
+            unsure,
+            clouded,
             ..
         } = self;
-        fold.line_with(bytes, |scope, recorded| {
-            *commits += 1;
-            let mut found = Vec::new();
-            decide_again(scope, recorded, bytes.len(), expected, &mut found);
-            *difference_count += found.len() as u64;
-            let room = MAX_DIFFERENCES.saturating_sub(differences.len());
-            differences.extend(found.into_iter().take(room));
+        fold.line_with(bytes, |scope, met| match met {
+            Met::Folded(folded) => {
+                *folded_runs += 1;
+                *gone += folded.to - folded.from + 1;
+                clouded.extend(folded.of.iter().filter(|of| scope.open.contains_key(*of)));
+            }
+            Met::Commit(recorded) => {
+                *commits += 1;
+                let mut found = Vec::new();
+                decide_again(scope, recorded, bytes.len(), expected, &mut found);
+                if !clouded.is_empty() {
+                    *unsure += u64::from(!found.is_empty());
+                    found.clear();
+                }
+                for key in recorded.ends() {
+                    clouded.remove(&key);
+                }
+                *difference_count += found.len() as u64;
+                let room = MAX_DIFFERENCES.saturating_sub(differences.len());
+                differences.extend(found.into_iter().take(room));
+            }
         })
+    }
+
+    /// The last commit that was taken, or folded away.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.fold.reached()
     }
 
     /// Ends the replay.
@@ -186,6 +235,9 @@ impl<D: Domain> Replay<D> {
             commits: self.commits,
             differences: self.differences,
             difference_count: self.difference_count,
+            folded_runs: self.folded_runs,
+            folded: self.folded,
+            unsure: self.unsure,
         })
     }
 }
@@ -319,13 +371,15 @@ fn first_difference<T: PartialEq + Serialize>(recorded: &[T], decided: &[T]) -> 
 /// # Errors
 /// The first [`Damage`]; commits before it were given to `each`.
 pub fn commits<D: Domain>(journal: &[u8], mut each: impl FnMut(Commit<D>)) -> Result<(), Damage> {
-    let mut fold = Fold::<D>::new();
+    let mut fold = Fold::<D>::with_deltas();
     each_line(
         journal,
         |line| {
             let mut parsed = None;
-            fold.line_with(line, |scope, recorded| {
-                parsed = recorded.parse(scope.id, line.len()).ok()
+            fold.line_with(line, |scope, met| {
+                if let Met::Commit(recorded) = met {
+                    parsed = recorded.parse(scope.id, line.len()).ok();
+                }
             })?;
             if let Some(commit) = parsed {
                 each(commit);

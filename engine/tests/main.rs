@@ -13,6 +13,7 @@ mod elevator;
 mod chart_rows;
 mod crashes;
 mod deadlines;
+mod deltas;
 mod effects;
 mod failed_append;
 mod feed;

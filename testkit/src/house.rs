@@ -240,6 +240,33 @@ impl House {
     }
 }
 
+/// Without its deltas a session at rest is the same, and decided the same as far as that can be told.
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+fn archives(archive: &FileArchive, id: ScopeId, scope: &Arc<Scope<Glasswork>>) {
+    if !scope.open.is_empty() {
+        return;
+    }
+    let folder = TempDir::new().expect("a temporary directory");
+    let path = folder.path().join("archived.jsonl");
+    let mut file = std::fs::File::create(&path).expect("a file");
+    let archived = archive
+        .journal_of(id)
+        .and_then(|journal| journal.archive(&mut file));
+    let archived = archived.expect("a session at rest can be archived");
+    assert_eq!(
+        &archived.loaded.scope, scope,
+        "session {id}: archived, it leads elsewhere"
+    );
+    let replayed = archive
+        .replay(&Record::File(path), None)
+        .expect("an archive replays");
+    assert_eq!(
+        (&replayed.loaded.scope, replayed.differences),
+        (scope, vec![]),
+        "session {id}: archived, it is decided otherwise"
+    );
+}
+
 /// Loads and strictly replays a session; where it was live, the states must be equal.
 #[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
 fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>>) {
@@ -257,6 +284,7 @@ fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>
         loaded.scope, replayed.loaded.scope,
         "session {id}: load and replay differ"
     );
+    archives(archive, id, &loaded.scope);
     if let Some(live) = live
         && loaded.scope.seq == live.seq
     {

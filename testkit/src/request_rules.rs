@@ -50,9 +50,7 @@ pub fn check_session(session: &Session) -> Result<(), String> {
 fn next(session: &Session) -> Option<Request> {
     let last = session.requests.get_max();
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
-    let plan = session
-        .context
-        .plan(last.map(|(id, prepared)| (*id, &**prepared)));
+    let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
         by: 0,

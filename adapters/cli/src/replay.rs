@@ -24,6 +24,10 @@ struct Document<'a> {
     commits: u64,
     difference_count: u64,
     differences: &'a [Difference],
+    /// How many commits were folded away when the session was archived, and so not decided again.
+    folded: u64,
+    /// How many decisions came out otherwise that may have looked at those.
+    unsure: u64,
     /// An invariant that the state breaks, for people.
     breach: Option<String>,
     /// What the graph answers about the replayed state.
@@ -72,6 +76,8 @@ fn document(replayed: &Replayed<Glasswork>) -> Document<'_> {
         commits: replayed.commits,
         difference_count: replayed.difference_count,
         differences: &replayed.differences,
+        folded: replayed.folded,
+        unsure: replayed.unsure,
         breach: replayed.loaded.breach.as_ref().map(ToString::to_string),
         answer: None,
     }
@@ -102,6 +108,16 @@ fn text(document: &Document<'_>, console: &Console) -> String {
     }
     if let Some(answer) = &document.answer {
         text.push_str(&format!("{}\n", outline::of(answer, 0).trim_start_matches('\n')));
+    }
+    if document.folded > 0 {
+        text.push_str(&format!(
+            "{} deltas were folded away when the session was archived, and are not decided again",
+            document.folded
+        ));
+        text.push_str(&match document.unsure {
+            0 => "\n".to_owned(),
+            unsure => format!("; {unsure} decisions that may have looked at them cannot be compared\n"),
+        });
     }
     let commits = document.commits;
     text.push_str(&match document.difference_count {

@@ -15,16 +15,7 @@ use super::error::IndexError;
 use super::row::{Row, Status};
 
 /// By what a list is sorted. Names ascend, all else descends; what is equal is sorted by id.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    strum::VariantArray,
-    strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Sort {
     /// By the last commit, or the making where there is none.
@@ -96,7 +87,9 @@ pub struct Cursor {
 
 /// The text is no cursor, or one of another list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a cursor of this list; take the one that the page before ended with, with the same sorting")]
+#[error(
+    "`{0}` is not a cursor of this list; take the one that the page before ended with, with the same sorting"
+)]
 pub struct CursorError(pub String);
 
 impl Sort {
@@ -231,9 +224,13 @@ pub(super) struct Indexed {
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
     let shared = |place: usize| -> rusqlite::Result<Option<Arc<str>>> { row.get(place) };
-    let count = |place: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(place)?).unwrap_or(0));
+    let count =
+        |place: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(place)?).unwrap_or(0));
     // What cannot be parsed was not written by us; the row is read again when its journal changes.
-    let id = row.get::<_, String>(0)?.parse().unwrap_or_else(|_| ScopeId::from_u128(0));
+    let id = row
+        .get::<_, String>(0)?
+        .parse()
+        .unwrap_or_else(|_| ScopeId::from_u128(0));
     let seq = count(3)?;
     Ok(Indexed {
         row: Row {

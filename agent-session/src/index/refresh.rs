@@ -426,7 +426,9 @@ fn in_folder(connection: &Connection, folder: &str) -> Result<Vec<(ScopeId, Stri
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
-    let parsed = rows.into_iter().filter_map(|(id, path)| Some((id.parse().ok()?, path)));
+    let parsed = rows
+        .into_iter()
+        .filter_map(|(id, path)| Some((id.parse().ok()?, path)));
     Ok(parsed.collect())
 }
 
@@ -453,7 +455,18 @@ fn read_journal(
 ) -> (Row, Option<Arc<Scope<Glasswork>>>) {
     let created = match journal.header() {
         Ok(header) => header.created,
-        Err(error) => return (damaged(Row { bytes, ..Row::bare(id) }, &error), None),
+        Err(error) => {
+            return (
+                damaged(
+                    Row {
+                        bytes,
+                        ..Row::bare(id)
+                    },
+                    &error,
+                ),
+                None,
+            );
+        }
     };
     let (loaded, error) = match journal.read() {
         Ok(loaded) => (Some(loaded), None),

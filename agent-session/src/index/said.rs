@@ -14,16 +14,7 @@ const ARGUMENT_BYTES: usize = 2 << 10;
 pub(super) const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
 /// Whose words they are.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    strum::VariantArray,
-    strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, strum::VariantArray, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Speaker {

@@ -87,7 +87,9 @@ pub enum QueryError {
     #[error("there is no word in `{0}` to search for: give words, `prefix*` or \"a phrase\"")]
     NoWords(String),
     /// It is too long.
-    #[error("the search is longer than {QUERY_BYTES} bytes, or has more than {TERMS} words; give fewer of them")]
+    #[error(
+        "the search is longer than {QUERY_BYTES} bytes, or has more than {TERMS} words; give fewer of them"
+    )]
     TooLong,
 }
 
@@ -236,8 +238,14 @@ mod tests {
         check(r#""a phra"* x"#, r#""a phra" * AND "x""#);
         check(r#"say"so now"last"#, r#""say" AND "so now" AND "last""#);
         check(r#""not closed"#, r#""not closed""#);
-        check("one OR two NOT three NEAR(a b)", r#""one" AND "OR" AND "two" AND "NOT" AND "three" AND "NEAR(a" AND "b)""#);
-        check("text:x -y ^z (a) {b}", r#""text:x" AND "-y" AND "^z" AND "(a)" AND "{b}""#);
+        check(
+            "one OR two NOT three NEAR(a b)",
+            r#""one" AND "OR" AND "two" AND "NOT" AND "three" AND "NEAR(a" AND "b)""#,
+        );
+        check(
+            "text:x -y ^z (a) {b}",
+            r#""text:x" AND "-y" AND "^z" AND "(a)" AND "{b}""#,
+        );
         check("a ' \\ ; -- ***", r#""a""#);
         for query in ["", "  ", "***", "\"\"", "()[]{}", "\"", "* \" *"] {
             assert_eq!(parse(query), Err(QueryError::NoWords(query.to_owned())));
@@ -254,7 +262,12 @@ mod tests {
         };
         assert_eq!(
             pieces("a \u{2}b\u{3} c\u{2}d\u{3}"),
-            [piece("a ", false), piece("b", true), piece(" c", false), piece("d", true)]
+            [
+                piece("a ", false),
+                piece("b", true),
+                piece(" c", false),
+                piece("d", true)
+            ]
         );
         assert_eq!(pieces("\u{2}a\u{3}"), [piece("a", true)]);
     }

@@ -244,4 +244,3 @@ pub(super) fn stamp(found: &std::fs::Metadata) -> i64 {
         .saturating_mul(1_000_000_000)
         .saturating_add(found.mtime_nsec())
 }
-

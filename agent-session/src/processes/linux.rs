@@ -111,11 +111,7 @@ impl Members {
     }
 
     fn is_marked(&self, pid: i32) -> bool {
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-            environment
-                .split(|&byte| byte == 0)
-                .any(|variable| variable == self.mark)
-        })
+        has_variable(pid, |variable| variable == self.mark)
     }
 
     /// Kills everything, without waiting for anyone's leave. For when there is nobody left to wait.
@@ -139,6 +135,72 @@ impl Stat {
     fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
+}
+
+fn has_variable(pid: i32, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    // Of other people's processes the environment cannot be read, and they are not meant.
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(is_it)
+}
+
+/// Whose mark begins like one of these, without this process and those above it.
+fn marked(marks: &[Vec<u8>]) -> Vec<Seen> {
+    let mut above = BTreeSet::from([rustix::process::getpid().as_raw_nonzero().get()]);
+    let mut next = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    while let Some(pid) = next.filter(|pid| above.insert(*pid)) {
+        next = stat(pid).map(|stat| stat.parent);
+    }
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| !above.contains(pid))
+        .filter(|pid| {
+            has_variable(*pid, |variable| {
+                marks.iter().any(|mark| variable.starts_with(mark))
+            })
+        })
+        .filter_map(|pid| {
+            let stat = stat(pid).filter(|stat| !stat.is_dead())?;
+            Some(Seen {
+                pid,
+                started: stat.started,
+                name: stat.name,
+            })
+        })
+        .collect()
+}
+
+/// Whether it is a keeper, which goes by itself once its command has ended and nobody holds the link.
+fn is_keeper(process: &Seen) -> bool {
+    let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    line.split(|byte| *byte == 0)
+        .any(|argument| argument == super::KEEPER_NAME.as_bytes())
+}
+
+/// As [`end`], for calls whose keeper had nobody left to keep for.
+pub(super) async fn end_left(calls: &[String], grace: Duration) -> Ended {
+    let marks: Vec<Vec<u8>> = calls
+        .iter()
+        .map(|call| format!("{MARK}={call}@").into_bytes())
+        .collect();
+    let mut ending = Ending::begin(grace);
+    let survivors = loop {
+        let marks = marks.clone();
+        let seen = tokio::task::spawn_blocking(move || {
+            marked(&marks)
+                .into_iter()
+                .partition::<Vec<Seen>, _>(|process| !is_keeper(process))
+        });
+        let Ok((seen, keepers)) = seen.await else {
+            break Vec::new();
+        };
+        if seen.is_empty() && keepers.is_empty() {
+            break Vec::new();
+        }
+        if let Some(survivors) = ending.tell(seen).await {
+            break survivors;
+        }
+    };
+    ending.ended(survivors)
 }
 
 fn stat(pid: i32) -> Option<Stat> {
@@ -180,10 +242,70 @@ fn send(process: &Seen, signal: Signal) {
     }
 }
 
+/// Processes on their way to their end.
+struct Ending {
+    begun: Instant,
+    grace: Duration,
+    found: BTreeMap<(u64, i32), String>,
+    pause: Duration,
+}
+
+impl Ending {
+    fn begin(grace: Duration) -> Self {
+        Self {
+            begun: Instant::now(),
+            grace,
+            found: BTreeMap::new(),
+            pause: Duration::from_millis(2),
+        }
+    }
+
+    /// Tells those that were seen to end, and waits a little; or gives up on them.
+    async fn tell(&mut self, seen: Vec<Seen>) -> Option<Vec<Process>> {
+        let elapsed = self.begun.elapsed();
+        if elapsed > self.grace + PATIENCE {
+            let survivors = seen.into_iter().map(|seen| Process {
+                pid: seen.pid,
+                name: seen.name,
+            });
+            return Some(survivors.collect());
+        }
+        let first = self.found.is_empty();
+        for process in &seen {
+            self.found
+                .insert((process.started, process.pid), process.name.clone());
+            if elapsed >= self.grace {
+                send(process, Signal::KILL);
+            } else if first {
+                // Once: what they start now is to tidy up with, and may do so.
+                send(process, Signal::TERM);
+                // One that is stopped would not hear of it.
+                send(process, Signal::CONT);
+            }
+        }
+        let left = self.grace.saturating_sub(elapsed);
+        tokio::time::sleep(if left.is_zero() {
+            self.pause
+        } else {
+            self.pause.min(left)
+        })
+        .await;
+        self.pause = (self.pause * 2).min(Duration::from_millis(50));
+        None
+    }
+
+    fn ended(self, survivors: Vec<Process>) -> Ended {
+        let found = self
+            .found
+            .into_iter()
+            .map(|((_, pid), name)| Process { pid, name })
+            .collect();
+        Ended { found, survivors }
+    }
+}
+
 pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
-    let begun = Instant::now();
-    let mut found: BTreeMap<(u64, i32), String> = BTreeMap::new();
-    let mut pause = Duration::from_millis(2);
+    let mut ending = Ending::begin(grace);
     let survivors = loop {
         let members = running.members.clone();
         let kept = running.is_kept();
@@ -196,35 +318,9 @@ pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
             }
             break Vec::new();
         }
-        let elapsed = begun.elapsed();
-        if elapsed > grace + PATIENCE {
-            break seen
-                .into_iter()
-                .map(|seen| Process {
-                    pid: seen.pid,
-                    name: seen.name,
-                })
-                .collect();
+        if let Some(survivors) = ending.tell(seen).await {
+            break survivors;
         }
-        let first = found.is_empty();
-        for process in &seen {
-            found.insert((process.started, process.pid), process.name.clone());
-            if elapsed >= grace {
-                send(process, Signal::KILL);
-            } else if first {
-                // Once: what they start now is to tidy up with, and may do so.
-                send(process, Signal::TERM);
-                // One that is stopped would not hear of it.
-                send(process, Signal::CONT);
-            }
-        }
-        let left = grace.saturating_sub(elapsed);
-        tokio::time::sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
     };
-    let found = found
-        .into_iter()
-        .map(|((_, pid), name)| Process { pid, name })
-        .collect();
-    Ended { found, survivors }
+    ending.ended(survivors)
 }

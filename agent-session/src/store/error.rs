@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use glasswork_engine::load::Damage;
-use glasswork_engine::{NameError, ScopeId};
+use glasswork_engine::{EffectKey, NameError, ScopeId};
 
 use super::lease::Owner;
 
@@ -84,6 +84,17 @@ pub enum StoreError {
         asked: u64,
         /// The last that there is.
         last: u64,
+    },
+    /// An effect is under way, so what it reported so far still counts.
+    #[error(
+        "{} is not at rest: effect {effect} has not ended; open the session once, so that it is settled",
+        .path.display()
+    )]
+    NotAtRest {
+        /// The journal.
+        path: PathBuf,
+        /// The effect.
+        effect: EffectKey,
     },
     /// A scope with this id was made already.
     #[error("{0} exists already; mint a new id")]

@@ -16,10 +16,15 @@ use glasswork_engine::ScopeId;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
 
 use super::error::advice;
-use super::lease::Lease;
+use super::lease::{Lease, WrittenFile};
+use super::parts::{self, PART_BYTES};
 
 /// Threads that sync.
 const SYNCERS: usize = 2;
+/// How much may be written before the disk is asked, though nobody waits for it, in bytes.
+const SYNC_AT: usize = 4 << 20;
+/// How much may be written and not be known to be on the disk, in bytes: it is kept in memory, to be written anew.
+const UNSYNCED: usize = 16 << 20;
 /// How much is written before it is reported, in bytes; more waits for the next round.
 const BATCH: usize = 256 << 10;
 
@@ -37,6 +42,18 @@ pub struct FileJournal {
 #[derive(Debug, Clone)]
 pub struct JournalFiles {
     messages: Sender<Message>,
+    unsynced: Arc<Mutex<BTreeMap<ScopeId, Unsynced>>>,
+}
+
+/// Lines of a journal that were written, and of which the disk has not said that it has them when it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsynced {
+    /// The opening during which they were written.
+    pub epoch: u32,
+    /// The first commit of which that is so.
+    pub first: u64,
+    /// The lines, each with its newline.
+    pub lines: Vec<u8>,
 }
 
 /// The engine that owned the journal has stopped.
@@ -62,6 +79,15 @@ impl FileJournal {
     /// # Errors
     /// Where a thread cannot be started.
     pub fn spawn() -> io::Result<(Self, JournalFiles)> {
+        Self::with_parts_of(PART_BYTES)
+    }
+
+    /// Like [`spawn`](Self::spawn), with parts of another length than [`PART_BYTES`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_parts_of(part_bytes: u64) -> io::Result<(Self, JournalFiles)> {
+        let unsynced = Arc::<Mutex<BTreeMap<ScopeId, Unsynced>>>::default();
         let (messages, inbox) = unbounded();
         let (work, works) = unbounded();
         let mut pool = Vec::with_capacity(SYNCERS);
@@ -82,12 +108,15 @@ impl FileJournal {
             batches: BTreeMap::new(),
             spare: None,
             waiting: VecDeque::new(),
+            unsynced: Arc::clone(&unsynced),
+            part_bytes,
         };
         let thread = thread::Builder::new()
             .name("journal-write".to_owned())
             .spawn(move || clerk.run())?;
         let files = JournalFiles {
             messages: messages.clone(),
+            unsynced,
         };
         let journal = Self {
             messages,
@@ -103,9 +132,20 @@ impl JournalFiles {
     /// # Errors
     /// [`JournalStopped`]; the lease ends.
     pub fn attach(&self, lease: Lease) -> Result<(), JournalStopped> {
+        let mut kept = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has opened it again has written them.
+        kept.remove(&lease.scope());
+        drop(kept);
         self.messages
             .send(Message::Attach(lease))
             .map_err(|_| JournalStopped)
+    }
+
+    /// What a scope whose journal has failed, and was closed, leaves to be written anew.
+    #[must_use]
+    pub fn unsynced(&self, scope: ScopeId) -> Option<Unsynced> {
+        let kept = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&scope).cloned()
     }
 
     /// Closes the file of a scope that is not mounted (any more), if that has not happened yet, and waits until its
@@ -155,14 +195,22 @@ struct Sheet {
     lease: Lease,
     reporter: Reporter,
     progress: Mutex<Progress>,
-    /// Told when the pool lets go of it.
-    idle: Condvar,
+    /// The last commit before this opening.
+    before: u64,
+    /// Length at which the next part begins, in bytes.
+    part_bytes: u64,
+    /// Told after each sync.
+    synced: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
-    /// Length of the file: whole lines only.
-    length: u64,
+    /// The file that is written, and its length: whole lines only.
+    file: WrittenFile,
+    /// What was written and is not known to be on the disk: the lines of each write, with the last of them.
+    unsynced: VecDeque<(u64, Vec<u8>)>,
+    /// Length of those, in bytes.
+    unsynced_bytes: usize,
     /// The last line that was written.
     written: u64,
     /// The last line that is on the disk.
@@ -174,6 +222,38 @@ struct Progress {
     failed: bool,
 }
 
+impl Progress {
+    fn of(file: WrittenFile) -> Self {
+        Self {
+            file,
+            unsynced: VecDeque::new(),
+            unsynced_bytes: 0,
+            written: 0,
+            synced: 0,
+            wanted: 0,
+            queued: false,
+            failed: false,
+        }
+    }
+
+    fn note_written(&mut self, through: u64, lines: Vec<u8>) {
+        self.written = through;
+        self.unsynced_bytes += lines.len();
+        self.unsynced.push_back((through, lines));
+        if self.unsynced_bytes > SYNC_AT {
+            self.wanted = through;
+        }
+    }
+
+    fn note_synced(&mut self, through: u64) {
+        self.synced = through;
+        while self.unsynced.front().is_some_and(|(last, _)| *last <= through) {
+            let lines = self.unsynced.pop_front().map_or(0, |(_, lines)| lines.len());
+            self.unsynced_bytes -= lines;
+        }
+    }
+}
+
 /// The lines of one file that are written at once.
 #[derive(Debug, Default)]
 struct Batch {
@@ -182,6 +262,13 @@ struct Batch {
     ends: Vec<(u64, usize)>,
     /// The last line for which something waits until it is on the disk.
     wanted: u64,
+}
+
+impl Batch {
+    /// The first line, and those up to a byte.
+    fn through(&self, end: usize) -> Vec<u8> {
+        self.bytes.get(..end).unwrap_or_default().to_vec()
+    }
 }
 
 impl Sheet {
@@ -196,24 +283,50 @@ impl Sheet {
             return false;
         };
         let mut progress = self.lock();
+        while progress.unsynced_bytes > UNSYNCED && progress.queued && !progress.failed {
+            progress = self.synced.wait(progress).unwrap_or_else(PoisonError::into_inner);
+        }
         if progress.failed {
             return false;
         }
-        let (count, result) = write_all(self.lease.file(), &batch.bytes);
+        if progress.file.length >= self.part_bytes {
+            return self.begin_part(&mut progress, batch, *last);
+        }
+        let (count, result) = write_all(&*progress.file.file, &batch.bytes);
         if let Err(error) = result {
             self.fail_writing(&mut progress, batch, count, &error);
             return false;
         }
-        progress.length += batch.bytes.len() as u64;
-        self.advance(&mut progress, *last);
+        progress.file.length += batch.bytes.len() as u64;
+        self.advance(&mut progress, *last, batch.through(batch.bytes.len()));
         progress.wanted = progress.wanted.max(batch.wanted);
         let must_sync = progress.wanted > progress.synced && !progress.queued;
         progress.queued |= must_sync;
         must_sync
     }
 
-    fn advance(&self, progress: &mut Progress, through: u64) {
-        progress.written = through;
+    /// Writes lines to a new part. All before them, and they, are on the disk then: a later part never is without the
+    /// lines that it goes on from. Returns whether the pool must be told, which it never must.
+    fn begin_part(&self, progress: &mut Progress, batch: &Batch, last: u64) -> bool {
+        let first = batch.ends.first().map_or(last, |(seq, _)| *seq);
+        if let Err(error) = progress.file.file.sync_data() {
+            self.fail(progress, "sync", &error);
+            return false;
+        }
+        let begun = parts::begin(self.lease.folder(), self.lease.epoch(), first, &batch.bytes);
+        match begun {
+            Ok(file) => {
+                progress.file = file;
+                self.advance(progress, last, Vec::new());
+                self.note_sync(progress, last, Ok(()));
+            }
+            Err(error) => self.fail_because(progress, error.to_string()),
+        }
+        false
+    }
+
+    fn advance(&self, progress: &mut Progress, through: u64, lines: Vec<u8>) {
+        progress.note_written(through, lines);
         let scope = self.scope;
         self.reporter.report(Report::Written { scope, through });
     }
@@ -223,17 +336,22 @@ impl Sheet {
     fn fail_writing(&self, progress: &mut Progress, batch: &Batch, count: usize, error: &io::Error) {
         let whole = batch.ends.iter().take_while(|(_, end)| *end <= count).last();
         if let Some((through, end)) = whole {
-            progress.length += *end as u64;
-            self.advance(progress, *through);
+            progress.file.length += *end as u64;
+            self.advance(progress, *through, batch.through(*end));
         }
-        let _ = self.lease.file().set_len(progress.length);
+        let _ = progress.file.file.set_len(progress.file.length);
         self.fail(progress, "write to", error);
     }
 
     fn fail(&self, progress: &mut Progress, doing: &str, error: &io::Error) {
+        let path = progress.file.path.display();
+        let reason = format!("cannot {doing} {path}: {error}{}", advice(error));
+        self.fail_because(progress, reason);
+    }
+
+    fn fail_because(&self, progress: &mut Progress, reason: String) {
         progress.failed = true;
-        let journal = self.lease.journal().display();
-        let reason = format!("cannot {doing} {journal}: {error}{}", advice(error));
+        self.lease.end_badly();
         self.reporter.report(Report::Failed {
             scope: self.scope,
             reason: reason.into(),
@@ -242,41 +360,50 @@ impl Sheet {
 
     /// Syncs once. Returns whether something waits again; if not, the pool has let go of it.
     fn sync(&self) -> bool {
-        let through = self.lock().written;
-        let result = self.lease.file().sync_data();
+        let (through, file) = {
+            let progress = self.lock();
+            (progress.written, Arc::clone(&progress.file.file))
+        };
+        let result = file.sync_data();
         let mut progress = self.lock();
         self.note_sync(&mut progress, through, result);
         progress.queued = progress.wanted > progress.synced && !progress.failed;
-        if !progress.queued {
-            self.idle.notify_all();
-        }
+        self.synced.notify_all();
         progress.queued
     }
 
     fn note_sync(&self, progress: &mut Progress, through: u64, result: io::Result<()>) {
         match result {
             Err(error) => self.fail(progress, "sync", &error),
-            Ok(()) if progress.failed => {}
+            // The file may have changed meanwhile, and then all before it was synced.
+            Ok(()) if progress.failed || through < progress.synced => {}
             Ok(()) => {
-                progress.synced = through;
+                progress.note_synced(through);
                 let scope = self.scope;
                 self.reporter.report(Report::Synced { scope, through });
             }
         }
     }
 
-    /// Waits for the pool, syncs what nobody waited for, and gives the file back.
-    fn close(&self) {
+    /// Waits for the pool, syncs what nobody waited for, and gives the file back. What was written and cannot be told
+    /// to be on the disk is returned.
+    fn close(&self) -> Option<Unsynced> {
         let mut progress = self.lock();
         while progress.queued {
-            progress = self.idle.wait(progress).unwrap_or_else(PoisonError::into_inner);
+            progress = self.synced.wait(progress).unwrap_or_else(PoisonError::into_inner);
         }
         if progress.written > progress.synced && !progress.failed {
             let through = progress.written;
-            let result = self.lease.file().sync_data();
+            let result = progress.file.file.sync_data();
             self.note_sync(&mut progress, through, result);
         }
+        let unsynced = progress.failed.then(|| Unsynced {
+            epoch: self.lease.epoch(),
+            first: progress.synced.max(self.before) + 1,
+            lines: progress.unsynced.drain(..).flat_map(|(_, lines)| lines).collect(),
+        });
         self.lease.release();
+        unsynced
     }
 }
 
@@ -321,6 +448,8 @@ struct Clerk {
     spare: Option<Batch>,
     /// Leases that came before the engine.
     waiting: VecDeque<Lease>,
+    unsynced: Arc<Mutex<BTreeMap<ScopeId, Unsynced>>>,
+    part_bytes: u64,
 }
 
 impl Clerk {
@@ -366,16 +495,14 @@ impl Clerk {
             return;
         };
         let scope = lease.scope();
-        let progress = Progress {
-            length: lease.length(),
-            ..Progress::default()
-        };
         let sheet = Sheet {
             scope,
+            before: lease.before(),
+            part_bytes: self.part_bytes,
+            progress: Mutex::new(Progress::of(lease.written().clone())),
             lease,
             reporter,
-            progress: Mutex::new(progress),
-            idle: Condvar::new(),
+            synced: Condvar::new(),
         };
         self.sheets.insert(scope, Arc::new(sheet));
     }
@@ -415,8 +542,9 @@ impl Clerk {
     /// one sync meanwhile; closing is rare.
     fn close(&mut self, scope: ScopeId) {
         self.waiting.retain(|lease| lease.scope() != scope);
-        if let Some(sheet) = self.sheets.remove(&scope) {
-            sheet.close();
+        if let Some(unsynced) = self.sheets.remove(&scope).and_then(|sheet| sheet.close()) {
+            let mut kept = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.insert(scope, unsynced);
         }
     }
 
@@ -431,7 +559,8 @@ impl Clerk {
         }
         for sheet in sheets.values() {
             sheet.lock().queued = false;
-            sheet.close();
+            // The process ends: who opens it next looks at the disk.
+            let _ = sheet.close();
         }
     }
 }
@@ -511,12 +640,15 @@ mod tests {
             .create_new(true)
             .open(&path)
             .unwrap();
+        let lease = Lease::of_device(scope(1), file, folder.path());
         let sheet = Sheet {
             scope: scope(1),
-            lease: Lease::of_device(scope(1), file, folder.path()),
+            progress: Mutex::new(Progress::of(lease.written().clone())),
+            lease,
             reporter: reporters.recv().unwrap(),
-            progress: Mutex::default(),
-            idle: Condvar::new(),
+            before: 0,
+            part_bytes: PART_BYTES,
+            synced: Condvar::new(),
         };
         let batch = |seq| Batch {
             bytes: b"line\n".to_vec(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use glasswork_engine::{ScopeId, Timestamp};
@@ -40,11 +41,26 @@ pub struct Lease {
     scope: ScopeId,
     journal: PathBuf,
     folder: PathBuf,
-    file: File,
-    /// Up to where the journal holds whole lines.
-    length: u64,
+    /// The first file, which is locked.
+    file: Arc<File>,
+    /// The file that is written.
+    written: WrittenFile,
+    /// How often the journal was opened.
+    epoch: u32,
+    /// The last commit before this opening.
+    before: u64,
     noted: bool,
+    ended_badly: AtomicBool,
     released: AtomicBool,
+}
+
+/// A file of a journal, as its owner writes it.
+#[derive(Debug, Clone)]
+pub(super) struct WrittenFile {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<File>,
+    /// Up to where it holds whole lines.
+    pub(super) length: u64,
 }
 
 impl Lease {
@@ -64,13 +80,21 @@ impl Lease {
             .metadata()
             .map_err(StoreError::io("look at", &journal))?
             .len();
+        let file = Arc::new(file);
         Ok(Self {
             scope,
+            written: WrittenFile {
+                path: journal.clone(),
+                file: Arc::clone(&file),
+                length,
+            },
             journal,
             folder,
             file,
-            length,
+            epoch: 1,
+            before: 0,
             noted: false,
+            ended_badly: AtomicBool::new(false),
             released: AtomicBool::new(false),
         })
     }
@@ -100,16 +124,42 @@ impl Lease {
         &self.folder
     }
 
-    pub(super) fn file(&self) -> &File {
+    #[cfg(test)]
+    fn file(&self) -> &File {
         &self.file
     }
 
-    pub(super) fn length(&self) -> u64 {
-        self.length
+    /// The file that is written.
+    pub(super) fn written(&self) -> &WrittenFile {
+        &self.written
     }
 
-    pub(super) fn set_length(&mut self, length: u64) {
-        self.length = length;
+    pub(super) fn written_mut(&mut self) -> &mut WrittenFile {
+        &mut self.written
+    }
+
+    /// How often the journal was opened, this time included.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The last commit before this opening.
+    pub(super) fn before(&self) -> u64 {
+        self.before
+    }
+
+    pub(super) fn begin(&mut self, epoch: u32, before: u64) {
+        (self.epoch, self.before) = (epoch, before);
+    }
+
+    /// Leaves the note behind: whoever opens the journal next must look at the disk itself.
+    pub(super) fn end_badly(&self) {
+        self.ended_badly.store(true, Ordering::Release);
+    }
+
+    /// Whether its last owner has ended without giving it back.
+    pub(super) fn was_left(&self) -> bool {
+        !self.noted && owner_file(&self.folder).exists()
     }
 
     /// Whether the file that is locked is still the one that others find.
@@ -125,7 +175,7 @@ impl Lease {
         if self.released.swap(true, Ordering::AcqRel) {
             return;
         }
-        if self.noted {
+        if self.noted && !self.ended_badly.load(Ordering::Acquire) {
             // While the lock still holds: the next owner's note must not be the one that goes.
             let _ = fs::remove_file(owner_file(&self.folder));
         }
@@ -135,13 +185,22 @@ impl Lease {
 
     #[cfg(test)]
     pub(super) fn of_device(scope: ScopeId, file: File, folder: &Path) -> Self {
+        let file = Arc::new(file);
+        let journal = folder.join("device");
         Self {
             scope,
-            journal: folder.join("device"),
+            written: WrittenFile {
+                path: journal.clone(),
+                file: Arc::clone(&file),
+                length: 0,
+            },
+            journal,
             folder: folder.to_owned(),
             file,
-            length: 0,
+            epoch: 1,
+            before: 0,
             noted: false,
+            ended_badly: AtomicBool::new(false),
             released: AtomicBool::new(false),
         }
     }

@@ -80,6 +80,19 @@ impl<R: Read> Lines<R> {
         })
     }
 
+    /// What [`next`](Self::next) will give.
+    pub(super) fn peek(&mut self) -> io::Result<Piece<'_>> {
+        Ok(match self.find()? {
+            Next::Line(length) => {
+                let line = self.buffer.get(self.start..self.start + length);
+                Piece::Line(line.unwrap_or_default())
+            }
+            Next::Unfinished => Piece::Unfinished(self.buffer.get(self.start..self.end).unwrap_or_default()),
+            Next::TooLong => Piece::TooLong,
+            Next::End => Piece::End,
+        })
+    }
+
     fn find(&mut self) -> io::Result<Next> {
         let mut searched = 0;
         loop {

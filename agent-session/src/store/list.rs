@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::error::{CANDIDATES, StoreError};
-use super::layout::{self, Place};
+use super::layout::{self, Links, Place};
+use super::parts;
 use super::{Store, StoredJournal};
 
 /// One journal of the store, or what stands where one should.
@@ -282,16 +283,25 @@ struct Glimpse {
     at: Option<Timestamp>,
     header: Option<IgnoredAny>,
     opened: Option<IgnoredAny>,
+    folded: Option<IgnoredAny>,
 }
 
 fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, StoreError> {
     let Header {
         scope, kind, created, ..
     } = journal.header()?;
-    let path = journal.path();
-    let file = journal.open()?;
-    let bytes = file.metadata().map_err(StoreError::io("look at", path))?.len();
-    let last = last_commit(&file, bytes).map_err(StoreError::io("read", path))?;
+    let mut paths = vec![journal.path().to_owned()];
+    paths.extend(parts::later(&journal.folder())?.into_iter().map(|part| part.path));
+    let (mut bytes, mut last) = (0, Some((0, created)));
+    // From the end: a part that was begun by an opening alone has no commit yet.
+    for path in paths.iter().rev() {
+        let file = layout::open_regular(path, layout::careful(Links::Refuse).read(true), Links::Refuse)?;
+        let length = file.metadata().map_err(StoreError::io("look at", path))?.len();
+        bytes += length;
+        if let Some((0, _)) = last {
+            last = last_commit(&file, length).map_err(StoreError::io("read", path))?;
+        }
+    }
     let (seq, at) = match last {
         Some(last) => last,
         // The end is not as it should be: reading the whole tells where and why.
@@ -334,11 +344,15 @@ fn last_commit(file: &File, length: u64) -> io::Result<Option<(u64, Timestamp)>>
                     ..
                 } => return Ok(Some((seq, at))),
                 Glimpse { header: Some(_), .. } => return Ok(Some((0, Timestamp::default()))),
-                Glimpse { opened: Some(_), .. } => {}
+                Glimpse { opened: Some(_), .. } | Glimpse { folded: Some(_), .. } => {}
                 _ => return Ok(None),
             }
         }
-        if start == 0 || window > 2 * MAX_LINE as u64 {
+        if start == 0 {
+            // Openings alone.
+            return Ok(Some((0, Timestamp::default())));
+        }
+        if window > 2 * MAX_LINE as u64 {
             return Ok(None);
         }
         window *= 4;

@@ -10,9 +10,13 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
 use super::error::StoreError;
+use super::journal::Unsynced;
 use super::layout::{self, Links, Place};
+use super::lease::WrittenFile;
 use super::lease::{Lease, Owner};
+use super::parts;
 use super::read::{Folding, Tail, scan};
+use super::trail::{LinePlace, Trail};
 use super::{Store, StoredJournal};
 
 /// A new scope, on the disk and ready to be mounted.
@@ -108,6 +112,20 @@ impl<D: Domain> Store<D> {
         scope: ScopeId,
         now: Timestamp,
     ) -> Result<OpenedForWriting<D>, StoreError> {
+        self.open_again(scope, now, None)
+    }
+
+    /// Like [`open_for_writing`](Self::open_for_writing), after this process has failed to write the journal: lines
+    /// that were shown, and of which the disk has not said that it has them, are written anew, to a file of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_again(
+        &self,
+        scope: ScopeId,
+        now: Timestamp,
+        unsynced: Option<Unsynced>,
+    ) -> Result<OpenedForWriting<D>, StoreError> {
         let journal = self.path(scope)?;
         let mut options = layout::careful(Links::Refuse);
         let file = layout::open_regular(&journal, options.read(true).append(true), Links::Refuse)?;
@@ -119,32 +137,74 @@ impl<D: Domain> Store<D> {
                 wanted: scope.to_string(),
             });
         }
+        let left = lease.was_left();
         lease.note(&self.owner(now))?;
-        let mut folding = Folding::<D>::new(None);
-        let (tail, place) = scan(&journal, Some(scope), lease.file(), &mut folding)?;
-        let torn = match tail {
-            Tail::Unfinished(bytes) => Some(TornTail {
-                line: place.line,
-                offset: place.offset,
-                bytes: bytes.len() as u64,
-                moved_to: set_aside(&lease, place.offset, &bytes, now)?,
-            }),
-            Tail::End | Tail::Enough => None,
+        if left {
+            look_at_the_disk(&journal)?;
+        }
+        let found = self.fold(&journal, scope, None);
+        // Another process may have gone on since, with what it found on the disk.
+        let kept = unsynced.filter(|unsynced| match &found {
+            Ok((folding, ..)) => folding.scope().is_some_and(|read| read.epoch == unsynced.epoch),
+            Err(StoreError::Damaged { intact, .. }) => intact + 1 >= unsynced.first,
+            Err(_) => false,
+        });
+        let found = match &kept {
+            Some(unsynced) => self.fold(&journal, scope, Some(unsynced))?,
+            None => found?,
         };
-        lease.set_length(place.offset);
+        let (folding, trail, tail) = found;
+        let torn = match (&kept, tail) {
+            (None, Tail::Unfinished(bytes)) => Some(set_aside(&mut lease, &trail, &bytes, now)?),
+            _ => None,
+        };
+        let schema = folding.schema();
         let mut loaded = folding.finish(&journal)?;
+        let epoch = loaded.scope.epoch.saturating_add(1);
         let opening = Opening {
-            epoch: loaded.scope.epoch.saturating_add(1),
+            epoch,
             at: now,
             schema: D::SCHEMA,
         };
-        let (mut bytes, chain) =
-            line::encode_opening(&opening, loaded.chain).map_err(unwritable(&journal))?;
-        bytes.push(b'\n');
-        append(&mut lease, &bytes)?;
+        let (line, chain) = line::encode_opening(&opening, loaded.chain).map_err(unwritable(&journal))?;
+        lease.begin(epoch, loaded.scope.seq);
+        if kept.is_none() && trail.path() != journal {
+            *lease.written_mut() = reopened(trail.path())?;
+        }
+        let is_full = lease.written().length >= parts::PART_BYTES;
+        match kept {
+            None if schema == D::SCHEMA && !is_full => append(&mut lease, &[&*line, b"\n"].concat())?,
+            kept => {
+                // Nothing that was written is touched: what comes from now on, of a newer schema or after a disk
+                // that failed, lies in a file of its own.
+                let (first, mut bytes) = match kept {
+                    Some(unsynced) => (unsynced.first, unsynced.lines),
+                    None => (loaded.scope.seq + 1, Vec::new()),
+                };
+                bytes.extend_from_slice(&line);
+                bytes.push(b'\n');
+                *lease.written_mut() = parts::begin(lease.folder(), epoch, first, &bytes)?;
+            }
+        }
         loaded.chain = chain;
-        Arc::make_mut(&mut loaded.scope).epoch = opening.epoch;
+        Arc::make_mut(&mut loaded.scope).epoch = epoch;
         Ok(OpenedForWriting { loaded, lease, torn })
+    }
+
+    /// Folds all commits; where some are in memory alone, those instead of what the disk has from there on.
+    fn fold(
+        &self,
+        journal: &Path,
+        scope: ScopeId,
+        unsynced: Option<&Unsynced>,
+    ) -> Result<(Folding<D>, Trail, Tail), StoreError> {
+        let mut trail = Trail::open(journal, Links::Refuse)?;
+        if let Some(unsynced) = unsynced {
+            trail = trail.then(unsynced.first, unsynced.lines.clone());
+        }
+        let mut folding = Folding::<D>::new(None);
+        let tail = scan(&mut trail, Some(scope), &mut folding)?;
+        Ok((folding, trail, tail))
     }
 
     /// The journal at a path, to read; wherever it lies, and also through a link.
@@ -164,13 +224,38 @@ impl<D: Domain> Store<D> {
 
 /// Appends one line and waits until it is on the disk. What a failed attempt leaves is taken back: it was never told.
 fn append(lease: &mut Lease, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut file = lease.file();
-    let before = lease.length();
+    let written = lease.written_mut();
+    let (mut file, before) = (&*written.file, written.length);
     if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
         let _ = file.set_len(before);
-        return Err(StoreError::io("write", lease.journal())(error));
+        return Err(StoreError::io("write", &written.path)(error));
     }
-    lease.set_length(before + bytes.len() as u64);
+    written.length = before + bytes.len() as u64;
+    Ok(())
+}
+
+/// Opens the last part of a journal to go on in it.
+fn reopened(path: &Path) -> Result<WrittenFile, StoreError> {
+    let mut options = layout::careful(Links::Refuse);
+    let file = layout::open_regular(path, options.read(true).append(true), Links::Refuse)?;
+    layout::own_alone(&file, path)?;
+    let length = file.metadata().map_err(StoreError::io("look at", path))?.len();
+    Ok(WrittenFile {
+        path: path.to_owned(),
+        file: Arc::new(file),
+        length,
+    })
+}
+
+/// Has the last part read from the disk, not from memory: where its owner was ended by a failing disk, the system may
+/// remember lines that the disk never got.
+fn look_at_the_disk(journal: &Path) -> Result<(), StoreError> {
+    let last = parts::later(&journal.with_extension(""))?.pop();
+    let path = last.map_or_else(|| journal.to_owned(), |part| part.path);
+    let written = reopened(&path)?;
+    written.file.sync_all().map_err(StoreError::io("sync", &path))?;
+    // A file system that cannot forget has nothing else to read from either.
+    let _ = rustix::fs::fadvise(&*written.file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())
 }
 
@@ -180,25 +265,35 @@ fn unwritable(path: &Path) -> impl FnOnce(LineError) -> StoreError + use<> {
 }
 
 /// Moves a torn tail out of the journal. It is safe in its new place before it leaves the old one.
-fn set_aside(lease: &Lease, offset: u64, bytes: &[u8], now: Timestamp) -> Result<PathBuf, StoreError> {
+fn set_aside(lease: &mut Lease, trail: &Trail, bytes: &[u8], now: Timestamp) -> Result<TornTail, StoreError> {
     let folder = lease.folder();
     let time = layout::compact(now);
-    let path = (0u32..)
+    let moved_to = (0u32..)
         .map(|number| match number {
             0 => folder.join(format!("torn-{time}.bin")),
             _ => folder.join(format!("torn-{time}-{number}.bin")),
         })
         .find(|path| fs::symlink_metadata(path).is_err())
         .unwrap_or_else(|| folder.join("torn.bin"));
-    let mut file = layout::make_file(&path)?;
+    let mut file = layout::make_file(&moved_to)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
-        .map_err(StoreError::io("write", &path))?;
+        .map_err(StoreError::io("write", &moved_to))?;
     layout::sync_folder(folder)?;
-    lease
-        .file()
+    let LinePlace { line, offset } = trail.place();
+    let shortened = reopened(trail.path())?;
+    shortened
+        .file
         .set_len(offset)
-        .and_then(|()| lease.file().sync_all())
-        .map_err(StoreError::io("shorten", lease.journal()))?;
-    Ok(path)
+        .and_then(|()| shortened.file.sync_all())
+        .map_err(StoreError::io("shorten", trail.path()))?;
+    if trail.path() == lease.journal() {
+        lease.written_mut().length = offset;
+    }
+    Ok(TornTail {
+        line,
+        offset,
+        bytes: bytes.len() as u64,
+        moved_to,
+    })
 }

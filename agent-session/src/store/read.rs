@@ -1,7 +1,5 @@
 //! Reading journals: whole, up to a commit, commit by commit, and as a strict replay. Without lock, beside a writer.
 
-use std::fs::File;
-use std::io::Read;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
@@ -9,11 +7,11 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
-use glasswork_engine::{Commit, Domain, ScopeId};
+use glasswork_engine::{Commit, Domain, Scope, ScopeId};
 
 use super::error::StoreError;
-use super::layout::{self, Links};
-use super::lines::{Lines, Piece};
+use super::layout::Links;
+use super::trail::{Stand, Step, Trail};
 
 /// A journal to read. An unfinished last line means that it is not written yet, and is left out.
 pub struct StoredJournal<D: Domain> {
@@ -58,12 +56,12 @@ impl<D: Domain> StoredJournal<D> {
         self.path.with_extension("")
     }
 
-    pub(super) fn open(&self) -> Result<File, StoreError> {
+    fn trail(&self) -> Result<Trail, StoreError> {
         let links = match self.expected {
             Some(_) => Links::Refuse,
             None => Links::Follow,
         };
-        layout::open_regular(&self.path, layout::careful(links).read(true), links)
+        Trail::open(&self.path, links)
     }
 
     /// The header.
@@ -75,13 +73,18 @@ impl<D: Domain> StoredJournal<D> {
     }
 
     fn first_line(&self) -> Result<Begun<D>, StoreError> {
-        let mut lines = Lines::new(self.open()?);
+        let mut trail = self.trail()?;
         let mut first = FirstLine::<D>::default();
-        scan_lines(&self.path, self.expected, &mut lines, &mut first)?;
+        scan(&mut trail, self.expected, &mut first)?;
         match first.begun {
-            Some((header, chain)) => Ok(Begun { header, chain, lines }),
-            None => Err(damaged(&self.path, 0, empty())),
+            Some((header, chain)) => Ok(Begun { header, chain, trail }),
+            None => Err(trail.damage(0, DamageKind::Empty)),
         }
+    }
+
+    /// Gives the lines, from the header on, to `reading`.
+    pub(super) fn scan(&self, reading: &mut impl Reading) -> Result<(), StoreError> {
+        scan(&mut self.trail()?, self.expected, reading).map(drop)
     }
 
     /// The scope as of the last commit.
@@ -90,20 +93,20 @@ impl<D: Domain> StoredJournal<D> {
     /// [`StoreError::Damaged`] and those of opening.
     pub fn read(&self) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(None);
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
+        self.scan(&mut folding)?;
         folding.finish(&self.path)
     }
 
-    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not.
+    /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not. Where that
+    /// commit was folded away, the nearest earlier state; [`Scope::seq`](glasswork_engine::Scope::seq) says which.
     ///
     /// # Errors
     /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`] and those of opening.
     pub fn read_until(&self, seq: u64) -> Result<Loaded<D>, StoreError> {
         let mut folding = Folding::new(Some(seq));
-        scan(&self.path, self.expected, self.open()?, &mut folding)?;
-        let loaded = folding.finish(&self.path)?;
-        reached(seq, &loaded)?;
-        Ok(loaded)
+        self.scan(&mut folding)?;
+        reached(seq, folding.fold.reached())?;
+        folding.finish(&self.path)
     }
 
     /// Decides every event again, up to commit `until` where that is given, and compares.
@@ -112,22 +115,68 @@ impl<D: Domain> StoredJournal<D> {
     /// As [`read_until`](Self::read_until).
     pub fn replay(&self, until: Option<u64>) -> Result<Replayed<D>, StoreError> {
         let mut replay = until.map_or_else(Replay::new, Replay::until);
-        scan(&self.path, self.expected, self.open()?, &mut replay)?;
-        let replayed = replay.finish().map_err(|damage| damaged(&self.path, 0, damage))?;
+        self.scan(&mut replay)?;
         if let Some(seq) = until {
-            reached(seq, &replayed.loaded)?;
+            reached(seq, replay.reached())?;
         }
-        Ok(replayed)
+        replay.finish().map_err(|damage| damaged(&self.path, 0, damage))
     }
 
-    /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. An event that
-    /// this build cannot read is an error in its place, and the commits after it follow; after any other error none
+    /// Calls `each` for every line of the journal, the header first, each without its newline, up to commit `until`
+    /// where that is given. Every line was verified when `each` gets it. Whoever copies a journal copies these.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`], those of opening, and what `each` says.
+    pub fn each_line<E: From<StoreError>>(
+        &self,
+        until: Option<u64>,
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut trail = self.trail()?;
+        let mut first = FirstLine::<D>::default();
+        let mut stand = Stand {
+            seq: 0,
+            chain: Chain::default(),
+        };
+        loop {
+            let seq = stand.seq;
+            if first.is_done() && until.is_some_and(|until| seq >= until) {
+                return Ok(());
+            }
+            let line = match trail.next(stand)? {
+                Step::Line(line) => line,
+                Step::Unfinished(_) | Step::End => break,
+            };
+            let taken = match first.is_done() {
+                false => Reading::line(&mut first, line)
+                    .map(|()| first.chain())
+                    .map_err(|damage| damage.kind),
+                true => follow(line, &mut stand.seq, stand.chain),
+            };
+            match taken {
+                Ok(chain) => stand.chain = chain,
+                Err(kind) => return Err(trail.damage(seq, kind).into()),
+            }
+            each(line)?;
+        }
+        match until {
+            Some(asked) if asked > stand.seq => Err(StoreError::NoSuchCommit {
+                asked,
+                last: stand.seq,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The commits with sequence numbers in `range`, events parsed, one at a time in constant memory. Those that were
+    /// folded away are not there any more. An event that this build cannot read is an error in its place, and the commits after it follow; after any other error none
     /// do.
     ///
     /// # Errors
     /// Those of opening, and damage of the header.
     pub fn commits(&self, range: impl RangeBounds<u64>) -> Result<Commits<D>, StoreError> {
-        let Begun { header, chain, lines } = self.first_line()?;
+        let Begun { header, chain, trail } = self.first_line()?;
         let first = match range.start_bound() {
             Bound::Included(first) => *first,
             Bound::Excluded(before) => before.saturating_add(1),
@@ -139,9 +188,8 @@ impl<D: Domain> StoredJournal<D> {
             Bound::Unbounded => u64::MAX,
         };
         Ok(Commits {
-            path: self.path.clone(),
             scope: header.scope,
-            lines,
+            trail,
             chain,
             seq: 0,
             first,
@@ -152,18 +200,43 @@ impl<D: Domain> StoredJournal<D> {
     }
 }
 
-fn reached<D: Domain>(asked: u64, loaded: &Loaded<D>) -> Result<(), StoreError> {
-    match loaded.scope.seq {
-        last if last < asked => Err(StoreError::NoSuchCommit { asked, last }),
-        _ => Ok(()),
+fn reached(asked: u64, last: u64) -> Result<(), StoreError> {
+    match last < asked {
+        true => Err(StoreError::NoSuchCommit { asked, last }),
+        false => Ok(()),
     }
+}
+
+/// Where the chain stands after a line that is not the first, whatever it says besides its number.
+fn follow(bytes: &[u8], seq: &mut u64, chain: Chain) -> Result<Chain, DamageKind> {
+    let chain = line::verify(bytes, chain).map_err(DamageKind::Line)?;
+    if bytes.starts_with(line::OPENING) {
+        return Ok(chain);
+    }
+    if let Some((from, to)) = line::folded(bytes) {
+        let expected = *seq + 1;
+        if from != expected || to < from {
+            return Err(DamageKind::OutOfOrder {
+                expected,
+                found: from,
+            });
+        }
+        *seq = to;
+        return Ok(chain);
+    }
+    let (expected, found) = (*seq + 1, line::seq(bytes).unwrap_or(0));
+    if found != expected {
+        return Err(DamageKind::OutOfOrder { expected, found });
+    }
+    *seq = found;
+    Ok(chain)
 }
 
 /// A journal behind its first line.
 struct Begun<D: Domain> {
     header: Header<D::Kind>,
     chain: Chain,
-    lines: Lines<File>,
+    trail: Trail,
 }
 
 /// What takes the lines of a journal, one after the other.
@@ -171,6 +244,8 @@ pub(super) trait Reading {
     fn line(&mut self, bytes: &[u8]) -> Result<(), Damage>;
     /// Whose journal it is and its last commit so far.
     fn place(&self) -> Option<(ScopeId, u64)>;
+    /// The chain after the last line.
+    fn chain(&self) -> Chain;
     fn is_done(&self) -> bool;
 }
 
@@ -188,6 +263,14 @@ impl<D: Domain> Folding<D> {
         }
     }
 
+    pub(super) fn schema(&self) -> u32 {
+        self.fold.schema()
+    }
+
+    pub(super) fn scope(&self) -> Option<&Scope<D>> {
+        self.fold.scope()
+    }
+
     pub(super) fn finish(self, path: &Path) -> Result<Loaded<D>, StoreError> {
         self.fold.finish().map_err(|damage| damaged(path, 0, damage))
     }
@@ -199,11 +282,17 @@ impl<D: Domain> Reading for Folding<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.fold.scope().map(|scope| (scope.id, scope.seq))
+        let header = self.fold.header()?;
+        Some((header.scope, self.fold.reached()))
+    }
+
+    fn chain(&self) -> Chain {
+        self.fold.chain()
     }
 
     fn is_done(&self) -> bool {
-        matches!((self.until, self.fold.scope()), (Some(until), Some(scope)) if scope.seq >= until)
+        self.until
+            .is_some_and(|until| self.fold.header().is_some() && self.fold.reached() >= until)
     }
 }
 
@@ -213,7 +302,11 @@ impl<D: Domain> Reading for Replay<D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.scope().map(|scope| (scope.id, scope.seq))
+        self.scope().map(|scope| (scope.id, self.reached()))
+    }
+
+    fn chain(&self) -> Chain {
+        Replay::chain(self)
     }
 
     fn is_done(&self) -> bool {
@@ -243,6 +336,12 @@ impl<D: Domain> Reading for FirstLine<D> {
         self.begun.as_ref().map(|(header, _)| (header.scope, 0))
     }
 
+    fn chain(&self) -> Chain {
+        self.begun
+            .as_ref()
+            .map_or_else(Chain::default, |(_, chain)| *chain)
+    }
+
     fn is_done(&self) -> bool {
         self.begun.is_some()
     }
@@ -259,52 +358,28 @@ pub(super) enum Tail {
     Enough,
 }
 
-/// A line's number, from 1, and where it begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LinePlace {
-    pub(super) line: u64,
-    pub(super) offset: u64,
-}
-
-fn next_place<R: Read>(lines: &Lines<R>) -> LinePlace {
-    LinePlace {
-        line: lines.given() + 1,
-        offset: lines.offset(),
-    }
-}
-
-/// Gives the lines of a journal to `reading`. Returns how they ended, and where the next one would stand.
+/// Gives the lines of a journal to `reading`, and says how they ended.
 pub(super) fn scan(
-    path: &Path,
+    trail: &mut Trail,
     expected: Option<ScopeId>,
-    source: impl Read,
-    reading: &mut impl Reading,
-) -> Result<(Tail, LinePlace), StoreError> {
-    let mut lines = Lines::new(source);
-    let tail = scan_lines(path, expected, &mut lines, reading)?;
-    Ok((tail, next_place(&lines)))
-}
-
-fn scan_lines<R: Read>(
-    path: &Path,
-    expected: Option<ScopeId>,
-    lines: &mut Lines<R>,
     reading: &mut impl Reading,
 ) -> Result<Tail, StoreError> {
     let mut seq = 0;
     loop {
-        let place = next_place(lines);
-        let piece = lines.next().map_err(StoreError::io("read", path))?;
-        match whole(piece, place).map_err(|damage| damaged(path, seq, damage))? {
-            Whole::Line(line) => reading.line(line).map_err(|damage| damaged(path, seq, damage))?,
-            Whole::Unfinished(rest) => return Ok(Tail::Unfinished(rest.to_vec())),
-            Whole::End => return Ok(Tail::End),
+        let chain = reading.chain();
+        match trail.next(Stand { seq, chain })? {
+            Step::Line(line) => {
+                let taken = reading.line(line);
+                taken.map_err(|damage| trail.damage(seq, damage.kind))?;
+            }
+            Step::Unfinished(rest) => return Ok(Tail::Unfinished(rest.to_vec())),
+            Step::End => return Ok(Tail::End),
         }
         if let Some((id, reached)) = reading.place() {
             seq = reached;
-            if place.line == 1 && expected.is_some_and(|expected| expected != id) {
+            if trail.is_at_header() && expected.is_some_and(|expected| expected != id) {
                 return Err(StoreError::Misnamed {
-                    path: path.to_owned(),
+                    path: trail.path().to_owned(),
                     header: id,
                 });
             }
@@ -315,43 +390,7 @@ fn scan_lines<R: Read>(
     }
 }
 
-enum Whole<'a> {
-    Line(&'a [u8]),
-    Unfinished(&'a [u8]),
-    End,
-}
-
-/// Tells what may stand in a journal from what may not. Its header may not be torn: a journal gets its name only
-/// once the header is on the disk.
-fn whole(piece: Piece<'_>, place: LinePlace) -> Result<Whole<'_>, Damage> {
-    let LinePlace { line, offset } = place;
-    match piece {
-        Piece::Line(bytes) => Ok(Whole::Line(bytes)),
-        Piece::Unfinished(_) if line == 1 => Err(Damage {
-            line,
-            offset,
-            kind: DamageKind::TornTail,
-        }),
-        Piece::Unfinished(rest) => Ok(Whole::Unfinished(rest)),
-        Piece::TooLong => Err(Damage {
-            line,
-            offset,
-            kind: DamageKind::TooLong,
-        }),
-        Piece::End if line == 1 => Err(empty()),
-        Piece::End => Ok(Whole::End),
-    }
-}
-
-fn empty() -> Damage {
-    Damage {
-        line: 1,
-        offset: 0,
-        kind: DamageKind::Empty,
-    }
-}
-
-fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
+pub(super) fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
         damage,
@@ -361,9 +400,8 @@ fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
 
 /// The commits of a journal, one at a time.
 pub struct Commits<D: Domain> {
-    path: PathBuf,
     scope: ScopeId,
-    lines: Lines<File>,
+    trail: Trail,
     chain: Chain,
     /// The last commit that was read, whether it was given out or not.
     seq: u64,
@@ -376,7 +414,7 @@ pub struct Commits<D: Domain> {
 impl<D: Domain> std::fmt::Debug for Commits<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Commits")
-            .field("path", &self.path)
+            .field("path", &self.trail.path())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
     }
@@ -386,6 +424,8 @@ impl<D: Domain> std::fmt::Debug for Commits<D> {
 enum Said<D: Domain> {
     /// The journal was opened again.
     Opened,
+    /// Commits up to this one were folded away.
+    Folded(u64),
     /// A commit before those that were asked for.
     Earlier,
     /// A commit.
@@ -397,27 +437,26 @@ enum Said<D: Domain> {
 impl<D: Domain> Commits<D> {
     fn step(&mut self) -> Result<Option<Result<Commit<D>, StoreError>>, StoreError> {
         while self.seq.saturating_add(1) < self.end {
-            let place = next_place(&self.lines);
             let before = self.seq;
-            let piece = self.lines.next().map_err(StoreError::io("read", &self.path))?;
-            let bytes = match whole(piece, place).map_err(|damage| damaged(&self.path, before, damage))? {
-                Whole::Line(bytes) => bytes,
-                Whole::Unfinished(_) | Whole::End => return Ok(None),
+            let (scope, first, chain) = (self.scope, self.first, self.chain);
+            let bytes = match self.trail.next(Stand { seq: before, chain })? {
+                Step::Line(bytes) => bytes,
+                Step::Unfinished(_) | Step::End => return Ok(None),
             };
-            let at = |kind| {
-                let LinePlace { line, offset } = place;
-                damaged(&self.path, before, Damage { line, offset, kind })
-            };
-            let chain = line::verify(bytes, self.chain).map_err(|error| at(DamageKind::Line(error)))?;
-            let said = said::<D>(bytes, self.scope, before, self.first).map_err(at)?;
+            let read = line::verify(bytes, chain)
+                .map_err(DamageKind::Line)
+                .and_then(|chain| Ok((chain, said::<D>(bytes, scope, before, first)?)));
+            let (chain, said) = read.map_err(|kind| self.trail.damage(before, kind))?;
             self.chain = chain;
-            if !matches!(said, Said::Opened) {
-                self.seq += 1;
-            }
+            self.seq = match said {
+                Said::Opened => self.seq,
+                Said::Folded(to) => to,
+                Said::Earlier | Said::Commit(_) | Said::Unreadable(_) => self.seq + 1,
+            };
             match said {
-                Said::Opened | Said::Earlier => {}
+                Said::Opened | Said::Folded(_) | Said::Earlier => {}
                 Said::Commit(commit) => return Ok(Some(Ok(*commit))),
-                Said::Unreadable(kind) => return Ok(Some(Err(at(kind)))),
+                Said::Unreadable(kind) => return Ok(Some(Err(self.trail.damage(before, kind)))),
             }
         }
         Ok(None)
@@ -427,6 +466,15 @@ impl<D: Domain> Commits<D> {
 fn said<D: Domain>(bytes: &[u8], scope: ScopeId, before: u64, first: u64) -> Result<Said<D>, DamageKind> {
     let commit = match line::decode_body::<D>(bytes).map_err(DamageKind::Line)? {
         Body::Opened(_) => return Ok(Said::Opened),
+        Body::Folded(folded) if folded.from == before + 1 && folded.to >= folded.from => {
+            return Ok(Said::Folded(folded.to));
+        }
+        Body::Folded(folded) => {
+            return Err(DamageKind::OutOfOrder {
+                expected: before + 1,
+                found: folded.from,
+            });
+        }
         Body::Commit(commit) => commit,
     };
     let (expected, found) = (before + 1, commit.seq);

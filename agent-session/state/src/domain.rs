@@ -367,6 +367,16 @@ impl Domain for Glasswork {
         }
     }
 
+    fn is_interim(fact: &Fact) -> bool {
+        // What an answer grows to is in the block that completes it, or dropped with the attempt; the end of a call's
+        // output goes when the call settles.
+        matches!(
+            fact,
+            Fact::Model(model::Fact::BlockBegan(..) | model::Fact::Grew(..))
+                | Fact::Tools(tools::Fact::Progressed { .. })
+        )
+    }
+
     fn acknowledged(event: &Event) -> Durability {
         match event {
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,

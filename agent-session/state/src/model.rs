@@ -343,6 +343,10 @@ fn sent(draft: &mut Draft<'_>, body: Option<&BodyRef>) {
 }
 
 fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
+    let failure = match draft.session.attempt() {
+        Some(attempt) => retry::explained(failure, attempt, &draft.session.settings, draft.context.at),
+        None => failure,
+    };
     draft.fact(Fact::Failed(failure).into());
     turn::advance(draft, Trigger::AttemptFailed)
 }

@@ -203,21 +203,21 @@ fn each_defect_has_its_name() {
             "future schema",
             header(FORMAT, 4, 1),
             format!(
-                "line 1 (byte 0): the journal was written by a later version (format 1, schema 4); update to read it{nothing}"
+                "line 1 (byte 0): the journal was written by a later version (format 2, schema 4); update to read it{nothing}"
             ),
         ),
         (
             "future format",
             header(FORMAT + 1, 3, 1),
             format!(
-                "line 1 (byte 0): the journal was written by a later version (format 2, schema 3); update to read it{nothing}"
+                "line 1 (byte 0): the journal was written by a later version (format 3, schema 3); update to read it{nothing}"
             ),
         ),
         (
             "continued by a later version",
             later_opening,
             format!(
-                "line 4 (byte {}): the journal was written by a later version (format 1, schema 9); update to read it{}",
+                "line 4 (byte {}): the journal was written by a later version (format 2, schema 9); update to read it{}",
                 at(4),
                 before(2)
             ),

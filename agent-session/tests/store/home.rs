@@ -44,7 +44,15 @@ pub struct Live {
 
 impl Live {
     pub fn start(till: &Till) -> Self {
-        let (journal, files) = FileJournal::spawn().unwrap();
+        Self::with(FileJournal::spawn().unwrap(), till)
+    }
+
+    /// One whose journals go on in another file every few bytes.
+    pub fn in_parts(part_bytes: u64) -> Self {
+        Self::with(FileJournal::with_parts_of(part_bytes).unwrap(), &Till::default())
+    }
+
+    fn with((journal, files): (FileJournal, JournalFiles), till: &Till) -> Self {
         let engine = tally::engine(journal, Box::new(()), till, false);
         let handle = tally::user(&engine);
         Self {

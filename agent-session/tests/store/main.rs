@@ -14,6 +14,7 @@ mod damage;
 mod home;
 mod lease;
 mod listing;
+mod parts;
 mod run;
 mod second;
 mod tally;

@@ -76,9 +76,10 @@ async fn a_turn_whose_process_ended_is_abandoned_and_settled_wherever_it_stood()
     for (state, settled) in table {
         let settings = || House::settings(mode(*state));
         let first = House::of_script(&script(*state)).await;
-        let (session, _watch) = met(&first, *state, settings()).await;
+        let (session, watch) = met(&first, *state, settings()).await;
         let home = copied(&first);
         first.runtime().cancel(session).await.ok();
+        House::end_of_turn(watch).await;
         first.close().await;
 
         let house = House::at(home, scripted(&script(*state)), Arc::new(SystemClock::default())).await;

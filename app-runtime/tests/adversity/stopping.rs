@@ -9,7 +9,7 @@ use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::{Mode, Setting, Settings};
 use glasswork_session_state::state::Pending;
-use glasswork_testkit::house::House;
+use glasswork_testkit::house::{House, PATIENCE};
 
 use crate::support::{calls, flag, hasty, until, until_turn};
 
@@ -234,7 +234,8 @@ async fn closing_a_session_stops_its_turn_wherever_it_is_met() {
     for state in table {
         let house = house(state).await;
         let (session, _watch) = met(&house, state, House::settings(mode(state))).await;
-        house.runtime().close(session).await.unwrap();
+        let closed = tokio::time::timeout(PATIENCE, house.runtime().close(session)).await;
+        closed.expect("it closes in time").unwrap();
         let seen = house.snapshot().session(session, None).unwrap();
         let closed = seen.session().unwrap();
         assert!(!seen.mounted);

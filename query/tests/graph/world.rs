@@ -80,9 +80,10 @@ impl Archive for MemoryArchive {
                 .for_each(|line| {
                     fold.line(line).unwrap();
                 });
-            let scope = fold.scope().unwrap();
+            let created = fold.header().unwrap().created;
+            let scope = fold.finish().unwrap().scope;
             ArchivedSession {
-                created: fold.header().unwrap().created,
+                created,
                 updated: (scope.seq > 0).then_some(scope.at),
                 seq: scope.seq,
                 bytes: bytes.len() as u64,
@@ -124,7 +125,7 @@ impl Archive for MemoryArchive {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            if fold.scope().is_some_and(|scope| until == Some(scope.seq)) {
+            if fold.header().is_some() && until == Some(fold.reached()) {
                 break;
             }
             fold.line(line).unwrap();
@@ -148,7 +149,7 @@ impl Archive for MemoryArchive {
             .filter(|line| !line.is_empty());
         let commits = lines.filter_map(|line| match line::decode_body::<Glasswork>(line).unwrap() {
             Body::Commit(commit) => Some(Arc::new(commit.parse(session, line.len()).unwrap())),
-            Body::Opened(_) => None,
+            Body::Opened(_) | Body::Folded(_) => None,
         });
         Ok(commits.filter(|commit| range.contains(&commit.id.seq)).collect())
     }

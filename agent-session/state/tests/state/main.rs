@@ -14,6 +14,7 @@ mod import;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;
+mod merging;
 mod policy;
 mod properties;
 mod retries;

@@ -6,6 +6,7 @@ use glasswork_agent_core::turn::State as T;
 use glasswork_ai::failure::FailureClass;
 use glasswork_session_state::domain::DeadlineKey;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
+use glasswork_session_state::state::TurnFailure;
 
 use crate::world::World;
 
@@ -68,13 +69,49 @@ fn what_the_server_asks_is_honoured_within_the_budget() {
     world.fail(FailureClass::RateLimit, Some(90_000));
     assert_eq!(wait(&world), 90_000);
     world.reach(DeadlineKey::Attempt);
+    world.fail(FailureClass::RateLimit, Some(509_000));
+    assert_eq!(wait(&world), 509_000, "all that is left");
+}
+
+/// Waiting less than the server asks would only be refused again.
+#[test]
+fn what_the_server_asks_beyond_the_budget_ends_the_turn_at_once_and_says_so() {
+    let mut world = World::new();
+    world.prompt("go");
+    world.fail(FailureClass::RateLimit, Some(90_000));
+    world.reach(DeadlineKey::Attempt);
     // An hour is more than all attempts together may take.
     world.fail(FailureClass::RateLimit, Some(3_600_000));
-    let left = wait(&world);
-    assert!((509_000..510_000).contains(&left), "{left}");
-    world.reach(DeadlineKey::Attempt);
-    world.fail(FailureClass::RateLimit, Some(1));
     world.expect_turn(T::Failed);
+    let Some(TurnFailure::Model(failure)) = world.turn().failure.clone() else {
+        panic!("{:?}", world.turn().failure)
+    };
+    assert_eq!(
+        (failure.class, failure.retry_after_ms),
+        (FailureClass::RateLimit, Some(3_600_000))
+    );
+    assert_eq!(
+        &*failure.message,
+        "it failed; the server asks to wait for 3600 s, and `retry_budget_ms` leaves 509 s for that: say it again \
+         later, or raise the setting"
+    );
+    world.compare_with_journal();
+}
+
+/// What is not tried again anyway is told as it came.
+#[test]
+fn a_failure_that_lasts_is_not_explained_by_patience() {
+    let mut world = World::new();
+    world.prompt("go");
+    world.fail(FailureClass::Quota, Some(3_600_000));
+    let Some(TurnFailure::Model(failure)) = world.turn().failure.clone() else {
+        panic!("{:?}", world.turn().failure)
+    };
+    assert!(
+        !failure.message.contains("retry_budget_ms"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]

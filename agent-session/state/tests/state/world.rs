@@ -444,17 +444,17 @@ impl World {
         assert_eq!(loaded, self.state);
         let text = serde_json::to_string(&self.state).unwrap();
         assert_eq!(serde_json::from_str::<Scope>(&text).unwrap(), self.state);
-        // Pieces of completed blocks need not be loaded: what completes a block carries it whole.
+        // Deltas of effects that have ended need not be loaded: what ends an effect carries all that they said.
         let mut without = Glasswork::vacant(Kind::Session, SCOPE);
-        for (event, facts, moment) in &self.commits {
-            if Glasswork::is_delta(event) && !matches!(event, Event::Tools(_)) {
+        for (_, facts, moment) in &self.commits {
+            if !facts.is_empty() && facts.iter().all(Glasswork::is_interim) {
                 continue;
             }
             for fact in facts {
                 Glasswork::evolve(&mut without, fact, *moment);
             }
         }
-        if self.session().open_turn().is_none() {
+        if self.open.is_empty() {
             assert_eq!(without, self.state);
         }
     }
