@@ -19,7 +19,7 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;
 
-const SCRIPT: &str = r#"(responses: [(answer: [text("and so on")])])"#;
+const SCRIPT: &str = r#"(turns: [(say: [text("and so on")])])"#;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -77,8 +77,8 @@ async fn each_format_becomes_a_session_that_goes_on() {
         "gemini-checkpoint.json",
     ];
     let script = format!(
-        "(responses: [{}])",
-        r#"(answer: [text("and so on")]),"#.repeat(files.len())
+        "(turns: [{}])",
+        r#"(say: [text("and so on")]),"#.repeat(files.len())
     );
     let house = House::of_script(&script).await;
     for name in files {
