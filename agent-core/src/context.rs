@@ -13,6 +13,7 @@ use glasswork_ai::stream::Usage;
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
+use crate::compaction;
 use crate::id::{EntryId, RequestId, TurnId};
 use crate::tree::{Body, Tree, chars};
 
@@ -145,22 +146,43 @@ impl Context {
 
     /// Follows the branch to `leaf`. Touches the parts in which that branch differs from the one followed so far, and
     /// no others: on a branch every entry is younger than its parent, so what the two share is found by bisection.
+    ///
+    /// The last compaction on the branch stands for everything before its first kept entry; earlier ones are within
+    /// that.
     pub fn follow(&mut self, tree: &Tree, leaf: Option<EntryId>) {
+        let compacted = self.compaction(tree);
         let mut entered = Vec::new();
+        let mut compaction = None;
         let mut kept = 0;
         for (id, entry) in tree.branch_to(leaf) {
-            if let Ok(place) = self.parts.binary_search_by(|part| part.entry.cmp(&id)) {
-                kept = place + 1;
+            if compaction.is_none()
+                && compacted.is_none_or(|compacted| compacted <= id)
+                && let Some(place) = compaction::place_of(&self.parts, compacted.is_some(), id)
+            {
+                // What a compaction kept comes with it.
+                let older = self.parts.iter().skip(1).take_while(|part| part.entry < id);
+                kept = match compacted == Some(id) {
+                    true => older.count() + 1,
+                    false => place + 1,
+                };
                 break;
             }
-            entered.push((id, entry.tokens));
+            match (&entry.body, &compaction) {
+                (Body::Compaction(body), None) => compaction = Some((id, entry.tokens, body.first_kept)),
+                (Body::Compaction(_), Some(_)) => {}
+                _ => entered.push((id, entry.tokens)),
+            }
+            if compaction.is_some_and(|(_, _, first)| first == id) {
+                break;
+            }
         }
         if kept < self.parts.len() {
             let left = self.parts.split_off(kept);
             let tokens: u64 = left.iter().map(|part| part.tokens).sum();
             self.tokens = self.tokens.saturating_sub(tokens);
         }
-        for (id, tokens) in entered.into_iter().rev() {
+        let compaction = compaction.map(|(id, tokens, _)| (id, tokens));
+        for (id, tokens) in compaction.into_iter().chain(entered.into_iter().rev()) {
             self.append(id, tokens);
         }
         let stays = |base: &Base| usize::try_from(base.parts).is_ok_and(|parts| parts <= kept);
@@ -168,15 +190,24 @@ impl Context {
         self.base = bases.into_iter().flatten().max_by_key(|base| base.parts);
     }
 
+    /// The compaction with which the parts begin.
+    fn compaction(&self, tree: &Tree) -> Option<EntryId> {
+        let first = self.parts.front()?.entry;
+        matches!(tree.get(first)?.body, Body::Compaction(_)).then_some(first)
+    }
+
     /// The request that the last answer among the parts answers: it was made of the parts before that answer.
     fn answered(&self, tree: &Tree) -> Option<Base> {
+        // What a compaction kept was an answer to other requests.
+        let compacted = self.compaction(tree);
         let parts = self.parts.iter().enumerate().rev();
+        let parts = parts.take_while(|(_, part)| compacted.is_none_or(|compacted| part.entry > compacted));
         let mut answers = parts.filter_map(|(place, part)| match &tree.get(part.entry)?.body {
             Body::Assistant(answer) => Some(Base {
                 request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
-            Body::Prompt { .. } | Body::ToolResult { .. } => None,
+            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) => None,
         });
         answers.next()
     }
@@ -223,6 +254,43 @@ impl Context {
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.tokens.saturating_add(self.head().tokens())
+    }
+
+    /// Size of the messages alone, in uncalibrated tokens.
+    #[must_use]
+    pub fn message_tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// Plans a request of the first `parts` parts alone, without a head: one that is about them.
+    #[must_use]
+    pub fn plan_first(&self, parts: u64) -> Plan {
+        let kept = self.base.map_or(0, |base| base.parts).min(parts);
+        let place = |parts: u64| usize::try_from(parts).unwrap_or(usize::MAX).min(self.parts.len());
+        let new: Vec<Part> = self
+            .parts
+            .focus()
+            .narrow(place(kept)..place(parts))
+            .into_iter()
+            .copied()
+            .collect();
+        // What follows the cut is small, what lies before it is not: no sum over that.
+        let after: u64 = self
+            .parts
+            .focus()
+            .narrow(place(parts)..)
+            .into_iter()
+            .map(|part| part.tokens)
+            .sum();
+        let tokens = self.tokens.saturating_sub(after);
+        Plan {
+            base: self.base.filter(|_| kept > 0).map(|base| base.request),
+            kept,
+            new,
+            head: 0,
+            tokens,
+            estimate: self.calibration.estimate(tokens),
+        }
     }
 
     /// Plans the next request: it goes on from the last one that had nothing but what is here, so that what a provider
@@ -316,6 +384,35 @@ pub struct Prepared {
     pub usage: Usage,
     /// How many attempts were made.
     pub attempts: u32,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_step")]
+    pub purpose: Purpose,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A step of the conversation: its parts are sent as messages.
+    #[default]
+    Step,
+    /// A summary: its parts are what is summarised, and are sent as one text.
+    Summary {
+        /// Whether the cut after them lies inside a turn.
+        inside_turn: bool,
+        /// What the summary shall not miss.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        focus: Option<Arc<str>>,
+        /// Most tokens that they may take, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<u64>,
+    },
+}
+
+impl Purpose {
+    fn is_step(&self) -> bool {
+        *self == Self::Step
+    }
 }
 
 impl Prepared {
@@ -371,6 +468,23 @@ pub fn render(
     id: RequestId,
 ) -> Option<Request> {
     let prepared = requests.get(&id)?;
+    if let Purpose::Summary {
+        inside_turn,
+        focus,
+        budget,
+    } = &prepared.purpose
+    {
+        let parts = parts_of(requests, id);
+        let question = compaction::question(tree, &parts, *inside_turn, focus.as_deref(), *budget);
+        return Some(Request {
+            model: prepared.model.clone(),
+            system: vec![compaction::INSTRUCTIONS.into()],
+            messages: vec![Message::User(question.into())],
+            tools: vec![],
+            thinking: prepared.thinking,
+            max_output_tokens: prepared.max_output_tokens,
+        });
+    }
     let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
     let mut messages = Vec::new();
     for part in parts_of(requests, id) {
@@ -401,5 +515,6 @@ fn message(body: &Body) -> Option<Message> {
             })
         }
         Body::ToolResult { result, .. } => Some(Message::ToolResult(result.clone())),
+        Body::Compaction(compaction) => Some(Message::User(compaction::message(compaction).into())),
     }
 }

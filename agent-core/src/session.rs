@@ -5,7 +5,7 @@ use glasswork_engine::govern;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
-/// The chart of a session: does it rest, or does it work on a turn?
+/// The chart of a session: does it rest, or does it work on a turn or on a summary?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionChart;
 
@@ -20,6 +20,8 @@ pub enum State {
     Idle,
     /// A turn is open.
     Busy,
+    /// No turn is open, and a model summarises what is old of the conversation, because someone asked for it.
+    Compacting,
     /// It was closed while a turn was open, and waits for the turn to end.
     Closing,
     /// It is closed. Opening it again goes on where it stood.
@@ -44,14 +46,30 @@ pub enum Trigger {
     Close,
     /// What was said elsewhere is taken into it.
     Import,
+    /// Someone asks for a summary of what is old.
+    Compact,
+    /// The server began to answer the request for a summary.
+    Connected,
+    /// The summary is complete.
+    Answered,
+    /// The attempt to get a summary failed, or took too long.
+    AttemptFailed,
+    /// The time of backing off is over.
+    BackoffOver,
+    /// Someone stops what it does.
+    Stop,
+    /// The process ended while it worked on a summary.
+    Abandon,
 }
 
 /// What guards read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Condition {
-    /// The turn was completed and follow-ups wait.
+    /// The turn was completed and follow-ups wait, or someone has spoken since the summary was begun.
     FollowUpsDue,
+    /// The failure may pass, and neither attempts nor time are used up.
+    RetryLeft,
 }
 
 /// What transitions ask for.
@@ -64,6 +82,22 @@ pub enum Intent {
     BeginFollowUp,
     /// Cancel the open turn.
     CancelTurn,
+    /// Put the words that are at hand into the queue of follow-ups: they begin a turn when the summary is there.
+    QueuePrompt,
+    /// Prepare the request for a summary.
+    BeginCompaction,
+    /// Send the prepared request.
+    CallModel,
+    /// Wait for the first token.
+    AwaitTokens,
+    /// Wait before the request is sent again.
+    BackOff,
+    /// Put the summary in the place of what it summarises.
+    KeepSummary,
+    /// Leave the conversation as it is, because there is no summary to be had.
+    GiveUpCompaction,
+    /// Drop the request for a summary.
+    DropSummary,
 }
 
 impl Chart for SessionChart {
@@ -109,7 +143,7 @@ const fn row(
 
 #[rustfmt::skip]
 static ROWS: &[Row<SessionChart>] = {
-    use Condition::FollowUpsDue;
+    use Condition::{FollowUpsDue, RetryLeft};
     use Intent as I;
     use State as S;
     use To::{Leaf, Stay};
@@ -126,5 +160,24 @@ static ROWS: &[Row<SessionChart>] = {
         row("close",      S::Idle,    T::Close, &[],                  Leaf(S::Closed),  &[]),
         row("close_busy", S::Busy,    T::Close, &[],                  Leaf(S::Closing), &[I::CancelTurn]),
         row("closed",     S::Closing, T::Rest,  &[],                  Leaf(S::Closed),  &[]),
+
+        // By hand; within a turn the turn's own chart does the same.
+        row("compact",             S::Idle,       T::Compact,       &[], Leaf(S::Compacting),
+            &[I::BeginCompaction, I::CallModel]),
+        row("compact.connected",   S::Compacting, T::Connected,     &[], Stay, &[I::AwaitTokens]),
+        row("compact.answered",    S::Compacting, T::Answered,      &[Not(FollowUpsDue)], Leaf(S::Idle),
+            &[I::KeepSummary]),
+        row("compact.answered_go_on", S::Compacting, T::Answered,   &[Is(FollowUpsDue)], Leaf(S::Busy),
+            &[I::KeepSummary, I::BeginFollowUp]),
+        row("compact.back_off",    S::Compacting, T::AttemptFailed, &[Is(RetryLeft)], Stay, &[I::BackOff]),
+        row("compact.failed",      S::Compacting, T::AttemptFailed, &[Not(RetryLeft), Not(FollowUpsDue)], Leaf(S::Idle),
+            &[I::GiveUpCompaction]),
+        row("compact.failed_go_on", S::Compacting, T::AttemptFailed, &[Not(RetryLeft), Is(FollowUpsDue)], Leaf(S::Busy),
+            &[I::GiveUpCompaction, I::BeginFollowUp]),
+        row("compact.retry",       S::Compacting, T::BackoffOver,   &[], Stay, &[I::CallModel]),
+        row("compact.prompt",      S::Compacting, T::Begin,         &[], Stay, &[I::QueuePrompt]),
+        row("compact.stopped",     S::Compacting, T::Stop,          &[], Leaf(S::Idle), &[I::DropSummary]),
+        row("compact.closed",      S::Compacting, T::Close,         &[], Leaf(S::Closed), &[I::DropSummary]),
+        row("compact.abandoned",   S::Compacting, T::Abandon,       &[], Leaf(S::Idle), &[I::DropSummary]),
     ]
 };

@@ -10,6 +10,7 @@ use glasswork_engine::Timestamp;
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
 
@@ -60,6 +61,8 @@ pub enum Body {
         /// What the model is told.
         result: ToolResult,
     },
+    /// A summary, which stands for what is old of the branch.
+    Compaction(Arc<Compaction>),
 }
 
 /// A model's answer.
@@ -123,6 +126,7 @@ impl Body {
             Self::Prompt { text, .. } => chars(text),
             Self::Assistant(answer) => answer.blocks.iter().map(block_chars).sum(),
             Self::ToolResult { result, .. } => chars(&result.text),
+            Self::Compaction(compaction) => compaction::message_chars(compaction),
         }
     }
 }

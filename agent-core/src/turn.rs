@@ -1,7 +1,7 @@
 //! The chart of a turn: one prompt until the agent rests.
 //!
-//! `preparing` is the safe point: every step passes through it, and there alone interrupt, pause and the limit of
-//! steps are looked at. Whoever drives the chart fires [`Trigger::Step`] when it asks for [`Intent::Proceed`].
+//! `preparing` is the safe point: every step passes through it, and there alone interrupt, pause, the limit of steps
+//! and the size of the conversation are looked at. Whoever drives the chart fires [`Trigger::Step`] when it asks for [`Intent::Proceed`].
 
 use glasswork_engine::chart::{Chart, Node, Row, To, When};
 use glasswork_engine::govern;
@@ -19,6 +19,8 @@ pub struct TurnChart;
 pub enum State {
     /// The next step is decided upon. The safe point.
     Preparing,
+    /// The conversation is too long to be sent as it is; a model summarises what is old of it.
+    Compacting,
     /// A request was sent; the server has not answered.
     Connecting,
     /// The answer arrives.
@@ -127,6 +129,10 @@ pub enum Condition {
     CallsAllowed,
     /// Some call of the batch is not settled.
     CallsOpen,
+    /// The conversation is too long to be sent as it is, and may be made shorter.
+    CompactionDue,
+    /// The provider has refused the conversation for its length, and it has not been made shorter since.
+    Overflowed,
 }
 
 /// What transitions ask for.
@@ -183,6 +189,18 @@ pub enum Intent {
     BlameLimit,
     /// Tell the session that the turn has ended.
     EndTurn,
+    /// Remember that the provider refused the conversation for its length.
+    NoteOverflow,
+    /// Prepare the request for a summary.
+    BeginCompaction,
+    /// Put the summary in the place of what it summarises.
+    KeepSummary,
+    /// Leave the conversation as it is, because there is no summary to be had.
+    GiveUpCompaction,
+    /// Drop the request for a summary.
+    DropSummary,
+    /// Say that there was no summary to be had, and that the conversation is too long without one.
+    BlameCompaction,
 }
 
 impl Chart for TurnChart {
@@ -210,7 +228,7 @@ impl Chart for TurnChart {
             State::Connecting | State::Streaming => Some(Group::InFlight),
             State::BackingOff => Some(Group::Requesting),
             State::Gating | State::Executing => Some(Group::Acting),
-            State::Preparing => Some(Group::Working),
+            State::Preparing | State::Compacting => Some(Group::Working),
             State::Cancelling | State::Paused => Some(Group::Open),
             State::Completed | State::Interrupted | State::Failed | State::Cancelled | State::Abandoned => {
                 None
@@ -282,8 +300,24 @@ static ROWS: &[Row<TurnChart>] = {
             &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Not(C::StepsLeft)],
             Leaf(S::Failed), &[I::BlameLimit]),
         row("step.request", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft)],
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft),
+                Not(C::CompactionDue), Not(C::Overflowed)],
             Leaf(S::Connecting), &[I::TakeSteering, I::PrepareRequest]),
+        row("step.compact", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft), Is(C::CompactionDue)],
+            Leaf(S::Compacting), &[I::BeginCompaction, I::CallModel]),
+        row("step.overflow", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft),
+                Not(C::CompactionDue), Is(C::Overflowed)],
+            Leaf(S::Failed), &[I::BlameCompaction]),
+
+        // The summary. What was queued meanwhile waits for the step after it.
+        row("compact.connected", At(S::Compacting), T::Connected, &[], Stay, &[I::AwaitTokens]),
+        row("compact.answered", At(S::Compacting), T::Answered, &[], Leaf(S::Preparing), &[I::KeepSummary]),
+        row("compact.back_off", At(S::Compacting), T::AttemptFailed, &[Is(C::RetryLeft)], Stay, &[I::BackOff]),
+        row("compact.failed", At(S::Compacting), T::AttemptFailed, &[Not(C::RetryLeft)],
+            Leaf(S::Preparing), &[I::GiveUpCompaction]),
+        row("compact.retry", At(S::Compacting), T::BackoffOver, &[], Stay, &[I::CallModel]),
 
         // The request.
         row("request.connected", At(S::Connecting), T::Connected, &[], Leaf(S::Streaming), &[]),
@@ -293,8 +327,10 @@ static ROWS: &[Row<TurnChart>] = {
             Leaf(S::Preparing), &[I::KeepAnswer, I::RefuseCalls, I::AppendResults]),
         row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed)],
             Leaf(S::Preparing), &[I::KeepAnswer]),
-        row("request.failed", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft)],
+        row("request.failed", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Not(C::CompactionDue)],
             Leaf(S::Failed), &[I::BlameModel]),
+        row("request.overflow", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Is(C::CompactionDue)],
+            Leaf(S::Preparing), &[I::NoteOverflow]),
         row("request.failed_interrupted", In(G::InFlight), T::AttemptFailed,
             &[Is(C::RetryLeft), Is(C::InterruptPending)], Leaf(S::Interrupted), &[]),
         row("request.failed_paused", In(G::InFlight), T::AttemptFailed,
@@ -321,6 +357,7 @@ static ROWS: &[Row<TurnChart>] = {
         row("steer.late", In(G::Open), T::Steer, &[Is(C::InterruptPending)], Stay, &[I::QueueFollowUp]),
         row("follow_up", In(G::Open), T::FollowUp, &[], Stay, &[I::QueueFollowUp]),
         row("interrupt", In(G::Working), T::Interrupt, &[], Stay, &[I::NoteInterrupt, I::ReturnSteering]),
+        row("interrupt.compact", At(S::Compacting), T::Interrupt, &[], Leaf(S::Interrupted), &[I::DropSummary]),
         row("interrupt.back_off", At(S::BackingOff), T::Interrupt, &[], Leaf(S::Interrupted), &[]),
         row("interrupt.gate", At(S::Gating), T::Interrupt, &[], Stay,
             &[I::NoteInterrupt, I::ReturnSteering, I::WithdrawQuestions]),
@@ -333,6 +370,7 @@ static ROWS: &[Row<TurnChart>] = {
         row("resume.early", In(G::Working), T::Resume, &[Is(C::PausePending)], Stay, &[I::ForgetPause]),
         row("cancel.request", In(G::InFlight), T::Cancel, &[], Leaf(S::Cancelled),
             &[I::DropStream, I::WithdrawCalls, I::AppendResults]),
+        row("cancel.compact", At(S::Compacting), T::Cancel, &[], Leaf(S::Cancelled), &[I::DropSummary]),
         row("cancel.back_off", At(S::BackingOff), T::Cancel, &[], Leaf(S::Cancelled), &[]),
         row("cancel.gate", At(S::Gating), T::Cancel, &[], Leaf(S::Cancelled),
             &[I::WithdrawCalls, I::AppendResults]),
@@ -343,6 +381,7 @@ static ROWS: &[Row<TurnChart>] = {
         // Recovery. A paused turn waits on nothing in the world: it stays paused.
         row("abandon", In(G::Working), T::Abandon, &[], Leaf(S::Abandoned),
             &[I::DropStream, I::AbandonCalls, I::AppendResults]),
+        row("abandon.compact", At(S::Compacting), T::Abandon, &[], Leaf(S::Abandoned), &[I::DropSummary]),
         row("abandon.cancelling", At(S::Cancelling), T::Abandon, &[], Leaf(S::Abandoned),
             &[I::AbandonCalls, I::AppendResults]),
     ]

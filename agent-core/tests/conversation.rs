@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::context::{
-    Calibration, Context, Part, Plan, Prepared, SystemPart, parts_of, render,
+    Calibration, Context, Part, Plan, Prepared, Purpose, SystemPart, parts_of, render,
 };
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::partial::Partial;
@@ -56,6 +56,7 @@ fn prepared(plan: Plan) -> Arc<Prepared> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     })
 }
 

@@ -73,7 +73,7 @@ impl Runner<Glasswork> for Runners {
         };
         let runtime = &self.world.runtime;
         match &*job.effect {
-            Effect::CallModel { request, attempt } => {
+            Effect::CallModel { request, attempt } | Effect::Summarise { request, attempt } => {
                 drop(runtime.spawn(model::run(work, *request, *attempt)));
             }
             Effect::GatherEvidence { call } => drop(runtime.spawn(evidence::run(work, *call))),

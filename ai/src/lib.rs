@@ -16,4 +16,5 @@ pub mod port;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
+pub mod windows;
 pub mod wire;

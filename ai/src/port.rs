@@ -13,6 +13,7 @@ pub use scripts::Scripts;
 
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::model::ModelId;
 use crate::stream::{Progress, StreamEvent};
 
 /// Something that answers requests.
@@ -21,6 +22,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     ///
     /// `attempt` counts from 1 and tells a repeated request from the first; providers do not see it.
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call;
+
+    /// How many tokens a model takes, request and answer together; `None` where that is not known.
+    fn context_window(&self, _model: &ModelId) -> Option<u64> {
+        None
+    }
 }
 
 /// Where the steps of an answer come from. What it holds is kept between polls, so that a caller may stop waiting

@@ -1,17 +1,22 @@
 //! The ports to the records of sessions: reading what is not mounted, and owning what is.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use glasswork_agent_session::store::StoreError;
+pub use glasswork_agent_session::index::{
+    Cursor, CursorError, FIRST_WORDS, Filter, Found, Hit, Listing, Page, Piece, Progress, QueryError,
+    Refreshed, Row as ArchivedSession, Search, SearchError, Sort, Speaker, Status,
+};
+pub use glasswork_agent_session::store::{Owner, StoreError};
 
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, ScopeId, Timestamp};
+use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
+use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
-use glasswork_session_state::{Fact, Glasswork, import, prompt, session};
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -20,6 +25,28 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// Where the folder itself cannot be read.
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError>;
+
+    /// A page of the list, without the sessions in `except`.
+    ///
+    /// # Errors
+    /// Where the list itself cannot be read.
+    fn page(&self, listing: &Listing, except: &BTreeSet<ScopeId>) -> Result<Page, StoreError> {
+        let rows = self.list()?;
+        Ok(listing.of(rows.into_iter().filter(|row| !except.contains(&row.id))))
+    }
+
+    /// Searches in what was said. Blocks. An archive without an index finds nothing.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    fn search(&self, _search: &Search) -> Result<Found, SearchError> {
+        Ok(Found::default())
+    }
+
+    /// What is known from outside of a session that this process has open.
+    fn held(&self, _session: ScopeId) -> Option<Held> {
+        None
+    }
 
     /// The session whose id is, or alone begins with, this text.
     ///
@@ -56,6 +83,17 @@ pub trait Archive: Send + Sync + 'static {
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError>;
 }
 
+/// What is known from outside of a session that this process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// When its journal was made.
+    pub created: Timestamp,
+    /// Length of its journal, in bytes.
+    pub bytes: u64,
+    /// Who has it: this process.
+    pub owner: Option<Owner>,
+}
+
 /// A record to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -64,76 +102,6 @@ pub enum Record {
     /// A journal file, wherever it lies.
     File(PathBuf),
 }
-
-/// How much of the first prompt a listing shows, in characters.
-pub const FIRST_WORDS: usize = 80;
-
-/// A session as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivedSession {
-    /// The session.
-    pub id: ScopeId,
-    /// When its journal was made.
-    pub created: Timestamp,
-    /// When its last commit was made; `None` where it has none.
-    pub updated: Option<Timestamp>,
-    /// Its last commit.
-    pub seq: u64,
-    /// Length of its journal, in bytes.
-    pub bytes: u64,
-    /// The directory in which it works; `None` where nobody opened it yet.
-    pub workspace: Option<Arc<str>>,
-    /// What was said first, at most [`FIRST_WORDS`] characters of it.
-    pub first_words: Option<Arc<str>>,
-    /// What is wrong with it, where it could not be read.
-    pub damage: Option<String>,
-}
-
-impl ArchivedSession {
-    /// A session of which nothing is known but that it is there.
-    #[must_use]
-    pub fn bare(id: ScopeId) -> Self {
-        Self {
-            id,
-            created: Timestamp::default(),
-            updated: None,
-            seq: 0,
-            bytes: 0,
-            workspace: None,
-            first_words: None,
-            damage: None,
-        }
-    }
-
-    /// Takes from the first commits what tells a session from others.
-    pub(crate) fn begin_with(&mut self, commits: &[Arc<Commit<Glasswork>>]) {
-        for fact in commits.iter().flat_map(|commit| &commit.facts) {
-            match fact {
-                Fact::Session(session::Fact::Placed { workspace }) => {
-                    self.workspace.get_or_insert_with(|| Arc::clone(workspace));
-                }
-                Fact::Prompt(prompt::Fact::Said { text, .. }) => {
-                    let words: String = text.chars().take(FIRST_WORDS).collect();
-                    self.first_words.get_or_insert_with(|| words.into());
-                }
-                Fact::Import(import::Fact::Taken { entries }) => {
-                    let prompt = entries.iter().find_map(|entry| match &entry.said {
-                        import::Said::Prompt(text) => Some(text),
-                        _ => None,
-                    });
-                    if let Some(text) = prompt {
-                        let words: String = text.chars().take(FIRST_WORDS).collect();
-                        self.first_words.get_or_insert_with(|| words.into());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The last commit that a listing looks at for what was said first.
-pub(crate) const BEGINNING: u64 = 4;
 
 /// Where sessions are made and opened for writing. One process owns a session at a time.
 pub trait Vault: Send + Sync + 'static {
@@ -151,6 +119,12 @@ pub trait Vault: Send + Sync + 'static {
 
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
+
+    /// Has a session that this process owns indexed as it is now, before long. `open` says that it is open still.
+    fn index(&self, _scope: &Arc<Scope<Glasswork>>, _open: bool) {}
+
+    /// Waits, not for long, until the index has what it was told. Blocks.
+    fn settle_index(&self) {}
 }
 
 /// A session that this process owns now.

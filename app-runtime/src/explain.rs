@@ -103,6 +103,12 @@ pub fn failure(failure: &TurnFailure) -> String {
             Some(status) => format!("the model gave no answer (HTTP {status}): {}", failure.message),
             None => format!("the model gave no answer: {}", failure.message),
         },
+        TurnFailure::TooLong { failure, hindrance } => {
+            format!(
+                "the conversation is too long for the model, and {hindrance} (the server: {})",
+                failure.message
+            )
+        }
         TurnFailure::Limit { max_steps } => {
             format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")
         }

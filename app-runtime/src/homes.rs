@@ -103,6 +103,12 @@ impl Homes {
         self.config.join("settings.ron")
     }
 
+    /// The user's own instructions to agents.
+    #[must_use]
+    pub fn instructions_file(&self) -> PathBuf {
+        self.config.join(crate::instructions::FILE)
+    }
+
     /// A project's settings.
     #[must_use]
     pub fn project_settings_file(workspace: &Path) -> PathBuf {

@@ -6,7 +6,7 @@ use glasswork_agent_session::store::StoreError;
 use glasswork_engine::load::Loaded;
 use glasswork_session_state::import::Import;
 use glasswork_session_state::state::{Kind, Scope};
-use glasswork_session_state::{Event, Glasswork, host};
+use glasswork_session_state::{Event, Glasswork};
 
 use crate::importing::{ImportError, Imported, Plan};
 use crate::reading::{ReadError, Viewer};
@@ -36,12 +36,16 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn import(&self, plan: &Plan) -> Result<Imported, OperationError> {
+        // One import of a file at a time.
+        let turn = self.mounts.turn(plan.session);
+        let _turn = turn.lock().await;
         let found = self.imported(plan)?;
-        let now = self.clock.wall();
         let loaded = match found {
             Some(Imported::AlreadyHere) => return Ok(Imported::AlreadyHere),
-            Some(_) => self.vault.open(plan.session, now)?.loaded,
-            None => self.vault.create(plan.session, Kind::Session, now)?,
+            Some(_) => self.mounts.own(plan.session).await?.loaded,
+            None => self
+                .vault
+                .create(plan.session, Kind::Session, self.clock.wall())?,
         };
         if let Err(error) = self.keep_file(plan).await {
             self.vault.release(plan.session);
@@ -69,10 +73,7 @@ impl Runtime {
             let session = plan.session;
             return Err(ImportError::ReadOtherwise { session }.into());
         };
-        if let Err(error) = self.engine.mount(loaded).await {
-            self.vault.release(plan.session);
-            return Err(error.into());
-        }
+        self.mounts.mount(loaded).await?;
         let done = self.take_batches(plan, taken.is_none(), rest).await;
         let given_up = self.give_up(plan.session).await;
         done.and(given_up)
@@ -84,8 +85,6 @@ impl Runtime {
         first: bool,
         rest: Vec<glasswork_session_state::import::Event>,
     ) -> Result<(), OperationError> {
-        let mounted = Event::Host(host::Event::Mounted(plan.session));
-        self.user.dispatch(self.host, mounted).await?;
         if first {
             self.ask(plan.session, Event::Import(plan.begin())).await?;
         }

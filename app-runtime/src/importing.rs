@@ -5,6 +5,8 @@
 //! again goes on behind the last one. The file itself is kept whole, as a blob of the session: what is too long for
 //! an entry, or not known here, can still be looked up in it.
 
+mod own;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::call::BlobRef;
 use glasswork_session_state::import::{Begun, Ended, Entry, Event, Left, Origin, Said};
+pub use own::{Own, OwnError, Returned, recognise, take_back};
 use serde::Serialize;
 
 /// The longest text that an entry holds, in bytes; the rest is in the file.
@@ -413,9 +416,11 @@ impl Batches<'_> {
                 Body::Summary(text) => Said::Prompt(short(
                     &format!("(Summary of a branch of this conversation that was left.)\n{text}").into(),
                 )),
-                Body::Compaction { text, .. } => Said::Prompt(short(
-                    &format!("(Summary of this conversation until here.)\n{text}").into(),
-                )),
+                Body::Compaction { text, kept } => Said::Compaction {
+                    summary: short(text),
+                    model: self.fallback.clone(),
+                    kept: kept.map(count),
+                },
                 Body::Answer(answer) => {
                     let numbered = answer.blocks.iter().zip(0u16..);
                     let numbers = numbered.filter(|(block, _)| matches!(block, Block::ToolCall(_)));

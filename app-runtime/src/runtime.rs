@@ -8,7 +8,7 @@ use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
-use glasswork_ai::model::ToolSpec;
+use glasswork_ai::model::{ModelId, ToolSpec};
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
@@ -17,14 +17,15 @@ use glasswork_engine::{
     Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
-use glasswork_session_state::settings::{Setting, Settings};
+use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, prompt, session, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
 use crate::importing::ImportError;
-use crate::leftovers;
+use crate::indexing;
+use crate::mounting::{Mounts, Resting};
 use crate::reading::Reader;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -89,14 +90,19 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    pub(crate) engine: Engine<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
     pub(crate) user: Handle<Glasswork>,
     reader: Reader,
+    pub(crate) mounts: Arc<Mounts>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
     pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
+    models: Arc<dyn ModelPort>,
+    instructions: OnceLock<PathBuf>,
+    /// Unmounts what is at rest, once somebody has asked for that.
+    pub(crate) resting: OnceLock<Resting>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -124,6 +130,8 @@ impl Runtime {
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
         let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
+        let models = Arc::clone(&ports.models);
+        let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -134,23 +142,31 @@ impl Runtime {
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
         };
-        let engine = Engine::start(glasswork_engine::Parts {
-            journal: ports.journal,
-            runner: Arc::new(Runners::new(world)),
-            clock: Arc::clone(&ports.clock),
-            trace: ports.trace,
-            limits: Limits::default(),
-        })
-        .map_err(OperationError::Start)?;
+        let engine = Arc::new(
+            Engine::start(glasswork_engine::Parts {
+                journal: ports.journal,
+                runner: Arc::new(Runners::new(world)),
+                clock: Arc::clone(&ports.clock),
+                trace: ports.trace,
+                limits: Limits::default(),
+            })
+            .map_err(OperationError::Start)?,
+        );
+        let user = engine.handle(Party::User);
+        let host = ScopeId::mint();
         let runtime = Self {
-            user: engine.handle(Party::User),
             reader: Reader::new(Some(engine.reader()), ports.archive),
+            mounts: Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host)),
             engine,
+            user,
             vault: ports.vault,
             clock: ports.clock,
             blobs,
-            host: ScopeId::mint(),
+            host,
             graph,
+            models,
+            instructions: OnceLock::new(),
+            resting: OnceLock::new(),
         };
         let loaded = runtime
             .vault
@@ -168,6 +184,12 @@ impl Runtime {
     pub fn bind_graph(&self, graph: Arc<dyn SelfQuery>) {
         // Binding twice would be a defect of the program that composes; the first one stays.
         let _ = self.graph.0.set(graph);
+    }
+
+    /// Names the file with the user's own instructions for every session that is opened from now on.
+    pub fn read_instructions(&self, file: PathBuf) {
+        // As above.
+        let _ = self.instructions.set(file);
     }
 
     /// The way to everything that can be read.
@@ -201,11 +223,11 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let opened = self.vault.open(id, self.clock.wall())?;
-        let mut notices = opened.notices;
-        notices.extend(leftovers::end(&opened.loaded.scope).await);
+        let turn = self.mounts.turn(id);
+        let _turn = turn.lock().await;
+        let opened = self.mounts.own(id).await?;
         self.take_in(opened.loaded, &workspace, opening).await?;
-        Ok(notices)
+        Ok(opened.notices)
     }
 
     /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
@@ -216,10 +238,7 @@ impl Runtime {
         opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        if let Err(error) = self.engine.mount(loaded).await {
-            self.vault.release(id);
-            return Err(error.into());
-        }
+        self.mounts.mount(loaded).await?;
         let entered = self.enter(id, workspace, opening).await;
         if entered.is_err() {
             // Why it could not be entered says more than why it could not be given up.
@@ -228,10 +247,8 @@ impl Runtime {
         entered
     }
 
-    async fn enter(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
-            .await?;
+    async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
+        self.know_window(&mut opening.settings);
         if let Some(scope) = self.engine.reader().scope(id)
             && let state::Scope::Session(session) = &scope.state
             && session.open_turn().is_some()
@@ -242,7 +259,7 @@ impl Runtime {
             workspace: workspace.to_string_lossy().into(),
             title: opening.title,
             settings: Box::new(opening.settings),
-            system: system_prompt::parts(workspace),
+            system: system_prompt::parts(workspace, self.instructions.get().map(PathBuf::as_path)),
             tools: tool_specs(),
         };
         self.user.dispatch(id, Event::Session(opened)).await?;
@@ -364,8 +381,65 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        self.ask(session, Event::Session(session::Event::SettingChanged(setting)))
-            .await
+        let window = match &setting {
+            Setting::Model(model) => self.window_for(session, model.value.as_ref()),
+            _ => None,
+        };
+        let done = self
+            .ask(session, Event::Session(session::Event::SettingChanged(setting)))
+            .await?;
+        match window {
+            Some(window) => {
+                self.ask(session, Event::Session(session::Event::SettingChanged(window)))
+                    .await
+            }
+            None => Ok(done),
+        }
+    }
+
+    /// What becomes of the window when a session gets another model; `None` where it stays.
+    fn window_for(&self, session: ScopeId, model: Option<&ModelId>) -> Option<Setting> {
+        let scope = self.engine.reader().scope(session)?;
+        let state::Scope::Session(session) = &scope.state else {
+            return None;
+        };
+        let set = &session.settings.context_window;
+        let known = model.and_then(|model| self.models.context_window(model));
+        (set.from.layer == Layer::Default && set.value != known)
+            .then(|| Setting::ContextWindow(Sourced::default_of(known)))
+    }
+
+    /// Says how much the model takes, where nobody has set it and it is known.
+    fn know_window(&self, settings: &mut Settings) {
+        if settings.context_window.from.layer == Layer::Default
+            && let Some(model) = &settings.model.value
+        {
+            settings.context_window.value = self.models.context_window(model);
+        }
+    }
+
+    /// Compacts the conversation of a session in which no turn is open. Returns when the request for a summary is
+    /// under way; [`watch`](Self::watch) tells how it ends.
+    ///
+    /// # Errors
+    /// [`OperationError`]: among others where there is nothing to be compacted.
+    pub async fn compact(&self, session: ScopeId, focus: Option<&str>, key: Option<&str>) -> Done {
+        let event = compaction::Event::Requested {
+            focus: focus.map(Into::into),
+            key: key.map(Into::into),
+        };
+        self.ask(session, Event::Compaction(event)).await
+    }
+
+    /// Undoes the compaction at which a conversation stands: it goes on before that, whole.
+    ///
+    /// # Errors
+    /// [`OperationError`]: among others where more was said since.
+    pub async fn undo_compaction(&self, session: ScopeId, key: Option<&str>) -> Done {
+        let event = compaction::Event::Undone {
+            key: key.map(Into::into),
+        };
+        self.ask(session, Event::Compaction(event)).await
     }
 
     /// Closes a session: an open turn is cancelled; once it rests, the session is unmounted and given up.
@@ -391,24 +465,35 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.engine.unmount(session).await?;
-        self.vault.release(session);
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
-            .await?;
-        Ok(())
+        self.mounts.unmount(session).await
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
     /// abandoned by whoever opens their sessions next.
     pub async fn stop(self) {
-        let engine = self.engine;
+        let Self {
+            engine,
+            resting,
+            vault,
+            ..
+        } = self;
         // Joining threads blocks.
-        let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            drop(resting);
+            engine.stop();
+            indexing::stopped(&engine.reader(), &*vault);
+        })
+        .await;
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        Ok(self.user.dispatch(session, event).await?)
+        match self.user.dispatch(session, event.clone()).await {
+            Err(Refusal::NotMounted(_)) => {
+                self.mounts.demand(session).await?;
+                Ok(self.user.dispatch(session, event).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 

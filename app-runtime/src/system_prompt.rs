@@ -4,15 +4,17 @@ use std::path::Path;
 
 use glasswork_agent_core::context::SystemPart;
 
-/// The parts of the system prompt for a workspace. Byte-stable for a session, so that prompt caches hit.
+use crate::instructions;
+
+/// The parts of the system prompt for a workspace; `user` is the file with the user's own instructions. Byte-stable for a session, so that prompt caches hit.
 #[must_use]
-pub(crate) fn parts(workspace: &Path) -> Vec<SystemPart> {
+pub(crate) fn parts(workspace: &Path, user: Option<&Path>) -> Vec<SystemPart> {
     let environment = format!(
         "Workspace: {}\nPlatform: {}\nRelative paths are relative to the workspace.",
         workspace.display(),
         std::env::consts::OS
     );
-    vec![
+    let mut parts = vec![
         SystemPart {
             name: "base".into(),
             text: BASE.into(),
@@ -21,7 +23,9 @@ pub(crate) fn parts(workspace: &Path) -> Vec<SystemPart> {
             name: "environment".into(),
             text: environment.into(),
         },
-    ]
+    ];
+    parts.extend(instructions::parts(user, workspace));
+    parts
 }
 
 const BASE: &str = "\

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction::Why;
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
@@ -14,7 +15,7 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, model, prompt, session, tools, tree, turn};
+use glasswork_session_state::{Fact, Glasswork, compaction, model, prompt, session, tools, tree, turn};
 use serde::Serialize;
 
 /// Something that happened in a session.
@@ -174,6 +175,33 @@ pub enum Update {
         /// Below this entry; `None` for before all of them.
         to: Option<EntryId>,
     },
+    /// A summary of what is old is being made.
+    CompactionBegan {
+        /// Why.
+        why: Why,
+        /// The model that makes it.
+        model: ModelId,
+        /// Messages that it stands for.
+        messages: u64,
+    },
+    /// A summary stands for what is old.
+    Compacted {
+        /// The entry.
+        entry: EntryId,
+        /// Size of what is sent before, in tokens, estimated.
+        tokens_before: u64,
+        /// The same after.
+        tokens_after: u64,
+        /// Whether it saved so little that none follows by itself.
+        saved_little: bool,
+    },
+    /// There is no summary to be had; the conversation stays as it is.
+    CompactionFailed {
+        /// Why.
+        message: Arc<str>,
+    },
+    /// The request for a summary was dropped; the conversation stays as it is.
+    CompactionDropped,
     /// The session was closed.
     Closed,
     /// Commits were missed; what is shown is as of now.
@@ -305,8 +333,36 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Model(fact) => of_model(before, after, fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
+        Fact::Compaction(fact) => of_compaction(after, fact, updates),
         Fact::Tree(_) | Fact::Import(_) | Fact::Host(_) => {}
     }
+}
+
+fn of_compaction(after: &Session, fact: &compaction::Fact, updates: &mut Vec<Update>) {
+    use compaction::Fact as F;
+    updates.push(match fact {
+        F::Began { why, cut, model, .. } => Update::CompactionBegan {
+            why: why.clone(),
+            model: model.clone(),
+            messages: cut.parts,
+        },
+        F::Kept {
+            compaction, guard, ..
+        } => {
+            let Some(entry) = after.tree.leaf() else { return };
+            Update::Compacted {
+                entry,
+                tokens_before: compaction.tokens_before,
+                tokens_after: compaction.tokens_after,
+                saved_little: guard.is_some(),
+            }
+        }
+        F::GivenUp { message } => Update::CompactionFailed {
+            message: Arc::clone(message),
+        },
+        F::Dropped => Update::CompactionDropped,
+        F::Spoken | F::Overflowed => return,
+    });
 }
 
 fn of_session(fact: &session::Fact, updates: &mut Vec<Update>) {
@@ -399,8 +455,11 @@ fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
 }
 
 fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut Vec<Update>) {
-    let attempt = |session: &Session| session.turn.as_ref().and_then(|turn| turn.attempt.clone());
+    let attempt = |session: &Session| session.attempt().cloned();
+    // A summary is no answer: whoever wants to read it finds it in its entry. Why there is none is told once.
+    let summarises = before.compactions.open.is_some();
     match fact {
+        model::Fact::Grew(..) | model::Fact::BlockFinished(..) | model::Fact::Failed(_) if summarises => {}
         model::Fact::Grew(index, text) => {
             use glasswork_agent_core::answer::Slot;
             let kind = attempt(before).and_then(|attempt| match attempt.answer.blocks.get(index) {

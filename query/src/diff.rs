@@ -197,6 +197,8 @@ impl Differ {
             usage,
             keys,
             import,
+            compactions,
+            footprint,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -239,6 +241,14 @@ impl Differ {
             });
         });
         self.field("calls", |differ| differ.tables(calls, &after.calls));
+        self.field("compactions", |differ| {
+            differ.values(compactions, &after.compactions)
+        });
+        self.field("footprint", |differ| {
+            if *footprint != after.footprint {
+                differ.values(footprint, &after.footprint);
+            }
+        });
         self.field("queue", |differ| {
             if queue != &after.queue {
                 differ.values(queue, &after.queue);

@@ -47,7 +47,9 @@ impl Effect {
         op.text(value.to_string())?;
         let (name, payload) = text::variant(value);
         let (request, call) = match work {
-            effect::Effect::CallModel { request, .. } => (Some(id::request(session, *request)), None),
+            effect::Effect::CallModel { request, .. } | effect::Effect::Summarise { request, .. } => {
+                (Some(id::request(session, *request)), None)
+            }
             effect::Effect::GatherEvidence { call } | effect::Effect::RunTool { call, .. } => {
                 (None, Some(id::global(session, call)))
             }

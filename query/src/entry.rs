@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
+use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_core::tree;
 use glasswork_ai::conversation;
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
 use crate::id;
@@ -36,6 +38,19 @@ pub(crate) enum EntryKind {
     Assistant,
     /// The result of a tool call.
     ToolResult,
+    /// A summary that stands for what is old of the branch.
+    Compaction,
+}
+
+impl EntryKind {
+    pub(crate) fn of(body: &tree::Body) -> Self {
+        match body {
+            tree::Body::Prompt { .. } => Self::Prompt,
+            tree::Body::Assistant(_) => Self::Assistant,
+            tree::Body::ToolResult { .. } => Self::ToolResult,
+            tree::Body::Compaction(_) => Self::Compaction,
+        }
+    }
 }
 
 /// How words of a person came into the conversation.
@@ -56,6 +71,7 @@ pub(crate) enum EntryBody {
     Prompt(PromptBody),
     Assistant(AssistantBody),
     ToolResult(ToolResultBody),
+    Compaction(CompactionBody),
 }
 
 /// A person's words.
@@ -168,6 +184,7 @@ pub(crate) fn said(body: &tree::Body) -> String {
             texts.collect::<Vec<_>>().join("\n")
         }
         tree::Body::ToolResult { result, .. } => result.text.to_string(),
+        tree::Body::Compaction(body) => compaction::message(body),
     }
 }
 
@@ -206,11 +223,7 @@ impl Entry {
 
     /// The kind of its body.
     async fn kind(&self) -> EntryKind {
-        match self.entry.body {
-            tree::Body::Prompt { .. } => EntryKind::Prompt,
-            tree::Body::Assistant(_) => EntryKind::Assistant,
-            tree::Body::ToolResult { .. } => EntryKind::ToolResult,
-        }
+        EntryKind::of(&self.entry.body)
     }
 
     /// What is said in it, without thinking and calls. Null where the answer as a whole has no room for it.
@@ -249,6 +262,10 @@ impl Entry {
                 view: Arc::clone(&self.view),
                 entry: Arc::clone(&self.entry),
             }),
+            tree::Body::Compaction(compaction) => EntryBody::Compaction(CompactionBody {
+                view: Arc::clone(&self.view),
+                compaction: Arc::clone(compaction),
+            }),
         }))
     }
 }
@@ -257,7 +274,9 @@ impl AssistantBody {
     fn answer(&self) -> Answer<&tree::Assistant> {
         match &self.entry.body {
             tree::Body::Assistant(answer) => Ok(answer),
-            tree::Body::Prompt { .. } | tree::Body::ToolResult { .. } => Err(absent("answer", self.id)),
+            tree::Body::Prompt { .. } | tree::Body::ToolResult { .. } | tree::Body::Compaction(_) => {
+                Err(absent("answer", self.id))
+            }
         }
     }
 }
@@ -315,7 +334,7 @@ impl ToolResultBody {
     async fn call(&self) -> Answer<Option<Call>> {
         match &self.entry.body {
             tree::Body::ToolResult { call, .. } => Call::find(&self.view, *call).map(Some),
-            tree::Body::Prompt { .. } | tree::Body::Assistant(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -323,7 +342,7 @@ impl ToolResultBody {
     async fn tool(&self) -> Option<String> {
         match &self.entry.body {
             tree::Body::ToolResult { result, .. } => Some(result.name.to_string()),
-            tree::Body::Prompt { .. } | tree::Body::Assistant(_) => None,
+            _ => None,
         }
     }
 
@@ -331,7 +350,7 @@ impl ToolResultBody {
     async fn is_error(&self) -> Option<bool> {
         match &self.entry.body {
             tree::Body::ToolResult { result, .. } => Some(result.is_error),
-            tree::Body::Prompt { .. } | tree::Body::Assistant(_) => None,
+            _ => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod call;
 mod chart;
+mod compaction;
 mod diff;
 mod dispatch;
 mod effect;
@@ -29,6 +30,7 @@ mod root;
 mod scalar;
 mod schema;
 mod session;
+mod sessions;
 mod setting;
 mod shape;
 mod summary;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, SystemPart};
+use glasswork_agent_core::compaction;
+use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, Purpose, SystemPart};
 use glasswork_agent_core::id::{EntryId, RequestId};
 use glasswork_agent_core::tree::{self, Body};
 use glasswork_ai::conversation::Message;
@@ -55,6 +56,15 @@ pub(crate) enum Thinking {
     Medium,
     /// A lot.
     High,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum RequestPurpose {
+    /// A step of the conversation: its parts are sent as messages.
+    Step,
+    /// A summary: its parts are what is summarised, and are sent as one text.
+    Compaction,
 }
 
 /// What the provider's cache did for a request, by the provider's own count.
@@ -141,11 +151,7 @@ impl RequestMessage {
 
     /// The kind of the entry that it is made of.
     async fn kind(&self) -> EntryKind {
-        match self.entry.body {
-            Body::Prompt { .. } => EntryKind::Prompt,
-            Body::Assistant(_) => EntryKind::Assistant,
-            Body::ToolResult { .. } => EntryKind::ToolResult,
-        }
+        EntryKind::of(&self.entry.body)
     }
 
     /// Its text, without thinking and calls.
@@ -163,7 +169,7 @@ impl RequestMessage {
     async fn blocks(&self) -> Answer<Option<Vec<Block>>> {
         match &self.entry.body {
             Body::Assistant(answer) => entry::blocks(&self.view, self.part.part.entry, answer).map(Some),
-            Body::Prompt { .. } | Body::ToolResult { .. } => Ok(None),
+            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) => Ok(None),
         }
     }
 
@@ -230,6 +236,7 @@ impl Request {
             body: None,
             usage: Usage::default(),
             attempts: 0,
+            purpose: Purpose::Step,
         };
         Some(Self {
             view: Arc::clone(view),
@@ -265,6 +272,11 @@ impl Request {
         self.parts.get_or_init(|| {
             let requests = self.requests();
             let session = &self.view.session;
+            if self.prepared.purpose != Purpose::Step {
+                // What is summarised is sent as one text.
+                let parts = context::parts_of(&requests, self.id).into_iter();
+                return parts.map(|part| SentPart { part, sent: true }).collect();
+            }
             let rendered = context::render(&session.tree, &session.context, &requests, self.id);
             // Which parts are sent is read off the rendering itself: both are in the same order.
             let mut messages = rendered
@@ -303,6 +315,7 @@ fn renders(body: &Body, message: &Message) -> bool {
             answer.model == *model && answer.blocks == *blocks
         }
         (Body::ToolResult { result, .. }, Message::ToolResult(sent)) => result == sent,
+        (Body::Compaction(body), Message::User(sent)) => compaction::message(body) == **sent,
         _ => false,
     }
 }
@@ -325,10 +338,42 @@ impl Request {
         self.recorded
     }
 
-    /// The turn of which it is a step, by the commit that began the turn.
+    /// What it is for.
+    async fn purpose(&self) -> RequestPurpose {
+        match self.prepared.purpose {
+            Purpose::Step => RequestPurpose::Step,
+            Purpose::Summary { .. } => RequestPurpose::Compaction,
+        }
+    }
+
+    /// Of a request for a summary: the one text that is sent, made of all its messages; null for a step.
+    async fn question(&self) -> Answer<Option<String>> {
+        let session = &self.view.session;
+        if self.prepared.purpose == Purpose::Step {
+            return Ok(None);
+        }
+        let requests = self.requests();
+        let rendered = context::render(&session.tree, &session.context, &requests, self.id);
+        let text = rendered.and_then(|request| match request.messages.into_iter().next() {
+            Some(Message::User(text)) => Some(text),
+            _ => None,
+        });
+        text.map(|text| self.view.op.text(&*text)).transpose()
+    }
+
+    /// Of the request that would be made next: the estimate above which the conversation is compacted first; null where
+    /// that does not happen by itself, and for one that was made.
+    async fn threshold(&self) -> Option<Long> {
+        if self.recorded {
+            return None;
+        }
+        self.view.session.compaction_threshold().map(Long)
+    }
+
+    /// The turn of which it is a step, by the commit that began the turn; null for a summary that someone asked for
+    /// between turns.
     async fn turn(&self) -> Option<ID> {
-        self.recorded
-            .then(|| id::commit(self.view.id, self.prepared.turn.0))
+        (self.recorded && self.prepared.turn.0 > 0).then(|| id::commit(self.view.id, self.prepared.turn.0))
     }
 
     /// The dispatch that prepared it; null for one that only would be.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_graphql::{ID, InputObject, Object, SimpleObject};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
-use glasswork_app_runtime::reading::{Seen, SessionRow};
+use glasswork_agent_core::tree::Body;
+use glasswork_app_runtime::reading::Seen;
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
 
 use crate::call::Call;
+use crate::compaction::{CompactionUnderWay, ContextUse};
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::effect::Effect;
 use crate::entry::Entry;
@@ -286,6 +288,36 @@ impl Session {
         Ok(Some(page::page(length, after.is_some(), shown)))
     }
 
+    /// Compactions on all branches, oldest first. One that failed is no entry; its request is among `requests`.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn compactions(&self, first: Option<u32>, after: Option<String>) -> Answer<Option<Page<Entry>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<EntryId>(after.as_deref())?;
+        let entries = self.0.session.tree.entries();
+        let made = entries.filter(|(id, entry)| {
+            matches!(entry.body, Body::Compaction(_)) && after.is_none_or(|after| *id > after)
+        });
+        let shown = made.map(|(id, entry)| {
+            let entry = Entry {
+                view: Arc::clone(&self.0),
+                id,
+                entry: Arc::clone(entry),
+            };
+            (id.to_string(), entry)
+        });
+        Ok(Some(page::page(length, after.is_some(), shown)))
+    }
+
+    /// The compaction under way.
+    async fn compaction(&self) -> Option<CompactionUnderWay> {
+        CompactionUnderWay::of(&self.0)
+    }
+
+    /// How full the context is.
+    async fn context(&self) -> ContextUse {
+        ContextUse(Arc::clone(&self.0))
+    }
+
     /// One entry, by its global name.
     async fn entry(&self, id: ID) -> Answer<Option<Entry>> {
         let (session, entry) = id::parse_entry(&self.0.op, &id)?;
@@ -435,100 +467,4 @@ impl Session {
         let message = format!("`{name}` is of another session than {}", self.0.id);
         Err(fail(Code::NotFound, message))
     }
-}
-
-/// A row of the list of sessions: what is cheap to know of each.
-pub(crate) struct SessionSummary {
-    op: Op,
-    row: SessionRow,
-}
-
-/// Which sessions.
-#[derive(Debug, Default, InputObject)]
-pub(crate) struct SessionFilter {
-    /// Those that are mounted here, or those that are not.
-    loaded: Option<bool>,
-    /// Those that are damaged, or those that are not.
-    damaged: Option<bool>,
-}
-
-/// A row of the list of sessions: what is cheap to know of each. A damaged one is there too.
-#[Object]
-impl SessionSummary {
-    /// Its id.
-    async fn id(&self) -> ID {
-        ID(self.row.archived.id.to_string())
-    }
-
-    /// Its last commit.
-    async fn seq(&self) -> Long {
-        Long(self.row.archived.seq)
-    }
-
-    /// When its journal was made.
-    async fn created(&self) -> Time {
-        Time(self.row.archived.created)
-    }
-
-    /// When its last commit was made; null where it has none.
-    async fn updated(&self) -> Option<Time> {
-        self.row.archived.updated.map(Time)
-    }
-
-    /// Length of its journal, in bytes.
-    async fn bytes(&self) -> Long {
-        Long(self.row.archived.bytes)
-    }
-
-    /// Whether it is mounted here.
-    async fn loaded(&self) -> bool {
-        self.row.mounted
-    }
-
-    /// What is wrong with its record.
-    async fn damage(&self) -> Option<&str> {
-        self.row.archived.damage.as_deref()
-    }
-
-    /// The session itself. One that is not mounted is folded from its journal for this, which takes time.
-    #[graphql(complexity = "1_000 + child_complexity")]
-    async fn session(&self) -> Answer<Option<Session>> {
-        Session::now(&self.op, self.row.archived.id).map(Some)
-    }
-}
-
-/// The list of sessions, newest first.
-pub(crate) fn list(
-    op: &Op,
-    first: Option<u32>,
-    after: Option<&str>,
-    filter: &SessionFilter,
-) -> Answer<Page<SessionSummary>> {
-    let length = page::length(op, first)?;
-    let after = page::after::<ScopeId>(after)?;
-    let rows = op.rows()?;
-    // The list is newest first, but a session that is written to moves: the cursor names a session, not a place.
-    let from = match after {
-        None => 0,
-        Some(after) => rows
-            .iter()
-            .position(|row| row.archived.id == after)
-            .map_or(rows.len(), |place| place + 1),
-    };
-    let wanted = rows.iter().skip(from).filter(|row| {
-        filter.loaded.is_none_or(|loaded| loaded == row.mounted)
-            && filter
-                .damaged
-                .is_none_or(|damaged| damaged == row.archived.damage.is_some())
-    });
-    let shown = wanted.map(|row| {
-        (
-            row.archived.id.to_string(),
-            SessionSummary {
-                op: Arc::clone(op),
-                row: row.clone(),
-            },
-        )
-    });
-    Ok(page::page(length, after.is_some(), shown))
 }

@@ -1,7 +1,7 @@
 //! One line about an event, for people.
 
 use glasswork_session_state::{
-    DeadlineKey, Event, host, import, model, prompt, recovery, session, tools, tree,
+    DeadlineKey, Event, compaction, host, import, model, prompt, recovery, session, tools, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -17,6 +17,18 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
         Event::Import(event) => of_import(event),
+        Event::Compaction(compaction::Event::Requested {
+            focus: Some(focus), ..
+        }) => {
+            format!(
+                "asked to be compacted, with “{}” in mind",
+                first_words(focus, WORDS)
+            )
+        }
+        Event::Compaction(compaction::Event::Requested { focus: None, .. }) => {
+            "asked to be compacted".to_owned()
+        }
+        Event::Compaction(compaction::Event::Undone { .. }) => "undid the compaction".to_owned(),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,

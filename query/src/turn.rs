@@ -88,13 +88,16 @@ impl From<&failure::Failure> for Failure {
     }
 }
 
-/// Why a turn failed: the model gave no answer, or the limit of steps was reached.
+/// Why a turn failed: the model gave no answer, the conversation was too long for it, or the limit of steps was
+/// reached.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct TurnFailure {
     /// Why the model gave no answer.
     model: Option<Failure>,
     /// The limit of steps that was reached.
     limit: Option<u32>,
+    /// Why a conversation that is too long could not be made shorter; `model` then has what the provider said.
+    hindrance: Option<String>,
 }
 
 /// An attempt to get an answer to a request.
@@ -279,10 +282,17 @@ impl Turn {
             state::TurnFailure::Model(failure) => TurnFailure {
                 model: Some(failure.into()),
                 limit: None,
+                hindrance: None,
+            },
+            state::TurnFailure::TooLong { failure, hindrance } => TurnFailure {
+                model: Some(failure.into()),
+                limit: None,
+                hindrance: Some(hindrance.to_string()),
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
                 model: None,
                 limit: Some(*max_steps),
+                hindrance: None,
             },
         })
     }

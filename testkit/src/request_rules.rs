@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use glasswork_agent_core::context::{self, Prepared};
+use glasswork_agent_core::context::{self, Prepared, Purpose};
 use glasswork_agent_core::id::{RequestId, TurnId};
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::stream::Usage;
@@ -53,6 +53,7 @@ fn next(session: &Session) -> Option<Request> {
     let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
+        purpose: Purpose::Step,
         by: 0,
         plan,
         model: session
@@ -66,6 +67,7 @@ fn next(session: &Session) -> Option<Request> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     };
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());

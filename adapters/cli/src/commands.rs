@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use glasswork_app_runtime::archive::{Sort, Status};
 use glasswork_app_runtime::importing::Format;
 
 /// A coding agent that you can see through.
@@ -147,9 +148,25 @@ pub(crate) enum OutputFormat {
 /// What there is to do with sessions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionsCommand {
-    /// All sessions, newest first
-    List(Json),
-    /// Take in conversations of other agents: pi, Hamr, Claude Code, Codex, Gemini CLI
+    /// Sessions, those first in which something happened last
+    List(ListSessions),
+    /// Search in what was said: prompts, answers and results of tools
+    ///
+    /// All words must occur in one message. `word*` finds what begins so, \"a phrase\" words that follow each other;
+    /// nothing else is an operator.
+    Search(SearchSessions),
+    /// Read all journals again for lists and searches
+    ///
+    /// Never needed but where the index is doubted: it is kept in step by itself, and made anew where it is missing,
+    /// damaged or of another version.
+    Reindex(Json),
+    /// Write a session as a file: an archive, its journal, Markdown or HTML
+    ///
+    /// An archive and a journal are the record itself, and can be imported again. Markdown and HTML are for people:
+    /// paths below the home directory are shortened, and nothing in them is executed or loaded. What was found in it
+    /// that you may not want to give away is told on standard error.
+    Export(Export),
+    /// Take in sessions: exported ones, and conversations of pi, Hamr, Claude Code, Codex and Gemini CLI
     ///
     /// Reads the files that they have written, and nothing else: no agent, no network. A file that is here already is
     /// not imported again. What is not known in a file is counted, with its lines.
@@ -164,6 +181,72 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// Arguments of `sessions list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListSessions {
+    /// Those in which nothing was said, too
+    #[arg(long)]
+    pub all: bool,
+    /// Only those that work in this directory
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Only those that stand so
+    #[arg(long, value_name = "STATUS", value_parser = names::<Status>())]
+    pub status: Option<String>,
+    /// Only those that ask this model, as `provider/id`
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// By what they are sorted
+    #[arg(long, value_name = "BY", value_parser = names::<Sort>(), default_value = "updated")]
+    pub sort: String,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// What follows this row: its `cursor`, as `--json` has it
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The session
+    pub session: String,
+    /// What it becomes
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ExportFormat::Archive)]
+    pub format: ExportFormat,
+    /// The file to write; `-` for standard output. Without it, the session's id in this directory
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// As it was after this commit
+    #[arg(long, value_name = "N")]
+    pub at: Option<u64>,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Leave paths as they are
+    #[arg(long)]
+    pub raw: bool,
+    /// Print what was written and found as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a session becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One file with journal, blobs and traces (tar, zstd)
+    Archive,
+    /// The lines of its journal
+    Jsonl,
+    /// A transcript as Markdown
+    Markdown,
+    /// A transcript as one HTML page
+    Html,
 }
 
 /// Arguments of `sessions import`.
@@ -193,6 +276,8 @@ pub(crate) struct Import {
 pub(crate) enum ImportFormat {
     /// As they look
     Auto,
+    /// Our own: an archive, or a journal
+    Glasswork,
     /// pi and Hamr
     Pi,
     /// Claude Code
@@ -207,13 +292,38 @@ impl ImportFormat {
     /// The format of another agent, where one was named.
     pub(crate) fn foreign(self) -> Option<Format> {
         match self {
-            Self::Auto => None,
+            Self::Auto | Self::Glasswork => None,
             Self::Pi => Some(Format::Pi),
             Self::ClaudeCode => Some(Format::ClaudeCode),
             Self::Codex => Some(Format::Codex),
             Self::Gemini => Some(Format::Gemini),
         }
     }
+}
+
+/// Arguments of `sessions search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchSessions {
+    /// The words
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// Only in sessions that work in this directory
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// How many hits at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub limit: u32,
+    /// What follows this hit: its `cursor`, as `--json` has it
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<i64>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// The names of an enum, as what an argument may be.
+fn names<E: strum::VariantArray + Copy + Into<&'static str>>() -> clap::builder::PossibleValuesParser {
+    let names: Vec<&'static str> = E::VARIANTS.iter().map(|variant| (*variant).into()).collect();
+    names.into()
 }
 
 /// Arguments of `log`.

@@ -1,6 +1,6 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
-use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
@@ -53,7 +53,11 @@ impl Place {
     /// Where their folder cannot be made.
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
-        Ok(Sessions { archive })
+        let instructions = self.homes.instructions_file();
+        Ok(Sessions {
+            archive,
+            instructions,
+        })
     }
 
     /// The providers that this build speaks with.
@@ -117,9 +121,28 @@ fn own_server(
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     archive: FileArchive,
+    /// The file with the user's own instructions to agents.
+    instructions: PathBuf,
 }
 
 impl Sessions {
+    /// Brings the index of the sessions in line with their journals.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn refresh(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), Problem> {
+        let refreshed = self.archive.index().refresh(progress);
+        refreshed.map(drop).map_err(Problem::failed)
+    }
+
+    /// Reads all journals again for the index.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn reindex(&self, progress: &mut dyn FnMut(Progress)) -> Result<Refreshed, Problem> {
+        self.archive.index().reindex(progress).map_err(Problem::failed)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
@@ -143,6 +166,12 @@ impl Sessions {
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
         let one = OneRecord::of(Arc::new(self.archive.clone()), record, replayed);
         Graph::new(Reader::new(None, Arc::new(one)))
+    }
+
+    /// The records in files.
+    #[must_use]
+    pub(crate) fn files(&self) -> &FileArchive {
+        &self.archive
     }
 
     /// The port to the records.
@@ -183,6 +212,7 @@ impl Sessions {
             tool_limits: glasswork_agent_session::tools::Limits::default(),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::importing::{self, Imported, Plan, Report};
+use glasswork_app_runtime::importing::{self, Imported, Own, Plan, Report, Returned};
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use serde::Serialize;
 
-use crate::commands::Import;
-use crate::compose::{self, Model, Place};
+use crate::commands::{Import, ImportFormat};
+use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
@@ -20,7 +20,17 @@ struct Outcome {
     /// Why it was not imported.
     error: Option<String>,
     #[serde(flatten)]
-    report: Option<Report>,
+    report: Option<Came>,
+}
+
+/// What was in a file.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Came {
+    /// A session of our own.
+    Own(Returned),
+    /// A conversation of another agent.
+    Foreign(Box<Report>),
 }
 
 /// Imports files.
@@ -30,7 +40,7 @@ pub(crate) fn import(arguments: &Import, console: &Console) -> Result<ExitCode, 
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let runtime = sessions.start(place.providers()?, &Model::none()).await?;
-        let done = each(arguments, console, &runtime).await;
+        let done = each(arguments, console, &runtime, &sessions).await;
         runtime.stop().await;
         done
     });
@@ -47,6 +57,7 @@ async fn each(
     arguments: &Import,
     console: &Console,
     runtime: &Runtime,
+    sessions: &Sessions,
 ) -> Result<(Vec<Outcome>, ExitCode), Problem> {
     let (mut outcomes, mut code) = (vec![], ExitCode::Done);
     for file in &arguments.files {
@@ -55,11 +66,11 @@ async fn each(
             error: None,
             report: None,
         };
-        match one(arguments, file, runtime).await {
-            Ok(report) => outcome.report = Some(report),
-            Err(error) => {
-                code = (&error).into();
-                outcome.error = Some(error.to_string());
+        match one(arguments, file, runtime, sessions).await {
+            Ok(came) => outcome.report = Some(came),
+            Err((failed, text)) => {
+                code = failed;
+                outcome.error = Some(text);
             }
         }
         if !arguments.json.json {
@@ -70,7 +81,41 @@ async fn each(
     Ok((outcomes, code))
 }
 
-async fn one(arguments: &Import, file: &Path, runtime: &Runtime) -> Result<Report, OperationError> {
+async fn one(
+    arguments: &Import,
+    file: &Path,
+    runtime: &Runtime,
+    sessions: &Sessions,
+) -> Result<Came, (ExitCode, String)> {
+    if let Some(own) = own(arguments, file)? {
+        let (as_new, dry_run) = (arguments.as_new, arguments.dry_run);
+        let came = importing::take_back(sessions.files(), file, own, as_new, dry_run);
+        let told = |error: importing::OwnError| ((&error).into(), format!("{}: {error}", file.display()));
+        return came.map(Came::Own).map_err(told);
+    }
+    let report = foreign(arguments, file, runtime).await;
+    let told = |error: OperationError| ((&error).into(), error.to_string());
+    report.map(|report| Came::Foreign(Box::new(report))).map_err(told)
+}
+
+/// Which file of ours it is, if it is one.
+fn own(arguments: &Import, file: &Path) -> Result<Option<Own>, (ExitCode, String)> {
+    if !matches!(arguments.format, ImportFormat::Auto | ImportFormat::Glasswork) {
+        return Ok(None);
+    }
+    let usage = |text: String| (ExitCode::Usage, text);
+    let own = importing::recognise(file)
+        .map_err(|error| usage(format!("cannot read {}: {error}", file.display())))?;
+    match (own, arguments.format) {
+        (None, ImportFormat::Glasswork) => Err(usage(format!(
+            "{} is neither an archive nor a journal of Glasswork",
+            file.display()
+        ))),
+        (own, _) => Ok(own),
+    }
+}
+
+async fn foreign(arguments: &Import, file: &Path, runtime: &Runtime) -> Result<Report, OperationError> {
     let bytes = importing::read(file)?;
     let mut plan = Plan::of(
         file,
@@ -98,20 +143,29 @@ fn tell(outcome: &Outcome, console: &Console) -> Result<(), Problem> {
             escape::text(error)
         ));
     }
-    let Some(report) = &outcome.report else {
-        return Ok(());
+    let (session, result, about) = match &outcome.report {
+        None => return Ok(()),
+        Some(Came::Own(own)) => (own.session, own.result, format!("{} commits", own.commit)),
+        Some(Came::Foreign(report)) => {
+            let (format, entries) = (report.format, report.entries);
+            (
+                report.session,
+                report.result,
+                format!("{format}, {entries} entries"),
+            )
+        }
     };
-    let what = match report.result {
+    let what = match result {
         Some(Imported::AlreadyHere) => "is here already",
         Some(Imported::Completed) => "was here in part, and is whole now",
         Some(Imported::New) => "is new",
         None => "would be new",
     };
-    let (session, format, entries) = (report.session, report.format, report.entries);
     let file = escape::line(&outcome.file);
-    console.data(&format!(
-        "{session}  {what}: {file} ({format}, {entries} entries)\n"
-    ))?;
+    console.data(&format!("{session}  {what}: {file} ({about})\n"))?;
+    let Some(Came::Foreign(report)) = &outcome.report else {
+        return Ok(());
+    };
     for left in &report.left {
         console.note(&format!("  {}\n", escape::line(&importing::left_text(left))));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use glasswork_agent_core::compaction::Why;
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_app_runtime::explain;
 use glasswork_app_runtime::watching::Update;
@@ -169,6 +170,34 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
             }
             text
         }
+        Update::CompactionBegan { why, model, messages } => {
+            let why = match why {
+                Why::Asked { .. } => "as asked",
+                Why::Threshold => "to make room",
+                Why::Overflow => "because the server refuses so long a conversation",
+                Why::Imported => "elsewhere",
+            };
+            let model = escape::line(&model.to_string()).into_owned();
+            paint.dim(&format!("compacting {messages} messages with {model} {why} …"))
+        }
+        Update::Compacted {
+            tokens_before,
+            tokens_after,
+            saved_little,
+            ..
+        } => {
+            let mut text = format!("compacted: about {tokens_before} tokens before, {tokens_after} after");
+            if *saved_little {
+                text.push_str("; that is little, so it is not done again by itself until more is said");
+            }
+            paint.dim(&text)
+        }
+        Update::CompactionFailed { message } => format!(
+            "{} {}; the conversation stays as it is",
+            paint.red("not compacted:"),
+            escape::line(message)
+        ),
+        Update::CompactionDropped => paint.dim("not compacted; the conversation stays as it is"),
         Update::Pending { pending: Some(_) } => paint.dim("it shall stop at the next safe point"),
         Update::Gap { from, to } => paint.dim(&format!("(commits {from} to {to} came too fast to be shown)")),
         _ => return None,

@@ -320,8 +320,12 @@ impl Index {
                     list::page(connection, listing, except)?
                 }
             };
+            let owned = |indexed: Indexed| Row {
+                owner: owner_of(&self.store.data().join(&indexed.path)),
+                ..indexed.row
+            };
             Ok(Page {
-                rows: page.rows.into_iter().map(|indexed| indexed.row).collect(),
+                rows: page.rows.into_iter().map(owned).collect(),
                 more: page.more,
             })
         })

@@ -40,6 +40,10 @@ pub(super) fn of(body: &Body) -> Option<(Speaker, String)> {
         Body::Prompt { text, .. } => (Speaker::Person, beginning(text, WORDS_BYTES).to_owned()),
         Body::Assistant(answer) => (Speaker::Model, answered(&answer.blocks)),
         Body::ToolResult { result, .. } => (Speaker::Tool, both_ends(&result.text)),
+        Body::Compaction(compaction) => (
+            Speaker::Model,
+            beginning(&compaction.summary, WORDS_BYTES).to_owned(),
+        ),
     };
     let text = match text.contains(MARKS) {
         true => text.replace(MARKS, " "),

@@ -1,4 +1,4 @@
-//! Asks a model, and reports what arrives.
+//! Asks a model for an answer or a summary, and reports what arrives.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,7 +23,7 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{evolve, host, import, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{compaction, evolve, host, import, model, pieces, prompt, recovery, session, tools, tree, turn};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// Making the conversation shorter.
+    Compaction(compaction::Event),
     /// What is done to take in a conversation that was had elsewhere.
     Import(import::Event),
     /// A deadline was reached.
@@ -74,6 +76,8 @@ pub enum Fact {
     Tools(tools::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of making the conversation shorter.
+    Compaction(compaction::Fact),
     /// Of a conversation that is taken in.
     Import(import::Fact),
     /// Of the host.
@@ -128,6 +132,7 @@ into_fact!(
     model::Model,
     tools::Tools,
     tree::Tree,
+    compaction::Compaction,
     import::Import,
     host::Host
 );
@@ -183,6 +188,8 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
+            Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::Import(import::Event::Begun(_)) => "import_begun",
             Event::Import(import::Event::Taken { .. }) => "imported",
             Event::Import(import::Event::Finished { .. }) => "import_finished",
@@ -254,7 +261,7 @@ impl Domain for Glasswork {
 
     fn deadlines(state: &Scope, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
         let Scope::Session(session) = state else { return };
-        if session.open_turn().is_none() {
+        if session.open_turn().is_none() && session.compactions.open.is_none() {
             return;
         }
         if let Some(wait) = session.attempt().and_then(|attempt| attempt.wait.as_ref()) {
@@ -288,7 +295,7 @@ impl Domain for Glasswork {
             ),
         };
         match effect {
-            Effect::CallModel { .. } => Event::Model(model::Event::Answered {
+            Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(model::Event::Answered {
                 body: None,
                 steps: vec![],
                 outcome: model::Outcome::Failed(Failure {
@@ -379,7 +386,9 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
-            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) => Durability::Synced,
+            Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
+                Durability::Synced
+            }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
             // What is taken in can be read again from its file until the last of it is here.
             Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
@@ -405,6 +414,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,

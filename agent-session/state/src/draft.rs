@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction::{Compaction, Why};
 use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
+use crate::compaction::Guard;
 use crate::domain::{Fact, Glasswork, Reply};
 use crate::effect::Effect;
 use crate::keys::KEY_BYTES;
@@ -22,6 +24,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) words: Option<Arc<str>>,
     /// The limit of steps that the asker brought.
     pub(crate) max_steps: Option<u32>,
+    /// Why a compaction begins, where someone asked for it.
+    pub(crate) why: Option<Why>,
+    /// The compaction that an answer came to, and why none follows by itself.
+    pub(crate) compaction: Option<(Arc<Compaction>, Option<Guard>)>,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     stops: Vec<EffectKey>,
@@ -36,6 +42,8 @@ impl<'a> Draft<'a> {
             context,
             words: None,
             max_steps: None,
+            why: None,
+            compaction: None,
             facts: vec![],
             effects: vec![],
             stops: vec![],

@@ -24,6 +24,13 @@ pub enum Effect {
         /// The attempt, from 1.
         attempt: u32,
     },
+    /// Send a prepared request for a summary. Reports as [`CallModel`](Self::CallModel) does.
+    Summarise {
+        /// The request; [`Session::render`](crate::state::Session::render) gives its parts.
+        request: RequestId,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
     /// Find out what a call would touch. Result: [`tools::Event::EvidenceGathered`].
     ///
     /// [`tools::Event::EvidenceGathered`]: crate::tools::Event::EvidenceGathered
@@ -51,7 +58,7 @@ impl Effect {
         match self {
             Self::GatherEvidence { .. } => Class::Again,
             // A request costs money.
-            Self::CallModel { .. } => Class::Once,
+            Self::CallModel { .. } | Self::Summarise { .. } => Class::Once,
             Self::RunTool { access, .. } if access.is_repeatable() => Class::Again,
             Self::RunTool { .. } => Class::Once,
         }

@@ -16,6 +16,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Tree(fact) => fact.apply(session),
         Fact::Import(fact) => fact.apply(session, moment),
+        Fact::Compaction(fact) => fact.apply(session, moment),
         Fact::Host(_) => {}
     }
 }
@@ -26,6 +27,12 @@ impl Session {
     }
 
     pub(crate) fn attempt_mut(&mut self) -> Option<&mut Attempt> {
-        self.turn_mut().and_then(|turn| turn.attempt.as_mut())
+        match &mut self.compactions.open {
+            Some(open) => Some(&mut Arc::make_mut(open).attempt),
+            None => self
+                .turn
+                .as_mut()
+                .and_then(|turn| Arc::make_mut(turn).attempt.as_mut()),
+        }
     }
 }

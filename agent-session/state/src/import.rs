@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::id::{CallId, EntryId, TurnId};
+use glasswork_agent_core::compaction::{Carried, Compaction, Why};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger};
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Assistant, Body, Via};
@@ -125,6 +126,16 @@ pub struct Entry {
 pub enum Said {
     /// Someone's words, or what stands for a part of the conversation.
     Prompt(Arc<str>),
+    /// What stands for everything before it on its branch.
+    Compaction {
+        /// The summary.
+        summary: Arc<str>,
+        /// The model that was asked then.
+        model: ModelId,
+        /// The first entry before it, by its place, for which it does not stand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<u32>,
+    },
     /// A model's answer.
     Answer {
         /// Its blocks.
@@ -284,6 +295,17 @@ impl Session {
                 text: Arc::clone(text),
                 via: Via::Prompt,
             }),
+            Said::Compaction { summary, model, kept } => Some(Body::Compaction(Arc::new(Compaction {
+                why: Why::Imported,
+                summary: Arc::clone(summary),
+                model: model.clone(),
+                request: RequestId(0),
+                // Where nothing is kept, it is the first itself.
+                first_kept: kept.and_then(|kept| import.entry(kept)).unwrap_or(id),
+                tokens_before: 0,
+                tokens_after: 0,
+                carried: Carried::default(),
+            }))),
             Said::Answer {
                 blocks,
                 model,
@@ -442,6 +464,11 @@ fn fits(import: &Import, entries: &[Entry]) -> Result<(), Rejection> {
         }
         match &entry.said {
             Said::Prompt(_) => {}
+            Said::Compaction { kept, .. } => {
+                if kept.is_some_and(|kept| kept >= place) {
+                    return misfit("a summary keeps what comes after it");
+                }
+            }
             Said::Answer { blocks, .. } => {
                 let numbered = blocks.iter().zip(0u16..);
                 let calls = numbered.filter(|(block, _)| matches!(block, Block::ToolCall(_)));

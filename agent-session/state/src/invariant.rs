@@ -15,7 +15,7 @@ use crate::domain::Fact;
 use crate::keys::KEYS;
 use crate::queue::LANE_CAP;
 use crate::state::{AttemptWait, Session, Turn};
-use crate::{model, tools};
+use crate::{compaction, model, tools};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -61,6 +61,9 @@ pub enum Breach {
         /// How many results there are.
         results: usize,
     },
+    /// A compaction stands where none may.
+    #[error("a compaction {0}")]
+    Compaction(&'static str),
     /// The context is not what the branch to the leaf adds up to.
     #[error("the context is not what the branch to the leaf adds up to")]
     Context,
@@ -146,6 +149,16 @@ fn caps(session: &Session) -> Result<(), Breach> {
 
 /// Session, turn and attempt fit together, and an open turn waits for something.
 fn standing(session: &Session) -> Result<(), Breach> {
+    if !compaction::is_charted(session) {
+        return Err(Breach::Compaction("is not where the charts say that one is"));
+    }
+    if let Some(compacting) = &session.compactions.open {
+        let attempt = &compacting.attempt;
+        let waited = attempt.wait.as_ref().map(|wait| wait.on);
+        if waited.is_none() || (waited == Some(AttemptWait::Backoff)) == attempt.effect.is_some() {
+            return Err(Breach::Compaction("waits for nothing, or for the wrong thing"));
+        }
+    }
     let open = session.open_turn();
     let busy = matches!(session.state, SessionState::Busy | SessionState::Closing);
     if busy != open.is_some() {
@@ -179,6 +192,7 @@ fn waits(session: &Session, turn: &Turn) -> Result<(), Breach> {
     };
     match turn.state {
         TurnState::Preparing => says(false, "nothing will prepare its step"),
+        TurnState::Compacting => Ok(()),
         TurnState::Connecting => {
             says(called, "no request is on its way")?;
             says(
@@ -272,7 +286,7 @@ fn results(session: &Session) -> Result<(), Breach> {
     let mut proposed: Vec<CallId> = vec![];
     for (id, entry) in session.tree.entries() {
         match &entry.body {
-            Body::Prompt { .. } => {}
+            Body::Prompt { .. } | Body::Compaction(_) => {}
             Body::Assistant(answer) => {
                 proposed.extend(answer.calls().map(|(block, _)| Call::id(id, block)));
             }

@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod call;
+pub mod compaction;
 pub mod domain;
 mod draft;
 pub mod effect;

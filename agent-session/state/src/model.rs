@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
-use glasswork_agent_core::context::{BodyRef, Calibration};
+use glasswork_agent_core::context::{BodyRef, Calibration, Purpose};
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Assistant, Body};
-use glasswork_agent_core::turn::{State, Trigger};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
@@ -15,12 +14,13 @@ use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::compaction::{Course, advance};
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::effect::Effect;
 use crate::rejection::Rejection;
 use crate::state::{AttemptWait, Session, Wait};
-use crate::{pieces, retry, turn, usage};
+use crate::{compaction, pieces, retry, usage};
 
 /// What comes of the effect that sends a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,8 +138,12 @@ impl Fact {
             Self::AnswerKept { entry } => session.keep_answer(*entry, moment),
             Self::Finished(stop) => {
                 session.close_attempt(false);
-                if let Some(turn) = session.turn_mut() {
+                // A summary answers nobody.
+                if session.compactions.open.is_none()
+                    && let Some(turn) = session.turn_mut()
+                {
                     turn.answer_due = false;
+                    turn.overflow = None;
                 }
                 if let Some(attempt) = session.attempt_mut() {
                     attempt.stop = Some(stop.clone());
@@ -206,11 +210,13 @@ impl Session {
             usage::add(&mut prepared.usage, counted);
         }
         let (model, tokens) = (prepared.model.clone(), prepared.plan.tokens);
+        let is_step = prepared.purpose == Purpose::Step;
         let entry = self.usage.model(&model);
         entry.failed += u64::from(failed);
         if let Some(counted) = counted {
             usage::add(&mut entry.tokens, &counted);
-            if counted.input_total() > 0 {
+            // A request for a summary is not sent as it is counted.
+            if counted.input_total() > 0 && is_step {
                 self.context.calibrate(Calibration {
                     counted: tokens,
                     reported: counted.input_total(),
@@ -288,16 +294,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     match event {
         Event::Connected { body } => {
             sent(draft, body.as_ref());
-            turn::advance(draft, Trigger::Connected)?;
+            advance(draft, Course::Connected)?;
         }
         Event::Streamed { body, steps } => {
             sent(draft, body.as_ref());
-            if draft
-                .session
-                .open_turn()
-                .is_some_and(|turn| turn.state == State::Connecting)
-            {
-                turn::advance(draft, Trigger::Connected)?;
+            let wait = draft.session.attempt().and_then(|attempt| attempt.wait.as_ref());
+            if wait.is_some_and(|wait| wait.on == AttemptWait::Connect) {
+                advance(draft, Course::Connected)?;
             }
             if let Err(failure) = pieces::hear(draft, steps, Draft::note) {
                 draft.close(effect);
@@ -310,11 +313,11 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             match (heard, outcome) {
                 (Err(failure), _) => fail(draft, failure)?,
                 (Ok(()), Outcome::Failed(failure)) => fail(draft, failure.clone())?,
-                (Ok(()), Outcome::Finished(stop)) => match pieces::unfinished(draft, stop) {
-                    Some(failure) => fail(draft, failure)?,
-                    None => {
+                (Ok(()), Outcome::Finished(stop)) => match complete(draft, stop) {
+                    Err(failure) => fail(draft, failure)?,
+                    Ok(()) => {
                         draft.fact(Fact::Finished(stop.clone()).into());
-                        turn::advance(draft, Trigger::Answered)?;
+                        advance(draft, Course::Answered)?;
                     }
                 },
             }
@@ -327,7 +330,7 @@ fn own_effect(draft: &Draft<'_>) -> Result<EffectKey, Rejection> {
     let Origin::Effect(key) = draft.context.origin else {
         return Err(Rejection::NoTurn);
     };
-    draft.session.open_turn().ok_or(Rejection::NoTurn)?;
+    under_way(draft)?;
     let current = draft.session.attempt().and_then(|attempt| attempt.effect);
     if current == Some(*key) {
         Ok(*key)
@@ -348,17 +351,32 @@ fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
         None => failure,
     };
     draft.fact(Fact::Failed(failure).into());
-    turn::advance(draft, Trigger::AttemptFailed)
+    advance(draft, Course::Failed)
+}
+
+/// Whether there is anything that a request could belong to.
+fn under_way(draft: &Draft<'_>) -> Result<(), Rejection> {
+    let session = &draft.session;
+    let any = session.open_turn().is_some() || session.compactions.open.is_some();
+    any.then_some(()).ok_or(Rejection::NoTurn)
+}
+
+/// Why an answer that claims to be complete is not what was asked for.
+fn complete(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Failure> {
+    match pieces::unfinished(draft, stop) {
+        Some(failure) => Err(failure),
+        None => compaction::judge(draft, stop),
+    }
 }
 
 /// Decides that the deadline of the attempt was reached.
 pub(crate) fn deadline_reached(draft: &mut Draft<'_>, deadline: Deadline) -> Result<Reply, Rejection> {
-    draft.session.open_turn().ok_or(Rejection::NoTurn)?;
+    under_way(draft)?;
     let attempt = draft.session.attempt().ok_or(Rejection::DeadlineMoved)?;
     let wait = attempt.wait.as_ref().filter(|wait| wait.deadline == deadline);
     let missing = match wait.ok_or(Rejection::DeadlineMoved)?.on {
         AttemptWait::Backoff => {
-            turn::advance(draft, Trigger::BackoffOver)?;
+            advance(draft, Course::BackoffOver)?;
             return Ok(Reply::Done);
         }
         AttemptWait::Connect => "the server did not begin to answer",
@@ -384,7 +402,10 @@ pub(crate) fn call(draft: &mut Draft<'_>) {
         return;
     };
     let (request, attempt) = (attempt.request, attempt.number.saturating_add(1));
-    let effect = draft.effect(Effect::CallModel { request, attempt });
+    let effect = draft.effect(match draft.session.compactions.open {
+        Some(_) => Effect::Summarise { request, attempt },
+        None => Effect::CallModel { request, attempt },
+    });
     let after_ms = draft.session.settings.connect_timeout_ms.value;
     draft.fact(Fact::Called { effect, after_ms }.into());
 }

@@ -199,6 +199,10 @@ fn begin(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
     match draft.session.state {
         SessionState::Vacant => return Err(Rejection::NotOpen),
         SessionState::Busy => return Err(Rejection::Busy),
+        SessionState::Compacting => {
+            session::advance(draft, SessionTrigger::Begin)?;
+            return Ok(Reply::Queued(Lane::FollowUp));
+        }
         SessionState::Idle | SessionState::Closing | SessionState::Closed => {}
     }
     session::advance(draft, SessionTrigger::Begin)?;
@@ -219,6 +223,10 @@ fn queue(draft: &mut Draft<'_>, trigger: Trigger) -> Result<Reply, Rejection> {
 
 fn stop(draft: &mut Draft<'_>, trigger: Trigger) -> Result<Reply, Rejection> {
     let returned = draft.session.queue.returned.len();
+    if draft.session.state == SessionState::Compacting {
+        session::advance(draft, SessionTrigger::Stop)?;
+        return Ok(Reply::Stopping { returned: vec![] });
+    }
     turn::advance(draft, trigger)?;
     let texts = draft.session.queue.returned.iter().skip(returned);
     Ok(Reply::Stopping {

@@ -1,5 +1,6 @@
 //! What is left open by a process that ended.
 
+use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::turn::{State, Trigger};
 use glasswork_engine::EffectKey;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::state::Session;
-use crate::turn;
+use crate::{session, turn};
 
 /// What recovery found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,9 @@ pub enum Event {
 /// Decides what becomes of what a process left open.
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
     let Event::Abandoned { open } = event;
-    if is_running(&draft.session) {
+    if draft.session.state == SessionState::Compacting {
+        session::advance(draft, SessionTrigger::Abandon)?;
+    } else if is_running(&draft.session) {
         turn::advance(draft, Trigger::Abandon)?;
     }
     for effect in open {
@@ -44,9 +47,8 @@ pub(crate) fn recover(session: &Session, open: Vec<EffectKey>) -> Option<(u64, E
     Some((cause, Event::Abandoned { open }))
 }
 
-/// A paused turn waits on nothing in the world, so it stays as it is.
+/// A compaction by hand, or a turn. A paused turn waits on nothing in the world, so it stays as it is.
 fn is_running(session: &Session) -> bool {
-    session
-        .open_turn()
-        .is_some_and(|turn| turn.state != State::Paused)
+    let open = session.open_turn();
+    session.state == SessionState::Compacting || open.is_some_and(|turn| turn.state != State::Paused)
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction::Hindrance;
 use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_engine::EffectKey;
 use glasswork_engine::chart::InvalidTransition;
 use serde::Serialize;
 
+use crate::compaction::FOCUS_BYTES;
 use crate::keys::KEY_BYTES;
 use crate::queue::LANE_CAP;
 use crate::tree::LABEL_BYTES;
@@ -27,6 +29,21 @@ pub enum Rejection {
     /// A turn is open already.
     #[error("a turn is running; steer it, queue a follow-up, or stop it first")]
     Busy,
+    /// A summary is being made already.
+    #[error("the conversation is being compacted; wait until that is done, or cancel it")]
+    Compacting,
+    /// The conversation cannot be made shorter.
+    #[error("the conversation cannot be compacted: {0}")]
+    CannotCompact(Hindrance),
+    /// The conversation does not stand at a compaction.
+    #[error("the conversation does not stand at a compaction; {}", elsewhere(*.before))]
+    NoCompactionHere {
+        /// The entry before the last compaction on the branch.
+        before: Option<EntryId>,
+    },
+    /// What the summary shall not miss is too long.
+    #[error("what a summary shall not miss is told in at most {FOCUS_BYTES} bytes")]
+    FocusTooLong,
     /// No model is chosen.
     #[error("no model is chosen; set `model` to `provider/id`")]
     NoModel,
@@ -110,6 +127,17 @@ pub enum Rejection {
 impl From<InvalidTransition> for Rejection {
     fn from(invalid: InvalidTransition) -> Self {
         Self::Transition(invalid)
+    }
+}
+
+fn elsewhere(before: Option<EntryId>) -> String {
+    match before {
+        Some(before) => {
+            format!(
+                "more was said since the last one; to go on from before it, move the leaf to entry {before}"
+            )
+        }
+        None => "there is none on this branch".to_owned(),
     }
 }
 

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Reply;
 use crate::draft::Draft;
+use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
 use crate::state::Session;
-use crate::{batch, turn};
+use crate::{batch, compaction, model, retry, turn};
 
 /// What people do with a session as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,8 @@ impl Fact {
                     // Another model counts otherwise.
                     session.context.calibrate(Calibration::default());
                 }
+                // Another room is another question.
+                session.compactions.guard = None;
             }
             Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
             Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
@@ -163,7 +166,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
 pub(crate) fn open(draft: &Draft<'_>) -> Result<(), Rejection> {
     match draft.session.state {
         State::Vacant | State::Closed => Err(Rejection::NotOpen),
-        State::Idle | State::Busy | State::Closing => Ok(()),
+        State::Idle | State::Busy | State::Compacting | State::Closing => Ok(()),
     }
 }
 
@@ -203,7 +206,14 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
         .as_ref()
         .is_some_and(|turn| turn.state == turn_chart::State::Completed);
     let due = completed && !session.queue.follow_ups.is_empty();
-    let conditions = Conditions::NONE.with(Condition::FollowUpsDue, due);
+    let spoken = session.compactions.open.as_ref().is_some_and(|open| open.spoken);
+    let due = due || (spoken && !session.queue.follow_ups.is_empty());
+    let retry = session
+        .attempt()
+        .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+    let conditions = Conditions::NONE
+        .with(Condition::FollowUpsDue, due)
+        .with(Condition::RetryLeft, retry);
     let moved = chart::advance::<SessionChart>(session.state, trigger, conditions)?;
     draft.fact(
         Fact::Moved {
@@ -215,6 +225,17 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
     for intent in moved.intents {
         match intent {
             Intent::BeginTurn | Intent::BeginFollowUp => turn::begin(draft)?,
+            Intent::QueuePrompt => {
+                turn::queue(draft, Lane::FollowUp)?;
+                draft.fact(compaction::Fact::Spoken.into());
+            }
+            Intent::BeginCompaction => compaction::begin(draft)?,
+            Intent::CallModel => model::call(draft),
+            Intent::AwaitTokens => model::await_tokens(draft),
+            Intent::BackOff => model::back_off(draft),
+            Intent::KeepSummary => compaction::keep(draft),
+            Intent::GiveUpCompaction => compaction::give_up(draft),
+            Intent::DropSummary => compaction::drop_request(draft),
             Intent::CancelTurn => {
                 let turn = draft.session.open_turn();
                 if turn.is_some_and(|turn| turn.state != turn_chart::State::Cancelling) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction::{KEEP, RESERVE};
 use glasswork_ai::model::{ModelId, Thinking};
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,19 @@ pub enum QueueMode {
     All,
 }
 
+/// When a conversation is compacted by itself before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompactWhen {
+    /// When it leaves too little room, unless the window is so large that whoever chose it wants everything kept.
+    #[default]
+    Auto,
+    /// When it leaves too little room.
+    On,
+    /// Never; only by hand, and after a provider has refused it for its length.
+    Off,
+}
+
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident / $variant:ident : $type:ty = $default:expr;)*) => {
         /// All settings of a session.
@@ -203,4 +217,14 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// The tokens that a request and its answer may take together; `None` where nobody knows, which sets no threshold.
+    context_window / ContextWindow: Option<u64> = None;
+    /// When a conversation is compacted by itself before it is sent.
+    compact / Compact: CompactWhen = CompactWhen::Auto;
+    /// Tokens of the window that are kept free for an answer; in a small window at most a quarter of it.
+    compact_reserve / CompactReserve: u64 = RESERVE;
+    /// Tokens of the newest messages that a compaction leaves as they are; in a small window at most a quarter of it.
+    compact_keep / CompactKeep: u64 = KEEP;
+    /// The model that writes summaries; `None` is the session's own.
+    compact_model / CompactModel: Option<ModelId> = None;
 }

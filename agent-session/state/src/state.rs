@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
+use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
 use glasswork_agent_core::tree::Tree;
@@ -15,6 +16,7 @@ use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::compaction::{Compactions, Overflow};
 use crate::host::Host;
 use crate::import::Import;
 use crate::keys::Keys;
@@ -75,6 +77,12 @@ pub struct Session {
     /// Where its conversation was imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<Arc<Import>>,
+    /// How it stands with compacting.
+    #[serde(default)]
+    pub compactions: Compactions,
+    /// What tools have done to files.
+    #[serde(default)]
+    pub footprint: Footprint,
 }
 
 /// What a session is called, where it works, when it was touched.
@@ -118,6 +126,9 @@ pub struct Turn {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<TurnFailure>,
+    /// How it stands with a conversation that the provider refused for its length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<Overflow>,
 }
 
 /// What a turn shall do at the next safe point.
@@ -136,6 +147,13 @@ pub enum Pending {
 pub enum TurnFailure {
     /// The model gave no answer.
     Model(Failure),
+    /// The conversation is too long for the model, and could not be made shorter.
+    TooLong {
+        /// What the provider said.
+        failure: Failure,
+        /// Why it could not be made shorter.
+        hindrance: Hindrance,
+    },
     /// It reached the limit of steps.
     Limit {
         /// The limit.
@@ -211,6 +229,8 @@ impl Session {
             usage: Ledger::default(),
             keys: Keys::default(),
             import: None,
+            compactions: Compactions::default(),
+            footprint: Footprint::default(),
         }
     }
 
@@ -229,9 +249,12 @@ impl Session {
             .or_else(|| self.past.get(&id))
     }
 
-    /// The request under way in the open turn, or the last one of the last turn.
+    /// The request under way: for a summary, or in the open turn; else the last one of the last turn.
     #[must_use]
     pub fn attempt(&self) -> Option<&Attempt> {
+        if let Some(open) = &self.compactions.open {
+            return Some(&open.attempt);
+        }
         self.turn.as_ref().and_then(|turn| turn.attempt.as_ref())
     }
 

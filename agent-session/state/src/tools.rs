@@ -15,7 +15,7 @@ use crate::call::{Answer, Call, Outcome};
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::effect::Effect;
-use crate::evidence::{Access, Evidence};
+use crate::evidence::{Access, Evidence, FileAccess, FileKind};
 use crate::judge::{Judgement, Verdict, judge};
 use crate::model::deadline;
 use crate::rejection::Rejection;
@@ -207,6 +207,7 @@ impl Fact {
                 session.usage.calls += 1;
                 session.usage.calls_failed += u64::from(outcome.is_error);
                 session.change_call(*call, |call| call.outcome = Some(outcome.clone()));
+                session.leave_footprint(*call);
             }
             Self::Told { call, entry } => session.tell(*call, *entry, moment),
         }
@@ -217,6 +218,27 @@ impl Session {
     fn change_call(&mut self, id: CallId, change: impl FnOnce(&mut Call)) {
         if let Some(call) = self.calls.get_mut(&id) {
             change(Arc::make_mut(call));
+        }
+    }
+
+    /// Notes what a settled call did to files, as far as its tool says.
+    fn leave_footprint(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id).map(Arc::clone) else {
+            return;
+        };
+        match (call.state, call.evidence().map(|evidence| &**evidence)) {
+            (State::Succeeded, Some(Evidence::File(file))) if file.kind != FileKind::Directory => {
+                let known = match file.access {
+                    FileAccess::Read => &mut self.footprint.read,
+                    FileAccess::Write => &mut self.footprint.changed,
+                };
+                known.insert(Arc::clone(&file.resolved));
+            }
+            (State::UnknownOutcome, _) => {
+                self.footprint
+                    .note_unknown(id, &call.call.name, &call.call.arguments);
+            }
+            _ => {}
         }
     }
 

@@ -87,6 +87,7 @@ impl Fact {
             Self::LeafMoved { to } => {
                 session.tree.move_to(*to);
                 session.context.follow(&session.tree, session.tree.leaf());
+                session.compactions.guard = None;
             }
             Self::Labelled { entry, label } => session.tree.label(*entry, label.clone()),
             Self::Pinned { entry, pinned } => session.tree.pin(*entry, *pinned),
@@ -148,9 +149,13 @@ fn exists(draft: &Draft<'_>, entry: EntryId) -> Result<(), Rejection> {
     }
 }
 
-fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
+/// Lets the conversation go on below an entry, or before all of them.
+pub(crate) fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
     if draft.session.open_turn().is_some() {
         return Err(Rejection::Busy);
+    }
+    if draft.session.compactions.open.is_some() {
+        return Err(Rejection::Compacting);
     }
     if let Some(to) = to {
         after_results(&draft.session, to)?;
@@ -167,7 +172,7 @@ fn after_results(session: &Session, to: EntryId) -> Result<(), Rejection> {
     let answer = match &entry.body {
         Body::Assistant(_) => to,
         Body::ToolResult { call, .. } => session.call(*call).map_or(to, |call| call.entry),
-        Body::Prompt { .. } => return Ok(()),
+        Body::Prompt { .. } | Body::Compaction(_) => return Ok(()),
     };
     let Some(proposer) = session.tree.get(answer) else {
         return Err(Rejection::UnknownEntry(answer));

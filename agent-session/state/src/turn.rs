@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
-use glasswork_agent_core::context::{Plan, Prepared};
-use glasswork_agent_core::id::{RequestId, TurnId};
+use glasswork_agent_core::context::{Plan, Prepared, Purpose};
+use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
@@ -14,12 +14,13 @@ use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
 use serde::{Deserialize, Serialize};
 
+use crate::compaction::Overflow;
 use crate::draft::Draft;
 use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
 use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
-use crate::{batch, model, prompt, retry, session};
+use crate::{batch, compaction, model, prompt, retry, session};
 
 /// What was decided of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,7 @@ impl Fact {
                     attempt: None,
                     batch: im::Vector::new(),
                     failure: None,
+                    overflow: None,
                 };
                 if let Some(last) = session.turn.replace(Arc::new(turn)) {
                     session.past.insert(last.id, last);
@@ -111,6 +113,7 @@ impl Fact {
                     body: None,
                     usage: Usage::default(),
                     attempts: 0,
+                    purpose: Purpose::Step,
                 },
             ),
             Self::Blamed(failure) => {
@@ -124,8 +127,7 @@ impl Fact {
 
 impl Session {
     fn prepare(&mut self, moment: Moment, mut prepared: Prepared) {
-        let last = self.requests.get_max().map_or(0, |(id, _)| id.0);
-        let request = RequestId(last.saturating_add(1));
+        let request = self.next_request();
         let Some(turn) = self.turn_mut() else { return };
         turn.steps = turn.steps.saturating_add(1);
         turn.attempt = Some(Attempt {
@@ -212,8 +214,18 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
     let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
-    let retry = attempt.is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+    let retry = session
+        .attempt()
+        .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+    let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
+    let compact = match turn.state {
+        State::Preparing => compaction::is_due(session),
+        State::Connecting | State::Streaming => compaction::may_help(session),
+        _ => false,
+    };
     Conditions::NONE
+        .with(Condition::CompactionDue, compact)
+        .with(Condition::Overflowed, overflowed)
         .with(
             Condition::InterruptPending,
             turn.pending == Some(Pending::Interrupt),
@@ -272,16 +284,22 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
                 draft.fact(prompt::Fact::SteeringReturned.into());
             }
         }
-        Intent::BlameModel => {
+        Intent::BlameModel | Intent::BlameCompaction => {
             let attempt = draft.session.attempt();
             if let Some(failure) = attempt.and_then(|attempt| attempt.failure.clone()) {
-                draft.fact(Fact::Blamed(TurnFailure::Model(failure)).into());
+                let failure = compaction::blame(&draft.session, &failure);
+                draft.fact(Fact::Blamed(failure).into());
             }
         }
         Intent::BlameLimit => {
             let max_steps = draft.session.turn.as_ref().map_or(0, |turn| turn.max_steps);
             draft.fact(Fact::Blamed(TurnFailure::Limit { max_steps }).into());
         }
+        Intent::NoteOverflow => draft.fact(compaction::Fact::Overflowed.into()),
+        Intent::BeginCompaction => compaction::begin(draft)?,
+        Intent::KeepSummary => compaction::keep(draft),
+        Intent::GiveUpCompaction => compaction::give_up(draft),
+        Intent::DropSummary => compaction::drop_request(draft),
         Intent::EndTurn => session::advance(draft, SessionTrigger::Rest)?,
     }
     Ok(())

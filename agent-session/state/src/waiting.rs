@@ -58,6 +58,9 @@ pub enum Whom {
 /// All that a session waits for; never nothing.
 #[must_use]
 pub fn waiting_for(session: &Session) -> Vec<Waiting> {
+    if session.state == glasswork_agent_core::session::State::Compacting {
+        return attempt(session);
+    }
     match session.open_turn() {
         None => vec![resting(session)],
         Some(turn) => running(session, turn),
@@ -68,7 +71,7 @@ fn resting(session: &Session) -> Waiting {
     use glasswork_agent_core::session::State as S;
     let what = match session.state {
         S::Vacant | S::Closed => What::Opening,
-        S::Idle | S::Busy | S::Closing => What::Prompt,
+        S::Idle | S::Busy | S::Compacting | S::Closing => What::Prompt,
     };
     Waiting {
         what,
@@ -89,13 +92,13 @@ fn running(session: &Session, turn: &Turn) -> Vec<Waiting> {
             on: Whom::Person,
             deadline: None,
         }],
-        State::Connecting | State::Streaming | State::BackingOff => attempt(session, turn),
+        State::Compacting | State::Connecting | State::Streaming | State::BackingOff => attempt(session),
         _ => calls(session),
     }
 }
 
-fn attempt(session: &Session, turn: &Turn) -> Vec<Waiting> {
-    let Some(attempt) = &turn.attempt else {
+fn attempt(session: &Session) -> Vec<Waiting> {
+    let Some(attempt) = session.attempt() else {
         return vec![];
     };
     let Some(wait) = &attempt.wait else { return vec![] };

@@ -9,6 +9,7 @@
     unreachable_pub
 )]
 
+mod checkpoints;
 mod crash;
 mod damage;
 mod home;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Call, ModelPort};
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::model::ModelId;
 
 /// Ports by the name of the provider, the part of a model's id before the slash.
 #[derive(Debug, Clone, Default)]
@@ -41,5 +42,9 @@ impl ModelPort for Models {
                 ))
             }
         }
+    }
+
+    fn context_window(&self, model: &ModelId) -> Option<u64> {
+        self.0.get(&model.provider)?.context_window(model)
     }
 }

@@ -112,6 +112,8 @@ fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
         "context length",
         "context size",
         "context window",
+        // Input and `max_tokens` together.
+        "exceed context limit",
     ]);
     if status == Some(413) || (about_length && status != Some(429)) {
         return FailureClass::ContextOverflow;
@@ -240,6 +242,11 @@ mod tests {
             (
                 400,
                 r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 213462 tokens > 200000 maximum"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or `max_tokens` and try again"}}"#,
                 C::ContextOverflow,
             ),
             (

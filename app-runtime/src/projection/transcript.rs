@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Body, Entry, Via};
@@ -68,6 +69,17 @@ pub enum Said {
     },
     /// The answer was cut off by a cancel.
     Cancelled,
+    /// From here on the model is sent a summary of what stands above, and what was kept of it.
+    Compacted {
+        /// What the model is sent instead.
+        text: Arc<str>,
+        /// The first entry above that is sent as it is.
+        first_kept: EntryId,
+        /// Size of what is sent before, in tokens, estimated.
+        tokens_before: u64,
+        /// The same after.
+        tokens_after: u64,
+    },
 }
 
 /// The conversation of a session.
@@ -125,6 +137,12 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
             let cut = answer.cancelled.then_some(Said::Cancelled);
             blocks.chain(cut).map(line).collect()
         }
+        Body::Compaction(compaction) => vec![line(Said::Compacted {
+            text: compaction::message(compaction).into(),
+            first_kept: compaction.first_kept,
+            tokens_before: compaction.tokens_before,
+            tokens_after: compaction.tokens_after,
+        })],
         // Shown with its call.
         Body::ToolResult { .. } => Vec::new(),
     }

@@ -84,7 +84,7 @@ fn setting(which: u8) -> Setting {
 /// What a runner of this effect may say.
 fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
     match effect {
-        Effect::CallModel { .. } => Event::Model(answer(how)),
+        Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(answer(how)),
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
             call: *call,

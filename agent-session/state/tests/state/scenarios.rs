@@ -39,6 +39,8 @@ macro_rules! scenarios {
     };
 }
 
+pub(crate) use scenarios;
+
 scenarios! {
     fn a_prompt_is_answered(world) {
         assert_eq!(world.prompt("hello"), Reply::Began(glasswork_agent_core::id::TurnId(2)));

@@ -481,6 +481,7 @@ fn short(body: &Body) -> String {
             let what = if result.is_error { "error" } else { "result" };
             format!("{what}: {}", result.text)
         }
+        Body::Compaction(compaction) => format!("notes: {}", compaction.summary),
     }
 }
 
