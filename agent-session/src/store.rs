@@ -25,6 +25,7 @@ mod open;
 mod parts;
 mod prune;
 mod read;
+mod repair;
 mod resume;
 mod trace;
 mod trail;
@@ -41,6 +42,7 @@ pub use open::{Created, OpenedForWriting, TornTail};
 pub use parts::PART_BYTES;
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
+pub use repair::{Repair, STRANGE, Strange};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
 
 use std::marker::PhantomData;

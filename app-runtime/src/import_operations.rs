@@ -1,10 +1,13 @@
 //! Importing, as operations of the runtime.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
+use glasswork_agent_session::secrets::Origin;
 use glasswork_agent_session::store::StoreError;
 use glasswork_engine::load::Loaded;
-use glasswork_session_state::import::Import;
+use glasswork_session_state::call::BlobRef;
+use glasswork_session_state::import::{self, Import};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork};
 
@@ -47,34 +50,68 @@ impl Runtime {
                 .vault
                 .create(plan.session, Kind::Session, self.clock.wall())?,
         };
-        if let Err(error) = self.keep_file(plan).await {
-            self.vault.release(plan.session);
-            return Err(error);
+        let taken = import_of(&loaded.scope.state).map(|import| import.taken());
+        let begun = match taken {
+            Some(_) => Ok(None),
+            None => self.keep_file(plan).await.map(|kept| Some(plan.begin(kept))),
+        };
+        match begun {
+            Ok(begun) => {
+                self.take_conversation(loaded, plan, begun, taken.unwrap_or(0))
+                    .await?
+            }
+            Err(error) => {
+                self.vault.release(plan.session);
+                return Err(error);
+            }
         }
-        self.take_conversation(loaded, plan).await?;
         Ok(found.unwrap_or(Imported::New))
     }
 
-    /// Keeps the file as a blob, before anything names it.
-    async fn keep_file(&self, plan: &Plan) -> Result<(), OperationError> {
+    /// Keeps a copy of the file as a blob, secrets masked, before anything names it.
+    async fn keep_file(&self, plan: &Plan) -> Result<BlobRef, OperationError> {
         let (blobs, bytes) = ((self.blobs)(plan.session), Arc::clone(&plan.bytes));
-        let kept = tokio::task::spawn_blocking(move || blobs.put(&bytes)).await;
-        match kept {
-            Ok(kept) => kept.map(drop).map_err(|error| ImportError::Blob(error).into()),
+        let masking = self.secrets.masking(plan.session, true);
+        let kept = tokio::task::spawn_blocking(move || {
+            let mut copy = masking.reader(bytes.as_slice(), Origin::Elsewhere);
+            let mut writer = blobs.writer()?;
+            let mut buffer = vec![0; 256 << 10];
+            loop {
+                // Bytes in memory can always be read.
+                let count = copy.read(&mut buffer).unwrap_or(0);
+                match buffer.get(..count).filter(|piece| !piece.is_empty()) {
+                    Some(piece) => writer.write(piece)?,
+                    None => return writer.finish(),
+                }
+            }
+        });
+        match kept.await {
+            Ok(kept) => {
+                let kept = kept.map_err(ImportError::Blob)?;
+                Ok(BlobRef {
+                    digest: kept.digest.to_string().into(),
+                    len: kept.len,
+                })
+            }
             Err(error) => Err(OperationError::Start(std::io::Error::other(error))),
         }
     }
 
-    async fn take_conversation(&self, loaded: Loaded<Glasswork>, plan: &Plan) -> Result<(), OperationError> {
-        let taken = import_of(&loaded.scope.state).map(|import| import.taken());
-        let rest = plan.rest(taken.unwrap_or(0));
-        let Some(rest) = rest else {
+    async fn take_conversation(
+        &self,
+        loaded: Loaded<Glasswork>,
+        plan: &Plan,
+        begun: Option<import::Event>,
+        taken: u32,
+    ) -> Result<(), OperationError> {
+        let Some(rest) = plan.rest(taken) else {
             self.vault.release(plan.session);
             let session = plan.session;
             return Err(ImportError::ReadOtherwise { session }.into());
         };
         self.mounts.mount(loaded).await?;
-        let done = self.take_batches(plan, taken.is_none(), rest).await;
+        let events = begun.into_iter().chain(rest);
+        let done = self.take_batches(plan, events).await;
         let given_up = self.give_up(plan.session).await;
         done.and(given_up)
     }
@@ -82,13 +119,9 @@ impl Runtime {
     async fn take_batches(
         &self,
         plan: &Plan,
-        first: bool,
-        rest: Vec<glasswork_session_state::import::Event>,
+        events: impl Iterator<Item = import::Event>,
     ) -> Result<(), OperationError> {
-        if first {
-            self.ask(plan.session, Event::Import(plan.begin())).await?;
-        }
-        for event in rest {
+        for event in events {
             self.ask(plan.session, Event::Import(event)).await?;
         }
         Ok(())

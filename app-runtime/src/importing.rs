@@ -2,8 +2,8 @@
 //!
 //! A file becomes a session whose id follows from its content, so that importing it again finds it. The conversation
 //! comes in batches, each an event within a line of the journal; where a process ends in between, importing the file
-//! again goes on behind the last one. The file itself is kept whole, as a blob of the session: what is too long for
-//! an entry, or not known here, can still be looked up in it.
+//! again goes on behind the last one. A copy of the file stays with the session as a blob, its secrets masked like all that
+//! comes to a session: what is too long for an entry, or not known here, can still be looked up in it.
 
 mod own;
 
@@ -205,7 +205,7 @@ impl Plan {
             digest: digest.to_string().into(),
             len: bytes.len() as u64,
         };
-        let (batches, cut) = batches(&transcript, &content);
+        let (batches, cut) = batches(&transcript);
         Ok(Self {
             session: session_of(format, &content, transcript.started),
             file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()),
@@ -246,7 +246,7 @@ impl Plan {
         }
     }
 
-    pub(crate) fn begin(&self) -> Event {
+    pub(crate) fn begin(&self, kept: BlobRef) -> Event {
         let transcript = &self.transcript;
         let left = transcript.left.iter().map(|left| {
             let why: &'static str = left.why.into();
@@ -264,6 +264,7 @@ impl Plan {
                 version: transcript.version.clone(),
                 session: transcript.session.clone(),
                 content: self.content.clone(),
+                kept,
                 entries: count(transcript.entries.len()),
                 left: left.collect(),
             },
@@ -317,14 +318,13 @@ fn session_of(format: Format, content: &BlobRef, started: Option<Timestamp>) -> 
 }
 
 /// The entries as events take them, in batches that fit a line; and how many texts had to be cut.
-fn batches(transcript: &Transcript, content: &BlobRef) -> (Vec<Vec<Entry>>, u64) {
+fn batches(transcript: &Transcript) -> (Vec<Vec<Entry>>, u64) {
     let mut writer = Batches {
         batches: vec![],
         batch: vec![],
         bytes: 0,
         calling: false,
         cut: 0,
-        content,
         fallback: fallback(transcript.format),
     };
     let entries = &transcript.entries;
@@ -363,18 +363,17 @@ fn is_calling(entry: &foreign::Entry) -> bool {
         .any(|block| matches!(block, Block::ToolCall(_)))
 }
 
-struct Batches<'a> {
+struct Batches {
     batches: Vec<Vec<Entry>>,
     batch: Vec<Entry>,
     bytes: usize,
     /// Whether the batch has an answer with calls: there may be one.
     calling: bool,
     cut: u64,
-    content: &'a BlobRef,
     fallback: ModelId,
 }
 
-impl Batches<'_> {
+impl Batches {
     /// An entry, or an answer with the results of its calls, which must stand together.
     fn unit(&mut self, place: usize, unit: &[foreign::Entry], calling: bool) {
         // Texts are cut shorter and shorter until the unit fits.
@@ -478,11 +477,8 @@ impl Batches<'_> {
         }
         *cut += 1;
         let begin = shortened(text, most);
-        let (rest, digest) = (text.len() - begin.len(), &self.content.digest);
-        format!(
-            "{begin}\n[{rest} more bytes: line {line} of the imported file, which is kept as blob {digest}]"
-        )
-        .into()
+        let rest = text.len() - begin.len();
+        format!("{begin}\n[{rest} more bytes: line {line} of the imported file, of which the session keeps a copy]").into()
     }
 }
 

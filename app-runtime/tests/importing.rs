@@ -144,11 +144,11 @@ async fn it_stands_in_the_session_as_it_was_said() {
     );
     let rows = house.snapshot().sessions().unwrap();
     assert_eq!(rows[0].archived.first_words.as_deref(), Some("Greet me."));
-    // The file is kept whole.
+    // A copy of the file is kept.
     let kept = house.archive().blobs(plan.session);
     let session = house.snapshot().session(plan.session, None).unwrap();
     let import = session.session().unwrap().import.clone().unwrap();
-    let path = kept.path(&import.origin.content.digest.parse().unwrap());
+    let path = kept.path(&import.origin.kept.digest.parse().unwrap());
     assert_eq!(
         std::fs::read(path).unwrap(),
         std::fs::read(fixture("gemini-chat.json")).unwrap()
@@ -202,7 +202,7 @@ async fn what_is_too_long_for_a_line_is_cut_with_a_note_and_kept_in_the_file() {
     };
     let (_, note) = text.rsplit_once('\n').unwrap();
     assert!(
-        note.contains("more bytes: line 2 of the imported file, which is kept as blob"),
+        note.contains("more bytes: line 2 of the imported file, of which the session keeps a copy"),
         "{note}"
     );
     house.close().await;

@@ -197,6 +197,7 @@ impl Differ {
             usage,
             keys,
             import,
+            masked,
             compactions,
             footprint,
         } = before;
@@ -294,6 +295,11 @@ impl Differ {
         self.field("keys", |differ| {
             if keys != &after.keys {
                 differ.values(keys, &after.keys);
+            }
+        });
+        self.field("masked", |differ| {
+            if masked != &after.masked {
+                differ.values(masked, &after.masked);
             }
         });
         self.field("import", |differ| {

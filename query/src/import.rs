@@ -9,7 +9,7 @@ use glasswork_session_state::import;
 use crate::scalar::Long;
 use crate::session::View;
 
-/// The file that a session's conversation was imported from. It is kept whole, as a blob of the session.
+/// The file that a session's conversation was imported from.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ImportedFrom {
     /// Where it lay.
@@ -20,8 +20,10 @@ pub(crate) struct ImportedFrom {
     version: Option<String>,
     /// What the other program calls the session.
     session: Option<String>,
-    /// BLAKE3 of the file, in hexadecimal; also the name of the blob.
+    /// BLAKE3 of the file, in hexadecimal.
     digest: String,
+    /// The blob of the session that has a copy of the file, secrets masked.
+    blob: String,
     /// Its length in bytes.
     bytes: Long,
     /// How many entries it has.
@@ -74,6 +76,7 @@ impl ImportedFrom {
             version: text(&origin.version),
             session: text(&origin.session),
             digest: origin.content.digest.to_string(),
+            blob: origin.kept.digest.to_string(),
             bytes: Long(origin.content.len),
             entries: Long(origin.entries.into()),
             taken: Long(import.taken().into()),

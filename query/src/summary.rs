@@ -1,7 +1,7 @@
 //! One line about an event, for people.
 
 use glasswork_session_state::{
-    DeadlineKey, Event, compaction, host, import, model, prompt, recovery, session, tools, tree,
+    DeadlineKey, Event, checkout, compaction, host, import, model, prompt, recovery, session, tools, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -17,6 +17,11 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
         Event::Import(event) => of_import(event),
+        Event::Checkout(checkout::Event::HeadSeen(head)) => match (&head.branch, &head.commit) {
+            (Some(branch), _) => format!("{branch} is checked out"),
+            (None, Some(commit)) => format!("{commit} is checked out"),
+            (None, None) => "nothing is checked out".to_owned(),
+        },
         Event::Compaction(compaction::Event::Requested {
             focus: Some(focus), ..
         }) => {

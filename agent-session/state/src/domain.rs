@@ -23,7 +23,10 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{compaction, evolve, host, import, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{
+    checkout, compaction, evolve, host, import, model, pieces, prompt, recovery, secrets, session, tools,
+    tree, turn,
+};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
     /// What is done to take in a conversation that was had elsewhere.
@@ -74,8 +79,12 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of secrets that were masked.
+    Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
     /// Of a conversation that is taken in.
@@ -131,7 +140,9 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    secrets::Secrets,
     tree::Tree,
+    checkout::Checkout,
     compaction::Compaction,
     import::Import,
     host::Host
@@ -188,6 +199,7 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::Import(import::Event::Begun(_)) => "import_begun",
@@ -386,6 +398,7 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
+            Event::Checkout(_) => Durability::Written,
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
                 Durability::Synced
             }
@@ -414,6 +427,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
@@ -423,5 +437,6 @@ fn decide_session(
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Host(_) => Reply::Done,
     };
+    secrets::count(&mut draft);
     Ok(draft.decide(reply))
 }

@@ -69,7 +69,7 @@ pub struct Begun {
     pub thinking: Option<Thinking>,
 }
 
-/// The file that a conversation comes from. It is kept whole, as a blob of the session.
+/// The file that a conversation comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Where it lay.
@@ -84,6 +84,8 @@ pub struct Origin {
     pub session: Option<Arc<str>>,
     /// Its content.
     pub content: BlobRef,
+    /// The blob of the session that has a copy of it, secrets masked.
+    pub kept: BlobRef,
     /// How many entries it has.
     pub entries: u32,
     /// What of it is not in the conversation, or not as it was.
@@ -163,6 +165,22 @@ pub enum Said {
         /// How the call ended.
         ended: Ended,
     },
+}
+
+impl Said {
+    /// Every text of it that somebody said or that came out of a tool.
+    pub(crate) fn each_text(&mut self, each: &mut dyn FnMut(&mut Arc<str>)) {
+        match self {
+            Self::Prompt(text) | Self::Compaction { summary: text, .. } | Self::Result { text, .. } => {
+                each(text)
+            }
+            Self::Answer { blocks, .. } => blocks.iter_mut().for_each(|block| match block {
+                Block::Text(text) => each(text),
+                Block::Thinking(thought) => each(&mut thought.text),
+                Block::ToolCall(call) => each(&mut call.arguments),
+            }),
+        }
+    }
 }
 
 /// How a call ended that was made elsewhere.

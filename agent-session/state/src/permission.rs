@@ -81,6 +81,7 @@ fn belongs_to(event: &Event) -> Asker {
         Event::Session(_)
         | Event::Prompt(_)
         | Event::Tree(_)
+        | Event::Checkout(_)
         | Event::Compaction(_)
         | Event::Import(_)
         | Event::Host(_) => Asker::Person,

@@ -24,6 +24,10 @@ pub(crate) fn begun(entries: u32) -> Event {
                 digest: "d1".into(),
                 len: 100,
             },
+            kept: BlobRef {
+                digest: "d2".into(),
+                len: 100,
+            },
             entries,
             left: vec![],
         },
