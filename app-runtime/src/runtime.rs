@@ -26,6 +26,7 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, too
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
 use crate::reading::Reader;
@@ -81,6 +82,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -91,15 +95,16 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Arc<Engine<Glasswork>>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
-    secrets: Arc<Vaults>,
+    pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -130,12 +135,16 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
             secrets: Arc::clone(&ports.secrets),
@@ -160,6 +169,7 @@ impl Runtime {
             user,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host,
             graph,
             secrets: ports.secrets,
@@ -500,7 +510,13 @@ impl Runtime {
         if let Event::Session(session::Event::Opened { settings, .. }) = event {
             return self.secrets.masking(session, settings.mask_secrets.value);
         }
-        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
             Some(state::Scope::Session(state)) => self.secrets.of(state),
             _ => self.secrets.masking(session, true),
         }
@@ -518,7 +534,11 @@ impl Runtime {
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, self.masked(session, event.clone())).await {
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
                 // Only now it is known whether the session masks.
