@@ -174,6 +174,12 @@ pub struct Footprint {
 const UNKNOWN_CALLS: usize = 32;
 
 impl Footprint {
+    /// Whether nothing was done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Notes that nobody knows how a call ended.
     pub fn note_unknown(&mut self, call: CallId, name: &Arc<str>, arguments: &str) {
         self.unknown.push_back(UnknownCall {

@@ -53,7 +53,6 @@ fn next(session: &Session) -> Option<Request> {
     let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
-        purpose: Purpose::Step,
         by: 0,
         plan,
         model: session

@@ -10,7 +10,7 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, session_list, show};
+use crate::{compact, escape, session_list, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
@@ -18,6 +18,7 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
     match command {
         SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
         SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();

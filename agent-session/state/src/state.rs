@@ -74,10 +74,10 @@ pub struct Session {
     /// The last idempotency keys.
     pub keys: Keys,
     /// How it stands with compacting.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Compactions::is_empty")]
     pub compactions: Compactions,
     /// What tools have done to files.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Footprint::is_empty")]
     pub footprint: Footprint,
 }
 
