@@ -226,6 +226,12 @@ impl Vault for FileVault {
                 torn.moved_to.display()
             ));
         }
+        notices.extend(
+            opened
+                .unusable
+                .iter()
+                .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
+        );
         if let Some(breach) = &opened.loaded.breach {
             notices.push(format!(
                 "the session breaks an invariant: {breach}; it can be read"

@@ -5,15 +5,16 @@
 
 pub mod archive;
 pub mod charts;
+mod checkout;
 pub mod demo;
 pub mod doctor;
 pub mod ending;
 pub mod explain;
 pub mod files;
 pub mod homes;
-mod leftovers;
 pub mod instructions;
 mod indexing;
+mod leftovers;
 pub mod models;
 pub mod mounting;
 pub mod one_record;
