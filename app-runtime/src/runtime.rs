@@ -386,30 +386,25 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let window = match &setting {
-            Setting::Model(model) => self.window_for(session, model.value.as_ref()),
-            _ => None,
-        };
+        let is_model = matches!(setting, Setting::Model(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
-        match window {
-            Some(window) => {
-                self.ask(session, Event::Session(session::Event::SettingChanged(window)))
-                    .await
-            }
-            None => Ok(done),
+        if is_model && let Some(window) = self.other_window(session) {
+            self.ask(session, Event::Session(session::Event::SettingChanged(window)))
+                .await?;
         }
+        Ok(done)
     }
 
-    /// What becomes of the window when a session gets another model; `None` where it stays.
-    fn window_for(&self, session: ScopeId, model: Option<&ModelId>) -> Option<Setting> {
+    /// What the model of a session takes, where nobody has set it and it is not what the session believes.
+    fn other_window(&self, session: ScopeId) -> Option<Setting> {
         let scope = self.engine.reader().scope(session)?;
         let state::Scope::Session(session) = &scope.state else {
             return None;
         };
-        let set = &session.settings.context_window;
-        let known = model.and_then(|model| self.models.context_window(model));
+        let (set, model) = (&session.settings.context_window, &session.settings.model.value);
+        let known = model.as_ref().and_then(|model| self.models.context_window(model));
         (set.from.layer == Layer::Default && set.value != known)
             .then(|| Setting::ContextWindow(Sourced::default_of(known)))
     }
@@ -499,7 +494,13 @@ impl Runtime {
         if let Event::Session(session::Event::Opened { settings, .. }) = event {
             return self.secrets.masking(session, settings.mask_secrets.value);
         }
-        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
             Some(state::Scope::Session(state)) => self.secrets.of(state),
             _ => self.secrets.masking(session, true),
         }
@@ -517,7 +518,11 @@ impl Runtime {
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, self.masked(session, event.clone())).await {
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
                 // Only now it is known whether the session masks.

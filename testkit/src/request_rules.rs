@@ -66,6 +66,7 @@ fn next(session: &Session) -> Option<Request> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     };
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());

@@ -85,9 +85,7 @@ async fn summarise(
         .watch(session)
         .ok_or_else(|| Problem::defect("the session is not open"))?;
     let mut screen = Screen::new(*console, To::Notes, To::Notes);
-    runtime
-        .compact(session, arguments.focus.as_deref(), None)
-        .await?;
+    runtime.compact(session, arguments.focus.as_deref(), None).await?;
     let mut stopped = false;
     loop {
         let watched = tokio::select! {
@@ -113,7 +111,9 @@ async fn summarise(
                 Update::CompactionFailed { .. } | Update::Ended => return Ok(ExitCode::Failed),
                 Update::CompactionDropped => return Ok(ExitCode::Interrupted),
                 Update::RecordingFailed { reason } => {
-                    return Err(Problem::failed(format!("the journal cannot be written: {reason}")));
+                    return Err(Problem::failed(format!(
+                        "the journal cannot be written: {reason}"
+                    )));
                 }
                 _ => {}
             }

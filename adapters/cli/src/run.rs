@@ -41,12 +41,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     };
     let flags = flags(arguments, console);
     let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
-    let asker = ready
-        .opening
-        .settings
-        .attended
-        .value
-        .then(|| Asker::on(*console));
+    let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
         past,
