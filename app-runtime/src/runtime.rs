@@ -151,6 +151,7 @@ impl Runtime {
             })
             .map_err(OperationError::Start)?,
         );
+        ports.vault.keep(engine.reader());
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let runtime = Self {

@@ -181,10 +181,10 @@ struct Editor;
 impl ModelPort for Editor {
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
         let results = request.messages.iter().filter_map(|message| match message {
-            Message::ToolResults(results) => Some(results.iter().map(|result| result.text.to_string())),
+            Message::ToolResult(result) => Some(result.text.to_string()),
             _ => None,
         });
-        let read: Vec<String> = results.flatten().collect();
+        let read: Vec<String> = results.collect();
         let line = read.first().map_or("", |text| text.trim_end());
         let quoted = serde_json::to_string(line).unwrap();
         let script = format!(
