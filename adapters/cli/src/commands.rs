@@ -171,6 +171,10 @@ pub(crate) enum SessionsCommand {
     /// Reads the files that they have written, and nothing else: no agent, no network. A file that is here already is
     /// not imported again. What is not known in a file is counted, with its lines.
     Import(Import),
+    /// Have a model summarise what is old of a conversation, so that it takes less room
+    ///
+    /// Nothing is lost: `--undo` goes back to the whole conversation, as long as nothing was said since.
+    Compact(CompactSession),
     /// What was said and done in a session
     Show {
         /// The session
@@ -181,6 +185,21 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// Arguments of `sessions compact`.
+#[derive(Debug, Args)]
+pub(crate) struct CompactSession {
+    /// The session
+    pub session: String,
+    /// What the summary shall not miss
+    #[arg(long, value_name = "TEXT", conflicts_with = "undo")]
+    pub focus: Option<String>,
+    /// Undo the compaction at which the conversation stands
+    #[arg(long)]
+    pub undo: bool,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions list`.

@@ -3,6 +3,7 @@
 mod ask;
 mod charts;
 mod commands;
+mod compact;
 mod compose;
 mod console;
 mod demo;

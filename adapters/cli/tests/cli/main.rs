@@ -6,6 +6,7 @@
     clippy::panic
 )] // a test fails by panicking
 
+mod compact;
 mod demo;
 mod ending;
 mod graph;
