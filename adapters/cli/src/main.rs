@@ -18,6 +18,7 @@ mod problem;
 mod replay;
 mod run;
 mod session_list;
+mod session_repair;
 mod sessions;
 mod settings;
 mod shell;

@@ -7,6 +7,7 @@
 )] // a test fails by panicking
 
 mod compact;
+mod damage;
 mod demo;
 mod ending;
 mod graph;
