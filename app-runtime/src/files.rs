@@ -10,7 +10,8 @@ use std::time::Duration;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders, owner_of,
+    FileJournal, JournalFiles, Pace, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
+    owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -188,6 +189,11 @@ impl Archive for FileArchive {
 }
 
 impl FileVault {
+    /// Waits until everything that was written so far, and has become due, is kept beside the records.
+    pub fn settle(&self) {
+        self.journals.settle();
+    }
+
     /// Where the journal of a scope goes that this process has just made or opened.
     fn attach(&self, lease: glasswork_agent_session::store::Lease, created: Timestamp) {
         self.archive
@@ -226,6 +232,12 @@ impl Vault for FileVault {
                 torn.moved_to.display()
             ));
         }
+        notices.extend(
+            opened
+                .unusable
+                .iter()
+                .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
+        );
         if let Some(breach) = &opened.loaded.breach {
             notices.push(format!(
                 "the session breaks an invariant: {breach}; it can be read"
@@ -235,6 +247,11 @@ impl Vault for FileVault {
             loaded: opened.loaded,
             notices,
         })
+    }
+
+    fn keep(&self, published: glasswork_engine::Reader<Glasswork>) {
+        // Without the thread sessions open more slowly, and that is all.
+        let _ = self.journals.keep(published, Pace::default());
     }
 
     fn release(&self, scope: ScopeId) {

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod charts;
+mod checkout;
 pub mod demo;
 pub mod doctor;
 pub mod ending;

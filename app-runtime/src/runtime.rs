@@ -1,11 +1,13 @@
 //! Start-up, operations and shut-down, from ports that the program injects.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::{ModelId, ToolSpec};
@@ -17,6 +19,7 @@ use glasswork_engine::{
     Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
+use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
 use glasswork_session_state::state::{self, Kind, Session};
 use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
@@ -51,6 +54,8 @@ pub struct Ports {
     pub tool_limits: ToolLimits,
     /// Providers of models, and whether there are keys for them.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// Why an operation did not happen.
@@ -94,6 +99,7 @@ pub struct Runtime {
     clock: Arc<dyn Clock>,
     host: ScopeId,
     graph: Arc<LateGraph>,
+    secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -132,6 +138,7 @@ impl Runtime {
             blobs: ports.blobs,
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            secrets: Arc::clone(&ports.secrets),
         };
         let engine = Arc::new(
             Engine::start(glasswork_engine::Parts {
@@ -143,6 +150,7 @@ impl Runtime {
             })
             .map_err(OperationError::Start)?,
         );
+        ports.vault.keep(engine.reader());
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let runtime = Self {
@@ -154,6 +162,7 @@ impl Runtime {
             clock: ports.clock,
             host,
             graph,
+            secrets: ports.secrets,
             models,
             instructions: OnceLock::new(),
             resting: OnceLock::new(),
@@ -186,6 +195,11 @@ impl Runtime {
     #[must_use]
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// What is mounted, as it is now.
+    pub(crate) fn live(&self) -> glasswork_engine::Reader<Glasswork> {
+        self.engine.reader()
     }
 
     /// Watches a mounted session.
@@ -230,9 +244,10 @@ impl Runtime {
         let id = loaded.scope.id;
         self.mounts.mount(loaded).await?;
         let entered = self.enter(id, workspace, opening).await;
-        if entered.is_err() {
+        match entered {
+            Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            let _ = self.give_up(id).await;
+            Err(_) => drop(self.give_up(id).await),
         }
         entered
     }
@@ -252,7 +267,7 @@ impl Runtime {
             system: system_prompt::parts(workspace, self.instructions.get().map(PathBuf::as_path)),
             tools: tool_specs(),
         };
-        self.user.dispatch(id, Event::Session(opened)).await?;
+        self.ask(id, Event::Session(opened)).await?;
         Ok(())
     }
 
@@ -278,6 +293,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.note_checkout(session).await;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -455,7 +471,9 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.mounts.unmount(session).await
+        self.mounts.unmount(session).await?;
+        self.secrets.forget(session);
+        Ok(())
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
@@ -476,11 +494,35 @@ impl Runtime {
         .await;
     }
 
+    /// How a session masks: as it is set, or is about to be. Where there is no such session, the event will be refused;
+    /// but refusals are on record too.
+    fn masking(&self, session: ScopeId, event: &Event) -> Masking {
+        if let Event::Session(session::Event::Opened { settings, .. }) = event {
+            return self.secrets.masking(session, settings.mask_secrets.value);
+        }
+        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+            Some(state::Scope::Session(state)) => self.secrets.of(state),
+            _ => self.secrets.masking(session, true),
+        }
+    }
+
+    /// Masks what a person says in an event.
+    fn masked(&self, session: ScopeId, mut event: Event) -> Event {
+        let masking = self.masking(session, &event);
+        spoken(&mut event, &mut |text| {
+            if let Cow::Owned(masked) = masking.text(text, &Origin::Elsewhere) {
+                *text = masked.into();
+            }
+        });
+        event
+    }
+
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, event.clone()).await {
+        match self.user.dispatch(session, self.masked(session, event.clone())).await {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
-                Ok(self.user.dispatch(session, event).await?)
+                // Only now it is known whether the session masks.
+                Ok(self.user.dispatch(session, self.masked(session, event)).await?)
             }
             answer => Ok(answer?),
         }

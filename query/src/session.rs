@@ -79,6 +79,19 @@ pub(crate) struct Meta {
     workspace: String,
     /// When it was first opened.
     created: Time,
+    /// The branch that was checked out there when it was last opened or prompted; null where none was.
+    branch: Option<String>,
+    /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
+    commit: Option<String>,
+}
+
+/// Secrets of one kind that were masked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Masked {
+    /// What kind, as placeholders name it: `github-token`, `password` ...
+    kind: String,
+    /// How many different ones. At most 4096 of all kinds are counted.
+    count: u32,
 }
 
 /// Which calls of a session.
@@ -191,7 +204,19 @@ impl Session {
             title: meta.title.as_deref().map(str::to_owned),
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
+            branch: meta.head.branch.as_deref().map(str::to_owned),
+            commit: meta.head.commit.as_deref().map(str::to_owned),
         }
+    }
+
+    /// The secrets that were masked before they came to it, in order of their kinds. In the conversation stand
+    /// placeholders, such as `[secret:password:1a2b3c4d5:1]`; nothing here has the values.
+    async fn masked(&self) -> Vec<Masked> {
+        let masked = |(kind, count): (Arc<str>, u32)| Masked {
+            kind: kind.to_string(),
+            count,
+        };
+        self.0.session.masked.counts().into_iter().map(masked).collect()
     }
 
     /// Where it stands: a state of the `session` chart.

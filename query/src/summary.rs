@@ -1,7 +1,7 @@
 //! One line about an event, for people.
 
 use glasswork_session_state::{
-    DeadlineKey, Event, compaction, host, model, prompt, recovery, session, tools, tree,
+    DeadlineKey, Event, checkout, compaction, host, model, prompt, recovery, session, tools, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -16,6 +16,11 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Model(event) => of_model(event),
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
+        Event::Checkout(checkout::Event::HeadSeen(head)) => match (&head.branch, &head.commit) {
+            (Some(branch), _) => format!("{branch} is checked out"),
+            (None, Some(commit)) => format!("{commit} is checked out"),
+            (None, None) => "nothing is checked out".to_owned(),
+        },
         Event::Compaction(compaction::Event::Requested {
             focus: Some(focus), ..
         }) => {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
+use glasswork_agent_session::secrets::{Vaults, is_credential};
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
@@ -101,7 +102,18 @@ impl Place {
         let ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
-        Ok(Providers { known, ports })
+        // Whatever of the environment is a secret by its name, keys of providers or not.
+        let credentials = self
+            .environment
+            .with_prefix("")
+            .filter(|(name, value)| is_credential(name, value))
+            .map(|(_, value)| SecretString::from(value))
+            .collect();
+        Ok(Providers {
+            known,
+            ports,
+            credentials,
+        })
     }
 }
 
@@ -204,6 +216,7 @@ impl Sessions {
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
+            secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
         runtime.read_instructions(self.instructions.clone());
@@ -246,6 +259,7 @@ pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
+    credentials: Vec<SecretString>,
 }
 
 /// What a model needs beside its provider: a script, where it plays one.

@@ -1,5 +1,7 @@
 //! `glasswork sessions`
 
+use std::collections::BTreeMap;
+
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::status;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
@@ -37,8 +39,18 @@ fn shown_json(session: &Session, seq: u64) -> Value {
         "id": session.id,
         "commit": seq,
         "status": status::of(session),
+        "masked": masked(session),
         "transcript": transcript::of(session),
     })
+}
+
+/// How many secrets of each kind were masked.
+fn masked(session: &Session) -> BTreeMap<String, u32> {
+    let counts = session.masked.counts();
+    counts
+        .into_iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect()
 }
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
@@ -55,6 +67,13 @@ fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
     for line in transcript::of(session) {
         text.push_str(&said(&line, paint));
         text.push('\n');
+    }
+    let masked: Vec<String> = masked(session)
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    if !masked.is_empty() {
+        text.push_str(&paint.dim(&format!("(secrets masked: {})\n", masked.join(", "))));
     }
     if let Some(turn) = &status.turn {
         let state: &str = (&turn.state).into();

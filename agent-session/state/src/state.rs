@@ -16,10 +16,12 @@ use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::secrets::Masked;
 use crate::settings::Settings;
 use crate::usage::Ledger;
 
@@ -73,6 +75,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// The secrets that were masked.
+    #[serde(default, skip_serializing_if = "Masked::is_empty")]
+    pub masked: Masked,
     /// How it stands with compacting.
     #[serde(default)]
     pub compactions: Compactions,
@@ -91,6 +96,9 @@ pub struct Meta {
     pub workspace: Arc<str>,
     /// When it was first opened.
     pub created: Timestamp,
+    /// What was checked out there when it was last opened or prompted.
+    #[serde(default, skip_serializing_if = "Head::is_unknown")]
+    pub head: Head,
 }
 
 /// A turn: one prompt until the agent rests.
@@ -224,6 +232,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),
         }

@@ -74,6 +74,7 @@ pub(crate) async fn mortal(home: &Path, script: &str) -> Runtime {
         tasks: tokio::runtime::Handle::current(),
         tool_limits: Default::default(),
         providers: Default::default(),
+        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
     })
     .await
     .unwrap()

@@ -21,7 +21,7 @@ use glasswork_app_runtime::runtime::{OperationError, Ports, Runtime};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::journal::{Appended, Journal, Line, MemoryJournal, Reporter};
 use glasswork_engine::load::Loaded;
-use glasswork_engine::test_support::{Crash, salvage};
+use glasswork_engine::test_support::Crash;
 use glasswork_engine::{ScopeId, SystemClock, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
@@ -232,8 +232,7 @@ async fn recover(session: ScopeId, image: Image) {
     if let Err(OperationError::Store(StoreError::Damaged { intact, .. })) = &opened {
         assert!(!from_the_end, "a torn end is no damage");
         assert!(*intact >= synced, "{synced} was synced, {intact} is intact");
-        // What repairing leaves.
-        fs::write(&path, salvage::<Glasswork>(&bytes).intact).unwrap();
+        store.repair(session, Timestamp(2), false).unwrap().unwrap();
         opened = house.runtime().open(session, opening(house.home())).await;
     }
     opened.unwrap();
