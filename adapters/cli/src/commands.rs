@@ -50,6 +50,11 @@ pub(crate) enum Command {
     /// terminal, you are asked before anything that the mode does not allow by itself; elsewhere it is denied, and
     /// the exit code is 4.
     Run(Run),
+    /// Go on with a session: pick one, then say what is to be done
+    ///
+    /// At a terminal. Type to narrow the list, arrows walk, Enter goes on, Esc leaves, Tab sorts by time of the last
+    /// change or of the making, Ctrl-A shows those of other directories too.
+    Resume(Resume),
     /// What sessions there are, and what was said in them
     #[command(subcommand)]
     Sessions(SessionsCommand),
@@ -111,12 +116,27 @@ pub(crate) struct Run {
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
-    /// Go on with the last session of this directory
+    /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
+    /// be left out
     #[arg(long = "continue", conflicts_with = "resume")]
     pub go_on: bool,
-    /// Go on with this session, in its directory
-    #[arg(long, value_name = "SESSION", conflicts_with = "directory")]
+    /// Go on with this session, in its directory: its id, the beginning of it, `last`, or words of its title or of
+    /// what was said in it; without any, pick one at the terminal
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, default_missing_value = "", conflicts_with = "directory")]
     pub resume: Option<String>,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The session, as for `run --resume`; a list to pick from where it is left out, or could be several
+    pub session: Vec<String>,
+    /// The model to ask, as `provider/id`, instead of the session's own
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How much may be done without asking
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub permission_mode: Option<PermissionMode>,
 }
 
 /// How much may be done without asking.
