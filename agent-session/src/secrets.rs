@@ -23,7 +23,7 @@ mod vault;
 
 pub(crate) use answer::AnswerMasking;
 pub use kind::Kind;
-pub use masking::{Masking, Reader, Stream, View};
+pub use masking::{Masking, Stream, View};
 pub use put_back::NotPutBack;
 pub use vault::{Origin, Vault};
 

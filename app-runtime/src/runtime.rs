@@ -492,7 +492,13 @@ impl Runtime {
         if let Event::Session(session::Event::Opened { settings, .. }) = event {
             return self.secrets.masking(session, settings.mask_secrets.value);
         }
-        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
             Some(state::Scope::Session(state)) => self.secrets.of(state),
             _ => self.secrets.masking(session, true),
         }
@@ -510,7 +516,11 @@ impl Runtime {
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, self.masked(session, event.clone())).await {
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
                 // Only now it is known whether the session masks.

@@ -13,8 +13,8 @@ use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
 use super::{Work, graph};
-use crate::tools::bash::End;
 use crate::secrets::Origin;
+use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
 
 pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
