@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod foreign;
+pub mod git_head;
 pub mod index;
 pub mod processes;
 pub mod runners;

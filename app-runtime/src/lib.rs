@@ -5,15 +5,19 @@
 
 pub mod archive;
 pub mod charts;
+mod checkout;
 pub mod demo;
 pub mod doctor;
 pub mod ending;
 pub mod explain;
+pub mod export;
 pub mod files;
 pub mod homes;
-mod leftovers;
-pub mod instructions;
+mod import_operations;
+pub mod importing;
 mod indexing;
+pub mod instructions;
+mod leftovers;
 pub mod models;
 pub mod mounting;
 pub mod one_record;
@@ -25,3 +29,4 @@ pub mod settings;
 mod system_prompt;
 mod tree_operations;
 pub mod watching;
+pub mod written_file;

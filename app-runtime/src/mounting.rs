@@ -137,7 +137,10 @@ impl Mounts {
         for scope in self.reader.root().scopes() {
             let turn = self.turn(scope.id);
             let _turn = turn.lock().await;
-            if scope.id != self.host && self.idle_for(scope) >= after && self.reader.followers(scope.id) <= OWN_FOLLOWERS {
+            if scope.id != self.host
+                && self.idle_for(scope) >= after
+                && self.reader.followers(scope.id) <= OWN_FOLLOWERS
+            {
                 // Where something began meanwhile, the engine says no.
                 let _ = self.unmount(scope.id).await;
             }

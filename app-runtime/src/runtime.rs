@@ -26,6 +26,7 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, too
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
 use crate::reading::Reader;
@@ -81,6 +82,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -91,15 +95,16 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Arc<Engine<Glasswork>>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
-    secrets: Arc<Vaults>,
+    pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -130,12 +135,16 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
             secrets: Arc::clone(&ports.secrets),
@@ -150,6 +159,7 @@ impl Runtime {
             })
             .map_err(OperationError::Start)?,
         );
+        ports.vault.keep(engine.reader());
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let runtime = Self {
@@ -159,6 +169,7 @@ impl Runtime {
             user,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host,
             graph,
             secrets: ports.secrets,
@@ -194,6 +205,11 @@ impl Runtime {
     #[must_use]
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// What is mounted, as it is now.
+    pub(crate) fn live(&self) -> glasswork_engine::Reader<Glasswork> {
+        self.engine.reader()
     }
 
     /// Watches a mounted session.
@@ -238,9 +254,10 @@ impl Runtime {
         let id = loaded.scope.id;
         self.mounts.mount(loaded).await?;
         let entered = self.enter(id, workspace, opening).await;
-        if entered.is_err() {
+        match entered {
+            Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            let _ = self.give_up(id).await;
+            Err(_) => drop(self.give_up(id).await),
         }
         entered
     }
@@ -286,6 +303,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.note_checkout(session).await;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,

@@ -17,6 +17,7 @@ use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
 use crate::id;
+use crate::import::ImportedFrom;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
@@ -79,6 +80,10 @@ pub(crate) struct Meta {
     workspace: String,
     /// When it was first opened.
     created: Time,
+    /// The branch that was checked out there when it was last opened or prompted; null where none was.
+    branch: Option<String>,
+    /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
+    commit: Option<String>,
 }
 
 /// Secrets of one kind that were masked.
@@ -200,6 +205,8 @@ impl Session {
             title: meta.title.as_deref().map(str::to_owned),
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
+            branch: meta.head.branch.as_deref().map(str::to_owned),
+            commit: meta.head.commit.as_deref().map(str::to_owned),
         }
     }
 
@@ -211,6 +218,12 @@ impl Session {
             count,
         };
         self.0.session.masked.counts().into_iter().map(masked).collect()
+    }
+
+    /// Where its conversation was imported from; null for one that was begun here.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn imported_from(&self) -> Option<ImportedFrom> {
+        self.0.session.import.as_deref().map(ImportedFrom::of)
     }
 
     /// Where it stands: a state of the `session` chart.

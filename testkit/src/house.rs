@@ -298,7 +298,7 @@ fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>
         );
     }
     if let state::Scope::Session(session) = &loaded.scope.state {
-        if session.open_turn().is_none() {
+        if session.open_turn().is_none() && session.compactions.open.is_none() {
             assert!(
                 loaded.scope.open.is_empty(),
                 "session {id}: no turn is open, but these effects are: {:?}",

@@ -180,6 +180,12 @@ impl Sessions {
         Graph::new(Reader::new(None, Arc::new(one)))
     }
 
+    /// The records in files.
+    #[must_use]
+    pub(crate) fn files(&self) -> &FileArchive {
+        &self.archive
+    }
+
     /// The port to the records.
     #[must_use]
     pub(crate) fn archive(&self) -> &dyn archive::Archive {
@@ -293,6 +299,11 @@ impl Model {
             })
         })?;
         Ok(Self(Some(Scripts::default().with(&id.model, script))))
+    }
+
+    /// No model: for what asks none.
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 
     /// The model of the demo.

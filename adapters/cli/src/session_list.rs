@@ -42,7 +42,11 @@ pub(crate) fn list(arguments: &ListSessions, sessions: &Sessions, console: &Cons
         return console.json(&rows, Layout::Document);
     }
     if page.rows.is_empty() {
-        let is_whole = listing == Listing { limit: listing.limit, ..Listing::default() };
+        let is_whole = listing
+            == Listing {
+                limit: listing.limit,
+                ..Listing::default()
+            };
         console.note(match is_whole {
             true => "There are no sessions yet; `glasswork demo` makes one.\n",
             false => "There are no such sessions.\n",
@@ -74,8 +78,17 @@ pub(crate) fn search(
     };
     let found = sessions.snapshot().search(&search)?;
     match arguments.json.json {
-        true => console.json(&found.hits.iter().map(hit_json).collect::<Vec<_>>(), Layout::Document)?,
-        false => console.data(&found.hits.iter().map(|hit| hit_text(hit, console.out)).collect::<String>())?,
+        true => console.json(
+            &found.hits.iter().map(hit_json).collect::<Vec<_>>(),
+            Layout::Document,
+        )?,
+        false => console.data(
+            &found
+                .hits
+                .iter()
+                .map(|hit| hit_text(hit, console.out))
+                .collect::<String>(),
+        )?,
     }
     if found.hits.is_empty() && !found.cut && !arguments.json.json {
         console.note("Nothing was found.\n");
@@ -153,7 +166,11 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
     let session = &row.archived;
     let when = time(session.updated.unwrap_or(session.created));
     let status: &str = session.status.into();
-    let model = session.model.as_ref().map(ToString::to_string).unwrap_or_default();
+    let model = session
+        .model
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let words = match session.name() {
         "" => "(nothing said yet)",
         name => name,
@@ -171,7 +188,10 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
         paint.dim(&escape::line(&place))
     );
     if let Some(owner) = &session.owner {
-        text.push_str(&format!("    {}\n", paint.dim(&format!("open in {}", escape::line(&owner.to_string())))));
+        text.push_str(&format!(
+            "    {}\n",
+            paint.dim(&format!("open in {}", escape::line(&owner.to_string())))
+        ));
     }
     if let Some(damage) = &session.damage {
         text.push_str(&format!("    {}\n", paint.red(&escape::line(damage))));

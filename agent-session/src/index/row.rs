@@ -188,7 +188,7 @@ impl Row {
             bytes,
             title: meta.title.clone(),
             workspace: (!meta.workspace.is_empty()).then(|| Arc::clone(&meta.workspace)),
-            branch: None,
+            branch: meta.head.branch.clone(),
             model: session.settings.model.value.clone(),
             messages: u64::try_from(session.tree.len()).unwrap_or(u64::MAX),
             tokens: tokens.input_total().saturating_add(tokens.output),

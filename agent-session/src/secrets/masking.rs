@@ -1,6 +1,7 @@
-//! Putting placeholders where secrets stand: in a text, in a stream, in a file that is edited.
+//! Putting placeholders where secrets stand: in a text, in a stream, in a file that is read, in a file that is edited.
 
 use std::borrow::Cow;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,6 +52,18 @@ impl Masking {
                 };
                 Box::new((scanner, writer))
             }),
+        }
+    }
+
+    /// A file as it may be seen.
+    pub fn reader<R: Read>(&self, file: R, origin: Origin) -> Reader<R> {
+        Reader {
+            file,
+            stream: self.stream(origin),
+            piece: Vec::new(),
+            ready: Vec::new(),
+            given: 0,
+            ended: false,
         }
     }
 
@@ -166,6 +179,42 @@ impl Stream {
     /// The same of a piece of text.
     pub fn finish_text(&mut self) -> String {
         into_text(self.finish())
+    }
+}
+
+/// A file as it may be seen.
+#[derive(Debug)]
+pub struct Reader<R> {
+    file: R,
+    stream: Stream,
+    piece: Vec<u8>,
+    ready: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        const PIECE: usize = 64 * 1024;
+        while self.given == self.ready.len() && !self.ended {
+            self.piece.resize(PIECE, 0);
+            let len = self.file.read(&mut self.piece)?;
+            self.given = 0;
+            self.ready = if len == 0 {
+                self.ended = true;
+                self.stream.finish()
+            } else {
+                let piece = self.piece.get(..len).unwrap_or_default();
+                self.stream.push(piece).into_owned()
+            };
+        }
+        let waiting = self.ready.get(self.given..).unwrap_or_default();
+        let len = waiting.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..len), waiting.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        self.given += len;
+        Ok(len)
     }
 }
 

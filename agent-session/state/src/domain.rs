@@ -23,7 +23,10 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{compaction, evolve, host, model, pieces, prompt, recovery, secrets, session, tools, tree, turn};
+use crate::{
+    checkout, compaction, evolve, host, import, model, pieces, prompt, recovery, secrets, session, tools,
+    tree, turn,
+};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +46,12 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -76,8 +83,12 @@ pub enum Fact {
     Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -131,7 +142,9 @@ into_fact!(
     tools::Tools,
     secrets::Secrets,
     tree::Tree,
+    checkout::Checkout,
     compaction::Compaction,
+    import::Import,
     host::Host
 );
 
@@ -186,8 +199,12 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -381,14 +398,18 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
+            Event::Checkout(_) => Durability::Written,
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
                 Durability::Synced
             }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            // What is taken in can be read again from its file until the last of it is here.
+            Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Import(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -406,7 +427,9 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
+        Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod call;
+pub mod checkout;
 pub mod compaction;
 pub mod domain;
 mod draft;
@@ -12,6 +13,7 @@ pub mod effect;
 pub mod evidence;
 mod evolve;
 pub mod host;
+pub mod import;
 pub mod invariant;
 pub mod judge;
 pub mod keys;

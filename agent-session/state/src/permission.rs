@@ -78,9 +78,13 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
 fn belongs_to(event: &Event) -> Asker {
     use crate::tools::Event as Tools;
     match event {
-        Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) | Event::Host(_) => {
-            Asker::Person
-        }
+        Event::Session(_)
+        | Event::Prompt(_)
+        | Event::Tree(_)
+        | Event::Checkout(_)
+        | Event::Compaction(_)
+        | Event::Import(_)
+        | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
         Event::Tools(
             Tools::EvidenceGathered { .. }

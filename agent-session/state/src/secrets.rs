@@ -26,7 +26,7 @@ use crate::call::Detail;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::{compaction, model, prompt, session, tools, tree};
+use crate::{compaction, import, model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
 pub const OPENING: &str = "[secret:";
@@ -148,6 +148,10 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
         }
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
+        domain::Event::Import(import::Event::Begun(begun)) => begun.title.iter_mut().for_each(each),
+        domain::Event::Import(import::Event::Taken { entries, .. }) => {
+            entries.iter_mut().for_each(|entry| entry.said.each_text(each));
+        }
         domain::Event::Tree(tree::Event::Labelled { label, .. }) => label.iter_mut().for_each(each),
         _ => {}
     }

@@ -16,8 +16,10 @@ use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
 use crate::host::Host;
+use crate::import::Import;
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::secrets::Masked;
@@ -74,6 +76,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// Where its conversation was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Arc<Import>>,
     /// The secrets that were masked.
     #[serde(default, skip_serializing_if = "Masked::is_empty")]
     pub masked: Masked,
@@ -95,6 +100,9 @@ pub struct Meta {
     pub workspace: Arc<str>,
     /// When it was first opened.
     pub created: Timestamp,
+    /// What was checked out there when it was last opened or prompted.
+    #[serde(default, skip_serializing_if = "Head::is_unknown")]
+    pub head: Head,
 }
 
 /// A turn: one prompt until the agent rests.
@@ -228,6 +236,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            import: None,
             masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),

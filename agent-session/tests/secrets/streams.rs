@@ -1,5 +1,6 @@
 //! How a text is cut makes no difference.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
@@ -117,6 +118,19 @@ proptest! {
             prop_assert_eq!(back, String::from_utf8_lossy(&text.as_bytes()[place]).into_owned());
         }
     }
+}
+
+#[test]
+fn a_reader_gives_the_same() {
+    let masking = masking();
+    let text = sample().repeat(300);
+    let expected = whole(&masking, &text);
+    let mut read = String::new();
+    masking
+        .reader(text.as_bytes(), Origin::Elsewhere)
+        .read_to_string(&mut read)
+        .unwrap();
+    assert_eq!(short(&read), expected);
 }
 
 #[test]

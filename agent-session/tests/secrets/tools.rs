@@ -279,7 +279,7 @@ async fn commands_are_masked_as_they_come() {
     };
     assert!(command.truncated && command.output.is_some());
     assert!(place.stored().matches("DB_PASSWORD=[secret:password:").count() == 4000);
-    let progress = place.progress.lock().unwrap();
+    let progress = place.progress.lock().unwrap().clone();
     assert!(progress.iter().any(|tail| tail.contains("[secret:")));
     assert!(progress.iter().all(|tail| !tail.contains(PASSWORD)));
     // Never into a command.
