@@ -38,6 +38,19 @@ pub enum Format {
     Html,
 }
 
+impl Format {
+    /// The ending of the names of such files.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Archive => "tar.zst",
+            Self::Jsonl => "jsonl",
+            Self::Markdown => "md",
+            Self::Html => "html",
+        }
+    }
+}
+
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Export {

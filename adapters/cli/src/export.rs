@@ -46,13 +46,7 @@ pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, 
         tell(&report, None, console);
         return Ok(ExitCode::Done);
     }
-    let ending = match what.format {
-        Format::Archive => "tar.zst",
-        Format::Jsonl => "jsonl",
-        Format::Markdown => "md",
-        Format::Html => "html",
-    };
-    let named = || PathBuf::from(format!("{}.{ending}", what.session));
+    let named = || PathBuf::from(format!("{}.{}", what.session, what.format.ending()));
     let path = arguments.output.clone().unwrap_or_else(named);
     let replace = if arguments.force {
         Replace::Yes

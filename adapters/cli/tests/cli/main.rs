@@ -8,6 +8,7 @@
 
 mod demo;
 mod ending;
+mod exchange;
 mod graph;
 mod layers;
 mod output;
