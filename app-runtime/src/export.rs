@@ -21,7 +21,7 @@ use crate::files::FileArchive;
 use crate::reading::{ReadError, Snapshot};
 
 pub use html::STYLE;
-pub use leaving::{Findings, Leaving, Masker};
+pub use leaving::{Findings, Leaving};
 pub use packing::{MANIFEST, Manifest, PACKED, Packed};
 
 /// What a session becomes.
@@ -102,7 +102,7 @@ pub fn export(
     snapshot: &Snapshot,
     archive: &FileArchive,
     what: Export,
-    leaving: &Leaving<'_>,
+    leaving: &Leaving,
     out: &mut dyn Write,
 ) -> Result<Report, ExportError> {
     let Export { session, at, format } = what;

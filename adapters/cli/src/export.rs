@@ -29,8 +29,10 @@ pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, 
             ExportFormat::Html => Format::Html,
         },
     };
-    let home = place.environment.text("HOME").filter(|_| !arguments.raw);
-    let leaving = Leaving::home(home);
+    let leaving = match arguments.raw {
+        true => Leaving::default(),
+        false => Leaving::home(place.environment.text("HOME")).masking(what.session),
+    };
     let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
     if to_stdout && what.format == Format::Archive && console.out_is_terminal {
         return Err(Problem::usage("an archive is no text; give it a file: `-o FILE`"));
@@ -90,7 +92,7 @@ fn tell(report: &Report, file: Option<&Path>, console: &Console) {
         ));
     }
     for (kind, count) in &report.found.secrets {
-        text.push_str(&format!("  {count} × {}: masked\n", escape::line(kind)));
+        text.push_str(&format!("  {count} × secret ({}): masked\n", escape::line(kind)));
     }
     console.note(&text);
 }
