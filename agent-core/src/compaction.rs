@@ -176,6 +176,12 @@ pub struct Footprint {
 const UNKNOWN_CALLS: usize = 32;
 
 impl Footprint {
+    /// Whether nothing was done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Notes that nobody knows how a call ended.
     pub fn note_unknown(&mut self, call: CallId, name: &Arc<str>, arguments: &str) {
         self.unknown.push_back(UnknownCall {
@@ -597,19 +603,15 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{head}\n[… {} characters left out …]\n{end}", length - most)
 }
 
-/// Why a conversation cannot be made shorter. The text says what to do.
+/// Why a conversation cannot be made shorter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Hindrance {
     /// Nothing is old enough.
-    #[error(
-        "there is nothing in it that a summary could stand for; begin a new session, or choose a model with a larger context"
-    )]
+    #[error("there is nothing in it that a summary could stand for")]
     Nothing,
     /// The last summary saved too little.
-    #[error(
-        "compacting it brought {before} tokens to {after} only; begin a new session, or choose a model with a larger context"
-    )]
+    #[error("compacting it brought {before} tokens to {after} only")]
     NotShrunk {
         /// Size before, in uncalibrated tokens.
         before: u64,
@@ -617,16 +619,28 @@ pub enum Hindrance {
         after: u64,
     },
     /// There was no summary to be had.
-    #[error(
-        "it could not be compacted: {message}; choose another model for summaries (`compact_model`), or begin a new session"
-    )]
+    #[error("it could not be compacted: {message}")]
     NoSummary {
         /// Why.
         message: Arc<str>,
     },
     /// It was made shorter for this very request.
-    #[error(
-        "it was compacted for this request and is still too long; tell how much the model takes (`context_window`), or choose a model with a larger context"
-    )]
+    #[error("it was compacted for this request and is still too long")]
     Again,
+}
+
+impl Hindrance {
+    /// What can be done about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Nothing | Self::NotShrunk { .. } => {
+                "begin a new session, or choose a model with a larger context"
+            }
+            Self::NoSummary { .. } => {
+                "choose another model for summaries (`compact_model`), or begin a new session"
+            }
+            Self::Again => "tell how much the model takes (`context_window`), or choose one that takes more",
+        }
+    }
 }

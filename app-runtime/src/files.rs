@@ -10,7 +10,7 @@ use std::time::Duration;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    FileJournal, Incoming, JournalFiles, Pace, Place, Store, StoreError, StoredJournal, TraceFile,
+    FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal, TraceFile,
     TraceFolders, owner_of,
 };
 use glasswork_engine::load::Loaded;
@@ -92,6 +92,14 @@ impl FileArchive {
             journal,
             trace,
         ))
+    }
+
+    /// Repairs the record of a session, or says what would be done; `None` where nothing is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
+        self.store.repair(session, now, dry_run)
     }
 
     /// Where a session keeps its blobs.

@@ -171,6 +171,16 @@ pub(crate) enum SessionsCommand {
     /// Reads the files that they have written, and nothing else: no agent, no network. A file that is here already is
     /// not imported again. What is not known in a file is counted, with its lines.
     Import(Import),
+    /// Have a model summarise what is old of a conversation, so that it takes less room
+    ///
+    /// Nothing is lost: `--undo` goes back to the whole conversation, as long as nothing was said since.
+    Compact(CompactSession),
+    /// Repair a damaged session: what is sound stays, the rest is moved aside
+    ///
+    /// Nothing is thrown away. Lines that were only moved, doubled or parted by strange ones are put in order again.
+    /// Where a line is gone or was changed, the session ends before it; what is sound behind it is kept in a file, and,
+    /// where that is possible, in a session of its own.
+    Repair(RepairSession),
     /// What was said and done in a session
     Show {
         /// The session
@@ -181,6 +191,33 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// Arguments of `sessions compact`.
+#[derive(Debug, Args)]
+pub(crate) struct CompactSession {
+    /// The session
+    pub session: String,
+    /// What the summary shall not miss
+    #[arg(long, value_name = "TEXT", conflicts_with = "undo")]
+    pub focus: Option<String>,
+    /// Undo the compaction at which the conversation stands
+    #[arg(long)]
+    pub undo: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions repair`.
+#[derive(Debug, Args)]
+pub(crate) struct RepairSession {
+    /// The session
+    pub session: String,
+    /// Only say what is damaged and what would be done; then the exit code is 3
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions list`.

@@ -3,6 +3,7 @@
 mod ask;
 mod charts;
 mod commands;
+mod compact;
 mod compose;
 mod console;
 mod demo;
@@ -17,6 +18,7 @@ mod problem;
 mod replay;
 mod run;
 mod session_list;
+mod session_repair;
 mod sessions;
 mod settings;
 mod shell;

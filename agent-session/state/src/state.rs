@@ -83,10 +83,10 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Masked::is_empty")]
     pub masked: Masked,
     /// How it stands with compacting.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Compactions::is_empty")]
     pub compactions: Compactions,
     /// What tools have done to files.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Footprint::is_empty")]
     pub footprint: Footprint,
 }
 
