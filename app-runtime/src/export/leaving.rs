@@ -9,20 +9,12 @@ use glasswork_session_state::secrets;
 use serde::Serialize;
 
 /// What every text goes through that leaves.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Leaving {
     /// The home directory, where it is to be shortened.
     home: Option<String>,
     /// Masks what was not masked when it came to the session.
     masking: Option<Masking>,
-}
-
-impl std::fmt::Debug for Leaving {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Leaving")
-            .field("home", &self.home)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What was found in the texts that leave.
