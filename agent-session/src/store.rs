@@ -13,6 +13,7 @@
 
 mod archive;
 mod checkpoint;
+mod digests;
 mod error;
 mod journal;
 mod keeper;

@@ -9,6 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
+use glasswork_engine::digest::Digest;
 use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
@@ -23,7 +24,9 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{compaction, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{
+    compaction, entities, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn,
+};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,6 +367,10 @@ impl Domain for Glasswork {
             Event::Tools(tools::Event::ToolProgressed { .. }) => true,
             _ => false,
         }
+    }
+
+    fn entities(before: Option<&Scope>, after: &Scope, each: &mut dyn FnMut(&str, Option<Digest>)) {
+        entities::differing(before, after, each);
     }
 
     fn is_interim(fact: &Fact) -> bool {
