@@ -5,6 +5,7 @@
 //! <data>/sessions/YYYY/MM/<time>-<id>.jsonl    the journal: the truth
 //! <data>/sessions/YYYY/MM/<time>-<id>/         all that belongs to it: trace.jsonl, torn-*.bin, owner.json …
 //! <data>/host/<id>.jsonl, <data>/host/<id>/    likewise, of the process itself
+//! <data>/trash/<time>-<id>/                    a session that was put away, whole
 //! ```
 //!
 //! A [`Store`] finds, makes and opens journals. Writing takes a [`Lease`]: the operating system's lock on the
@@ -13,6 +14,7 @@
 
 mod archive;
 mod error;
+mod fork;
 mod journal;
 mod layout;
 mod lease;
@@ -24,6 +26,7 @@ mod prune;
 mod read;
 mod trace;
 mod trail;
+mod trash;
 
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
@@ -35,6 +38,10 @@ pub use parts::PART_BYTES;
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
+pub use trash::Trashed;
+
+/// The folder of a scope's blobs, in its own folder.
+pub const BLOBS: &str = "blobs";
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};

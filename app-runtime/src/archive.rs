@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use glasswork_agent_session::store::StoreError;
+use glasswork_agent_session::store::Summary;
 
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, ScopeId, Timestamp};
+use glasswork_engine::{Commit, DispatchId, ScopeId, Timestamp};
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 use glasswork_session_state::{Fact, Glasswork, prompt, session};
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
@@ -54,6 +56,23 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`].
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError>;
+
+    /// The sessions in the trash, latest first. An archive without a trash has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A session in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashedSession {
+    /// The session as a listing would show it.
+    pub session: ArchivedSession,
+    /// When it was put there.
+    pub since: Timestamp,
 }
 
 /// A record to replay.
@@ -85,6 +104,8 @@ pub struct ArchivedSession {
     pub workspace: Option<Arc<str>>,
     /// What was said first, at most [`FIRST_WORDS`] characters of it.
     pub first_words: Option<Arc<str>>,
+    /// Of a fork: the commit of another session at which it was made.
+    pub parent: Option<DispatchId>,
     /// What is wrong with it, where it could not be read.
     pub damage: Option<String>,
 }
@@ -101,8 +122,17 @@ impl ArchivedSession {
             bytes: 0,
             workspace: None,
             first_words: None,
+            parent: None,
             damage: None,
         }
+    }
+
+    pub(crate) fn summarise(&mut self, summary: &Summary<Kind>) {
+        self.created = summary.created;
+        self.updated = (summary.seq > 0).then_some(summary.at);
+        self.seq = summary.seq;
+        self.bytes = summary.bytes;
+        self.parent = summary.parent;
     }
 
     /// Takes from the first commits what tells a session from others.
@@ -141,6 +171,18 @@ pub trait Vault: Send + Sync + 'static {
 
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
+
+    /// Makes `child` a fork of `of` at its commit `at`; nobody owns it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Moves a session into the trash, or out of it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where somebody has it open, and others.
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError>;
 }
 
 /// A session that this process owns now.
@@ -148,6 +190,8 @@ pub trait Vault: Send + Sync + 'static {
 pub struct Opened {
     /// What the record leads to.
     pub loaded: Loaded<Glasswork>,
+    /// Of a fork: the commit of another session at which it was made.
+    pub parent: Option<DispatchId>,
     /// What had to be mended, for people.
     pub notices: Vec<String>,
 }

@@ -86,10 +86,12 @@ impl From<&OperationError> for ExitCode {
     fn from(error: &OperationError) -> Self {
         match error {
             OperationError::Store(error) => error.into(),
+            OperationError::Read(error) => error.into(),
             OperationError::Workspace { .. } => Self::Usage,
             OperationError::Refused(_)
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
+            | OperationError::NotDone(_)
             | OperationError::Start(_) => Self::Failed,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::store::{
-    FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
+    BLOBS, FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -15,8 +15,9 @@ use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 
-use crate::archive::{Archive, ArchivedSession, BEGINNING, Opened, Record, Vault};
+use crate::archive::{Archive, ArchivedSession, BEGINNING, Opened, Record, TrashedSession, Vault};
 
 /// Sessions in files, to read.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ impl FileArchive {
             .journal(session)
             .map(|journal| journal.folder())
             .unwrap_or_default();
-        BlobStore::new(folder.join("blobs"))
+        BlobStore::new(folder.join(BLOBS))
     }
 
     /// The journal of a session, to read.
@@ -104,10 +105,7 @@ impl Archive for FileArchive {
                 match listed.summary {
                     Err(error) => row.damage = Some(error.to_string()),
                     Ok(summary) => {
-                        row.created = summary.created;
-                        row.updated = (summary.seq > 0).then_some(summary.at);
-                        row.seq = summary.seq;
-                        row.bytes = summary.bytes;
+                        row.summarise(&summary);
                         // What cannot be read is told where somebody reads the session.
                         row.begin_with(
                             &self
@@ -150,6 +148,34 @@ impl Archive for FileArchive {
         let traces = self.store.journal(session)?.traces()?;
         Ok(traces.records.into_iter().map(Arc::new).collect())
     }
+
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        let trashed = self.store.trash()?;
+        Ok(trashed
+            .into_iter()
+            .map(|trashed| {
+                let mut row = ArchivedSession::bare(trashed.scope);
+                let journal = Store::<Glasswork>::trashed_journal(&trashed);
+                match journal.summary() {
+                    Err(error) => row.damage = Some(error.to_string()),
+                    Ok(summary) => {
+                        row.summarise(&summary);
+                        let first = journal.commits(1..=BEGINNING.min(summary.seq));
+                        let first = first.and_then(|commits| {
+                            commits
+                                .map(|commit| commit.map(Arc::new))
+                                .collect::<Result<Vec<_>, _>>()
+                        });
+                        row.begin_with(&first.unwrap_or_default());
+                    }
+                }
+                TrashedSession {
+                    session: row,
+                    since: trashed.since,
+                }
+            })
+            .collect())
+    }
 }
 
 impl FileVault {
@@ -191,11 +217,23 @@ impl Vault for FileVault {
         }
         Ok(Opened {
             loaded: opened.loaded,
+            parent: opened.parent,
             notices,
         })
     }
 
     fn release(&self, scope: ScopeId) {
         self.journals.close(scope);
+    }
+
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError> {
+        self.archive.store.fork(of, at, child, now)
+    }
+
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError> {
+        match way {
+            Way::In => self.archive.store.put_in_trash(session, now),
+            Way::Out => self.archive.store.take_from_trash(session),
+        }
     }
 }

@@ -14,17 +14,18 @@ use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
-    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+    Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, fork, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
 use crate::leftovers;
-use crate::reading::Reader;
+use crate::reading::{ReadError, Reader};
+use crate::sagas::VaultRecords;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -67,6 +68,12 @@ pub enum OperationError {
     /// The session could not be unmounted.
     #[error(transparent)]
     Unmount(#[from] UnmountError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It was tried, and failed.
+    #[error("{0}")]
+    NotDone(String),
     /// The workspace is no directory.
     #[error("the workspace {} is not a directory that can be used: {error}", path.display())]
     Workspace {
@@ -127,6 +134,10 @@ impl Runtime {
             blobs: ports.blobs,
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            records: Arc::new(VaultRecords {
+                vault: Arc::clone(&ports.vault),
+                clock: Arc::clone(&ports.clock),
+            }),
         };
         let engine = Engine::start(glasswork_engine::Parts {
             journal: ports.journal,
@@ -171,6 +182,14 @@ impl Runtime {
         let _ = self.instructions.set(file);
     }
 
+    pub(crate) fn engine(&self) -> &Engine<Glasswork> {
+        &self.engine
+    }
+
+    pub(crate) fn host(&self) -> ScopeId {
+        self.host
+    }
+
     /// The way to everything that can be read.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -191,7 +210,9 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, &workspace, opening).await?;
+        self.take_in(loaded, None).await?;
+        self.or_give_up(id, self.enter(id, &workspace, opening).await)
+            .await?;
         Ok(id)
     }
 
@@ -202,26 +223,60 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let opened = self.vault.open(id, self.clock.wall())?;
-        let mut notices = opened.notices;
-        notices.extend(leftovers::end(&opened.loaded.scope).await);
-        self.take_in(opened.loaded, &workspace, opening).await?;
+        let notices = self.visit(id).await?;
+        self.or_give_up(id, self.enter(id, &workspace, opening).await)
+            .await?;
         Ok(notices)
     }
 
-    /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
+    /// Opens a session of the past as it is, to do something to it that needs no model: what is set now does not hold
+    /// in it. What its last process left open is settled first. Returns what had to be mended.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn visit(&self, id: ScopeId) -> Result<Vec<String>, OperationError> {
+        let opened = self.vault.open(id, self.clock.wall())?;
+        let mut notices = opened.notices;
+        notices.extend(leftovers::end(&opened.loaded.scope).await);
+        self.take_in(opened.loaded, opened.parent).await?;
+        Ok(notices)
+    }
+
+    /// Mounts a session that this process owns. One that cannot be mounted is given up again.
     async fn take_in(
         &self,
         loaded: Loaded<Glasswork>,
-        workspace: &Path,
-        opening: Opening,
+        parent: Option<DispatchId>,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
         if let Err(error) = self.engine.mount(loaded).await {
             self.vault.release(id);
             return Err(error.into());
         }
-        let entered = self.enter(id, workspace, opening).await;
+        self.or_give_up(id, self.announce(id, parent).await).await
+    }
+
+    /// Records that a session is mounted, and, in a fork that is mounted for the first time, whose fork it is.
+    async fn announce(&self, id: ScopeId, parent: Option<DispatchId>) -> Result<(), OperationError> {
+        self.user
+            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
+            .await?;
+        if let Some(parent) = parent {
+            let (parent, at) = (parent.scope, parent.seq);
+            let known = self.mounted(id).and_then(|session| session.meta.parent);
+            if known != Some(state::Parent { session: parent, at }) {
+                self.ask(id, Event::Fork(fork::Event::Entered { parent, at }))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn or_give_up(
+        &self,
+        id: ScopeId,
+        entered: Result<(), OperationError>,
+    ) -> Result<(), OperationError> {
         if entered.is_err() {
             // Why it could not be entered says more than why it could not be given up.
             let _ = self.give_up(id).await;
@@ -231,14 +286,10 @@ impl Runtime {
 
     async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
         self.know_window(&mut opening.settings);
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
-            .await?;
-        if let Some(scope) = self.engine.reader().scope(id)
-            && let state::Scope::Session(session) = &scope.state
+        if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
-            return self.enter_resting(session, opening).await;
+            return self.enter_resting(&session, opening).await;
         }
         let opened = session::Event::Opened {
             workspace: workspace.to_string_lossy().into(),

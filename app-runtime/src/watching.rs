@@ -334,7 +334,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Tools(fact) => of_tools(after, fact, updates),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
-        Fact::Tree(_) | Fact::Host(_) => {}
+        Fact::Tree(_) | Fact::Fork(_) | Fact::Trash(_) | Fact::Host(_) => {}
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glasswork_engine::line::{self, Header, LineError, Opening};
 use glasswork_engine::load::Loaded;
-use glasswork_engine::{Domain, ScopeId, Timestamp};
+use glasswork_engine::{DispatchId, Domain, ScopeId, Timestamp};
 
 use super::error::StoreError;
 use super::journal::Unsynced;
@@ -37,6 +37,8 @@ pub struct OpenedForWriting<D: Domain> {
     pub lease: Lease,
     /// What stood at the end of the journal and was no whole line.
     pub torn: Option<TornTail>,
+    /// Of a fork: the commit of another scope at which it was made.
+    pub parent: Option<DispatchId>,
 }
 
 /// A last line that was being written when the process or the machine stopped. Nobody was told that it is safe.
@@ -87,6 +89,7 @@ impl<D: Domain> Store<D> {
             scope,
             kind,
             created: now,
+            lineage: Vec::new(),
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');
@@ -158,6 +161,7 @@ impl<D: Domain> Store<D> {
             (None, Tail::Unfinished(bytes)) => Some(set_aside(&mut lease, &trail, &bytes, now)?),
             _ => None,
         };
+        let parent = folding.parent();
         let schema = folding.schema();
         let mut loaded = folding.finish(&journal)?;
         let epoch = loaded.scope.epoch.saturating_add(1);
@@ -188,7 +192,12 @@ impl<D: Domain> Store<D> {
         }
         loaded.chain = chain;
         Arc::make_mut(&mut loaded.scope).epoch = epoch;
-        Ok(OpenedForWriting { loaded, lease, torn })
+        Ok(OpenedForWriting {
+            loaded,
+            lease,
+            torn,
+            parent,
+        })
     }
 
     /// Folds all commits; where some are in memory alone, those instead of what the disk has from there on.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
-use glasswork_engine::{Commit, Domain, Scope, ScopeId};
+use glasswork_engine::{Commit, DispatchId, Domain, Scope, ScopeId};
 
 use super::error::StoreError;
 use super::layout::Links;
@@ -269,6 +269,11 @@ impl<D: Domain> Folding<D> {
 
     pub(super) fn scope(&self) -> Option<&Scope<D>> {
         self.fold.scope()
+    }
+
+    /// Of a fork: the commit of another scope at which it was made.
+    pub(super) fn parent(&self) -> Option<DispatchId> {
+        self.fold.header().and_then(Header::parent)
     }
 
     pub(super) fn finish(self, path: &Path) -> Result<Loaded<D>, StoreError> {

@@ -23,7 +23,9 @@ use crate::permission::{self, Grant};
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
-use crate::{compaction, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn};
+use crate::{
+    compaction, evolve, fork, host, model, pieces, prompt, recovery, session, tools, trash, tree, turn,
+};
 
 /// The domain that Glasswork's engine governs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub enum Event {
     Tree(tree::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
+    /// What happens to forks.
+    Fork(fork::Event),
+    /// What happens to the trash.
+    Trash(trash::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -76,6 +82,10 @@ pub enum Fact {
     Tree(tree::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
+    /// Of forks.
+    Fork(fork::Fact),
+    /// Of the trash.
+    Trash(trash::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -129,6 +139,8 @@ into_fact!(
     tools::Tools,
     tree::Tree,
     compaction::Compaction,
+    fork::Fork,
+    trash::Trash,
     host::Host
 );
 
@@ -161,6 +173,7 @@ impl Domain for Glasswork {
         match event {
             Event::Session(S::Opened { .. }) => "opened",
             Event::Session(S::Retitled { .. }) => "retitled",
+            Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
             Event::Session(S::Closed) => "closed",
             Event::Prompt(P::Prompted { .. }) => "prompted",
@@ -185,6 +198,13 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
+            Event::Fork(fork::Event::Requested { .. }) => "fork_requested",
+            Event::Fork(fork::Event::Made { .. }) => "fork_made",
+            Event::Fork(fork::Event::Failed { .. }) => "fork_failed",
+            Event::Fork(fork::Event::Entered { .. }) => "fork_entered",
+            Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
+            Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
+            Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -201,12 +221,17 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
-                Ok(Decision::of(
-                    facts.into_iter().map(Fact::from).collect(),
-                    Reply::Done,
-                ))
+                Ok(of_host(facts, vec![]))
             }
-            (Scope::Session(session), event) if !matches!(event, Event::Host(_)) => {
+            (Scope::Host(host), Event::Fork(event)) => {
+                let (facts, effects) = fork::decide_in_host(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Host(host), Event::Trash(event)) => {
+                let (facts, effects) = trash::decide(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Session(session), event) if !matches!(event, Event::Host(_) | Event::Trash(_)) => {
                 decide_session(session, event, context)
             }
             (scope, event) => Err(Rejection::WrongScope {
@@ -223,6 +248,8 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(_), _) => {}
         }
     }
@@ -307,6 +334,14 @@ impl Domain for Glasswork {
                 call: *call,
                 message: message.into(),
             }),
+            Effect::Fork { child, .. } => Event::Fork(fork::Event::Failed {
+                child: *child,
+                message: message.into(),
+            }),
+            Effect::Trash { session, .. } => Event::Trash(trash::Event::Failed {
+                session: *session,
+                message: message.into(),
+            }),
         }
     }
 
@@ -386,6 +421,8 @@ impl Domain for Glasswork {
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Fork(_)
+            | Event::Trash(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -409,7 +446,16 @@ fn decide_session(
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
-        Event::Host(_) => Reply::Done,
+        Event::Fork(event) => fork::decide(&mut draft, event)?,
+        Event::Trash(_) | Event::Host(_) => Reply::Done,
     };
     Ok(draft.decide(reply))
+}
+
+fn of_host<F: Into<Fact>>(facts: Vec<F>, effects: Vec<Effect>) -> Decision<Glasswork> {
+    let facts = facts.into_iter().map(Into::into).collect();
+    Decision {
+        effects,
+        ..Decision::of(facts, Reply::Done)
+    }
 }

@@ -16,7 +16,8 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Tree(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
-        Fact::Host(_) => {}
+        Fact::Fork(fact) => fact.apply(session, moment),
+        Fact::Host(_) | Fact::Trash(_) => {}
     }
 }
 
