@@ -17,6 +17,7 @@ use glasswork_session_state::state::{Scope, Session};
 use tokio::runtime::Handle;
 
 use crate::blobs::BlobStore;
+use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
 pub use graph::{SelfAnswer, SelfQuery};
@@ -36,6 +37,8 @@ pub struct World {
     pub graph: Arc<dyn SelfQuery>,
     /// The records of sessions.
     pub records: Arc<dyn Records>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// All runners.

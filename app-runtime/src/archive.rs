@@ -1,19 +1,23 @@
 //! The ports to the records of sessions: reading what is not mounted, and owning what is.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use glasswork_agent_session::store::StoreError;
-use glasswork_agent_session::store::Summary;
+pub use glasswork_agent_session::index::{
+    Cursor, CursorError, FIRST_WORDS, Filter, Found, Hit, Listing, Page, Piece, Progress, QueryError,
+    Refreshed, Row as ArchivedSession, Search, SearchError, Sort, Speaker, Status,
+};
+pub use glasswork_agent_session::store::{Owner, StoreError};
 
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, DispatchId, ScopeId, Timestamp};
+use glasswork_engine::{Commit, DispatchId, Scope, ScopeId, Timestamp};
+use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
-use glasswork_session_state::{Fact, Glasswork, prompt, session};
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -22,6 +26,28 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// Where the folder itself cannot be read.
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError>;
+
+    /// A page of the list, without the sessions in `except`.
+    ///
+    /// # Errors
+    /// Where the list itself cannot be read.
+    fn page(&self, listing: &Listing, except: &BTreeSet<ScopeId>) -> Result<Page, StoreError> {
+        let rows = self.list()?;
+        Ok(listing.of(rows.into_iter().filter(|row| !except.contains(&row.id))))
+    }
+
+    /// Searches in what was said. Blocks. An archive without an index finds nothing.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    fn search(&self, _search: &Search) -> Result<Found, SearchError> {
+        Ok(Found::default())
+    }
+
+    /// What is known from outside of a session that this process has open.
+    fn held(&self, _session: ScopeId) -> Option<Held> {
+        None
+    }
 
     /// The session whose id is, or alone begins with, this text.
     ///
@@ -75,6 +101,17 @@ pub struct TrashedSession {
     pub since: Timestamp,
 }
 
+/// What is known from outside of a session that this process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// When its journal was made.
+    pub created: Timestamp,
+    /// Length of its journal, in bytes.
+    pub bytes: u64,
+    /// Who has it: this process.
+    pub owner: Option<Owner>,
+}
+
 /// A record to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -83,77 +120,6 @@ pub enum Record {
     /// A journal file, wherever it lies.
     File(PathBuf),
 }
-
-/// How much of the first prompt a listing shows, in characters.
-pub const FIRST_WORDS: usize = 80;
-
-/// A session as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArchivedSession {
-    /// The session.
-    pub id: ScopeId,
-    /// When its journal was made.
-    pub created: Timestamp,
-    /// When its last commit was made; `None` where it has none.
-    pub updated: Option<Timestamp>,
-    /// Its last commit.
-    pub seq: u64,
-    /// Length of its journal, in bytes.
-    pub bytes: u64,
-    /// The directory in which it works; `None` where nobody opened it yet.
-    pub workspace: Option<Arc<str>>,
-    /// What was said first, at most [`FIRST_WORDS`] characters of it.
-    pub first_words: Option<Arc<str>>,
-    /// Of a fork: the commit of another session at which it was made.
-    pub parent: Option<DispatchId>,
-    /// What is wrong with it, where it could not be read.
-    pub damage: Option<String>,
-}
-
-impl ArchivedSession {
-    /// A session of which nothing is known but that it is there.
-    #[must_use]
-    pub fn bare(id: ScopeId) -> Self {
-        Self {
-            id,
-            created: Timestamp::default(),
-            updated: None,
-            seq: 0,
-            bytes: 0,
-            workspace: None,
-            first_words: None,
-            parent: None,
-            damage: None,
-        }
-    }
-
-    pub(crate) fn summarise(&mut self, summary: &Summary<Kind>) {
-        self.created = summary.created;
-        self.updated = (summary.seq > 0).then_some(summary.at);
-        self.seq = summary.seq;
-        self.bytes = summary.bytes;
-        self.parent = summary.parent;
-    }
-
-    /// Takes from the first commits what tells a session from others.
-    pub(crate) fn begin_with(&mut self, commits: &[Arc<Commit<Glasswork>>]) {
-        for fact in commits.iter().flat_map(|commit| &commit.facts) {
-            match fact {
-                Fact::Session(session::Fact::Placed { workspace }) => {
-                    self.workspace.get_or_insert_with(|| Arc::clone(workspace));
-                }
-                Fact::Prompt(prompt::Fact::Said { text, .. }) => {
-                    let words: String = text.chars().take(FIRST_WORDS).collect();
-                    self.first_words.get_or_insert_with(|| words.into());
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The last commit that a listing looks at for what was said first.
-pub(crate) const BEGINNING: u64 = 4;
 
 /// Where sessions are made and opened for writing. One process owns a session at a time.
 pub trait Vault: Send + Sync + 'static {
@@ -169,6 +135,12 @@ pub trait Vault: Send + Sync + 'static {
     /// [`StoreError::Owned`] where another process has it, and as for reading.
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError>;
 
+    /// Told once, with what the engine publishes: from then on states may be kept beside the records, so that they
+    /// open sooner. Nothing depends on it.
+    fn keep(&self, published: glasswork_engine::Reader<Glasswork>) {
+        drop(published);
+    }
+
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
 
@@ -183,6 +155,12 @@ pub trait Vault: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Owned`] where somebody has it open, and others.
     fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Has a session that this process owns indexed as it is now, before long. `open` says that it is open still.
+    fn index(&self, _scope: &Arc<Scope<Glasswork>>, _open: bool) {}
+
+    /// Waits, not for long, until the index has what it was told. Blocks.
+    fn settle_index(&self) {}
 }
 
 /// A session that this process owns now.

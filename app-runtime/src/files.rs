@@ -1,28 +1,41 @@
 //! The archive and vault in files, as the program uses them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    BLOBS, FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
+    BLOBS, FileJournal, JournalFiles, Pace, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
+    owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, ScopeId, Timestamp};
+use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
 
-use crate::archive::{Archive, ArchivedSession, BEGINNING, Opened, Record, TrashedSession, Vault};
+use crate::archive::{
+    Archive, ArchivedSession, Filter, Found, Held, Listing, Opened, Page, Record, Search, SearchError, Sort,
+    TrashedSession, Vault,
+};
+
+/// How long the end of a process waits for the index.
+const INDEX_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sessions in files, to read.
 #[derive(Debug, Clone)]
 pub struct FileArchive {
     store: Store<Glasswork>,
+    index: Index,
+    /// The sessions that this process has open: their journals, and when those were made.
+    held: Arc<Mutex<BTreeMap<ScopeId, (PathBuf, Timestamp)>>>,
 }
 
 /// Sessions in files, to own.
@@ -31,6 +44,7 @@ pub struct FileVault {
     archive: FileArchive,
     journals: JournalFiles,
     traces: TraceFolders,
+    index: IndexWriter,
 }
 
 impl FileArchive {
@@ -39,9 +53,23 @@ impl FileArchive {
     /// # Errors
     /// [`StoreError`].
     pub fn open(data: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let store = Store::open(data)?;
         Ok(Self {
-            store: Store::open(data)?,
+            index: Index::of(store.clone()),
+            store,
+            held: Arc::default(),
         })
+    }
+
+    /// The index of the sessions.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<ScopeId, (PathBuf, Timestamp)>> {
+        // What is in there is only ever replaced as a whole.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the threads that write. The journal and the trace go to the engine.
@@ -53,11 +81,14 @@ impl FileArchive {
         let _ = self.store.prune_hosts();
         let (journal, journals) = FileJournal::spawn()?;
         let (trace, traces) = TraceFile::spawn()?;
+        // With a connection of its own: it does not wait for those who list.
+        let index = IndexWriter::spawn(Index::of(self.store.clone()))?;
         Ok((
             FileVault {
                 archive: self.clone(),
                 journals,
                 traces,
+                index,
             },
             journal,
             trace,
@@ -94,29 +125,37 @@ impl FileArchive {
 
 impl Archive for FileArchive {
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
-        let sessions = self
-            .store
-            .list()
-            .filter(|listed| matches!(listed.place, Place::Sessions));
-        Ok(sessions
-            .filter_map(|listed| {
-                let id = listed.scope?;
-                let mut row = ArchivedSession::bare(id);
-                match listed.summary {
-                    Err(error) => row.damage = Some(error.to_string()),
-                    Ok(summary) => {
-                        row.summarise(&summary);
-                        // What cannot be read is told where somebody reads the session.
-                        row.begin_with(
-                            &self
-                                .commits(id, 1..=BEGINNING.min(summary.seq))
-                                .unwrap_or_default(),
-                        );
-                    }
-                }
-                Some(row)
-            })
-            .collect())
+        let all = Listing {
+            filter: Filter {
+                empty: true,
+                ..Filter::default()
+            },
+            sort: Sort::Created,
+            after: None,
+            limit: usize::MAX,
+        };
+        Ok(self.page(&all, &BTreeSet::new())?.rows)
+    }
+
+    fn page(&self, listing: &Listing, except: &BTreeSet<ScopeId>) -> Result<Page, StoreError> {
+        self.index.page(listing, except).map_err(|error| StoreError::Io {
+            doing: "list sessions by",
+            path: self.index.file().to_owned(),
+            source: io::Error::other(error),
+        })
+    }
+
+    fn search(&self, search: &Search) -> Result<Found, SearchError> {
+        self.index.search(search)
+    }
+
+    fn held(&self, session: ScopeId) -> Option<Held> {
+        let (journal, created) = self.held().get(&session)?.clone();
+        Some(Held {
+            created,
+            bytes: std::fs::metadata(&journal).map_or(0, |file| file.len()),
+            owner: owner_of(&journal),
+        })
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
@@ -154,23 +193,18 @@ impl Archive for FileArchive {
         Ok(trashed
             .into_iter()
             .map(|trashed| {
-                let mut row = ArchivedSession::bare(trashed.scope);
                 let journal = Store::<Glasswork>::trashed_journal(&trashed);
-                match journal.summary() {
-                    Err(error) => row.damage = Some(error.to_string()),
-                    Ok(summary) => {
-                        row.summarise(&summary);
-                        let first = journal.commits(1..=BEGINNING.min(summary.seq));
-                        let first = first.and_then(|commits| {
-                            commits
-                                .map(|commit| commit.map(Arc::new))
-                                .collect::<Result<Vec<_>, _>>()
-                        });
-                        row.begin_with(&first.unwrap_or_default());
-                    }
-                }
+                let row = journal.summary().and_then(|summary| {
+                    let loaded = journal.read()?;
+                    Ok(ArchivedSession::of(&loaded.scope, summary.created, summary.bytes))
+                });
+                let mut bare = ArchivedSession::bare(trashed.scope);
+                let row = row.unwrap_or_else(|error| {
+                    bare.damage = Some(error.to_string());
+                    None
+                });
                 TrashedSession {
-                    session: row,
+                    session: row.unwrap_or(bare),
                     since: trashed.since,
                 }
             })
@@ -179,8 +213,16 @@ impl Archive for FileArchive {
 }
 
 impl FileVault {
+    /// Waits until everything that was written so far, and has become due, is kept beside the records.
+    pub fn settle(&self) {
+        self.journals.settle();
+    }
+
     /// Where the journal of a scope goes that this process has just made or opened.
-    fn attach(&self, lease: glasswork_agent_session::store::Lease) {
+    fn attach(&self, lease: glasswork_agent_session::store::Lease, created: Timestamp) {
+        self.archive
+            .held()
+            .insert(lease.scope(), (lease.journal().to_owned(), created));
         self.traces.attach(lease.scope(), lease.folder());
         // A journal that has stopped is found by the first append, which fails the scope.
         let _ = self.journals.attach(lease);
@@ -194,13 +236,17 @@ impl Vault for FileVault {
             Kind::Host => Place::Host,
         };
         let created = self.archive.store.create(place, scope, kind, now)?;
-        self.attach(created.lease);
+        self.attach(created.lease, now);
         Ok(created.loaded)
     }
 
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let opened = self.archive.store.open_for_writing(session, now)?;
-        self.attach(opened.lease);
+        let opened = self
+            .archive
+            .store
+            .open_again(session, now, self.journals.unsynced(session))?;
+        let header = Store::<Glasswork>::journal_at(opened.lease.journal()).header()?;
+        self.attach(opened.lease, header.created);
         let mut notices = Vec::new();
         if let Some(torn) = opened.torn {
             notices.push(format!(
@@ -210,6 +256,12 @@ impl Vault for FileVault {
                 torn.moved_to.display()
             ));
         }
+        notices.extend(
+            opened
+                .unusable
+                .iter()
+                .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
+        );
         if let Some(breach) = &opened.loaded.breach {
             notices.push(format!(
                 "the session breaks an invariant: {breach}; it can be read"
@@ -217,12 +269,18 @@ impl Vault for FileVault {
         }
         Ok(Opened {
             loaded: opened.loaded,
-            parent: opened.parent,
+            parent: header.parent(),
             notices,
         })
     }
 
+    fn keep(&self, published: glasswork_engine::Reader<Glasswork>) {
+        // Without the thread sessions open more slowly, and that is all.
+        let _ = self.journals.keep(published, Pace::default());
+    }
+
     fn release(&self, scope: ScopeId) {
+        self.archive.held().remove(&scope);
         self.journals.close(scope);
     }
 
@@ -235,5 +293,21 @@ impl Vault for FileVault {
             Way::In => self.archive.store.put_in_trash(session, now),
             Way::Out => self.archive.store.take_from_trash(session),
         }
+    }
+
+    fn index(&self, scope: &Arc<Scope<Glasswork>>, open: bool) {
+        let Some((journal, created)) = self.archive.held().get(&scope.id).cloned() else {
+            return;
+        };
+        self.index.tell(Change {
+            scope: Arc::clone(scope),
+            created,
+            journal,
+            open,
+        });
+    }
+
+    fn settle_index(&self) {
+        self.index.settle(INDEX_PATIENCE);
     }
 }

@@ -5,15 +5,18 @@
 
 pub mod archive;
 pub mod charts;
+mod checkout;
 pub mod demo;
 pub mod doctor;
 pub mod ending;
 pub mod explain;
 pub mod files;
 pub mod homes;
+mod indexing;
 pub mod instructions;
 mod leftovers;
 pub mod models;
+pub mod mounting;
 pub mod one_record;
 pub mod projection;
 pub mod reading;

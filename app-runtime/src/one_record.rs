@@ -11,7 +11,7 @@ use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, ScopeId};
 use glasswork_session_state::Glasswork;
 
-use crate::archive::{Archive, ArchivedSession, BEGINNING, Record};
+use crate::archive::{Archive, ArchivedSession, Record};
 
 /// One record of an archive, or one file. Its last commit is the one at which it was opened.
 pub struct OneRecord {
@@ -53,28 +53,18 @@ impl OneRecord {
 
 impl Archive for OneRecord {
     fn list(&self) -> Result<Vec<ArchivedSession>, StoreError> {
-        let updated = (self.last > 0).then_some(self.load(self.id, None)?.scope.at);
-        let row = match self.file() {
+        let scope = self.load(self.id, None)?.scope;
+        let known = match self.file() {
             None => self.archive.list()?.into_iter().find(|row| row.id == self.id),
-            Some(path) => {
-                let mut row = ArchivedSession {
-                    created: Store::<Glasswork>::journal_at(path).header()?.created,
-                    // A file that was there a moment ago; its length is for people.
-                    bytes: std::fs::metadata(path).map_or(0, |file| file.len()),
-                    ..ArchivedSession::bare(self.id)
-                };
-                row.begin_with(&self.commits(self.id, 1..=BEGINNING.min(self.last))?);
-                Some(row)
-            }
+            Some(path) => Some(ArchivedSession {
+                created: Store::<Glasswork>::journal_at(path).header()?.created,
+                // A file that was there a moment ago; its length is for people.
+                bytes: std::fs::metadata(path).map_or(0, |file| file.len()),
+                ..ArchivedSession::bare(self.id)
+            }),
         };
-        Ok(row
-            .into_iter()
-            .map(|row| ArchivedSession {
-                updated,
-                seq: self.last,
-                ..row
-            })
-            .collect())
+        let row = known.and_then(|known| ArchivedSession::of(&scope, known.created, known.bytes));
+        Ok(row.into_iter().collect())
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {

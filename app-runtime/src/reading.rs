@@ -1,6 +1,6 @@
 //! Reading: one consistent snapshot of everything, now or as of a past commit, mounted or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glasswork_agent_session::store::StoreError;
@@ -11,7 +11,9 @@ use glasswork_engine::{Commit, DispatchId, Following, Root, Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Kind, Session};
 
-use crate::archive::{Archive, ArchivedSession, Record};
+use crate::archive::{
+    Archive, ArchivedSession, Filter, Found, Listing, Page, Record, Search, SearchError, Sort,
+};
 
 /// Who reads, and what they may see. Checked here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +118,11 @@ impl Reader {
         }
     }
 
+    /// A scope that is mounted here.
+    pub(crate) fn live(&self, scope: ScopeId) -> Option<Arc<Scope<Glasswork>>> {
+        self.live.as_ref()?.scope(scope)
+    }
+
     /// Follows a mounted session; `None` where it is not mounted here.
     #[must_use]
     pub fn follow(
@@ -164,7 +171,7 @@ impl Seen {
 /// A row of the list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// What the archive knows of it.
+    /// What is known of it.
     pub archived: ArchivedSession,
     /// Whether it is mounted here.
     pub mounted: bool,
@@ -189,11 +196,17 @@ impl Snapshot {
     pub fn find(&self, text: &str) -> Result<ScopeId, ReadError> {
         let unknown = || ReadError::Unknown(text.to_owned());
         if text == "last" {
-            return self
-                .sessions()?
-                .first()
-                .map(|row| row.archived.id)
-                .ok_or_else(unknown);
+            let newest = Listing {
+                filter: Filter {
+                    empty: true,
+                    ..Filter::default()
+                },
+                sort: Sort::Created,
+                after: None,
+                limit: 1,
+            };
+            let page = self.page(&newest, None)?;
+            return page.rows.first().map(|row| row.archived.id).ok_or_else(unknown);
         }
         let Visible::Only(scopes) = &self.viewer.sessions else {
             return Ok(self.reader.archive.find(text)?);
@@ -230,21 +243,114 @@ impl Snapshot {
     /// # Errors
     /// [`ReadError::Store`].
     pub fn sessions(&self) -> Result<Vec<SessionRow>, ReadError> {
-        let rows = self.reader.archive.list()?;
-        let visible = rows.into_iter().filter(|row| self.viewer.sees(row.id));
-        Ok(visible
-            .map(|mut archived| {
-                let scope = self.root.scope(archived.id);
-                if let Some(scope) = scope {
-                    archived.seq = scope.seq;
-                    archived.updated = (scope.seq > 0).then_some(scope.at);
-                }
-                SessionRow {
+        let all = Listing {
+            filter: Filter {
+                empty: true,
+                ..Filter::default()
+            },
+            sort: Sort::Created,
+            after: None,
+            limit: usize::MAX,
+        };
+        Ok(self.page(&all, None)?.rows)
+    }
+
+    /// The row of one session; `None` where there is no such session, or the viewer may not see it.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn row(&self, id: ScopeId) -> Result<Option<SessionRow>, ReadError> {
+        let this = Listing {
+            filter: Filter {
+                empty: true,
+                within: Some(BTreeSet::from([id])),
+                ..Filter::default()
+            },
+            limit: 1,
+            ..Listing::default()
+        };
+        Ok(self.page(&this, None)?.rows.pop())
+    }
+
+    /// The sessions that are mounted here, of those that the viewer may see.
+    pub fn mounted(&self) -> impl Iterator<Item = ScopeId> {
+        let sessions = self.root.scopes().filter(|scope| scope.kind == Kind::Session);
+        sessions.map(|scope| scope.id).filter(|id| self.viewer.sees(*id))
+    }
+
+    /// A page of the sessions that the viewer may see: those that are mounted here as they are now, the others as the
+    /// index has them. `loaded` asks for those that are mounted, or those that are not.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn page(&self, listing: &Listing, loaded: Option<bool>) -> Result<Page<SessionRow>, ReadError> {
+        let listing = Listing {
+            filter: Filter {
+                within: self.visible(listing.filter.within.as_ref()),
+                ..listing.filter.clone()
+            },
+            ..listing.clone()
+        };
+        let mounted: BTreeMap<ScopeId, ArchivedSession> = self
+            .root
+            .scopes()
+            .filter_map(|scope| Some((scope.id, self.row_of(scope)?)))
+            .collect();
+        let ids: BTreeSet<ScopeId> = mounted.keys().copied().collect();
+        let archived = match loaded {
+            Some(true) => Page {
+                rows: Vec::new(),
+                more: false,
+            },
+            Some(false) | None => self.reader.archive.page(&listing, &ids)?,
+        };
+        let mounted = mounted.into_values().filter(|_| loaded != Some(false));
+        // One page of each, and of those together the first page.
+        let both = listing.of(archived.rows.into_iter().chain(mounted));
+        Ok(Page {
+            more: both.more || archived.more,
+            rows: both
+                .rows
+                .into_iter()
+                .map(|archived| SessionRow {
+                    mounted: ids.contains(&archived.id),
                     archived,
-                    mounted: scope.is_some(),
-                }
-            })
-            .collect())
+                })
+                .collect(),
+        })
+    }
+
+    /// The row of a mounted session as it is now; `None` for the host.
+    fn row_of(&self, scope: &Scope<Glasswork>) -> Option<ArchivedSession> {
+        let state::Scope::Session(session) = &scope.state else {
+            return None;
+        };
+        let held = self.reader.archive.held(scope.id);
+        let (created, bytes, owner) = held.map_or((session.meta.created, 0, None), |held| {
+            (held.created, held.bytes, held.owner)
+        });
+        let row = ArchivedSession::of(scope, created, bytes)?;
+        Some(ArchivedSession { owner, ..row })
+    }
+
+    /// Searches in what was said in the sessions that the viewer may see. Blocks, for some seconds at most.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub fn search(&self, search: &Search) -> Result<Found, SearchError> {
+        self.reader.archive.search(&Search {
+            within: self.visible(search.within.as_ref()),
+            ..search.clone()
+        })
+    }
+
+    /// Those of the sessions that are asked for that the viewer may see; `None` for all.
+    fn visible(&self, asked: Option<&BTreeSet<ScopeId>>) -> Option<BTreeSet<ScopeId>> {
+        match (&self.viewer.sessions, asked) {
+            (Visible::All, asked) => asked.cloned(),
+            (Visible::Only(scopes), None) => Some(scopes.clone()),
+            (Visible::Only(scopes), Some(asked)) => Some(scopes & asked),
+        }
     }
 
     /// The host's own scope, where there is one.

@@ -1,11 +1,13 @@
 //! Start-up, operations and shut-down, from ports that the program injects.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::model::{ModelId, ToolSpec};
@@ -17,13 +19,15 @@ use glasswork_engine::{
     Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
+use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, compaction, fork, prompt, session, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
-use crate::leftovers;
+use crate::indexing;
+use crate::mounting::{Mounts, Resting};
 use crate::reading::{ReadError, Reader};
 use crate::sagas::VaultRecords;
 use crate::system_prompt;
@@ -51,6 +55,8 @@ pub struct Ports {
     pub tool_limits: ToolLimits,
     /// Providers of models, and whether there are keys for them.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// Why an operation did not happen.
@@ -92,15 +98,19 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Engine<Glasswork>,
+    engine: Arc<Engine<Glasswork>>,
     user: Handle<Glasswork>,
     reader: Reader,
+    pub(crate) mounts: Arc<Mounts>,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
     host: ScopeId,
     graph: Arc<LateGraph>,
+    secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
+    /// Unmounts what is at rest, once somebody has asked for that.
+    pub(crate) resting: OnceLock<Resting>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -128,6 +138,7 @@ impl Runtime {
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
         let models = Arc::clone(&ports.models);
+        let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -138,25 +149,34 @@ impl Runtime {
                 vault: Arc::clone(&ports.vault),
                 clock: Arc::clone(&ports.clock),
             }),
+            secrets: Arc::clone(&ports.secrets),
         };
-        let engine = Engine::start(glasswork_engine::Parts {
-            journal: ports.journal,
-            runner: Arc::new(Runners::new(world)),
-            clock: Arc::clone(&ports.clock),
-            trace: ports.trace,
-            limits: Limits::default(),
-        })
-        .map_err(OperationError::Start)?;
+        let engine = Arc::new(
+            Engine::start(glasswork_engine::Parts {
+                journal: ports.journal,
+                runner: Arc::new(Runners::new(world)),
+                clock: Arc::clone(&ports.clock),
+                trace: ports.trace,
+                limits: Limits::default(),
+            })
+            .map_err(OperationError::Start)?,
+        );
+        ports.vault.keep(engine.reader());
+        let user = engine.handle(Party::User);
+        let host = ScopeId::mint();
         let runtime = Self {
-            user: engine.handle(Party::User),
             reader: Reader::new(Some(engine.reader()), ports.archive),
+            mounts: Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host)),
             engine,
+            user,
             vault: ports.vault,
             clock: ports.clock,
-            host: ScopeId::mint(),
+            host,
             graph,
+            secrets: ports.secrets,
             models,
             instructions: OnceLock::new(),
+            resting: OnceLock::new(),
         };
         let loaded = runtime
             .vault
@@ -196,6 +216,11 @@ impl Runtime {
         &self.reader
     }
 
+    /// What is mounted, as it is now.
+    pub(crate) fn live(&self) -> glasswork_engine::Reader<Glasswork> {
+        self.engine.reader()
+    }
+
     /// Watches a mounted session.
     #[must_use]
     pub fn watch(&self, session: ScopeId) -> Option<Watch> {
@@ -210,9 +235,7 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, None).await?;
-        self.or_give_up(id, self.enter(id, &workspace, opening).await)
-            .await?;
+        self.take_in(loaded, None, &workspace, opening).await?;
         Ok(id)
     }
 
@@ -223,63 +246,29 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let notices = self.visit(id).await?;
-        self.or_give_up(id, self.enter(id, &workspace, opening).await)
+        let turn = self.mounts.turn(id);
+        let _turn = turn.lock().await;
+        let opened = self.mounts.own(id).await?;
+        self.take_in(opened.loaded, opened.parent, &workspace, opening)
             .await?;
-        Ok(notices)
+        Ok(opened.notices)
     }
 
-    /// Opens a session of the past as it is, to do something to it that needs no model: what is set now does not hold
-    /// in it. What its last process left open is settled first. Returns what had to be mended.
-    ///
-    /// # Errors
-    /// [`OperationError`].
-    pub async fn visit(&self, id: ScopeId) -> Result<Vec<String>, OperationError> {
-        let opened = self.vault.open(id, self.clock.wall())?;
-        let mut notices = opened.notices;
-        notices.extend(leftovers::end(&opened.loaded.scope).await);
-        self.take_in(opened.loaded, opened.parent).await?;
-        Ok(notices)
-    }
-
-    /// Mounts a session that this process owns. One that cannot be mounted is given up again.
+    /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
     async fn take_in(
         &self,
         loaded: Loaded<Glasswork>,
         parent: Option<DispatchId>,
+        workspace: &Path,
+        opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        if let Err(error) = self.engine.mount(loaded).await {
-            self.vault.release(id);
-            return Err(error.into());
-        }
-        self.or_give_up(id, self.announce(id, parent).await).await
-    }
-
-    /// Records that a session is mounted, and, in a fork that is mounted for the first time, whose fork it is.
-    async fn announce(&self, id: ScopeId, parent: Option<DispatchId>) -> Result<(), OperationError> {
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Mounted(id)))
-            .await?;
-        if let Some(parent) = parent {
-            let (parent, at) = (parent.scope, parent.seq);
-            let known = self.mounted(id).and_then(|session| session.meta.parent);
-            if known != Some(state::Parent { session: parent, at }) {
-                self.ask(id, Event::Fork(fork::Event::Entered { parent, at }))
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn or_give_up(
-        &self,
-        id: ScopeId,
-        entered: Result<(), OperationError>,
-    ) -> Result<(), OperationError> {
-        if entered.is_err() {
+        self.mounts.mount(loaded, parent).await?;
+        let entered = self.enter(id, workspace, opening).await;
+        match entered {
+            Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            let _ = self.give_up(id).await;
+            Err(_) => drop(self.give_up(id).await),
         }
         entered
     }
@@ -298,7 +287,7 @@ impl Runtime {
             system: system_prompt::parts(workspace, self.instructions.get().map(PathBuf::as_path)),
             tools: tool_specs(),
         };
-        self.user.dispatch(id, Event::Session(opened)).await?;
+        self.ask(id, Event::Session(opened)).await?;
         Ok(())
     }
 
@@ -324,6 +313,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.note_checkout(session).await;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -501,24 +491,71 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.engine.unmount(session).await?;
-        self.vault.release(session);
-        self.user
-            .dispatch(self.host, Event::Host(host::Event::Unmounted(session)))
-            .await?;
+        self.mounts.unmount(session).await?;
+        self.secrets.forget(session);
         Ok(())
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
     /// abandoned by whoever opens their sessions next.
     pub async fn stop(self) {
-        let engine = self.engine;
+        let Self {
+            engine,
+            resting,
+            vault,
+            ..
+        } = self;
         // Joining threads blocks.
-        let _ = tokio::task::spawn_blocking(move || engine.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            drop(resting);
+            engine.stop();
+            indexing::stopped(&engine.reader(), &*vault);
+        })
+        .await;
+    }
+
+    /// How a session masks: as it is set, or is about to be. Where there is no such session, the event will be refused;
+    /// but refusals are on record too.
+    fn masking(&self, session: ScopeId, event: &Event) -> Masking {
+        if let Event::Session(session::Event::Opened { settings, .. }) = event {
+            return self.secrets.masking(session, settings.mask_secrets.value);
+        }
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
+            Some(state::Scope::Session(state)) => self.secrets.of(state),
+            _ => self.secrets.masking(session, true),
+        }
+    }
+
+    /// Masks what a person says in an event.
+    fn masked(&self, session: ScopeId, mut event: Event) -> Event {
+        let masking = self.masking(session, &event);
+        spoken(&mut event, &mut |text| {
+            if let Cow::Owned(masked) = masking.text(text, &Origin::Elsewhere) {
+                *text = masked.into();
+            }
+        });
+        event
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        Ok(self.user.dispatch(session, event).await?)
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
+            Err(Refusal::NotMounted(_)) => {
+                self.mounts.demand(session).await?;
+                // Only now it is known whether the session masks.
+                Ok(self.user.dispatch(session, self.masked(session, event)).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 

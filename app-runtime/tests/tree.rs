@@ -182,13 +182,8 @@ async fn a_fork_goes_on_with_another_model_and_a_fork_of_it_knows_its_own_parent
     assert_eq!(now.meta.parent.unwrap().session, second);
     house.turn(third, "d").await;
     assert_eq!(sent(&house.now(third)), ["> a", "one", "> c", "two", "> d"]);
-    let parents: Vec<_> = house
-        .archive()
-        .list()
-        .unwrap()
-        .iter()
-        .map(|row| row.parent.map(|at| at.scope))
-        .collect();
+    let rows = house.snapshot().sessions().unwrap();
+    let parents: Vec<_> = rows.iter().map(|row| row.archived.parent).collect();
     assert_eq!(parents, [Some(second), Some(first), None]);
     house.close().await;
 }

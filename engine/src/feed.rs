@@ -108,6 +108,13 @@ impl<D: Domain> Feed<D> {
         }
     }
 
+    /// How many follow a scope.
+    pub(crate) fn followers(&self, scope: ScopeId) -> usize {
+        let scopes = lock(&self.scopes);
+        let followers = scopes.get(&scope).into_iter().flatten();
+        followers.filter(|mailbox| mailbox.strong_count() > 0).count()
+    }
+
     /// Joins while nothing is being published. `base` runs inside: it reads the published root and says what the
     /// follower has to be given first.
     pub(crate) fn join<B>(

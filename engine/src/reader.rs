@@ -101,6 +101,12 @@ impl<D: Domain> Reader<D> {
         self.shelf.log.traces(id)
     }
 
+    /// How many follow a scope.
+    #[must_use]
+    pub fn followers(&self, id: ScopeId) -> usize {
+        self.shelf.feed.followers(id)
+    }
+
     /// Follows a scope: from `cursor`, or from now on. Every commit comes once and in order, or within a marked gap.
     #[must_use]
     pub fn follow(&self, id: ScopeId, cursor: Option<Cursor>) -> Option<Following<D>> {

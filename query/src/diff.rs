@@ -195,6 +195,7 @@ impl Differ {
             requests,
             usage,
             keys,
+            masked,
             compactions,
             footprint,
             children,
@@ -298,6 +299,11 @@ impl Differ {
         self.field("keys", |differ| {
             if keys != &after.keys {
                 differ.values(keys, &after.keys);
+            }
+        });
+        self.field("masked", |differ| {
+            if masked != &after.masked {
+                differ.values(masked, &after.masked);
             }
         });
     }

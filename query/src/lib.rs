@@ -29,6 +29,7 @@ mod root;
 mod scalar;
 mod schema;
 mod session;
+mod sessions;
 mod setting;
 mod shape;
 mod summary;

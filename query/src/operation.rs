@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use glasswork_app_runtime::archive::{self, Found, Listing, Search, StoreError};
 use glasswork_app_runtime::reading::{ReadError, Seen, SessionRow, Snapshot};
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
 use glasswork_engine::{DispatchId, Domain as _, ScopeId};
@@ -13,6 +14,7 @@ use glasswork_session_state::state;
 
 use crate::error::{Answer, Code, fail, no_session};
 use crate::limits::Limits;
+use crate::sessions;
 
 /// An accepted dispatch of Glasswork.
 pub(crate) type Commit = glasswork_engine::Commit<Glasswork>;
@@ -124,8 +126,12 @@ impl Operation {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
-        if let Ok(id) = self.snapshot.find(text) {
-            return Ok(id);
+        match self.snapshot.find(text) {
+            Ok(id) => return Ok(id),
+            Err(ReadError::Store(StoreError::Unknown { .. } | StoreError::NotAName(_))) => {
+                return Err(no_session(text));
+            }
+            Err(_) => {}
         }
         // Of several sessions that begin like this the viewer may see one, or none.
         let rows = self.rows()?;
@@ -149,21 +155,19 @@ impl Operation {
             ReadError::Unknown(_) => return no_session(session),
             ReadError::NoDispatch(_) | ReadError::NotASession(_) => Code::NotFound,
             ReadError::Future { .. } => Code::Future,
-            ReadError::Store(_) => match self.rows() {
-                Err(error) => return error,
-                Ok(rows) => match rows.iter().find(|row| row.archived.id == session) {
-                    None => return no_session(session),
-                    Some(row) if row.archived.damage.is_some() => Code::Damaged,
-                    Some(row) if asked.is_some_and(|asked| asked > row.archived.seq) => Code::Future,
-                    Some(_) => Code::Unreadable,
-                },
+            ReadError::Store(_) => match self.snapshot.row(session) {
+                Err(error) => return fail(Code::Unreadable, error.to_string()),
+                Ok(None) => return no_session(session),
+                Ok(Some(row)) if row.archived.damage.is_some() => Code::Damaged,
+                Ok(Some(row)) if asked.is_some_and(|asked| asked > row.archived.seq) => Code::Future,
+                Ok(Some(_)) => Code::Unreadable,
             },
         };
         fail(code, error.to_string())
     }
 
     /// The rows of the list of sessions.
-    pub(crate) fn rows(&self) -> Answer<Arc<Vec<SessionRow>>> {
+    fn rows(&self) -> Answer<Arc<Vec<SessionRow>>> {
         self.in_time()?;
         if let Some(rows) = &self.read().rows {
             return Ok(Arc::clone(rows));
@@ -175,6 +179,27 @@ impl Operation {
         );
         self.read().rows = Some(Arc::clone(&rows));
         Ok(rows)
+    }
+
+    /// A page of the list of sessions.
+    pub(crate) fn list(&self, listing: &Listing, loaded: Option<bool>) -> Answer<archive::Page<SessionRow>> {
+        self.in_time()?;
+        self.snapshot
+            .page(listing, loaded)
+            .map_err(|error| fail(Code::Unreadable, error.to_string()))
+    }
+
+    /// What was found in what was said.
+    pub(crate) fn search(&self, search: &Search) -> Answer<Found> {
+        self.in_time()?;
+        self.snapshot
+            .search(search)
+            .map_err(|error| sessions::unsearched(&error))
+    }
+
+    /// The sessions that are mounted here.
+    pub(crate) fn mounted(&self) -> impl Iterator<Item = ScopeId> {
+        self.snapshot.mounted()
     }
 
     /// The host's scope, for a viewer who may see it.

@@ -19,7 +19,8 @@ use crate::request::Request;
 use crate::request_diff::RequestDiff;
 use crate::scalar::Long;
 use crate::schema::RuntimeSchema;
-use crate::session::{self, Session, SessionFilter, SessionSummary, View};
+use crate::session::{Session, View};
+use crate::sessions::{self, SearchResult, SessionFilter, SessionSort, SessionSummary};
 use crate::tokens::Tokens;
 use crate::tool::Tool;
 use crate::why::{Why, WhySubject};
@@ -62,7 +63,8 @@ impl Query {
         Ok(Host::of(operation(context)?))
     }
 
-    /// The sessions, newest first.
+    /// The sessions, those first in which something happened last. Sessions in which nothing was said are left out
+    /// unless the filter asks for them.
     #[graphql(complexity = "page::cost(first, child_complexity)")]
     async fn sessions(
         &self,
@@ -70,14 +72,28 @@ impl Query {
         first: Option<u32>,
         after: Option<String>,
         filter: Option<SessionFilter>,
+        #[graphql(default)] sort: SessionSort,
     ) -> Answer<Option<Page<SessionSummary>>> {
-        session::list(
-            operation(context)?,
-            first,
-            after.as_deref(),
-            &filter.unwrap_or_default(),
-        )
-        .map(Some)
+        let filter = filter.unwrap_or_default();
+        sessions::list(operation(context)?, first, after.as_deref(), filter, sort).map(Some)
+    }
+
+    /// Searches in what was said: prompts, answers with their calls of tools, and results of tools, long ones in
+    /// part. Takes two seconds at most.
+    #[graphql(complexity = "1_000 + page::cost(first, child_complexity)")]
+    async fn search(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Words, all of which must occur in one entry: `word`, `prefix*`, `\"a phrase\"`. Nothing in \
+                          it is an operator but quotes and the star."
+        )]
+        query: String,
+        #[graphql(desc = "Only in sessions that work in this directory.")] workspace: Option<String>,
+        first: Option<u32>,
+        #[graphql(desc = "`next` of the page before.")] after: Option<String>,
+    ) -> Answer<Option<SearchResult>> {
+        sessions::search(operation(context)?, query, workspace, first, after.as_deref()).map(Some)
     }
 
     /// One session, now or as of a commit.
@@ -212,8 +228,8 @@ impl Query {
 
 fn models(op: &Op) -> Answer<Vec<Model>> {
     let mut known: BTreeMap<_, (u64, ModelUsage)> = BTreeMap::new();
-    for row in op.rows()?.iter().filter(|row| row.mounted) {
-        let Session(view) = Session::now(op, row.archived.id)?;
+    for id in op.mounted() {
+        let Session(view) = Session::now(op, id)?;
         if let Some(model) = &view.session.settings.model.value {
             known.entry(model.clone()).or_default().0 += 1;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{ID, InputObject, Object, SimpleObject};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::tree::Body;
-use glasswork_app_runtime::reading::{Seen, SessionRow};
+use glasswork_app_runtime::reading::Seen;
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
 
@@ -79,6 +79,19 @@ pub(crate) struct Meta {
     workspace: String,
     /// When it was first opened.
     created: Time,
+    /// The branch that was checked out there when it was last opened or prompted; null where none was.
+    branch: Option<String>,
+    /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
+    commit: Option<String>,
+}
+
+/// Secrets of one kind that were masked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Masked {
+    /// What kind, as placeholders name it: `github-token`, `password` ...
+    kind: String,
+    /// How many different ones. At most 4096 of all kinds are counted.
+    count: u32,
 }
 
 /// Which calls of a session.
@@ -191,7 +204,19 @@ impl Session {
             title: meta.title.as_deref().map(str::to_owned),
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
+            branch: meta.head.branch.as_deref().map(str::to_owned),
+            commit: meta.head.commit.as_deref().map(str::to_owned),
         }
+    }
+
+    /// The secrets that were masked before they came to it, in order of their kinds. In the conversation stand
+    /// placeholders, such as `[secret:password:1a2b3c4d5:1]`; nothing here has the values.
+    async fn masked(&self) -> Vec<Masked> {
+        let masked = |(kind, count): (Arc<str>, u32)| Masked {
+            kind: kind.to_string(),
+            count,
+        };
+        self.0.session.masked.counts().into_iter().map(masked).collect()
     }
 
     /// Where it stands: a state of the `session` chart.
@@ -460,100 +485,4 @@ impl Session {
         let message = format!("`{name}` is of another session than {}", self.0.id);
         Err(fail(Code::NotFound, message))
     }
-}
-
-/// A row of the list of sessions: what is cheap to know of each.
-pub(crate) struct SessionSummary {
-    op: Op,
-    row: SessionRow,
-}
-
-/// Which sessions.
-#[derive(Debug, Default, InputObject)]
-pub(crate) struct SessionFilter {
-    /// Those that are mounted here, or those that are not.
-    loaded: Option<bool>,
-    /// Those that are damaged, or those that are not.
-    damaged: Option<bool>,
-}
-
-/// A row of the list of sessions: what is cheap to know of each. A damaged one is there too.
-#[Object]
-impl SessionSummary {
-    /// Its id.
-    async fn id(&self) -> ID {
-        ID(self.row.archived.id.to_string())
-    }
-
-    /// Its last commit.
-    async fn seq(&self) -> Long {
-        Long(self.row.archived.seq)
-    }
-
-    /// When its journal was made.
-    async fn created(&self) -> Time {
-        Time(self.row.archived.created)
-    }
-
-    /// When its last commit was made; null where it has none.
-    async fn updated(&self) -> Option<Time> {
-        self.row.archived.updated.map(Time)
-    }
-
-    /// Length of its journal, in bytes.
-    async fn bytes(&self) -> Long {
-        Long(self.row.archived.bytes)
-    }
-
-    /// Whether it is mounted here.
-    async fn loaded(&self) -> bool {
-        self.row.mounted
-    }
-
-    /// What is wrong with its record.
-    async fn damage(&self) -> Option<&str> {
-        self.row.archived.damage.as_deref()
-    }
-
-    /// The session itself. One that is not mounted is folded from its journal for this, which takes time.
-    #[graphql(complexity = "1_000 + child_complexity")]
-    async fn session(&self) -> Answer<Option<Session>> {
-        Session::now(&self.op, self.row.archived.id).map(Some)
-    }
-}
-
-/// The list of sessions, newest first.
-pub(crate) fn list(
-    op: &Op,
-    first: Option<u32>,
-    after: Option<&str>,
-    filter: &SessionFilter,
-) -> Answer<Page<SessionSummary>> {
-    let length = page::length(op, first)?;
-    let after = page::after::<ScopeId>(after)?;
-    let rows = op.rows()?;
-    // The list is newest first, but a session that is written to moves: the cursor names a session, not a place.
-    let from = match after {
-        None => 0,
-        Some(after) => rows
-            .iter()
-            .position(|row| row.archived.id == after)
-            .map_or(rows.len(), |place| place + 1),
-    };
-    let wanted = rows.iter().skip(from).filter(|row| {
-        filter.loaded.is_none_or(|loaded| loaded == row.mounted)
-            && filter
-                .damaged
-                .is_none_or(|damaged| damaged == row.archived.damage.is_some())
-    });
-    let shown = wanted.map(|row| {
-        (
-            row.archived.id.to_string(),
-            SessionSummary {
-                op: Arc::clone(op),
-                row: row.clone(),
-            },
-        )
-    });
-    Ok(page::page(length, after.is_some(), shown))
 }

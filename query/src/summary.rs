@@ -2,7 +2,8 @@
 
 use glasswork_session_state::trash::Way;
 use glasswork_session_state::{
-    DeadlineKey, Event, compaction, fork, host, model, prompt, recovery, session, tools, trash, tree,
+    DeadlineKey, Event, checkout, compaction, fork, host, model, prompt, recovery, session, tools, trash,
+    tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -17,6 +18,11 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Model(event) => of_model(event),
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
+        Event::Checkout(checkout::Event::HeadSeen(head)) => match (&head.branch, &head.commit) {
+            (Some(branch), _) => format!("{branch} is checked out"),
+            (None, Some(commit)) => format!("{commit} is checked out"),
+            (None, None) => "nothing is checked out".to_owned(),
+        },
         Event::Compaction(compaction::Event::Requested {
             focus: Some(focus), ..
         }) => {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use glasswork_app_runtime::archive::{Sort, Status};
 
 /// A coding agent that you can see through.
 #[derive(Debug, Parser)]
@@ -146,8 +147,18 @@ pub(crate) enum OutputFormat {
 /// What there is to do with sessions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionsCommand {
-    /// All sessions, newest first
-    List(Json),
+    /// Sessions, those first in which something happened last
+    List(ListSessions),
+    /// Search in what was said: prompts, answers and results of tools
+    ///
+    /// All words must occur in one message. `word*` finds what begins so, \"a phrase\" words that follow each other;
+    /// nothing else is an operator.
+    Search(SearchSessions),
+    /// Read all journals again for lists and searches
+    ///
+    /// Never needed but where the index is doubted: it is kept in step by itself, and made anew where it is missing,
+    /// damaged or of another version.
+    Reindex(Json),
     /// What was said and done in a session
     Show {
         /// The session
@@ -158,6 +169,59 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// Arguments of `sessions list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListSessions {
+    /// Those in which nothing was said, too
+    #[arg(long)]
+    pub all: bool,
+    /// Only those that work in this directory
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Only those that stand so
+    #[arg(long, value_name = "STATUS", value_parser = names::<Status>())]
+    pub status: Option<String>,
+    /// Only those that ask this model, as `provider/id`
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// By what they are sorted
+    #[arg(long, value_name = "BY", value_parser = names::<Sort>(), default_value = "updated")]
+    pub sort: String,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// What follows this row: its `cursor`, as `--json` has it
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchSessions {
+    /// The words
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// Only in sessions that work in this directory
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// How many hits at most
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub limit: u32,
+    /// What follows this hit: its `cursor`, as `--json` has it
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<i64>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// The names of an enum, as what an argument may be.
+fn names<E: strum::VariantArray + Copy + Into<&'static str>>() -> clap::builder::PossibleValuesParser {
+    let names: Vec<&'static str> = E::VARIANTS.iter().map(|variant| (*variant).into()).collect();
+    names.into()
 }
 
 /// Arguments of `log`.

@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
+use glasswork_agent_session::secrets::{Vaults, is_credential};
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
-use glasswork_app_runtime::archive::{self, Record};
+use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
@@ -101,7 +102,18 @@ impl Place {
         let ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
-        Ok(Providers { known, ports })
+        // Whatever of the environment is a secret by its name, keys of providers or not.
+        let credentials = self
+            .environment
+            .with_prefix("")
+            .filter(|(name, value)| is_credential(name, value))
+            .map(|(_, value)| SecretString::from(value))
+            .collect();
+        Ok(Providers {
+            known,
+            ports,
+            credentials,
+        })
     }
 }
 
@@ -126,6 +138,23 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// Brings the index of the sessions in line with their journals.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn refresh(&self, progress: &mut dyn FnMut(Progress)) -> Result<(), Problem> {
+        let refreshed = self.archive.index().refresh(progress);
+        refreshed.map(drop).map_err(Problem::failed)
+    }
+
+    /// Reads all journals again for the index.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    pub(crate) fn reindex(&self, progress: &mut dyn FnMut(Progress)) -> Result<Refreshed, Problem> {
+        self.archive.index().reindex(progress).map_err(Problem::failed)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
@@ -187,6 +216,7 @@ impl Sessions {
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
+            secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
         runtime.read_instructions(self.instructions.clone());
@@ -229,6 +259,7 @@ pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
+    credentials: Vec<SecretString>,
 }
 
 /// What a model needs beside its provider: a script, where it plays one.

@@ -14,6 +14,7 @@ mod outline;
 mod problem;
 mod replay;
 mod run;
+mod session_list;
 mod sessions;
 mod settings;
 mod shell;

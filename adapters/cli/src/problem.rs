@@ -2,6 +2,7 @@
 
 use std::io;
 
+use glasswork_app_runtime::archive::SearchError;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::homes::Homeless;
 use glasswork_app_runtime::models::{NoModel, Unusable};
@@ -50,6 +51,15 @@ impl Problem {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Closed,
             _ => Self::failed(format!("cannot write to standard output: {error}")),
+        }
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Query(error) => Self::usage(error),
+            SearchError::Index(error) => Self::failed(error),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! `glasswork sessions`
 
+use std::collections::BTreeMap;
+
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::status;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
-use glasswork_app_runtime::reading::SessionRow;
-use glasswork_engine::Timestamp;
 use glasswork_session_state::state::Session;
 use serde_json::{Value, json};
 
@@ -12,28 +12,17 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, show};
+use crate::{escape, session_list, show};
 
-/// Lists sessions, or shows one.
+/// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
-    let snapshot = Place::find()?.sessions()?.snapshot();
+    let sessions = Place::find()?.sessions()?;
     match command {
-        SessionsCommand::List(format) => {
-            let rows = snapshot.sessions()?;
-            match format.json {
-                true => console.json(&rows.iter().map(row_json).collect::<Vec<_>>(), Layout::Document)?,
-                false if rows.is_empty() => {
-                    console.note("There are no sessions yet; `glasswork demo` makes one.\n");
-                }
-                false => console.data(
-                    &rows
-                        .iter()
-                        .map(|row| row_text(row, console.out))
-                        .collect::<String>(),
-                )?,
-            }
-        }
+        SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
+        SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
+            let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;
             let session = seen.session()?;
             match json.json {
@@ -45,50 +34,23 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
     Ok(ExitCode::Done)
 }
 
-fn row_json(row: &SessionRow) -> Value {
-    let session = &row.archived;
-    json!({
-        "id": session.id,
-        "created": time(session.created),
-        "updated": session.updated.map(time),
-        "commits": session.seq,
-        "bytes": session.bytes,
-        "workspace": session.workspace,
-        "first_words": session.first_words,
-        "damage": session.damage,
-    })
-}
-
-fn row_text(row: &SessionRow, paint: Paint) -> String {
-    let session = &row.archived;
-    if let Some(damage) = &session.damage {
-        return format!("{}  {}\n", session.id, paint.red(&escape::line(damage)));
-    }
-    let when = time(session.updated.unwrap_or(session.created));
-    let words = session.first_words.as_deref().unwrap_or("(nothing said yet)");
-    let place = session.workspace.as_deref().unwrap_or_default();
-    format!(
-        "{}  {when}  {:>6} commits  {:>7} KiB\n    {}  {}\n",
-        session.id,
-        session.seq,
-        session.bytes.div_ceil(1024),
-        escape::line(words),
-        paint.dim(&escape::line(place))
-    )
-}
-
-fn time(at: Timestamp) -> String {
-    let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 fn shown_json(session: &Session, seq: u64) -> Value {
     json!({
         "id": session.id,
         "commit": seq,
         "status": status::of(session),
+        "masked": masked(session),
         "transcript": transcript::of(session),
     })
+}
+
+/// How many secrets of each kind were masked.
+fn masked(session: &Session) -> BTreeMap<String, u32> {
+    let counts = session.masked.counts();
+    counts
+        .into_iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect()
 }
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
@@ -105,6 +67,13 @@ fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
     for line in transcript::of(session) {
         text.push_str(&said(&line, paint));
         text.push('\n');
+    }
+    let masked: Vec<String> = masked(session)
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    if !masked.is_empty() {
+        text.push_str(&paint.dim(&format!("(secrets masked: {})\n", masked.join(", "))));
     }
     if let Some(turn) = &status.turn {
         let state: &str = (&turn.state).into();

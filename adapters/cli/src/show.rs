@@ -170,6 +170,7 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
             }
             text
         }
+        Update::SecretMasked { kind } => paint.dim(&format!("  a secret was masked: {kind}")),
         Update::CompactionBegan { why, model, messages } => {
             let why = match why {
                 Why::Asked { .. } => "as asked",

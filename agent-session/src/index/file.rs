@@ -185,8 +185,12 @@ fn lay_out(connection: &mut Connection) -> Result<(), IndexError> {
 /// Moves what stands in the place of the index out of the way, with what belongs to it. One such file is kept, to be
 /// looked at; it holds nothing that the journals do not.
 pub(super) fn move_aside(path: &Path) -> Result<(), IndexError> {
-    // A folder that somebody put there is not written over.
-    let is_free = |aside: &PathBuf| !fs::symlink_metadata(aside).is_ok_and(|found| found.is_dir());
+    // One file takes the place of another; a folder that somebody put there takes nothing's and gives way to nothing.
+    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let is_free = |aside: &PathBuf| match is_folder(path) {
+        true => fs::symlink_metadata(aside).is_err(),
+        false => !is_folder(aside),
+    };
     let mut names = (0..10).map(|number| match number {
         0 => with_ending(path, ".aside"),
         number => with_ending(path, &format!(".aside-{number}")),

@@ -42,6 +42,10 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Those that ask this model.
     pub model: Option<String>,
+    /// Those that cannot be read to their end, or those that can.
+    pub damaged: Option<bool>,
+    /// Those in whose title, or first words where there is none, this text occurs, without regard to case.
+    pub named: Option<String>,
     /// Of these only.
     pub within: Option<BTreeSet<ScopeId>>,
 }
@@ -60,7 +64,7 @@ pub struct Listing {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<R = Row> {
     /// The rows.
     pub rows: Vec<R>,
@@ -91,6 +95,54 @@ pub struct Cursor {
     "`{0}` is not a cursor of this list; take the one that the page before ended with, with the same sorting"
 )]
 pub struct CursorError(pub String);
+
+impl Filter {
+    /// Whether a session is listed.
+    #[must_use]
+    pub fn admits(&self, row: &Row) -> bool {
+        let Self {
+            empty,
+            workspace,
+            status,
+            model,
+            damaged,
+            named,
+            within,
+        } = self;
+        (*empty || !row.is_empty())
+            && workspace
+                .as_deref()
+                .is_none_or(|wanted| row.workspace.as_deref() == Some(wanted))
+            && status.is_none_or(|wanted| row.status == wanted)
+            && model.as_deref().is_none_or(|wanted| {
+                row.model
+                    .as_ref()
+                    .is_some_and(|model| model.to_string() == wanted)
+            })
+            && damaged.is_none_or(|wanted| wanted == row.damage.is_some())
+            && named
+                .as_deref()
+                .is_none_or(|wanted| row.name().to_lowercase().contains(&wanted.to_lowercase()))
+            && within.as_ref().is_none_or(|ids| ids.contains(&row.id))
+    }
+}
+
+impl Listing {
+    /// The page that is asked for, from rows that are all there are.
+    #[must_use]
+    pub fn of(&self, rows: impl IntoIterator<Item = Row>) -> Page {
+        let mut rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| {
+                self.filter.admits(row) && self.after.as_ref().is_none_or(|after| after.precedes(row))
+            })
+            .collect();
+        rows.sort_by(|one, other| self.sort.compare(one, other));
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        Page { rows, more }
+    }
+}
 
 impl Sort {
     /// What a row is sorted by.
@@ -255,6 +307,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
                 .and_then(|parent| parent.parse().ok()),
             pinned: row.get(15)?,
             damage: row.get(16)?,
+            owner: None,
         },
         path: row.get(17)?,
         size: row.get(18)?,
@@ -285,6 +338,8 @@ pub(super) fn page(
         workspace,
         status,
         model,
+        damaged,
+        named,
         within,
     } = &listing.filter;
     let mut condition = String::from(if *empty { "1" } else { "hidden = 0" });
@@ -301,6 +356,15 @@ pub(super) fn page(
     }
     if let Some(model) = model {
         ask("model", model);
+    }
+    match damaged {
+        Some(true) => condition.push_str(" AND damage IS NOT NULL"),
+        Some(false) => condition.push_str(" AND damage IS NULL"),
+        None => {}
+    }
+    if let Some(named) = named {
+        condition.push_str(" AND instr(name_key, ?) > 0");
+        values.push(Value::from(named.to_lowercase()));
     }
     for (what, ids) in [("IN", within.as_ref()), ("NOT IN", Some(except))] {
         let Some(ids) = ids.filter(|ids| what == "IN" || !ids.is_empty()) else {

@@ -320,8 +320,12 @@ impl Index {
                     list::page(connection, listing, except)?
                 }
             };
+            let owned = |indexed: Indexed| Row {
+                owner: owner_of(&self.store.data().join(&indexed.path)),
+                ..indexed.row
+            };
             Ok(Page {
-                rows: page.rows.into_iter().map(|indexed| indexed.row).collect(),
+                rows: page.rows.into_iter().map(owned).collect(),
                 more: page.more,
             })
         })
@@ -453,8 +457,8 @@ fn read_journal(
     id: ScopeId,
     bytes: u64,
 ) -> (Row, Option<Arc<Scope<Glasswork>>>) {
-    let created = match journal.header() {
-        Ok(header) => header.created,
+    let (created, parent) = match journal.header() {
+        Ok(header) => (header.created, header.parent().map(|parent| parent.scope)),
         Err(error) => {
             return (
                 damaged(
@@ -485,6 +489,11 @@ fn read_journal(
         bytes,
         ..Row::bare(id)
     });
+    let row = Row {
+        // A fork that nobody has opened yet says so in its header alone.
+        parent: parent.or(row.parent),
+        ..row
+    };
     match error {
         Some(error) => (damaged(row, &error), scope),
         None => (row, scope),

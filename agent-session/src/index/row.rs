@@ -10,6 +10,8 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Session};
 use strum::VariantArray as _;
 
+use crate::store::Owner;
+
 /// How much of the first prompt a listing shows, in characters.
 pub const FIRST_WORDS: usize = 80;
 
@@ -50,6 +52,8 @@ pub struct Row {
     pub pinned: bool,
     /// What is wrong with it, where it could not be read to its end.
     pub damage: Option<String>,
+    /// Who has it open for writing, at the moment of the listing.
+    pub owner: Option<Owner>,
 }
 
 /// Where a session stands, from the charts of the session and of its turn.
@@ -163,6 +167,7 @@ impl Row {
             parent: None,
             pinned: false,
             damage: None,
+            owner: None,
         }
     }
 
@@ -183,16 +188,17 @@ impl Row {
             bytes,
             title: meta.title.clone(),
             workspace: (!meta.workspace.is_empty()).then(|| Arc::clone(&meta.workspace)),
-            branch: None,
+            branch: meta.head.branch.clone(),
             model: session.settings.model.value.clone(),
             messages: u64::try_from(session.tree.len()).unwrap_or(u64::MAX),
             tokens: tokens.input_total().saturating_add(tokens.output),
             cost: None,
             status: Status::of(session),
             first_words: first_words(session),
-            parent: None,
-            pinned: false,
+            parent: meta.parent.map(|parent| parent.session),
+            pinned: meta.pinned,
             damage: None,
+            owner: None,
         })
     }
 

@@ -24,7 +24,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    compaction, evolve, fork, host, model, pieces, prompt, recovery, session, tools, trash, tree, turn,
+    checkout, compaction, evolve, fork, host, model, pieces, prompt, recovery, secrets, session, tools,
+    trash, tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -45,6 +46,8 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
     /// What happens to forks.
@@ -78,8 +81,12 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of secrets that were masked.
+    Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
     /// Of forks.
@@ -137,7 +144,9 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    secrets::Secrets,
     tree::Tree,
+    checkout::Checkout,
     compaction::Compaction,
     fork::Fork,
     trash::Trash,
@@ -196,6 +205,7 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
             Event::Fork(fork::Event::Requested { .. }) => "fork_requested",
@@ -413,6 +423,7 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
+            Event::Checkout(_) => Durability::Written,
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
                 Durability::Synced
             }
@@ -440,6 +451,7 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
@@ -449,6 +461,7 @@ fn decide_session(
         Event::Fork(event) => fork::decide(&mut draft, event)?,
         Event::Trash(_) | Event::Host(_) => Reply::Done,
     };
+    secrets::count(&mut draft);
     Ok(draft.decide(reply))
 }
 

@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod call;
+pub mod checkout;
 pub mod compaction;
 pub mod domain;
 mod draft;
@@ -24,6 +25,7 @@ pub mod queue;
 pub mod recovery;
 pub mod rejection;
 mod retry;
+pub mod secrets;
 pub mod session;
 pub mod settings;
 pub mod state;

@@ -80,9 +80,12 @@ fn belongs_to(event: &Event) -> Asker {
     use crate::tools::Event as Tools;
     use crate::trash::Event as Trash;
     match event {
-        Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) | Event::Host(_) => {
-            Asker::Person
-        }
+        Event::Session(_)
+        | Event::Prompt(_)
+        | Event::Tree(_)
+        | Event::Checkout(_)
+        | Event::Compaction(_)
+        | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
         Event::Fork(Fork::Requested { .. } | Fork::Entered { .. }) => Asker::Person,
         Event::Trash(Trash::Requested { .. }) => Asker::Person,

@@ -16,11 +16,13 @@ use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
 use crate::fork::Child;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::secrets::Masked;
 use crate::settings::Settings;
 use crate::usage::Ledger;
 
@@ -74,6 +76,9 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// The secrets that were masked.
+    #[serde(default, skip_serializing_if = "Masked::is_empty")]
+    pub masked: Masked,
     /// How it stands with compacting.
     #[serde(default)]
     pub compactions: Compactions,
@@ -101,6 +106,9 @@ pub struct Meta {
     /// Whether it stands before others in lists.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pinned: bool,
+    /// What was checked out there when it was last opened or prompted.
+    #[serde(default, skip_serializing_if = "Head::is_unknown")]
+    pub head: Head,
 }
 
 /// Where a fork comes from.
@@ -243,6 +251,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),
             children: OrdMap::new(),

@@ -82,7 +82,9 @@ fn a_journal_goes_on_in_another_file_when_one_is_long_enough() {
     check(&home, 40, total);
     let live = Live::in_parts(1_000);
     live.open(&home.store, scope(1));
-    (41..=60).for_each(|number| drop(live.send(scope(1), add(number)).unwrap()));
+    for number in 41..=60 {
+        live.send(scope(1), add(number)).unwrap();
+    }
     live.engine.stop();
     check(&home, 60, (1..=60).sum());
     assert!(
@@ -97,7 +99,9 @@ fn what_is_wrong_in_a_later_file_is_named_with_that_file() {
     let home = Home::new();
     let live = Live::in_parts(1_000);
     live.create(&home.store, scope(1));
-    (1..=30).for_each(|number| drop(live.send(scope(1), add(number)).unwrap()));
+    for number in 1..=30 {
+        live.send(scope(1), add(number)).unwrap();
+    }
     live.engine.stop();
     let all = files(&home);
     assert!(all.len() > 4);
@@ -180,7 +184,8 @@ fn journal() -> (Home, Vec<u8>, usize, Unsynced) {
 /// Whatever the disk has of lines that it did not confirm, they are written anew, and what is there is not touched.
 #[test]
 fn lines_that_the_disk_did_not_confirm_are_written_anew_to_a_file_of_their_own() {
-    let lost: [(&str, fn(&mut Vec<u8>, usize)); 6] = [
+    type Lose = fn(&mut Vec<u8>, usize);
+    let lost: [(&str, Lose); 6] = [
         ("nothing", |_, _| {}),
         ("all", |bytes, at| bytes.truncate(at)),
         ("half", |bytes, at| bytes.truncate(at + 200)),

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::tools::{
-    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, ToolFailure,
+    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets, ToolFailure,
     evidence, run,
 };
+use glasswork_agent_session::secrets::{Origin, Vaults};
+use glasswork_engine::ScopeId;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,10 @@ impl Workspace {
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
             limits: Limits::default(),
+            secrets: Secrets {
+                masking: Vaults::new(vec![]).masking(ScopeId::mint(), true),
+                call: Origin::Elsewhere,
+            },
         };
         Self {
             _home: home,

@@ -365,21 +365,56 @@ fn the_list_of_sessions_is_newest_first_and_filtered() {
     let other = world.open(Mode::Ask).to_string();
     let list = |arguments: &str| {
         world.ask(&format!(
-            "{{ sessions{arguments} {{ nodes {{ id seq loaded damage created updated }}
+            "{{ sessions{arguments} {{ nodes {{ id seq loaded damage created updated title firstWords workspace
+            branch model messages tokens cost status parent pinned owner {{ pid }} }}
             pageInfo {{ hasNextPage endCursor }} }} }}"
         ))["sessions"]
             .clone()
     };
+    let cursor = format!("updated:{other}:1000000000000");
     assert_eq!(
         list("(first: 1)"),
         json!({
-            "nodes": [{ "id": other, "seq": 1, "loaded": true, "damage": null,
-                "created": "1970-01-01T00:00:00.000000Z", "updated": NOW }],
-            "pageInfo": { "hasNextPage": true, "endCursor": other },
+            "nodes": [{
+                "id": other, "seq": 1, "loaded": true, "damage": null, "created": NOW, "updated": NOW,
+                "title": "A test", "firstWords": null, "workspace": "/work", "branch": null, "model": "scripted/test",
+                "messages": 0, "tokens": 0, "cost": null, "status": "NEW", "parent": null, "pinned": false,
+                "owner": null,
+            }],
+            "pageInfo": { "hasNextPage": true, "endCursor": cursor },
         })
     );
-    assert_eq!(list(&format!("(after: \"{other}\")"))["nodes"][0]["id"], S);
+    assert_eq!(list(&format!("(after: \"{cursor}\")"))["nodes"][0]["id"], S);
     assert_eq!(list("(filter: { loaded: false })")["nodes"], json!([]));
+    let ids = |arguments: &str| -> Vec<String> {
+        let nodes = list(arguments)["nodes"].as_array().unwrap().clone();
+        nodes
+            .iter()
+            .map(|node| node["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        ids("(filter: { loaded: true }, sort: TITLE)"),
+        [S, other.as_str()]
+    );
+    assert_eq!(
+        ids("(filter: { status: NEW }, sort: CREATED)"),
+        [other.as_str(), S]
+    );
+    assert_eq!(ids("(filter: { status: PAUSED })"), [""; 0]);
+    assert_eq!(
+        ids("(filter: { named: \"a TEST\", workspace: \"/work\" })").len(),
+        2
+    );
+    world.say("Why?");
+    assert_eq!(ids("(sort: MESSAGES)"), [S, other.as_str()]);
+    assert_eq!(ids("(filter: { status: RUNNING })"), [S]);
+    // A place in a list that is sorted otherwise is none in this one.
+    let elsewhere = format!("{{ sessions(after: \"{cursor}\", sort: TITLE) {{ nodes {{ id }} }} }}");
+    assert_eq!(
+        world.failures(&elsewhere),
+        [("BAD_ID".to_owned(), "sessions".to_owned())]
+    );
     let later = ask(
         &world.later(),
         Viewer::owner(),
@@ -387,7 +422,7 @@ fn the_list_of_sessions_is_newest_first_and_filtered() {
     );
     assert_eq!(
         later["data"]["sessions"]["nodes"],
-        json!([{ "loaded": false, "session": { "state": "idle" } }, { "loaded": false, "session": { "state": "idle" } }])
+        json!([{ "loaded": false, "session": { "state": "idle" } }, { "loaded": false, "session": { "state": "busy" } }])
     );
 }
 

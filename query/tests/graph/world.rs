@@ -83,17 +83,13 @@ impl Archive for MemoryArchive {
             let created = fold.header().unwrap().created;
             let scope = fold.finish().unwrap().scope;
             ArchivedSession {
-                created,
-                updated: (scope.seq > 0).then_some(scope.at),
-                seq: scope.seq,
-                bytes: bytes.len() as u64,
                 damage: self
                     .broken
                     .lock()
                     .unwrap()
                     .contains(id)
                     .then(|| "the disk is gone".to_owned()),
-                ..ArchivedSession::bare(*id)
+                ..ArchivedSession::of(&scope, created, bytes.len() as u64).unwrap()
             }
         };
         Ok(self.sessions.lock().unwrap().iter().rev().map(row).collect())

@@ -140,7 +140,7 @@ impl Drop for House {
         if !self.replays || std::thread::panicking() || !self.home.path().join("glasswork").exists() {
             return;
         }
-        let sessions = self.json(["sessions", "list", "--json"]);
+        let sessions = self.json(["sessions", "list", "--all", "--json"]);
         for session in sessions.as_array().unwrap() {
             let replayed = self.run(["replay", session["id"].as_str().unwrap()]);
             assert_eq!(replayed.code, 0, "{replayed:?}");

@@ -1,0 +1,272 @@
+//! Which sessions are mounted: on demand, one asker at a time, and no longer than somebody needs them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use glasswork_agent_core::turn::State;
+use glasswork_engine::load::Loaded;
+use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Scope, ScopeId};
+use glasswork_session_state::{Event, Glasswork, fork, host, state};
+
+use crate::archive::{Opened, Vault};
+use crate::indexing::{self, Leaving};
+use crate::leftovers;
+use crate::runtime::{OperationError, Runtime};
+
+/// How long a session stays mounted after the last thing that happened in it, unless something else is set.
+pub const REST_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// Mounts and unmounts sessions.
+pub(crate) struct Mounts {
+    engine: Weak<Engine<Glasswork>>,
+    reader: glasswork_engine::Reader<Glasswork>,
+    user: Handle<Glasswork>,
+    vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
+    tasks: tokio::runtime::Handle,
+    host: ScopeId,
+    /// Who works on whether a session is mounted, as long as somebody does.
+    turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
+    /// When each session was mounted, in time awake.
+    since: Mutex<BTreeMap<ScopeId, Duration>>,
+}
+
+/// The index follows every mounted session.
+const OWN_FOLLOWERS: usize = 1;
+
+type Turn = tokio::sync::Mutex<()>;
+
+impl Mounts {
+    pub(crate) fn new(
+        engine: &Arc<Engine<Glasswork>>,
+        vault: &Arc<dyn Vault>,
+        clock: &Arc<dyn Clock>,
+        tasks: tokio::runtime::Handle,
+        host: ScopeId,
+    ) -> Self {
+        Self {
+            engine: Arc::downgrade(engine),
+            reader: engine.reader(),
+            user: engine.handle(Party::User),
+            vault: Arc::clone(vault),
+            clock: Arc::clone(clock),
+            tasks,
+            host,
+            turns: Mutex::default(),
+            since: Mutex::default(),
+        }
+    }
+
+    fn engine(&self) -> Result<Arc<Engine<Glasswork>>, OperationError> {
+        let stopped = glasswork_engine::MountError::Stopped;
+        self.engine.upgrade().ok_or(OperationError::Mount(stopped))
+    }
+
+    /// What one holds while one decides whether a session is mounted.
+    pub(crate) fn turn(&self, session: ScopeId) -> Arc<Turn> {
+        let mut turns = lock(&self.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let known = turns.get(&session).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            turns.insert(session, Arc::downgrade(&turn));
+            turn
+        })
+    }
+
+    /// Takes ownership of a session, and ends what a process that was killed left running for it. Folding a long one
+    /// takes its time, on a thread where that is allowed.
+    pub(crate) async fn own(&self, session: ScopeId) -> Result<Opened, OperationError> {
+        let (vault, now) = (Arc::clone(&self.vault), self.clock.wall());
+        let opened = tokio::task::spawn_blocking(move || vault.open(session, now)).await;
+        let mut opened = opened.map_err(|failed| OperationError::Start(std::io::Error::other(failed)))??;
+        opened.notices.extend(leftovers::end(&opened.loaded.scope).await);
+        Ok(opened)
+    }
+
+    /// Mounts a session that this process owns. One that cannot be mounted is given up again.
+    /// A fork that is mounted for the first time records whose fork it is.
+    pub(crate) async fn mount(
+        &self,
+        loaded: Loaded<Glasswork>,
+        parent: Option<DispatchId>,
+    ) -> Result<(), OperationError> {
+        let session = loaded.scope.id;
+        let known = match &loaded.scope.state {
+            state::Scope::Session(session) => session.meta.parent,
+            state::Scope::Host(_) => None,
+        };
+        let parent = parent.map(|parent| state::Parent {
+            session: parent.scope,
+            at: parent.seq,
+        });
+        if let Err(error) = self.engine()?.mount(loaded).await {
+            self.vault.release(session);
+            return Err(error.into());
+        }
+        lock(&self.since).insert(session, self.clock.awake());
+        let (live, vault) = (self.reader.clone(), Arc::clone(&self.vault));
+        self.tasks.spawn(indexing::follow(live, vault, session));
+        self.tell(host::Event::Mounted(session)).await?;
+        if let Some(state::Parent { session: parent, at }) = parent.filter(|parent| known != Some(*parent)) {
+            let entered = Event::Fork(fork::Event::Entered { parent, at });
+            self.user.dispatch(session, entered).await?;
+        }
+        Ok(())
+    }
+
+    /// Mounts a session unless it is mounted. Returns what had to be mended.
+    pub(crate) async fn demand(&self, session: ScopeId) -> Result<Vec<String>, OperationError> {
+        let turn = self.turn(session);
+        let _turn = turn.lock().await;
+        if self.reader.scope(session).is_some() {
+            return Ok(Vec::new());
+        }
+        let opened = self.own(session).await?;
+        self.mount(opened.loaded, opened.parent).await?;
+        Ok(opened.notices)
+    }
+
+    /// Unmounts a session that is at rest, and gives it up.
+    pub(crate) async fn unmount(&self, session: ScopeId) -> Result<(), OperationError> {
+        let leaving = Leaving::begin(&self.reader, session);
+        self.engine()?.unmount(session).await?;
+        lock(&self.since).remove(&session);
+        let vault = Arc::clone(&self.vault);
+        // Closing a file waits for the disk.
+        let _ = tokio::task::spawn_blocking(move || {
+            leaving.end(&*vault);
+            vault.release(session);
+        })
+        .await;
+        self.tell(host::Event::Unmounted(session)).await
+    }
+
+    async fn tell(&self, event: host::Event) -> Result<(), OperationError> {
+        self.user.dispatch(self.host, Event::Host(event)).await?;
+        Ok(())
+    }
+
+    /// Unmounts the sessions in which nothing has happened for so long, and which nobody follows.
+    async fn unmount_idle(&self, after: Duration) {
+        for scope in self.reader.root().scopes() {
+            let turn = self.turn(scope.id);
+            let _turn = turn.lock().await;
+            if scope.id != self.host
+                && self.idle_for(scope) >= after
+                && self.reader.followers(scope.id) <= OWN_FOLLOWERS
+            {
+                // Where something began meanwhile, the engine says no.
+                let _ = self.unmount(scope.id).await;
+            }
+        }
+    }
+
+    /// How long nothing has happened in a session; nothing at all where something may still happen by itself.
+    fn idle_for(&self, scope: &Scope<Glasswork>) -> Duration {
+        let state::Scope::Session(session) = &scope.state else {
+            return Duration::ZERO;
+        };
+        let open = session
+            .open_turn()
+            .is_some_and(|turn| turn.state != State::Paused);
+        if open || !scope.open.is_empty() {
+            return Duration::ZERO;
+        }
+        let mounted = lock(&self.since).get(&scope.id).copied();
+        let mounted = mounted.map_or(Duration::ZERO, |since| self.clock.awake().saturating_sub(since));
+        // By two clocks: the wall's may jump, and never makes it longer than the session is mounted.
+        self.clock.wall().since(scope.at).min(mounted)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is done under these locks that could leave them half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread that unmounts what is at rest; dropping this ends it.
+pub(crate) struct Resting {
+    bell: Arc<Bell>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Resting {
+    fn begin(mounts: Arc<Mounts>, after: Duration) -> std::io::Result<Self> {
+        let (bell, ended) = (Arc::<Bell>::default(), Arc::<AtomicBool>::default());
+        let tasks = tokio::runtime::Handle::current();
+        let (rung, over) = (Arc::clone(&bell), Arc::clone(&ended));
+        // Often enough that nothing stays much longer than it should.
+        let pause = (after / 8).max(Duration::from_millis(1));
+        let thread = std::thread::Builder::new()
+            .name("resting".to_owned())
+            .spawn(move || {
+                while !over.load(Ordering::Acquire) {
+                    mounts.clock.wait(&rung, Some(mounts.clock.awake() + pause));
+                    if !over.load(Ordering::Acquire) {
+                        tasks.block_on(mounts.unmount_idle(after));
+                    }
+                }
+            })?;
+        Ok(Self {
+            bell,
+            ended,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        self.bell.ring();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Runtime {
+    /// Mounts a session as it was left, unless it is mounted already; of several askers one does it, and all have it.
+    /// Operations on a session that is not mounted do so by themselves. Returns what had to be mended.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn mount(&self, session: ScopeId) -> Result<Vec<String>, OperationError> {
+        self.mounts.demand(session).await
+    }
+
+    /// Goes on with a session whose journal could not be written, once the disk is well again. What people saw of it
+    /// is kept; what was under way is settled as after a crash. Returns what had to be mended.
+    ///
+    /// # Errors
+    /// [`OperationError`]; where the disk still fails, the session can be read from its record, and this be tried again.
+    pub async fn reopen(&self, session: ScopeId) -> Result<Vec<String>, OperationError> {
+        let turn = self.mounts.turn(session);
+        {
+            let _turn = turn.lock().await;
+            let mounted = self.reader().live(session);
+            if mounted.is_some_and(|scope| scope.journal_failure.is_some()) {
+                self.mounts.unmount(session).await?;
+            }
+        }
+        self.mounts.demand(session).await
+    }
+
+    /// From now on unmounts sessions in which nothing has happened for so long ([`REST_AFTER`], say), and which nobody
+    /// follows. To be called once, within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OperationError::Start`].
+    pub fn unmount_after(&self, after: Duration) -> Result<(), OperationError> {
+        let resting = Resting::begin(Arc::clone(&self.mounts), after).map_err(OperationError::Start)?;
+        // A second one ends at once.
+        let _ = self.resting.set(resting);
+        Ok(())
+    }
+}

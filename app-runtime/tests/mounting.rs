@@ -1,0 +1,199 @@
+//! Sessions are mounted when somebody needs them, once, and no longer than that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it did not expect shall stop there"
+)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use glasswork_agent_core::turn::State;
+use glasswork_app_runtime::archive::Archive;
+use glasswork_app_runtime::files::FileArchive;
+use glasswork_app_runtime::mounting::REST_AFTER;
+use glasswork_app_runtime::reading::Viewer;
+use glasswork_app_runtime::runtime::{Opening, OperationError, Ports, Runtime};
+use glasswork_app_runtime::watching::Watch;
+use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
+use glasswork_engine::{FeedItem, Refusal, ScopeId, SystemClock, Timestamp, VirtualClock};
+use glasswork_session_state::host;
+use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
+use glasswork_session_state::{Event, Glasswork};
+use glasswork_testkit::house::{House, TurnEnd, scripted};
+
+const SCRIPT: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")])])"#;
+
+fn steps(count: u32) -> Setting {
+    Setting::MaxSteps(Sourced::from_layer(count, Layer::Session))
+}
+
+fn is_mounted(house: &House, session: ScopeId) -> bool {
+    house.snapshot().session(session, None).unwrap().mounted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_session_that_is_not_mounted_has_it_mounted_and_two_share_one_mounting() {
+    let house = House::of_script(SCRIPT).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "1").await;
+    let runtime = house.runtime();
+    for round in 1..=20 {
+        runtime.give_up(session).await.unwrap();
+        assert!(!is_mounted(&house, session));
+        let (first, second, third) = tokio::join!(
+            runtime.set(session, steps(round)),
+            runtime.set(session, steps(round + 1)),
+            runtime.mount(session),
+        );
+        let mut seqs = [first.unwrap().id.seq, second.unwrap().id.seq];
+        seqs.sort_unstable();
+        assert_eq!(seqs[0] + 1, seqs[1]);
+        assert_eq!(third.unwrap(), [] as [String; 0]);
+        let seen = house.snapshot().session(session, None).unwrap();
+        assert_eq!((seen.mounted, seen.scope.epoch), (true, round + 1), "opened once");
+    }
+    // The conversation goes on where it was.
+    runtime.give_up(session).await.unwrap();
+    runtime.mount(session).await.unwrap();
+    let end = house.turn(session, "2").await;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "two"));
+    // What is not there is not made.
+    let unknown = runtime
+        .prompt(ScopeId::from_u128(5), "x", None)
+        .await
+        .unwrap_err();
+    assert!(matches!(unknown, OperationError::Store(_)), "{unknown}");
+    house.close().await;
+}
+
+/// The sessions that the host says were unmounted, one after the other.
+async fn unmounted(host: &mut glasswork_engine::Following<Glasswork>) -> ScopeId {
+    loop {
+        match host.follower.next().await {
+            FeedItem::Commit(commit) => {
+                if let Event::Host(host::Event::Unmounted(session)) = commit.event {
+                    return session;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_at_rest_is_unmounted_unless_somebody_looks_at_it() {
+    let clock = VirtualClock::at(Timestamp(1_795_236_311_000_000));
+    let house = House::with(scripted(SCRIPT), Arc::new(clock.clone())).await;
+    let host = house.snapshot().host().unwrap().id;
+    let runtime = house.runtime();
+    let mut host = runtime.reader().follow(&Viewer::owner(), host, None).unwrap();
+    let resting = house.session(House::settings(Mode::Ask)).await;
+    let watched = house.session(House::settings(Mode::Ask)).await;
+    let watch: Watch = runtime.watch(watched).unwrap();
+    runtime.unmount_after(REST_AFTER).unwrap();
+    clock.advance(REST_AFTER / 2);
+    // Something happens in it, and it rests from then on.
+    let later = house.session(House::settings(Mode::Ask)).await;
+    clock.advance(REST_AFTER / 2 + Duration::from_secs(1));
+    assert_eq!(unmounted(&mut host).await, resting);
+    assert!(is_mounted(&house, watched) && is_mounted(&house, later));
+    clock.advance(REST_AFTER / 2);
+    assert_eq!(unmounted(&mut host).await, later);
+    // A clock that jumps ahead makes nothing rest.
+    runtime.mount(resting).await.unwrap();
+    clock.set_wall(Timestamp(1_895_236_311_000_000));
+    drop(watch);
+    clock.advance(REST_AFTER / 4);
+    assert_eq!(unmounted(&mut host).await, watched);
+    assert!(is_mounted(&house, resting));
+    house.close().await;
+}
+
+/// A journal whose disk fails while somebody says so.
+struct Failing {
+    inner: Box<dyn Journal>,
+    fails: Arc<AtomicBool>,
+    reporter: Mutex<Option<Reporter>>,
+}
+
+impl Journal for Failing {
+    fn start(&mut self, reporter: Reporter) {
+        *self.reporter.lock().unwrap() = Some(reporter.clone());
+        self.inner.start(reporter);
+    }
+
+    fn append(&mut self, line: Line) -> Appended {
+        if self.fails.load(Ordering::SeqCst) {
+            let (scope, reason) = (line.scope, "the disk is gone".into());
+            let reporter = self.reporter.lock().unwrap();
+            reporter
+                .as_ref()
+                .unwrap()
+                .report(Report::Failed { scope, reason });
+            return Appended::Later;
+        }
+        self.inner.append(line)
+    }
+
+    fn unmounted(&mut self, scope: ScopeId) {
+        self.inner.unmounted(scope);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = FileArchive::open(home.path().join("data")).unwrap();
+    let (vault, journal, trace) = archive.writing().unwrap();
+    let fails = Arc::new(AtomicBool::new(false));
+    let blobs = archive.clone();
+    let runtime = Runtime::start(Ports {
+        archive: Arc::new(archive.clone()),
+        vault: Arc::new(vault),
+        journal: Box::new(Failing {
+            inner: Box::new(journal),
+            fails: Arc::clone(&fails),
+            reporter: Mutex::default(),
+        }),
+        trace: Box::new(trace),
+        clock: Arc::new(SystemClock::default()),
+        models: scripted(SCRIPT),
+        blobs: Box::new(move |session| blobs.blobs(session)),
+        tasks: tokio::runtime::Handle::current(),
+        tool_limits: Default::default(),
+        providers: Default::default(),
+        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
+    })
+    .await
+    .unwrap();
+    let opening = Opening {
+        workspace: home.path().to_owned(),
+        settings: House::settings(Mode::Ask),
+        title: None,
+    };
+    let session = runtime.new_session(opening).await.unwrap();
+    fails.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let refused = runtime.prompt(session, "1", None).await.unwrap_err();
+        assert!(
+            matches!(&refused, OperationError::Refused(Refusal::JournalUnavailable { reason, .. }) if &**reason == "the disk is gone"),
+            "{refused}"
+        );
+    }
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(runtime.reopen(session).await.unwrap(), [] as [String; 0]);
+    let watch = runtime.watch(session).unwrap();
+    runtime.prompt(session, "1", None).await.unwrap();
+    let end: TurnEnd = House::end_of_turn(watch).await;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "one"));
+    // Of one that is well nothing is unmounted.
+    runtime.reopen(session).await.unwrap();
+    let seq = runtime.set(session, steps(3)).await.unwrap().id.seq;
+    runtime.stop().await;
+    let loaded = archive.load(session, None).unwrap();
+    assert_eq!((loaded.scope.seq, loaded.scope.epoch), (seq, 2));
+}
