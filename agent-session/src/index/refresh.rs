@@ -460,8 +460,8 @@ fn read_journal(
     id: ScopeId,
     bytes: u64,
 ) -> (Row, Option<Arc<Scope<Glasswork>>>) {
-    let created = match journal.header() {
-        Ok(header) => header.created,
+    let (created, parent) = match journal.header() {
+        Ok(header) => (header.created, header.parent().map(|parent| parent.scope)),
         Err(error) => {
             return (
                 damaged(
@@ -492,6 +492,11 @@ fn read_journal(
         bytes,
         ..Row::bare(id)
     });
+    let row = Row {
+        // A fork that nobody has opened yet says so in its header alone.
+        parent: parent.or(row.parent),
+        ..row
+    };
     match error {
         Some(error) => (damaged(row, &error), scope),
         None => (row, scope),
