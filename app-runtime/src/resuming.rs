@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use glasswork_agent_core::turn;
 use glasswork_ai::model::ModelId;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::Sourced;
@@ -17,6 +18,8 @@ pub struct Past {
     pub workspace: PathBuf,
     /// The model that it asked last.
     pub model: Sourced<Option<ModelId>>,
+    /// Whether its turn rests, and can go on without anything being said.
+    pub rests: bool,
 }
 
 /// The session that `name` means: its id, the beginning of it, or `last`.
@@ -53,5 +56,8 @@ fn past(snapshot: &Snapshot, id: ScopeId) -> Result<Past, ReadError> {
         id,
         workspace: PathBuf::from(&*session.meta.workspace),
         model: session.settings.model.clone(),
+        rests: session
+            .open_turn()
+            .is_some_and(|turn| turn.state == turn::State::Paused),
     })
 }

@@ -302,6 +302,24 @@ impl Runtime {
         self.ask(session, Event::Prompt(event)).await
     }
 
+    /// Goes on with a session: says something to the agent, if there is something to be said. A turn that rests goes
+    /// on, and takes it in; without words, only such a turn can.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn go_on(&self, session: ScopeId, text: Option<&str>) -> Done {
+        let rests = self.watch(session).is_some_and(|watch| {
+            let turn = watch.session().open_turn();
+            turn.is_some_and(|turn| turn.state == glasswork_agent_core::turn::State::Paused)
+        });
+        match text {
+            Some(text) if !rests => return self.prompt(session, text, None).await,
+            Some(text) => drop(self.steer(session, text, None).await?),
+            None => {}
+        }
+        self.resume(session).await
+    }
+
     /// Says something to the running turn; it is taken in before the next step.
     ///
     /// # Errors
@@ -500,7 +518,13 @@ impl Runtime {
         if let Event::Session(session::Event::Opened { settings, .. }) = event {
             return self.secrets.masking(session, settings.mask_secrets.value);
         }
-        match self.engine.reader().scope(session).as_deref().map(|scope| &scope.state) {
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
             Some(state::Scope::Session(state)) => self.secrets.of(state),
             _ => self.secrets.masking(session, true),
         }
@@ -518,7 +542,11 @@ impl Runtime {
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, self.masked(session, event.clone())).await {
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
                 // Only now it is known whether the session masks.

@@ -15,7 +15,9 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn};
+use glasswork_session_state::{
+    Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn,
+};
 use serde::Serialize;
 
 /// Something that happened in a session.

@@ -130,7 +130,7 @@ impl Stage {
         signals: &mut Signals,
     ) -> Result<(ScopeId, Left, Seen), Problem> {
         let id = runtime.new_session(opening).await?;
-        let left = drive::turn(runtime, id, scene::PROMPT, self, signals, asker).await?;
+        let left = drive::turn(runtime, id, Some(scene::PROMPT), self, signals, asker).await?;
         let live = runtime.reader().snapshot(Viewer::owner()).session(id, None)?;
         Ok((id, left, live))
     }

@@ -65,14 +65,14 @@ pub(crate) enum By {
     ClosedOutput,
 }
 
-/// Says `prompt` to a session, and stays until the turn rests.
+/// Says `prompt` to a session, or has its resting turn go on, and stays until the turn rests.
 ///
 /// # Errors
 /// What the runtime refuses.
 pub(crate) async fn turn(
     runtime: &Runtime,
     session: ScopeId,
-    prompt: &str,
+    prompt: Option<&str>,
     shown: &mut dyn Show,
     signals: &mut Signals,
     asker: Option<Asker>,
@@ -88,7 +88,7 @@ pub(crate) async fn turn(
         by: By::Itself,
         shown,
     };
-    runtime.prompt(session, prompt, None).await?;
+    runtime.go_on(session, prompt).await?;
     let mut patience = None;
     loop {
         let impatient = async {

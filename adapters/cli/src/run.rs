@@ -34,6 +34,12 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     let place = Place::find()?;
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions)?;
+    if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input; only a turn that was paused \
+             goes on without one",
+        ));
+    }
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
@@ -87,19 +93,15 @@ fn here() -> Result<PathBuf, Problem> {
     std::env::current_dir().map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))
 }
 
-fn prompt(given: Option<&str>) -> Result<String, Problem> {
+/// What shall be said, if anything.
+fn prompt(given: Option<&str>) -> Result<Option<String>, Problem> {
     let text = match given {
         Some("-") => read_prompt()?,
         Some(text) => text.to_owned(),
         None if !io::stdin().is_terminal() => read_prompt()?,
         None => String::new(),
     };
-    match text.trim().is_empty() {
-        true => Err(Problem::usage(
-            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input",
-        )),
-        false => Ok(text),
-    }
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
 fn read_prompt() -> Result<String, Problem> {
@@ -162,7 +164,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 
 /// Something to do, all questions about it answered.
 struct Task {
-    prompt: String,
+    prompt: Option<String>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -204,7 +206,15 @@ impl Task {
             None => runtime.new_session(self.opening).await?,
         };
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
-        let left = drive::turn(runtime, session, &self.prompt, &mut shown, signals, self.asker).await?;
+        let left = drive::turn(
+            runtime,
+            session,
+            self.prompt.as_deref(),
+            &mut shown,
+            signals,
+            self.asker,
+        )
+        .await?;
         shown.end(&left)?;
         if left.by == By::Itself {
             runtime.give_up(session).await?;

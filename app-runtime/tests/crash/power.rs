@@ -167,6 +167,7 @@ async fn record(home: &Path) -> (ScopeId, Vec<Image>) {
         tasks: tokio::runtime::Handle::current(),
         tool_limits: Default::default(),
         providers: Default::default(),
+        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
     })
     .await
     .unwrap();
