@@ -13,6 +13,7 @@
 
 mod archive;
 mod checkpoint;
+mod copy;
 mod error;
 mod journal;
 mod keeper;
@@ -30,6 +31,7 @@ mod trace;
 mod trail;
 
 pub use checkpoint::{CHECKPOINTS_KEPT, CheckpointFile, Unusable, Why};
+pub use copy::{Copied, Incoming, copy_as};
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
 pub use keeper::Pace;

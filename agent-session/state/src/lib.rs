@@ -13,6 +13,7 @@ pub mod effect;
 pub mod evidence;
 mod evolve;
 pub mod host;
+pub mod import;
 pub mod invariant;
 pub mod judge;
 pub mod keys;

@@ -169,7 +169,8 @@ async fn a_turn_that_rests_still_rests_when_its_session_is_opened_again_and_can_
         assert_eq!(now.settings.mode.value, Mode::Plan, "what is set now holds");
         let watch = house.runtime().watch(session).unwrap();
         if resume {
-            house.runtime().go_on(session, Some("onward")).await.unwrap();
+            house.runtime().steer(session, "onward", None).await.unwrap();
+            house.runtime().resume(session).await.unwrap();
             let end = House::end_of_turn(watch).await;
             assert_eq!((end.state, end.text.as_str()), (State::Completed, "again"));
         } else {

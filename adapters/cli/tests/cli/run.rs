@@ -331,6 +331,6 @@ fn a_turn_that_was_paused_goes_on_with_words_or_without() {
         // Now nothing rests any more, so there must be something to say.
         let done = house.give(house.command(["run", "--continue", "-C", &work]), "");
         assert_eq!(done.code, 2, "{}", done.err);
-        assert!(done.err.contains("only a turn that was paused"), "{}", done.err);
+        assert!(done.err.contains("there is no prompt"), "{}", done.err);
     }
 }
