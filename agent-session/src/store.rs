@@ -14,6 +14,7 @@
 mod archive;
 mod checkpoint;
 mod copy;
+mod digests;
 mod error;
 mod journal;
 mod keeper;

@@ -267,9 +267,9 @@ impl Vault for FileVault {
                 .iter()
                 .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
         );
-        if let Some(breach) = &opened.loaded.breach {
+        if let Some(unsound) = &opened.loaded.scope.unsound {
             notices.push(format!(
-                "the session breaks an invariant: {breach}; it can be read"
+                "the session is not sound: {unsound}; it can be read, and forked before that"
             ));
         }
         Ok(Opened {

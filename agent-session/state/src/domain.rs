@@ -9,6 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
+use glasswork_engine::digest::Digest;
 use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
@@ -24,8 +25,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, host, import, model, pieces, prompt, recovery, secrets, session, tools,
-    tree, turn,
+    checkout, compaction, entities, evolve, host, import, model, pieces, prompt, recovery, secrets, session,
+    tools, tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -384,6 +385,10 @@ impl Domain for Glasswork {
             Event::Tools(tools::Event::ToolProgressed { .. }) => true,
             _ => false,
         }
+    }
+
+    fn entities(before: Option<&Scope>, after: &Scope, each: &mut dyn FnMut(&str, Option<Digest>)) {
+        entities::differing(before, after, each);
     }
 
     fn is_interim(fact: &Fact) -> bool {
