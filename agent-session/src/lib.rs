@@ -6,5 +6,6 @@ pub mod git_head;
 pub mod index;
 pub mod processes;
 pub mod runners;
+pub mod secrets;
 pub mod store;
 pub mod tools;

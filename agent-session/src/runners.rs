@@ -16,6 +16,7 @@ use glasswork_session_state::state::{Scope, Session};
 use tokio::runtime::Handle;
 
 use crate::blobs::BlobStore;
+use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
 pub use graph::{SelfAnswer, SelfQuery};
@@ -32,6 +33,8 @@ pub struct World {
     pub limits: Limits,
     /// The graph, for the tool of that name.
     pub graph: Arc<dyn SelfQuery>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// All runners.

@@ -12,8 +12,11 @@
 //! [`TraceFile`] its traces. Reading takes neither: a [`StoredJournal`] can be read while another process writes it.
 
 mod archive;
+mod checkpoint;
+mod copy;
 mod error;
 mod journal;
+mod keeper;
 mod layout;
 mod lease;
 mod lines;
@@ -22,11 +25,16 @@ mod open;
 mod parts;
 mod prune;
 mod read;
+mod repair;
+mod resume;
 mod trace;
 mod trail;
 
+pub use checkpoint::{CHECKPOINTS_KEPT, CheckpointFile, Unusable, Why};
+pub use copy::{Copied, Incoming, copy_as};
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
+pub use keeper::Pace;
 pub use layout::Place;
 pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
@@ -34,6 +42,7 @@ pub use open::{Created, OpenedForWriting, TornTail};
 pub use parts::PART_BYTES;
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
+pub use repair::{Repair, STRANGE, Strange};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
 
 use std::marker::PhantomData;

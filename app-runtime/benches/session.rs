@@ -41,8 +41,9 @@ fn main() {
     let (vault, journal, trace) = archive.writing().unwrap();
     let house = House::on(journal, trace);
     opening(&house, &archive, &vault);
-    folding(&house, &archive, &vault, megabytes << 20);
+    let long = folding(&house, &archive, &vault, megabytes << 20);
     house.engine.stop();
+    checkpointed(long, &archive);
 }
 
 /// The decision that begins a turn: the whole context of the session is in the request that follows.
@@ -105,23 +106,14 @@ fn opening(house: &House, archive: &FileArchive, vault: &FileVault) {
         let id = create(house, vault);
         (0..messages / ENTRIES).for_each(|_| house.turn(id, 600, deltas));
         let told = format!("{messages} messages, {deltas} deltas an answer");
-        let mut times: Vec<_> = (0..RUNS)
-            .map(|_| {
-                wait(house.engine.unmount(id)).unwrap();
-                vault.release(id);
-                let begun = Instant::now();
-                let opened = vault.open(id, Timestamp(0)).unwrap();
-                wait(house.engine.mount(opened.loaded)).unwrap();
-                begun.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
+        let mut times: Vec<_> = (0..RUNS).map(|_| reopen(house, vault, id)).collect();
         show(&format!("open a session of {told}"), "ms", &mut times);
         size(archive, id);
     }
 }
 
 /// Folding a journal of many bytes, most of them in deltas and blocks.
-fn folding(house: &House, archive: &FileArchive, vault: &FileVault, bytes: u64) {
+fn folding(house: &House, archive: &FileArchive, vault: &FileVault, bytes: u64) -> ScopeId {
     let id = create(house, vault);
     while size_of(archive, id).0 < bytes {
         (0..200).for_each(|_| house.turn(id, 1_500, 8));
@@ -141,6 +133,47 @@ fn folding(house: &House, archive: &FileArchive, vault: &FileVault, bytes: u64) 
         bytes as f64 / 1e3 / times[times.len() / 2],
         commits as f64 / times[times.len() / 2]
     );
+    id
+}
+
+/// The same with the checkpoints that the program would have written by then.
+fn checkpointed(long: ScopeId, archive: &FileArchive) {
+    let (vault, journal, trace) = archive.writing().unwrap();
+    let house = House::on(journal, trace);
+    vault.keep(house.engine.reader());
+    let id = create(&house, &vault);
+    (0..2_000 / ENTRIES).for_each(|_| house.turn(id, 600, 30));
+    let mut times: Vec<_> = (0..RUNS).map(|_| reopen(&house, &vault, id)).collect();
+    show(
+        "open 2,000 messages, 30 deltas, with checkpoints",
+        "ms",
+        &mut times,
+    );
+    // A turn more is enough: the checkpoint is long due.
+    wait(house.engine.mount(vault.open(long, Timestamp(0)).unwrap().loaded)).unwrap();
+    house.turn(long, 1_500, 8);
+    vault.settle();
+    let mut times: Vec<_> = (0..7).map(|_| reopen(&house, &vault, long)).collect();
+    show("open the long journal, with checkpoints", "ms", &mut times);
+    for (what, id) in [("2,000 messages", id), ("the long journal", long)] {
+        for file in archive.journal_of(id).unwrap().checkpoints() {
+            println!(
+                "  {what}: a checkpoint at {} of {:.1} MB",
+                file.seq,
+                file.bytes as f64 / 1e6
+            );
+        }
+    }
+    house.engine.stop();
+}
+
+fn reopen(house: &House, vault: &FileVault, id: ScopeId) -> f64 {
+    wait(house.engine.unmount(id)).unwrap();
+    vault.release(id);
+    let begun = Instant::now();
+    let opened = vault.open(id, Timestamp(0)).unwrap();
+    wait(house.engine.mount(opened.loaded)).unwrap();
+    begun.elapsed().as_secs_f64() * 1e3
 }
 
 fn create(house: &House, vault: &FileVault) -> ScopeId {

@@ -117,6 +117,12 @@ pub trait Vault: Send + Sync + 'static {
     /// [`StoreError::Owned`] where another process has it, and as for reading.
     fn open(&self, session: ScopeId, now: Timestamp) -> Result<Opened, StoreError>;
 
+    /// Told once, with what the engine publishes: from then on states may be kept beside the records, so that they
+    /// open sooner. Nothing depends on it.
+    fn keep(&self, published: glasswork_engine::Reader<Glasswork>) {
+        drop(published);
+    }
+
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
 

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    FileJournal, JournalFiles, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders, owner_of,
+    FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal, TraceFile,
+    TraceFolders, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -93,6 +94,14 @@ impl FileArchive {
         ))
     }
 
+    /// Repairs the record of a session, or says what would be done; `None` where nothing is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
+        self.store.repair(session, now, dry_run)
+    }
+
     /// Where a session keeps its blobs.
     #[must_use]
     pub fn blobs(&self, session: ScopeId) -> BlobStore {
@@ -111,6 +120,27 @@ impl FileArchive {
     /// [`StoreError::Unknown`], or that a folder cannot be read.
     pub fn journal_of(&self, session: ScopeId) -> Result<StoredJournal<Glasswork>, StoreError> {
         self.store.journal(session)
+    }
+
+    /// A journal that lies anywhere, to read.
+    pub(crate) fn journal_at(path: &Path) -> StoredJournal<Glasswork> {
+        Store::journal_at(path)
+    }
+
+    /// A folder for a session that comes from elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn incoming(&self) -> Result<Incoming, StoreError> {
+        self.store.incoming()
+    }
+
+    /// Makes a session of what came.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn take_in(&self, incoming: Incoming) -> Result<PathBuf, StoreError> {
+        self.store.take_in(incoming)
     }
 
     fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {
@@ -188,6 +218,11 @@ impl Archive for FileArchive {
 }
 
 impl FileVault {
+    /// Waits until everything that was written so far, and has become due, is kept beside the records.
+    pub fn settle(&self) {
+        self.journals.settle();
+    }
+
     /// Where the journal of a scope goes that this process has just made or opened.
     fn attach(&self, lease: glasswork_agent_session::store::Lease, created: Timestamp) {
         self.archive
@@ -226,6 +261,12 @@ impl Vault for FileVault {
                 torn.moved_to.display()
             ));
         }
+        notices.extend(
+            opened
+                .unusable
+                .iter()
+                .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
+        );
         if let Some(breach) = &opened.loaded.breach {
             notices.push(format!(
                 "the session breaks an invariant: {breach}; it can be read"
@@ -235,6 +276,11 @@ impl Vault for FileVault {
             loaded: opened.loaded,
             notices,
         })
+    }
+
+    fn keep(&self, published: glasswork_engine::Reader<Glasswork>) {
+        // Without the thread sessions open more slowly, and that is all.
+        let _ = self.journals.keep(published, Pace::default());
     }
 
     fn release(&self, scope: ScopeId) {

@@ -20,6 +20,11 @@ pub trait Domain: Sized + Send + Sync + 'static {
     /// The version of events and facts that this build writes. Stands in the header of every journal.
     const SCHEMA: u32;
 
+    /// The version of the state's shape and of what `evolve` makes of facts. States on the disk (checkpoints, digests)
+    /// are used only by a build with the same one; raised whenever the same journal would lead to a state that is
+    /// written down differently.
+    const STATE: u32 = 1;
+
     /// The kinds of scopes, as a closed enum.
     type Kind: Data + Copy + Eq;
     /// The state of one scope: an enum over the kinds. Cloning must be cheap (persistent collections, `Arc`).

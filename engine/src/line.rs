@@ -32,7 +32,8 @@ const FOLDED: &[u8] = b"{\"folded\"";
 /// How the line of a commit begins, and that of a delta goes on.
 const SEQ_MEMBER: &[u8] = b"{\"seq\":";
 const DELTA_MEMBER: &[u8] = b",\"delta\":\"";
-const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
+/// Length of the checksum at the end of a line, in bytes, with the frame that [`stated`] reads it from.
+pub const CRC_LENGTH: usize = CRC_MEMBER.len() + 8 + 2;
 
 /// The first line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,20 @@ pub struct Folded {
 /// The running CRC of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Chain(u32);
+
+impl Serialize for Chain {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let chain = u32::from_str_radix(&text, 16).map(Self);
+        chain.map_err(|_| serde::de::Error::custom("a chain is eight hexadecimal digits"))
+    }
+}
 
 impl std::fmt::Display for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -188,6 +203,16 @@ pub fn delta(line: &[u8]) -> Option<(u64, EffectKey)> {
     let ordinal = u16::try_from(ordinal).ok()?;
     rest.starts_with(b"\"")
         .then_some((seq, EffectKey { seq: effect, ordinal }))
+}
+
+/// What the line of an opening says; `None` for every other line.
+#[must_use]
+pub fn opening(line: &[u8]) -> Option<Opening> {
+    if !line.starts_with(OPENING) {
+        return None;
+    }
+    let TaggedOpening { opened } = decode(line).ok()?;
+    Some(opened)
 }
 
 /// The first and the last of the commits that a line `folded` stands for; `None` for every other line.

@@ -182,6 +182,20 @@ impl<D: Domain> Fold<D> {
         }
     }
 
+    /// A fold that goes on from a state of before: `scope` is what the lines before led to, `chain` stands after the
+    /// last of them, and `schema` is that of the build which wrote it.
+    #[must_use]
+    pub fn resume(header: Header<D::Kind>, scope: Scope<D>, chain: Chain, schema: u32) -> Self {
+        Self {
+            reached: scope.seq,
+            scope: Some(scope),
+            header: Some(header),
+            chain,
+            schema,
+            ..Self::default()
+        }
+    }
+
     /// The header, once the first line was taken.
     #[must_use]
     pub fn header(&self) -> Option<&Header<D::Kind>> {

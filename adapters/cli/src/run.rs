@@ -48,12 +48,41 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         (None, Some(directory)) => directory.clone(),
         (None, None) => here()?,
     };
-    let resolved = settings::resolve(
-        &place.homes,
-        &place.environment,
-        &flags(arguments, console),
-        &workspace,
-    )?;
+    let flags = flags(arguments, console);
+    let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
+    let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
+    let task = Task {
+        prompt,
+        past,
+        opening: ready.opening,
+        asker,
+    };
+    let tasks = compose::tasks()?;
+    let (providers, model) = (ready.providers, ready.model);
+    let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
+    compose::end(tasks);
+    code
+}
+
+/// What it takes to open a session.
+pub(crate) struct Ready {
+    /// How it is opened.
+    pub opening: Opening,
+    /// Who can be asked.
+    pub providers: Providers,
+    /// The model that is.
+    pub model: Model,
+}
+
+/// Resolves settings and model for a session, and tells what is worth telling about them.
+pub(crate) fn prepare(
+    place: &Place,
+    flags: &[Flag],
+    past: Option<&Past>,
+    workspace: PathBuf,
+    console: &Console,
+) -> Result<Ready, Problem> {
+    let resolved = settings::resolve(&place.homes, &place.environment, flags, &workspace)?;
     for left in &resolved.not_read {
         console.note(&format!(
             "note: {} is not read: {}\n",
@@ -63,7 +92,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     }
     let providers = place.providers()?;
     let mut settings = resolved.settings;
-    match &past {
+    match past {
         Some(past) => settings = resuming::settings(settings, past, &providers.known)?,
         None => settings.model = models::choose(&settings.model, &providers.known)?,
     }
@@ -75,21 +104,16 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         }
         None => return Err(Problem::defect("no model was chosen")),
     };
-    let asker = settings.attended.value.then(|| Asker::on(*console));
-    let task = Task {
-        prompt,
-        past,
-        opening: Opening {
-            workspace,
-            settings,
-            title: None,
-        },
-        asker,
+    let opening = Opening {
+        workspace,
+        settings,
+        title: None,
     };
-    let tasks = compose::tasks()?;
-    let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
-    compose::end(tasks);
-    code
+    Ok(Ready {
+        opening,
+        providers,
+        model,
+    })
 }
 
 fn here() -> Result<PathBuf, Problem> {

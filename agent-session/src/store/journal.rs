@@ -12,10 +12,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use glasswork_engine::ScopeId;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
+use glasswork_engine::{Domain, Reader, ScopeId};
 
 use super::error::advice;
+use super::keeper::{Keeper, Pace};
 use super::lease::{Lease, WrittenFile};
 use super::parts::{self, PART_BYTES};
 
@@ -63,6 +64,8 @@ pub struct JournalStopped;
 
 #[derive(Debug)]
 enum Message {
+    Keep(Keeper),
+    Settle(Sender<()>),
     Start(Reporter),
     Attach(Lease),
     Append(Line),
@@ -108,6 +111,7 @@ impl FileJournal {
             batches: BTreeMap::new(),
             spare: None,
             waiting: VecDeque::new(),
+            keeper: None,
             unsynced: Arc::clone(&unsynced),
             part_bytes,
         };
@@ -146,6 +150,25 @@ impl JournalFiles {
     pub fn unsynced(&self, scope: ScopeId) -> Option<Unsynced> {
         let kept = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(&scope).cloned()
+    }
+
+    /// Has checkpoints written of what an engine publishes of the scopes whose files it gives. To be called once.
+    ///
+    /// # Errors
+    /// Where the thread cannot be started. The journal is written all the same.
+    pub fn keep<D: Domain>(&self, reader: Reader<D>, pace: Pace) -> io::Result<()> {
+        let keeper = Keeper::spawn(reader, pace)?;
+        // What cannot be sent any more ends its thread with it.
+        let _ = self.messages.send(Message::Keep(keeper));
+        Ok(())
+    }
+
+    /// Waits until everything that was written so far, and has become due, is in checkpoints.
+    pub fn settle(&self) {
+        let (done, settled) = bounded(1);
+        if self.messages.send(Message::Settle(done)).is_ok() {
+            let _ = settled.recv();
+        }
     }
 
     /// Closes the file of a scope that is not mounted (any more), if that has not happened yet, and waits until its
@@ -448,6 +471,7 @@ struct Clerk {
     spare: Option<Batch>,
     /// Leases that came before the engine.
     waiting: VecDeque<Lease>,
+    keeper: Option<Keeper>,
     unsynced: Arc<Mutex<BTreeMap<ScopeId, Unsynced>>>,
     part_bytes: u64,
 }
@@ -464,6 +488,13 @@ impl Clerk {
                         self.collect(&line);
                         if bytes >= BATCH {
                             break;
+                        }
+                    }
+                    Message::Keep(keeper) => self.keep(keeper),
+                    Message::Settle(done) => {
+                        self.write();
+                        if let Some(keeper) = &self.keeper {
+                            keeper.settle(done);
                         }
                     }
                     Message::Start(reporter) => self.begin(reporter),
@@ -504,7 +535,18 @@ impl Clerk {
             reporter,
             synced: Condvar::new(),
         };
+        if let Some(keeper) = &self.keeper {
+            keeper.attach(scope, sheet.lease.journal().to_owned());
+        }
         self.sheets.insert(scope, Arc::new(sheet));
+    }
+
+    fn keep(&mut self, keeper: Keeper) {
+        for (scope, sheet) in &self.sheets {
+            keeper.attach(*scope, sheet.lease.journal().to_owned());
+        }
+        // There is one for each engine, and one engine; another one would have nothing to look at.
+        self.keeper.get_or_insert(keeper);
     }
 
     fn collect(&mut self, line: &Line) {
@@ -528,6 +570,9 @@ impl Clerk {
                     if sheet.write(&batch) {
                         let _ = self.work.send(Some(Arc::clone(sheet)));
                     }
+                    if let (Some(keeper), Some((last, _))) = (&self.keeper, batch.ends.last()) {
+                        keeper.wrote(scope, *last, batch.bytes.len() as u64);
+                    }
                 }
                 None => refuse(self.reporter.as_ref(), scope),
             }
@@ -542,6 +587,9 @@ impl Clerk {
     /// one sync meanwhile; closing is rare.
     fn close(&mut self, scope: ScopeId) {
         self.waiting.retain(|lease| lease.scope() != scope);
+        if let Some(keeper) = &self.keeper {
+            keeper.detach(scope);
+        }
         if let Some(unsynced) = self.sheets.remove(&scope).and_then(|sheet| sheet.close()) {
             let mut kept = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
             kept.insert(scope, unsynced);
@@ -551,8 +599,16 @@ impl Clerk {
     fn stop(mut self) {
         self.write();
         let Self {
-            work, pool, sheets, ..
+            work,
+            pool,
+            sheets,
+            keeper,
+            ..
         } = self;
+        // While the locks still hold: beside a journal only its owner writes.
+        if let Some(mut keeper) = keeper {
+            keeper.stop();
+        }
         pool.iter().for_each(|_| drop(work.send(None)));
         for thread in pool {
             let _ = thread.join();

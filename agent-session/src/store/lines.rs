@@ -54,6 +54,15 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// Lines of a source that stands behind so many lines and bytes of its file.
+    pub(super) fn behind(source: R, given: u64, offset: u64) -> Self {
+        Self {
+            given,
+            offset,
+            ..Self::new(source)
+        }
+    }
+
     /// Where the next line begins, in bytes.
     pub(super) fn offset(&self) -> u64 {
         self.offset

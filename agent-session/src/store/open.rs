@@ -9,6 +9,7 @@ use glasswork_engine::line::{self, Header, LineError, Opening};
 use glasswork_engine::load::Loaded;
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
+use super::checkpoint::Unusable;
 use super::error::StoreError;
 use super::journal::Unsynced;
 use super::layout::{self, Links, Place};
@@ -16,6 +17,7 @@ use super::lease::WrittenFile;
 use super::lease::{Lease, Owner};
 use super::parts;
 use super::read::{Folding, Tail, scan};
+use super::resume::{self, Begun};
 use super::trail::{LinePlace, Trail};
 use super::{Store, StoredJournal};
 
@@ -37,6 +39,8 @@ pub struct OpenedForWriting<D: Domain> {
     pub lease: Lease,
     /// What stood at the end of the journal and was no whole line.
     pub torn: Option<TornTail>,
+    /// Checkpoints that could not be used, and were removed. The journal has all that they had.
+    pub unusable: Vec<Unusable>,
 }
 
 /// A last line that was being written when the process or the machine stopped. Nobody was told that it is safe.
@@ -50,6 +54,14 @@ pub struct TornTail {
     pub bytes: u64,
     /// Where it lies now.
     pub moved_to: PathBuf,
+}
+
+/// A fold before its end.
+struct Folded<D: Domain> {
+    folding: Folding<D>,
+    trail: Trail,
+    tail: Tail,
+    unusable: Vec<Unusable>,
 }
 
 impl<D: Domain> Store<D> {
@@ -145,7 +157,10 @@ impl<D: Domain> Store<D> {
         let found = self.fold(&journal, scope, None);
         // Another process may have gone on since, with what it found on the disk.
         let kept = unsynced.filter(|unsynced| match &found {
-            Ok((folding, ..)) => folding.scope().is_some_and(|read| read.epoch == unsynced.epoch),
+            Ok(found) => found
+                .folding
+                .scope()
+                .is_some_and(|read| read.epoch == unsynced.epoch),
             Err(StoreError::Damaged { intact, .. }) => intact + 1 >= unsynced.first,
             Err(_) => false,
         });
@@ -153,7 +168,16 @@ impl<D: Domain> Store<D> {
             Some(unsynced) => self.fold(&journal, scope, Some(unsynced))?,
             None => found?,
         };
-        let (folding, trail, tail) = found;
+        let Folded {
+            folding,
+            trail,
+            tail,
+            unusable,
+        } = found;
+        for file in &unusable {
+            // It is told once, and what comes in its place is of use.
+            let _ = fs::remove_file(&file.path);
+        }
         let torn = match (&kept, tail) {
             (None, Tail::Unfinished(bytes)) => Some(set_aside(&mut lease, &trail, &bytes, now)?),
             _ => None,
@@ -188,7 +212,12 @@ impl<D: Domain> Store<D> {
         }
         loaded.chain = chain;
         Arc::make_mut(&mut loaded.scope).epoch = epoch;
-        Ok(OpenedForWriting { loaded, lease, torn })
+        Ok(OpenedForWriting {
+            loaded,
+            lease,
+            torn,
+            unusable,
+        })
     }
 
     /// Folds all commits; where some are in memory alone, those instead of what the disk has from there on.
@@ -197,14 +226,24 @@ impl<D: Domain> Store<D> {
         journal: &Path,
         scope: ScopeId,
         unsynced: Option<&Unsynced>,
-    ) -> Result<(Folding<D>, Trail, Tail), StoreError> {
-        let mut trail = Trail::open(journal, Links::Refuse)?;
+    ) -> Result<Folded<D>, StoreError> {
+        let until = unsynced.map(|unsynced| unsynced.first.saturating_sub(1));
+        let Begun {
+            mut trail,
+            fold,
+            unusable,
+        } = resume::begin::<D>(journal, scope, until)?;
         if let Some(unsynced) = unsynced {
             trail = trail.then(unsynced.first, unsynced.lines.clone());
         }
-        let mut folding = Folding::<D>::new(None);
+        let mut folding = Folding::of(fold);
         let tail = scan(&mut trail, Some(scope), &mut folding)?;
-        Ok((folding, trail, tail))
+        Ok(Folded {
+            folding,
+            trail,
+            tail,
+            unusable,
+        })
     }
 
     /// The journal at a path, to read; wherever it lies, and also through a link.

@@ -5,9 +5,12 @@
 //! A part gets its name only once its first line is on the disk.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use glasswork_engine::line::{self, Chain};
 
 use super::error::StoreError;
 use super::layout::{self, Links};
@@ -32,7 +35,8 @@ pub(super) fn name(epoch: u32, first: u64) -> String {
     format!("{epoch}-{first}.{}", layout::JOURNAL)
 }
 
-fn parse(name: &str) -> Option<(u32, u64)> {
+/// The opening and the first commit that a part's name says.
+pub(super) fn parse(name: &str) -> Option<(u32, u64)> {
     let (epoch, first) = name
         .strip_suffix(layout::JOURNAL)?
         .strip_suffix('.')?
@@ -105,6 +109,31 @@ impl Source {
             layout::careful(links).read(true),
             links,
         )?))
+    }
+}
+
+impl Source {
+    /// A file behind a place at which a line ended with that chain; `None` where it has other lines there.
+    pub(super) fn behind(
+        path: &Path,
+        links: Links,
+        offset: u64,
+        chain: Chain,
+    ) -> Result<Option<Self>, StoreError> {
+        let mut file = layout::open_regular(path, layout::careful(links).read(true), links)?;
+        let mut end = [0; line::CRC_LENGTH + 1];
+        let before = offset.checked_sub(end.len() as u64);
+        let read = before.map(|before| file.read_exact_at(&mut end, before));
+        if !matches!(read, Some(Ok(()))) {
+            // Not so long, which says enough.
+            return Ok(None);
+        }
+        if end.strip_suffix(b"\n").and_then(line::stated) != Some(chain) {
+            return Ok(None);
+        }
+        file.seek(io::SeekFrom::Start(offset))
+            .map_err(StoreError::io("read", path))?;
+        Ok(Some(Self::File(file)))
     }
 }
 

@@ -11,6 +11,7 @@ use glasswork_engine::{Commit, Domain, Scope, ScopeId};
 
 use super::error::StoreError;
 use super::layout::Links;
+use super::resume;
 use super::trail::{Stand, Step, Trail};
 
 /// A journal to read. An unfinished last line means that it is not written yet, and is left out.
@@ -92,9 +93,7 @@ impl<D: Domain> StoredJournal<D> {
     /// # Errors
     /// [`StoreError::Damaged`] and those of opening.
     pub fn read(&self) -> Result<Loaded<D>, StoreError> {
-        let mut folding = Folding::new(None);
-        self.scan(&mut folding)?;
-        folding.finish(&self.path)
+        self.fold(None)?.finish(&self.path)
     }
 
     /// The scope as it was after commit `seq`. What comes after that is not looked at, damaged or not. Where that
@@ -103,10 +102,25 @@ impl<D: Domain> StoredJournal<D> {
     /// # Errors
     /// [`StoreError::NoSuchCommit`], [`StoreError::Damaged`] and those of opening.
     pub fn read_until(&self, seq: u64) -> Result<Loaded<D>, StoreError> {
-        let mut folding = Folding::new(Some(seq));
-        self.scan(&mut folding)?;
+        let folding = self.fold(Some(seq))?;
         reached(seq, folding.fold.reached())?;
         folding.finish(&self.path)
+    }
+
+    /// Folds from the newest checkpoint on that can be used. A journal that a person named is folded whole.
+    fn fold(&self, until: Option<u64>) -> Result<Folding<D>, StoreError> {
+        let (mut trail, fold) = match self.expected {
+            Some(scope) => {
+                let begun = resume::begin(&self.path, scope, until)?;
+                (begun.trail, begun.fold)
+            }
+            None => (self.trail()?, Fold::new()),
+        };
+        let mut folding = Folding { fold, until };
+        if !folding.is_done() {
+            scan(&mut trail, self.expected, &mut folding)?;
+        }
+        Ok(folding)
     }
 
     /// Decides every event again, up to commit `until` where that is given, and compares.
@@ -208,7 +222,7 @@ fn reached(asked: u64, last: u64) -> Result<(), StoreError> {
 }
 
 /// Where the chain stands after a line that is not the first, whatever it says besides its number.
-fn follow(bytes: &[u8], seq: &mut u64, chain: Chain) -> Result<Chain, DamageKind> {
+pub(super) fn follow(bytes: &[u8], seq: &mut u64, chain: Chain) -> Result<Chain, DamageKind> {
     let chain = line::verify(bytes, chain).map_err(DamageKind::Line)?;
     if bytes.starts_with(line::OPENING) {
         return Ok(chain);
@@ -256,11 +270,8 @@ pub(super) struct Folding<D: Domain> {
 }
 
 impl<D: Domain> Folding<D> {
-    pub(super) fn new(until: Option<u64>) -> Self {
-        Self {
-            fold: Fold::new(),
-            until,
-        }
+    pub(super) fn of(fold: Fold<D>) -> Self {
+        Self { fold, until: None }
     }
 
     pub(super) fn schema(&self) -> u32 {
@@ -364,7 +375,7 @@ pub(super) fn scan(
     expected: Option<ScopeId>,
     reading: &mut impl Reading,
 ) -> Result<Tail, StoreError> {
-    let mut seq = 0;
+    let mut seq = reading.place().map_or(0, |(_, seq)| seq);
     loop {
         let chain = reading.chain();
         match trail.next(Stand { seq, chain })? {

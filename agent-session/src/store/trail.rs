@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Chain, LineError};
 use glasswork_engine::load::{Damage, DamageKind};
 
+use super::checkpoint::Spot;
 use super::error::StoreError;
 use super::layout::Links;
 use super::lines::{Lines, Piece};
@@ -87,6 +88,59 @@ impl Trail {
             later: parts.into_iter().map(Later::from).collect(),
             place: LinePlace { line: 1, offset: 0 },
         })
+    }
+
+    /// The journal from a place on; `None` where it is not one of this journal (any more).
+    pub(super) fn open_at(journal: &Path, links: Links, spot: &Spot) -> Result<Option<Self>, StoreError> {
+        let folder = journal.with_extension("");
+        let known = match &spot.part {
+            None => None,
+            Some(part) => match parts::parse(part) {
+                Some(known) => Some(known),
+                None => return Ok(None),
+            },
+        };
+        let path = spot
+            .part
+            .as_ref()
+            .map_or_else(|| journal.to_owned(), |part| folder.join(part));
+        let links = if known.is_some() { Links::Refuse } else { links };
+        let source = match Source::behind(&path, links, spot.offset, spot.chain) {
+            Ok(Some(source)) => source,
+            Ok(None) | Err(StoreError::Io { .. } | StoreError::NotAJournal { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut parts = parts::later(&folder)?;
+        parts.retain(|part| Some((part.epoch, part.first)) > known);
+        // What a later part takes back is not part of the journal.
+        if parts.iter().any(|part| part.first <= spot.seq) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            folder,
+            path,
+            lines: Lines::behind(source, spot.lines, spot.offset),
+            in_first: known.is_none(),
+            known: parts.last().map(|part| (part.epoch, part.first)).or(known),
+            later: parts.into_iter().map(Later::from).collect(),
+            place: LinePlace {
+                line: spot.lines,
+                offset: spot.offset,
+            },
+        }))
+    }
+
+    /// The place behind the last line that was given, for a reader that stands there.
+    pub(super) fn spot(&self, stand: Stand) -> Spot {
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        let LinePlace { line, offset } = self.next_place();
+        Spot {
+            part: name.filter(|_| !self.in_first).map(str::to_owned),
+            lines: line - 1,
+            offset,
+            chain: stand.chain,
+            seq: stand.seq,
+        }
     }
 
     /// Goes on with lines that are in memory alone, from commit `first` on.

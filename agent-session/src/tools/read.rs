@@ -11,6 +11,7 @@ use super::failure::ToolFailure;
 use super::open::Place;
 use super::truncation::{Head, size};
 use super::{Context, Details, Limits, Outcome, check_cancelled, reading};
+use crate::secrets::{Masking, Origin};
 
 pub(crate) const DESCRIPTION: &str = "Read a text file. Gives at most 2000 lines or 50 KiB, whichever comes first, \
     and says with which offset to go on. Binary files are not shown.";
@@ -71,16 +72,23 @@ pub(crate) async fn run(
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
     let limits = context.limits.clone();
-    reading(context, move |cancel| read(&arguments, &path, &limits, cancel)).await
+    let masking = context.secrets.masking.clone();
+    reading(context, move |cancel| {
+        read(&arguments, &path, &limits, &masking, cancel)
+    })
+    .await
 }
 
 fn read(
     arguments: &ReadArguments,
     path: &std::path::Path,
     limits: &Limits,
+    masking: &Masking,
     cancel: &CancellationToken,
 ) -> Result<Outcome, ToolFailure> {
     let (file, metadata) = Place::find(path)?.open_file()?;
+    // From the start, wherever the reading starts: a line may be one of a private key.
+    let file = masking.reader(file, Origin::File(path.into()));
     let mut file = BufReader::with_capacity(64 * 1024, file);
     let unreadable = |error| ToolFailure::io("read", path, error);
     let start = file.fill_buf().map_err(unreadable)?;

@@ -24,7 +24,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn,
+    checkout, compaction, evolve, host, import, model, pieces, prompt, recovery, secrets, session, tools,
+    tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -49,6 +50,8 @@ pub enum Event {
     Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -76,12 +79,16 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of secrets that were masked.
+    Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
     /// Of what is checked out in the workspace.
     Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -133,9 +140,11 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    secrets::Secrets,
     tree::Tree,
     checkout::Checkout,
     compaction::Compaction,
+    import::Import,
     host::Host
 );
 
@@ -193,6 +202,9 @@ impl Domain for Glasswork {
             Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -391,10 +403,13 @@ impl Domain for Glasswork {
                 Durability::Synced
             }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            // What is taken in can be read again from its file until the last of it is here.
+            Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Import(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -414,6 +429,7 @@ fn decide_session(
         Event::Tree(event) => tree::decide(&mut draft, event)?,
         Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
+        Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
@@ -421,5 +437,6 @@ fn decide_session(
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Host(_) => Reply::Done,
     };
+    secrets::count(&mut draft);
     Ok(draft.decide(reply))
 }

@@ -230,6 +230,8 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// Whether what looks like a secret is masked before it comes to the session. Never a project's to say.
+    mask_secrets / MaskSecrets: bool = true;
     /// The tokens that a request and its answer may take together; `None` where nobody knows, which sets no threshold.
     context_window / ContextWindow: Option<u64> = None;
     /// When a conversation is compacted by itself before it is sent.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use glasswork_agent_session::store::{FileJournal, JournalFiles, Place, Store};
+use glasswork_agent_session::store::{FileJournal, JournalFiles, Pace, Place, Store};
 use glasswork_engine::{Engine, Handle, ScopeId};
 
 use crate::tally::{self, Event, Kind, NOW, Tally, Till};
@@ -60,6 +60,16 @@ impl Live {
             files,
             handle,
         }
+    }
+
+    /// Has checkpoints written after so many commits.
+    pub fn keep(self, commits: u64) -> Self {
+        let pace = Pace {
+            commits,
+            bytes: u64::MAX,
+        };
+        self.files.keep(self.engine.reader(), pace).unwrap();
+        self
     }
 
     pub fn create(&self, store: &Store<Tally>, scope: ScopeId) {

@@ -9,12 +9,14 @@
     unreachable_pub
 )]
 
+mod checkpoints;
 mod crash;
 mod damage;
 mod home;
 mod lease;
 mod listing;
 mod parts;
+mod repair;
 mod run;
 mod second;
 mod tally;

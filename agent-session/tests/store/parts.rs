@@ -206,7 +206,9 @@ fn lines_that_the_disk_did_not_confirm_are_written_anew_to_a_file_of_their_own()
             .store
             .open_again(scope(1), NOW, Some(unsynced.clone()))
             .unwrap();
-        let OpenedForWriting { loaded, lease, torn } = opened;
+        let OpenedForWriting {
+            loaded, lease, torn, ..
+        } = opened;
         assert_eq!(
             (loaded.scope.seq, loaded.scope.epoch, torn),
             (6, 2, None),

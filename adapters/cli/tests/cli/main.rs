@@ -6,6 +6,8 @@
     clippy::panic
 )] // a test fails by panicking
 
+mod compact;
+mod damage;
 mod demo;
 mod ending;
 mod graph;

@@ -91,7 +91,7 @@ fn sessions_are_listed_filtered_and_searched() {
             { "text": "hay", "matched": true }, { "text": "\n", "matched": false }
         ])
     );
-    let text = house.run(["sessions", "search", "there"]);
+    let text = house.run(["sessions", "search", "31mthere"]);
     assert!(
         text.out.contains("\\u{1b}[31mthere.") && !text.out.contains('\u{1b}'),
         "{text:?}"
