@@ -11,7 +11,7 @@ use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
     BLOBS, FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal,
-    TraceFile, TraceFolders, owner_of,
+    TraceFile, TraceFolders, journal_bytes, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -182,7 +182,7 @@ impl Archive for FileArchive {
         let (journal, created) = self.held().get(&session)?.clone();
         Some(Held {
             created,
-            bytes: std::fs::metadata(&journal).map_or(0, |file| file.len()),
+            bytes: journal_bytes(&journal),
             owner: owner_of(&journal),
         })
     }
