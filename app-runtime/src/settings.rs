@@ -19,10 +19,10 @@ use std::{fs, io};
 
 use glasswork_session_state::host_settings::{Setting as HostSetting, Settings as HostSettings};
 use glasswork_session_state::settings::{Layer, Setting, Settings, Source};
-use serde::Serialize;
 use ron::Options;
 use ron::extensions::Extensions;
 use ron::value::RawValue;
+use serde::Serialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::homes::{Environment, Homes};
@@ -88,7 +88,9 @@ impl AnySetting {
 
 fn all(settings: &Settings, host: &HostSettings) -> Vec<AnySetting> {
     let session = settings.all().into_iter().map(AnySetting::Session);
-    session.chain(host.all().into_iter().map(AnySetting::Host)).collect()
+    session
+        .chain(host.all().into_iter().map(AnySetting::Host))
+        .collect()
 }
 
 /// A file that would hold settings and is not read.
@@ -356,7 +358,10 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
     }
     // A setting serialises as `{name: {value, from}}`; going through that form needs no second list of types.
     let tagged = serde_json::json!({ name: { "value": value, "from": source } });
-    let is_of_host = HostSettings::default().all().iter().any(|setting| setting.name() == name);
+    let is_of_host = HostSettings::default()
+        .all()
+        .iter()
+        .any(|setting| setting.name() == name);
     let parsed = match is_of_host {
         true => serde_json::from_value(tagged).map(AnySetting::Host),
         false => serde_json::from_value(tagged).map(AnySetting::Session),

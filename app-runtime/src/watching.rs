@@ -15,7 +15,9 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn};
+use glasswork_session_state::{
+    Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn,
+};
 use serde::Serialize;
 
 /// Something that happened in a session.
@@ -341,7 +343,12 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
             kind: Arc::clone(kind),
         }),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
-        Fact::Tree(_) | Fact::Checkout(_) | Fact::Host(_) => {}
+        Fact::Tree(_)
+        | Fact::Import(_)
+        | Fact::Checkout(_)
+        | Fact::Fork(_)
+        | Fact::Trash(_)
+        | Fact::Host(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }

@@ -17,6 +17,7 @@ use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
 use crate::id;
+use crate::import::ImportedFrom;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
@@ -217,6 +218,12 @@ impl Session {
             count,
         };
         self.0.session.masked.counts().into_iter().map(masked).collect()
+    }
+
+    /// Where its conversation was imported from; null for one that was begun here.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn imported_from(&self) -> Option<ImportedFrom> {
+        self.0.session.import.as_deref().map(ImportedFrom::of)
     }
 
     /// Where it stands: a state of the `session` chart.

@@ -11,7 +11,6 @@ use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
-use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::{Layer, Sourced};
 use serde_json::Value;
 
@@ -19,7 +18,7 @@ use crate::ask::Asker;
 use crate::commands::Demo;
 use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::Console;
-use crate::drive::{self, By, Left, Show};
+use crate::drive::{self, By, Left, Says, Show};
 use crate::problem::Problem;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
@@ -105,7 +104,7 @@ impl Stage {
         scratch: &Scratch,
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
-        let runtime = sessions.start(providers, model, &HostSettings::default()).await?;
+        let runtime = sessions.start(providers, model).await?;
         let played = self.play(&runtime, opening, asker, &mut signals).await;
         runtime.stop().await;
         let (id, left, live) = played?;
@@ -131,7 +130,15 @@ impl Stage {
         signals: &mut Signals,
     ) -> Result<(ScopeId, Left, Seen), Problem> {
         let id = runtime.new_session(opening).await?;
-        let left = drive::turn(runtime, id, scene::PROMPT, self, signals, asker).await?;
+        let left = drive::turn(
+            runtime,
+            id,
+            &Says::Prompt(scene::PROMPT.to_owned()),
+            self,
+            signals,
+            asker,
+        )
+        .await?;
         let live = runtime.reader().snapshot(Viewer::owner()).session(id, None)?;
         Ok((id, left, live))
     }

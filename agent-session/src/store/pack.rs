@@ -14,8 +14,8 @@ use glasswork_engine::{Domain, ScopeId, Timestamp};
 use super::checkpoint;
 use super::error::StoreError;
 use super::layout::{self, Links};
-use super::open::Folded;
 use super::lease::Lease;
+use super::open::Folded;
 use super::read::Tail;
 use super::{Store, StoredJournal, parts};
 
@@ -116,13 +116,19 @@ impl<D: Domain> Store<D> {
         }
         let later = parts::later(lease.folder())?;
         let mut length = fs::metadata(&journal).map_or(0, |found| found.len());
-        length += later.iter().map(|part| fs::metadata(&part.path).map_or(0, |found| found.len())).sum::<u64>();
+        length += later
+            .iter()
+            .map(|part| fs::metadata(&part.path).map_or(0, |found| found.len()))
+            .sum::<u64>();
         fs::rename(&draft, &journal).map_err(StoreError::io("name", &journal))?;
         sync_beside(&journal)?;
         // From here on they count no more, whether they go now or when it is unpacked.
         remove_parts(lease.folder())?;
         let _ = fs::remove_dir_all(lease.folder().join(checkpoint::FOLDER));
-        Ok(Packed::Now { before: length, after })
+        Ok(Packed::Now {
+            before: length,
+            after,
+        })
     }
 
     /// Unpacks a journal whose lock is held; gives the lock of what has taken its place.
@@ -158,7 +164,9 @@ fn write_packed<D: Domain>(stored: &StoredJournal<D>, draft: &Path) -> Result<u6
         Err(error) => return Err(written(error)),
     };
     // Told apart from what is wrong with the journal itself.
-    let checked = encoder.include_checksum(true).and_then(|()| encoder.set_pledged_src_size(None));
+    let checked = encoder
+        .include_checksum(true)
+        .and_then(|()| encoder.set_pledged_src_size(None));
     if let Err(error) = checked {
         return Err(written(error));
     }

@@ -396,6 +396,7 @@ impl<D: Domain> Pieces<D> {
             scope,
             kind: kept.map_or(kind, |header| header.kind),
             created: kept.map_or(now, |header| header.created),
+            lineage: kept.map_or_else(Vec::new, |header| header.lineage_of_fork(self.fold.reached())),
         };
         let mut copy = Copy {
             fold: Fold::<D>::new(),

@@ -55,7 +55,9 @@ fn walk(folder: &Path, names: &mut Vec<String>, sizes: &mut Sizes) -> Result<(),
         let entry = entry.map_err(StoreError::io("list", folder))?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
         // What is gone meanwhile takes no room.
-        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         if found.is_dir() {
             names.push(name);
             walk(&path, names, sizes)?;
@@ -69,12 +71,15 @@ fn walk(folder: &Path, names: &mut Vec<String>, sizes: &mut Sizes) -> Result<(),
 
 fn count(path: &Path, names: &[String], name: &str, bytes: u64, sizes: &mut Sizes) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let is_part = |name: &str| name.as_bytes().first().is_some_and(u8::is_ascii_digit) && name.ends_with(".jsonl");
+    let is_part =
+        |name: &str| name.as_bytes().first().is_some_and(u8::is_ascii_digit) && name.ends_with(".jsonl");
     let slot = match names.as_slice() {
         ["host", ..] => &mut sizes.hosts,
         ["trash", ..] => &mut sizes.trash,
         ["sessions", _, _] if name.ends_with(".jsonl") => {
-            let is_packed = File::open(path).and_then(|file| pack::is_packed(&file)).unwrap_or(false);
+            let is_packed = File::open(path)
+                .and_then(|file| pack::is_packed(&file))
+                .unwrap_or(false);
             match is_packed {
                 true => {
                     sizes.packed_count += 1;

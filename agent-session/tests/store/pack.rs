@@ -24,16 +24,24 @@ fn home() -> (Home, PathBuf) {
 fn parts(path: &std::path::Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path.with_extension("")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|found| found == "jsonl")).collect()
+    paths
+        .filter(|path| path.extension().is_some_and(|found| found == "jsonl"))
+        .collect()
 }
 
 fn check(home: &Home, commits: u64) {
     let journal = home.store.journal(scope(1)).unwrap();
     let read = journal.read().unwrap().scope;
-    assert_eq!((read.seq, read.state.total), (commits, commits * (commits + 1) / 2));
+    assert_eq!(
+        (read.seq, read.state.total),
+        (commits, commits * (commits + 1) / 2)
+    );
     let replayed = journal.replay(None).unwrap();
     assert_eq!((replayed.difference_count, &replayed.loaded.scope), (0, &read));
-    assert_eq!(journal.commits(..).unwrap().filter(Result::is_ok).count() as u64, commits);
+    assert_eq!(
+        journal.commits(..).unwrap().filter(Result::is_ok).count() as u64,
+        commits
+    );
     assert_eq!(journal.read_until(7).unwrap().scope.state.total, 28);
     let listed = home.store.list().next().unwrap().summary.unwrap();
     assert_eq!(listed.seq, commits);
@@ -42,7 +50,11 @@ fn check(home: &Home, commits: u64) {
 #[test]
 fn what_is_packed_reads_the_same_and_opening_it_unpacks_it() {
     let (home, path) = home();
-    let before: u64 = parts(&path).iter().chain([&path]).map(|path| path.metadata().unwrap().len()).sum();
+    let before: u64 = parts(&path)
+        .iter()
+        .chain([&path])
+        .map(|path| path.metadata().unwrap().len())
+        .sum();
     let left = parts(&path);
     assert!(left.len() > 1);
     let copies: Vec<Vec<u8>> = left.iter().map(|path| fs::read(path).unwrap()).collect();
@@ -61,13 +73,19 @@ fn what_is_packed_reads_the_same_and_opening_it_unpacks_it() {
     let live = Live::start(&Default::default());
     live.open(&home.store, scope(1));
     live.send(scope(1), add(31)).unwrap();
-    assert!(matches!(home.store.pack(scope(1), NOW), Err(StoreError::Owned { .. })));
+    assert!(matches!(
+        home.store.pack(scope(1), NOW),
+        Err(StoreError::Owned { .. })
+    ));
     live.engine.stop();
     assert!(fs::read(&path).unwrap().starts_with(b"{\"header\""));
     check(&home, 31);
     let read = home.store.journal(scope(1)).unwrap().read().unwrap();
     assert_eq!(read.scope.epoch, 2);
-    assert!(matches!(home.store.pack(scope(1), NOW).unwrap(), Packed::Now { .. }));
+    assert!(matches!(
+        home.store.pack(scope(1), NOW).unwrap(),
+        Packed::Now { .. }
+    ));
     check(&home, 31);
 }
 
@@ -84,8 +102,14 @@ fn what_is_not_at_rest_or_not_sound_is_not_packed() {
     flipped[30] ^= 1;
     fs::write(&last, &flipped).unwrap();
     let first = fs::read(&path).unwrap();
-    assert!(matches!(home.store.pack(scope(1), NOW), Err(StoreError::Damaged { .. })));
-    assert_eq!((fs::read(&last).unwrap(), fs::read(&path).unwrap()), (flipped, first));
+    assert!(matches!(
+        home.store.pack(scope(1), NOW),
+        Err(StoreError::Damaged { .. })
+    ));
+    assert_eq!(
+        (fs::read(&last).unwrap(), fs::read(&path).unwrap()),
+        (flipped, first)
+    );
     // A byte of a packed one is damage like any other, and nothing is made of it.
     fs::write(&last, &whole).unwrap();
     home.store.pack(scope(1), NOW).unwrap();

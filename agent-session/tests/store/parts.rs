@@ -255,11 +255,14 @@ fn a_journal_of_an_older_schema_goes_on_in_a_file_of_the_newer_one() {
                     scope: scope(1),
                     kind: Kind::Tally,
                     created: NOW,
+                    lineage: Vec::new(),
                 };
                 line::encode_header(&header)
             }
             _ => {
-                let line = line.replace("\"add\"", "\"plus\"").replace("\"added\"", "\"sum\"");
+                let line = line
+                    .replace("\"add\"", "\"plus\"")
+                    .replace("\"added\"", "\"sum\"");
                 assert!(line.contains("plus") && line.contains("sum"));
                 line::reseal(line.as_bytes(), chain)
             }

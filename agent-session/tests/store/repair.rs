@@ -54,7 +54,11 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     std::fs::write(&path, &bytes).unwrap();
     let before = tree(home.store.data());
 
-    let would = home.store.repair(scope(1), Kind::Tally, NOW, true).unwrap().expect(name);
+    let would = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, true)
+        .unwrap()
+        .expect(name);
     assert_eq!(
         tree(home.store.data()),
         before,
@@ -78,7 +82,11 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     );
     assert_eq!(found, wanted, "{name}");
 
-    let did = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap().expect(name);
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .expect(name);
     let aside = did.moved_to.clone().unwrap();
     let same = Repair {
         moved_to: None,
@@ -234,7 +242,11 @@ fn a_journal_in_several_files_is_repaired_as_one() {
     let mut bytes = std::fs::read(part).unwrap();
     bytes[20] ^= 1;
     std::fs::write(part, &bytes).unwrap();
-    let did = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap().unwrap();
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (did.kept, &*did.salvaged, &*did.lost),
         (first - 1, &[(first + 1, 30)][..], &[(first, first)][..])
@@ -253,21 +265,32 @@ fn a_journal_in_several_files_is_repaired_as_one() {
 fn what_is_not_damaged_or_not_ours_is_not_repaired() {
     let home = Home::new();
     let all = lines(&home, 1);
-    assert_eq!(home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(), None);
+    assert_eq!(
+        home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(),
+        None
+    );
     let path = home.path(scope(1));
     // Torn is not damaged: opening it tells.
     std::fs::write(&path, &all.concat()[..all.concat().len() - 3]).unwrap();
-    assert_eq!(home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(), None);
+    assert_eq!(
+        home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(),
+        None
+    );
     let header = Header {
         glasswork: FORMAT,
         schema: 9,
         scope: scope(1),
         kind: Kind::Tally,
         created: NOW,
+        lineage: vec![],
     };
     let future = [line::encode_header(&header).unwrap().0, b"\n".to_vec()].concat();
     std::fs::write(&path, &future).unwrap();
-    let said = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap_err().to_string();
+    let said = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap_err()
+        .to_string();
     assert!(
         said.contains("update to read it") && !said.contains("repair"),
         "{said}"
