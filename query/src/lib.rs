@@ -18,6 +18,7 @@ mod error;
 mod graph;
 mod host;
 mod id;
+mod journal;
 mod limits;
 mod node;
 mod operation;
