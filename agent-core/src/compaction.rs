@@ -51,7 +51,7 @@ pub struct Compaction {
     pub summary: Arc<str>,
     /// The model.
     pub model: ModelId,
-    /// The request for it.
+    /// The request for it; of an imported one 0, which no request has.
     pub request: RequestId,
     /// The first entry that stays as it is. Everything on the branch before it is what was summarised.
     pub first_kept: EntryId,
@@ -77,6 +77,8 @@ pub enum Why {
     Threshold,
     /// The provider refused the conversation for its length.
     Overflow,
+    /// It was made elsewhere, before the conversation was imported.
+    Imported,
 }
 
 /// What is carried over by code, never by a model.

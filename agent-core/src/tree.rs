@@ -7,6 +7,7 @@ use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
+use im::ordmap::DiffItem;
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub struct Entry {
     /// The entry before it; `None` at the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<EntryId>,
-    /// When it was added.
+    /// When it was added; of an imported one, when it was said.
     pub at: Timestamp,
     /// Its size, in uncalibrated tokens: counted once, however often a branch is left and entered again.
     #[serde(default)]
@@ -72,8 +73,9 @@ pub struct Assistant {
     pub blocks: Vec<Block>,
     /// The model that was asked.
     pub model: ModelId,
-    /// The request that it answers.
-    pub request: RequestId,
+    /// The request that it answers; `None` of an answer that was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
     /// Tokens, as far as the provider reported them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -160,6 +162,18 @@ impl Tree {
         tokens
     }
 
+    /// Adds an entry below another one, wherever the conversation goes on.
+    pub fn graft(&mut self, id: EntryId, parent: Option<EntryId>, at: Timestamp, body: Body) {
+        let tokens = tokens_of_chars(body.chars());
+        let entry = Entry {
+            parent,
+            at,
+            tokens,
+            body,
+        };
+        self.entries.insert(id, Arc::new(entry));
+    }
+
     /// Lets the conversation go on below another entry, or before all of them. An entry that is not there changes
     /// nothing.
     pub fn move_to(&mut self, leaf: Option<EntryId>) {
@@ -235,6 +249,27 @@ impl Tree {
     /// All entries, in the order in which they were added.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (EntryId, &Arc<Entry>)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The entries in which this tree differs from an earlier state of it, with what they are now; costs what has
+    /// changed.
+    pub fn changed_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (EntryId, Option<&'a Arc<Entry>>)> {
+        before.entries.diff(&self.entries).map(|change| match change {
+            DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } => (*id, Some(new)),
+            DiffItem::Remove(id, _) => (*id, None),
+        })
+    }
+
+    /// All but the entries: leaf, labels, pins.
+    #[must_use]
+    pub fn without_entries(&self) -> Self {
+        Self {
+            entries: OrdMap::new(),
+            ..self.clone()
+        }
     }
 
     /// The entries that were added after this one, in the order in which they were added; all of them after `None`.

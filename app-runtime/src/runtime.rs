@@ -17,7 +17,7 @@ use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
-    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+    Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
@@ -27,9 +27,11 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, too
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
-use crate::reading::Reader;
+use crate::reading::{ReadError, Reader};
+use crate::sagas::VaultRecords;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -74,6 +76,12 @@ pub enum OperationError {
     /// The session could not be unmounted.
     #[error(transparent)]
     Unmount(#[from] UnmountError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It was tried, and failed.
+    #[error("{0}")]
+    NotDone(String),
     /// The workspace is no directory.
     #[error("the workspace {} is not a directory that can be used: {error}", path.display())]
     Workspace {
@@ -82,6 +90,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -92,15 +103,16 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Arc<Engine<Glasswork>>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
-    secrets: Arc<Vaults>,
+    pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -131,14 +143,22 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            records: Arc::new(VaultRecords {
+                vault: Arc::clone(&ports.vault),
+                clock: Arc::clone(&ports.clock),
+            }),
             secrets: Arc::clone(&ports.secrets),
         };
         let engine = Arc::new(
@@ -161,6 +181,7 @@ impl Runtime {
             user,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host,
             graph,
             secrets: ports.secrets,
@@ -192,6 +213,14 @@ impl Runtime {
         let _ = self.instructions.set(file);
     }
 
+    pub(crate) fn engine(&self) -> &Engine<Glasswork> {
+        &self.engine
+    }
+
+    pub(crate) fn host(&self) -> ScopeId {
+        self.host
+    }
+
     /// The way to everything that can be read.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -217,7 +246,7 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, &workspace, opening).await?;
+        self.take_in(loaded, None, &workspace, opening).await?;
         Ok(id)
     }
 
@@ -231,7 +260,8 @@ impl Runtime {
         let turn = self.mounts.turn(id);
         let _turn = turn.lock().await;
         let opened = self.mounts.own(id).await?;
-        self.take_in(opened.loaded, &workspace, opening).await?;
+        self.take_in(opened.loaded, opened.parent, &workspace, opening)
+            .await?;
         Ok(opened.notices)
     }
 
@@ -239,11 +269,12 @@ impl Runtime {
     async fn take_in(
         &self,
         loaded: Loaded<Glasswork>,
+        parent: Option<DispatchId>,
         workspace: &Path,
         opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        self.mounts.mount(loaded).await?;
+        self.mounts.mount(loaded, parent).await?;
         let entered = self.enter(id, workspace, opening).await;
         match entered {
             Ok(()) => self.note_checkout(id).await,
@@ -257,11 +288,10 @@ impl Runtime {
         for fitting in self.room(&opening.settings) {
             opening.settings.set(fitting);
         }
-        if let Some(scope) = self.engine.reader().scope(id)
-            && let state::Scope::Session(session) = &scope.state
+        if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
-            return self.enter_resting(session, opening).await;
+            return self.enter_resting(&session, opening).await;
         }
         let opened = session::Event::Opened {
             workspace: workspace.to_string_lossy().into(),

@@ -17,6 +17,8 @@ use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
 use crate::id;
+use crate::import::ImportedFrom;
+use crate::journal::JournalFiles;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
@@ -197,6 +199,17 @@ impl Session {
         self.0.scope.journal_failure.as_deref().map(str::to_owned)
     }
 
+    /// Why its state cannot be trusted, though it can be read: an invariant that it breaks, or an entity that is not
+    /// what it was when it was noted; null where nothing is wrong.
+    async fn unsound(&self) -> Option<String> {
+        self.0.scope.unsound.as_deref().map(str::to_owned)
+    }
+
+    /// What is kept of it on the disk now; null where its record lies elsewhere.
+    async fn journal(&self) -> Answer<Option<JournalFiles>> {
+        self.0.op.kept(self.0.id).map(|kept| kept.map(JournalFiles::from))
+    }
+
     /// What it is called, where it works, when it was made.
     async fn meta(&self) -> Meta {
         let meta = &self.0.session.meta;
@@ -217,6 +230,12 @@ impl Session {
             count,
         };
         self.0.session.masked.counts().into_iter().map(masked).collect()
+    }
+
+    /// Where its conversation was imported from; null for one that was begun here.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn imported_from(&self) -> Option<ImportedFrom> {
+        self.0.session.import.as_deref().map(ImportedFrom::of)
     }
 
     /// Where it stands: a state of the `session` chart.

@@ -19,9 +19,10 @@ use crate::ask::Asker;
 use crate::commands::{OutputFormat, Run};
 use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::{Console, Layout};
-use crate::drive::{self, By, Left, Show};
+use crate::drive::{self, By, Left, Says, Show};
 use crate::escape;
 use crate::problem::Problem;
+use crate::resume;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
 
@@ -30,10 +31,18 @@ const PROMPT_BYTES: u64 = 512 << 10;
 
 /// Has the agent do something.
 pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
+    let goes_on = arguments.go_on || arguments.resume.is_some();
     let prompt = prompt(arguments.prompt.as_deref())?;
+    if prompt.is_none() && !goes_on {
+        return Err(no_prompt());
+    }
     let place = Place::find()?;
     let sessions = place.sessions()?;
-    let past = past(arguments, &sessions)?;
+    let past = past(arguments, &sessions, console)?;
+    // Only a turn that rests can go on without a word.
+    if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
+        return Err(no_prompt());
+    }
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
@@ -83,10 +92,10 @@ pub(crate) fn prepare(
     }
     let providers = place.providers()?;
     let mut settings = resolved.settings;
-    settings.model = match past {
-        Some(past) => models::choose_again(&settings.model, &past.model, &providers.known)?,
-        None => models::choose(&settings.model, &providers.known)?,
-    };
+    match &past {
+        Some(past) => settings = resuming::settings(settings, past, &providers.known)?,
+        None => settings.model = models::choose(&settings.model, &providers.known)?,
+    }
     let model = match &settings.model.value {
         Some(id) => {
             let model = Model::prepare(id, &providers)?;
@@ -111,19 +120,18 @@ fn here() -> Result<PathBuf, Problem> {
     std::env::current_dir().map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))
 }
 
-fn prompt(given: Option<&str>) -> Result<String, Problem> {
+fn no_prompt() -> Problem {
+    Problem::usage("there is no prompt: `glasswork run 'what to do'`, or give it on standard input")
+}
+
+fn prompt(given: Option<&str>) -> Result<Option<String>, Problem> {
     let text = match given {
         Some("-") => read_prompt()?,
         Some(text) => text.to_owned(),
         None if !io::stdin().is_terminal() => read_prompt()?,
         None => String::new(),
     };
-    match text.trim().is_empty() {
-        true => Err(Problem::usage(
-            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input",
-        )),
-        false => Ok(text),
-    }
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
 fn read_prompt() -> Result<String, Problem> {
@@ -144,9 +152,9 @@ fn read_prompt() -> Result<String, Problem> {
     }
 }
 
-fn past(arguments: &Run, sessions: &Sessions) -> Result<Option<Past>, Problem> {
+fn past(arguments: &Run, sessions: &Sessions, console: &Console) -> Result<Option<Past>, Problem> {
     if let Some(name) = &arguments.resume {
-        return Ok(Some(resuming::named(&sessions.snapshot(), name)?));
+        return resume::chosen(name, sessions, console).map(Some);
     }
     if !arguments.go_on {
         return Ok(None);
@@ -186,7 +194,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 
 /// Something to do, all questions about it answered.
 struct Task {
-    prompt: String,
+    prompt: Option<String>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -218,6 +226,10 @@ impl Task {
         let settings = self.opening.settings.clone();
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
+        let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
+            (Some(prompt), false) => Says::Prompt(prompt),
+            (said, _) => Says::GoOn(said),
+        };
         let session = match self.past {
             Some(past) => {
                 for notice in runtime.open(past.id, self.opening).await? {
@@ -228,7 +240,7 @@ impl Task {
             None => runtime.new_session(self.opening).await?,
         };
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
-        let left = drive::turn(runtime, session, &self.prompt, &mut shown, signals, self.asker).await?;
+        let left = drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await?;
         shown.end(&left)?;
         if left.by == By::Itself {
             runtime.give_up(session).await?;

@@ -180,7 +180,7 @@ impl Fact {
                     inside_turn: cut.inside_turn,
                     focus: match why {
                         Why::Asked { focus } => focus.clone(),
-                        Why::Threshold | Why::Overflow => None,
+                        Why::Threshold | Why::Overflow | Why::Imported => None,
                     },
                     budget: *budget,
                 };

@@ -16,9 +16,11 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Secrets(fact) => fact.apply(session),
         Fact::Tree(fact) => fact.apply(session),
+        Fact::Import(fact) => fact.apply(session, moment),
         Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
-        Fact::Host(_) => {}
+        Fact::Fork(fact) => fact.apply(session, moment),
+        Fact::Host(_) | Fact::Trash(_) => {}
     }
 }
 

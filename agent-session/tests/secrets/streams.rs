@@ -40,7 +40,15 @@ fn sample() -> String {
 fn cut_at_every_byte() {
     let text = sample();
     let expected = whole(&masking(), &text);
-    for secret in ["github-token 1", "password 2", "secret-value 3", "url-password 4", "private-key 5.3", "aws-access-key 6", "aws-secret-key 7"] {
+    for secret in [
+        "github-token 1",
+        "password 2",
+        "secret-value 3",
+        "url-password 4",
+        "private-key 5.3",
+        "aws-access-key 6",
+        "aws-secret-key 7",
+    ] {
         assert!(expected.contains(secret), "{expected}");
     }
     for at in 0..=text.len() {
@@ -113,7 +121,7 @@ proptest! {
 }
 
 #[test]
-fn a_reader_gives_the_same_in_bounded_memory() {
+fn a_reader_gives_the_same() {
     let masking = masking();
     let text = sample().repeat(300);
     let expected = whole(&masking, &text);
@@ -123,6 +131,11 @@ fn a_reader_gives_the_same_in_bounded_memory() {
         .read_to_string(&mut read)
         .unwrap();
     assert_eq!(short(&read), expected);
+}
+
+#[test]
+fn no_more_waits_than_one_word() {
+    let masking = masking();
     // A word without end is passed on, and does not wait.
     let mut stream = masking.stream(Origin::Elsewhere);
     let (mut given, mut pushed) = (0, 0);
@@ -142,7 +155,9 @@ fn a_placeholder_is_stable_in_a_session_and_of_no_use_in_another() {
     let mask = |session| vaults.masking(session, true).text(text, &here).into_owned();
     let back = |session, text: &str| {
         let back = vaults.masking(session, true);
-        back.put_back(text, std::slice::from_ref(&here), b"").map(String::from).map_err(|error| error.to_string())
+        back.put_back(text, std::slice::from_ref(&here), b"")
+            .map(String::from)
+            .map_err(|error| error.to_string())
     };
     let masked = mask(one);
     assert_eq!(mask(one), masked);

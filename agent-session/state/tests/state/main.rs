@@ -11,6 +11,7 @@ mod compacting;
 mod coverage;
 mod damage;
 mod fixtures;
+mod import;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;
@@ -21,6 +22,7 @@ mod retries;
 mod scenarios;
 mod sessions;
 mod size;
+mod state_version;
 mod table;
 mod tree;
 mod world;
