@@ -14,9 +14,10 @@ pub use glasswork_agent_session::store::{Owner, StoreError};
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
+use glasswork_engine::{Commit, DispatchId, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -76,11 +77,42 @@ pub trait Archive: Send + Sync + 'static {
         range: RangeInclusive<u64>,
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError>;
 
+    /// What is kept of a session on the disk; `None` where this archive lies elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn kept(&self, session: ScopeId) -> Result<Option<KeptRecord>, StoreError> {
+        let _ = session;
+        Ok(None)
+    }
+
+    /// Checkpoints that cannot be used, each with the reason, over all sessions. Reads all of them.
+    fn unusable_checkpoints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The traces of a session that are still kept, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError>;
+
+    /// The sessions in the trash, latest first. An archive without a trash has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A session in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashedSession {
+    /// The session as a listing would show it.
+    pub session: ArchivedSession,
+    /// When it was put there.
+    pub since: Timestamp,
 }
 
 /// What is known from outside of a session that this process has open.
@@ -92,6 +124,26 @@ pub struct Held {
     pub bytes: u64,
     /// Who has it: this process.
     pub owner: Option<Owner>,
+}
+
+/// What is kept of a session on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// How many files its journal consists of.
+    pub files: u64,
+    /// Length of its journal, in bytes, over all its files.
+    pub bytes: u64,
+    /// Its checkpoints, newest first.
+    pub checkpoints: Vec<KeptState>,
+}
+
+/// A state of a session on the disk, from which loading can begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptState {
+    /// The commit.
+    pub seq: u64,
+    /// Length in bytes.
+    pub bytes: u64,
 }
 
 /// A record to replay.
@@ -126,6 +178,18 @@ pub trait Vault: Send + Sync + 'static {
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
 
+    /// Makes `child` a fork of `of` at its commit `at`; nobody owns it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Moves a session into the trash, or out of it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where somebody has it open, and others.
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError>;
+
     /// Has a session that this process owns indexed as it is now, before long. `open` says that it is open still.
     fn index(&self, _scope: &Arc<Scope<Glasswork>>, _open: bool) {}
 
@@ -138,6 +202,8 @@ pub trait Vault: Send + Sync + 'static {
 pub struct Opened {
     /// What the record leads to.
     pub loaded: Loaded<Glasswork>,
+    /// Of a fork: the commit of another session at which it was made.
+    pub parent: Option<DispatchId>,
     /// What had to be mended, for people.
     pub notices: Vec<String>,
 }

@@ -25,6 +25,7 @@ use glasswork_engine::test_support::Crash;
 use glasswork_engine::{ScopeId, SystemClock, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
+use glasswork_session_state::trash::Way;
 use glasswork_session_state::state::Kind;
 use glasswork_testkit::house::{House, scripted};
 
@@ -133,6 +134,14 @@ impl Vault for Shaky {
     }
 
     fn release(&self, _: ScopeId) {}
+
+    fn fork(&self, of: ScopeId, _: u64, _: ScopeId, _: Timestamp) -> Result<(), StoreError> {
+        panic!("{of} is not forked here")
+    }
+
+    fn move_session(&self, session: ScopeId, _: Way, _: Timestamp) -> Result<(), StoreError> {
+        panic!("{session} is not moved here")
+    }
 }
 
 /// A turn with six calls, more turns, a compaction and a branch switch; what a disk may hold at each point of them.
