@@ -2,8 +2,10 @@
 
 pub mod blobs;
 pub mod foreign;
+pub mod git_head;
 pub mod index;
 pub mod processes;
 pub mod runners;
+pub mod secrets;
 pub mod store;
 pub mod tools;

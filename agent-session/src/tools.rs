@@ -3,6 +3,7 @@
 //! A call is run in two steps with a decision in between: [`evidence()`] finds out what the call is about, and [`run`]
 //! does it, on the very path that the evidence named. Both know nothing of sessions.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::BlobStore;
+use crate::secrets::{Masking, Origin};
 
 pub mod arguments;
 pub mod bash;
@@ -187,6 +189,17 @@ pub struct Context {
     pub progress: Progress,
     /// What it may take and give.
     pub limits: Limits,
+    /// Masks what is told, and puts back what may be put back.
+    pub secrets: Secrets,
+}
+
+/// How a call handles secrets. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// The session's.
+    pub masking: Masking,
+    /// The block of the model's answer that is the call: what the model itself wrote there goes back into it.
+    pub call: Origin,
 }
 
 /// What became of a call.
@@ -229,6 +242,10 @@ pub struct Listing {
 /// Dropping the future ends what the call started, without the grace that a cancel gives.
 pub async fn run(call: Call, context: &Context) -> Outcome {
     let Call { id, arguments, path } = call;
+    let arguments = match with_own_secrets(arguments, &context.secrets) {
+        Ok(arguments) => arguments,
+        Err(failure) => return failed(failure, context),
+    };
     let done = match arguments {
         Arguments::Read(arguments) => read::run(arguments, path, context).await,
         Arguments::Edit(arguments) => edit::run(arguments, path, context).await,
@@ -238,11 +255,44 @@ pub async fn run(call: Call, context: &Context) -> Outcome {
         Arguments::Grep(arguments) => grep::run(arguments, path, context).await,
         Arguments::Find(arguments) => find::run(arguments, path, context).await,
     };
-    done.unwrap_or_else(|failure| Outcome {
-        text: failure.to_string(),
+    match done {
+        // Names of files, for one, are not masked before. What is masked is not masked again.
+        Ok(outcome) => match context.secrets.masking.text(&outcome.text, &Origin::Elsewhere) {
+            Cow::Borrowed(_) => outcome,
+            Cow::Owned(text) => Outcome { text, ..outcome },
+        },
+        Err(failure) => failed(failure, context),
+    }
+}
+
+fn failed(failure: ToolFailure, context: &Context) -> Outcome {
+    let text = failure.to_string();
+    Outcome {
+        text: context
+            .secrets
+            .masking
+            .text(&text, &Origin::Elsewhere)
+            .into_owned(),
         is_error: true,
         details: Details::Failure(failure),
-    })
+    }
+}
+
+/// Commands and patterns, with what the model itself wrote in them; files have a say of their own.
+fn with_own_secrets(mut arguments: Arguments, secrets: &Secrets) -> Result<Arguments, ToolFailure> {
+    let text = match &mut arguments {
+        Arguments::Bash(bash) => &mut bash.command,
+        Arguments::Grep(grep) => &mut grep.pattern,
+        Arguments::Find(find) => &mut find.pattern,
+        Arguments::Read(_) | Arguments::Edit(_) | Arguments::Write(_) | Arguments::Ls(_) => {
+            return Ok(arguments);
+        }
+    };
+    let own = std::slice::from_ref(&secrets.call);
+    if let Cow::Owned(whole) = secrets.masking.put_back_own(text, own)? {
+        *text = whole;
+    }
+    Ok(arguments)
 }
 
 /// Does reading work where blocking is allowed. A cancel returns at once, even where the disk does not answer.
@@ -297,7 +347,10 @@ fn check_cancelled(cancel: &CancellationToken) -> Result<(), ToolFailure> {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use glasswork_engine::ScopeId;
+
     use super::*;
+    use crate::secrets::Vaults;
 
     fn context() -> Context {
         Context {
@@ -306,6 +359,10 @@ mod tests {
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
             limits: Limits::default(),
+            secrets: Secrets {
+                masking: Vaults::new(vec![]).masking(ScopeId::mint(), true),
+                call: Origin::Elsewhere,
+            },
         }
     }
 

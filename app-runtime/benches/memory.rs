@@ -42,6 +42,7 @@ fn main() {
     at_rest();
     given_up();
     dispatches();
+    mixture();
 }
 
 /// Bytes that are allocated now.
@@ -61,12 +62,34 @@ fn many(house: &House, id: ScopeId, count: usize) {
     let answered = |ticket: Ticket<Glasswork>| {
         ticket.answer_blocking().unwrap();
     };
+    abreast(house, id, (0..count).map(set), answered);
+}
+
+/// What the gate refuses: no step at all.
+fn refusals(house: &House, id: ScopeId, count: usize) {
+    let none = || {
+        Event::Session(session::Event::SettingChanged(Setting::MaxSteps(
+            Sourced::from_layer(0, Layer::Session),
+        )))
+    };
+    let refused = |ticket: Ticket<Glasswork>| {
+        ticket.answer_blocking().unwrap_err();
+    };
+    abreast(house, id, (0..count).map(|_| none()), refused);
+}
+
+fn abreast(
+    house: &House,
+    id: ScopeId,
+    events: impl Iterator<Item = Event>,
+    answered: impl Fn(Ticket<Glasswork>),
+) {
     let mut under_way = VecDeque::new();
-    for steps in 0..count {
+    for event in events {
         if under_way.len() == 512 {
-            under_way.drain(..256).for_each(answered);
+            under_way.drain(..256).for_each(&answered);
         }
-        under_way.push_back(house.user.submit(id, set(steps)).unwrap());
+        under_way.push_back(house.user.submit(id, event).unwrap());
     }
     under_way.into_iter().for_each(answered);
 }
@@ -135,6 +158,33 @@ fn dispatches() {
         println!(
             "after {:4} more dispatches: {:+8.1} KiB",
             millions * 250_000,
+            (held() - before) / 1024.0
+        );
+    }
+    house.engine.stop();
+}
+
+/// Settings, refusals and deltas, the deltas in sessions that come and go: a million in one process.
+fn mixture() {
+    let house = House::new();
+    let id = house.vacant();
+    let round = || {
+        many(&house, id, 4_000);
+        refusals(&house, id, 2_000);
+        let passing = house.vacant();
+        // Two answers a turn.
+        (0..2).for_each(|_| house.turn(passing, 1_000, 1_000));
+        while wait(house.engine.unmount(passing)).is_err() {
+            std::thread::yield_now();
+        }
+    };
+    (0..10).for_each(|_| round());
+    let before = held();
+    for quarters in 1..=4 {
+        (0..25).for_each(|_| round());
+        println!(
+            "after {:4} more settings, refusals and deltas: {:+8.1} KiB",
+            quarters * 250_000,
             (held() - before) / 1024.0
         );
     }

@@ -50,6 +50,7 @@ pub fn examine(
     archive: Result<&dyn Archive, String>,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
+    let mut masks = None;
     findings.push(match settings::resolve(homes, environment, &[], workspace) {
         Ok(resolved) => {
             let file = homes.settings_file();
@@ -66,12 +67,14 @@ pub fn examine(
                     left_out.reason
                 ));
             }
+            masks = Some(resolved.settings.mask_secrets.value);
             finding("settings", Health::Good, text)
         }
         Err(error) => finding("settings", Health::Broken, error.to_string()),
     });
     findings.extend(archive.as_ref().ok().map(|archive| checkpoints(*archive)));
     findings.push(sessions(homes, archive));
+    findings.extend(masks.map(secrets));
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
@@ -106,6 +109,15 @@ pub fn examine(
         "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
     ));
     findings
+}
+
+fn secrets(masked: bool) -> Finding {
+    if masked {
+        let text = "what looks like a secret is masked before it is recorded or sent";
+        return finding("secrets", Health::Good, text);
+    }
+    let text = "they are recorded and sent to models as they are: `mask_secrets` is turned off";
+    finding("secrets", Health::Limited, text)
 }
 
 fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    FileJournal, JournalFiles, Pace, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
-    owner_of,
+    BLOBS, FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal,
+    TraceFile, TraceFolders, journal_bytes, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -19,10 +19,11 @@ use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 
 use crate::archive::{
     Archive, ArchivedSession, Filter, Found, Held, KeptRecord, KeptState, Listing, Opened, Page, Record,
-    Search, SearchError, Sort, Vault,
+    Search, SearchError, Sort, TrashedSession, Vault,
 };
 
 /// How long the end of a process waits for the index.
@@ -94,6 +95,14 @@ impl FileArchive {
         ))
     }
 
+    /// Repairs the record of a session, or says what would be done; `None` where nothing is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
+        self.store.repair(session, now, dry_run)
+    }
+
     /// Where a session keeps its blobs.
     #[must_use]
     pub fn blobs(&self, session: ScopeId) -> BlobStore {
@@ -103,7 +112,7 @@ impl FileArchive {
             .journal(session)
             .map(|journal| journal.folder())
             .unwrap_or_default();
-        BlobStore::new(folder.join("blobs"))
+        BlobStore::new(folder.join(BLOBS))
     }
 
     /// The journal of a session, to read.
@@ -112,6 +121,27 @@ impl FileArchive {
     /// [`StoreError::Unknown`], or that a folder cannot be read.
     pub fn journal_of(&self, session: ScopeId) -> Result<StoredJournal<Glasswork>, StoreError> {
         self.store.journal(session)
+    }
+
+    /// A journal that lies anywhere, to read.
+    pub(crate) fn journal_at(path: &Path) -> StoredJournal<Glasswork> {
+        Store::journal_at(path)
+    }
+
+    /// A folder for a session that comes from elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn incoming(&self) -> Result<Incoming, StoreError> {
+        self.store.incoming()
+    }
+
+    /// Makes a session of what came.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn take_in(&self, incoming: Incoming) -> Result<PathBuf, StoreError> {
+        self.store.take_in(incoming)
     }
 
     fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {
@@ -152,7 +182,7 @@ impl Archive for FileArchive {
         let (journal, created) = self.held().get(&session)?.clone();
         Some(Held {
             created,
-            bytes: std::fs::metadata(&journal).map_or(0, |file| file.len()),
+            bytes: journal_bytes(&journal),
             owner: owner_of(&journal),
         })
     }
@@ -210,6 +240,29 @@ impl Archive for FileArchive {
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError> {
         let traces = self.store.journal(session)?.traces()?;
         Ok(traces.records.into_iter().map(Arc::new).collect())
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        let trashed = self.store.trash()?;
+        Ok(trashed
+            .into_iter()
+            .map(|trashed| {
+                let journal = Store::<Glasswork>::trashed_journal(&trashed);
+                let row = journal.summary().and_then(|summary| {
+                    let loaded = journal.read()?;
+                    Ok(ArchivedSession::of(&loaded.scope, summary.created, summary.bytes))
+                });
+                let mut bare = ArchivedSession::bare(trashed.scope);
+                let row = row.unwrap_or_else(|error| {
+                    bare.damage = Some(error.to_string());
+                    None
+                });
+                TrashedSession {
+                    session: row.unwrap_or(bare),
+                    since: trashed.since,
+                }
+            })
+            .collect())
     }
 }
 
@@ -270,6 +323,7 @@ impl Vault for FileVault {
         }
         Ok(Opened {
             loaded: opened.loaded,
+            parent: header.parent(),
             notices,
         })
     }
@@ -282,6 +336,17 @@ impl Vault for FileVault {
     fn release(&self, scope: ScopeId) {
         self.archive.held().remove(&scope);
         self.journals.close(scope);
+    }
+
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError> {
+        self.archive.store.fork(of, at, child, now)
+    }
+
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError> {
+        match way {
+            Way::In => self.archive.store.put_in_trash(session, now),
+            Way::Out => self.archive.store.take_from_trash(session),
+        }
     }
 
     fn index(&self, scope: &Arc<Scope<Glasswork>>, open: bool) {

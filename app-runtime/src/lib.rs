@@ -5,12 +5,16 @@
 
 pub mod archive;
 pub mod charts;
+mod checkout;
 pub mod demo;
 pub mod doctor;
 pub mod ending;
 pub mod explain;
+pub mod export;
 pub mod files;
 pub mod homes;
+mod import_operations;
+pub mod importing;
 mod indexing;
 pub mod instructions;
 mod leftovers;
@@ -21,7 +25,9 @@ pub mod projection;
 pub mod reading;
 pub mod resuming;
 pub mod runtime;
+pub mod sagas;
 pub mod settings;
 mod system_prompt;
 mod tree_operations;
 pub mod watching;
+pub mod written_file;

@@ -1,31 +1,37 @@
 //! Start-up, operations and shut-down, from ports that the program injects.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
-use glasswork_ai::model::{ModelId, ToolSpec};
+use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
-    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+    Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
-use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
+use glasswork_session_state::secrets::spoken;
+use glasswork_session_state::settings::{Layer, Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
 use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
-use crate::reading::Reader;
+use crate::reading::{ReadError, Reader};
+use crate::sagas::VaultRecords;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -51,6 +57,8 @@ pub struct Ports {
     pub tool_limits: ToolLimits,
     /// Providers of models, and whether there are keys for them.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The secrets of all sessions.
+    pub secrets: Arc<Vaults>,
 }
 
 /// Why an operation did not happen.
@@ -68,6 +76,12 @@ pub enum OperationError {
     /// The session could not be unmounted.
     #[error(transparent)]
     Unmount(#[from] UnmountError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It was tried, and failed.
+    #[error("{0}")]
+    NotDone(String),
     /// The workspace is no directory.
     #[error("the workspace {} is not a directory that can be used: {error}", path.display())]
     Workspace {
@@ -76,6 +90,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -86,14 +103,16 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Arc<Engine<Glasswork>>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
+    pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -124,14 +143,23 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            records: Arc::new(VaultRecords {
+                vault: Arc::clone(&ports.vault),
+                clock: Arc::clone(&ports.clock),
+            }),
+            secrets: Arc::clone(&ports.secrets),
         };
         let engine = Arc::new(
             Engine::start(glasswork_engine::Parts {
@@ -153,8 +181,10 @@ impl Runtime {
             user,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host,
             graph,
+            secrets: ports.secrets,
             models,
             instructions: OnceLock::new(),
             resting: OnceLock::new(),
@@ -183,10 +213,23 @@ impl Runtime {
         let _ = self.instructions.set(file);
     }
 
+    pub(crate) fn engine(&self) -> &Engine<Glasswork> {
+        &self.engine
+    }
+
+    pub(crate) fn host(&self) -> ScopeId {
+        self.host
+    }
+
     /// The way to everything that can be read.
     #[must_use]
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// What is mounted, as it is now.
+    pub(crate) fn live(&self) -> glasswork_engine::Reader<Glasswork> {
+        self.engine.reader()
     }
 
     /// Watches a mounted session.
@@ -203,7 +246,7 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, &workspace, opening).await?;
+        self.take_in(loaded, None, &workspace, opening).await?;
         Ok(id)
     }
 
@@ -217,7 +260,8 @@ impl Runtime {
         let turn = self.mounts.turn(id);
         let _turn = turn.lock().await;
         let opened = self.mounts.own(id).await?;
-        self.take_in(opened.loaded, &workspace, opening).await?;
+        self.take_in(opened.loaded, opened.parent, &workspace, opening)
+            .await?;
         Ok(opened.notices)
     }
 
@@ -225,26 +269,29 @@ impl Runtime {
     async fn take_in(
         &self,
         loaded: Loaded<Glasswork>,
+        parent: Option<DispatchId>,
         workspace: &Path,
         opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        self.mounts.mount(loaded).await?;
+        self.mounts.mount(loaded, parent).await?;
         let entered = self.enter(id, workspace, opening).await;
-        if entered.is_err() {
+        match entered {
+            Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            let _ = self.give_up(id).await;
+            Err(_) => drop(self.give_up(id).await),
         }
         entered
     }
 
     async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
-        self.know_window(&mut opening.settings);
-        if let Some(scope) = self.engine.reader().scope(id)
-            && let state::Scope::Session(session) = &scope.state
+        for fitting in self.room(&opening.settings) {
+            opening.settings.set(fitting);
+        }
+        if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
-            return self.enter_resting(session, opening).await;
+            return self.enter_resting(&session, opening).await;
         }
         let opened = session::Event::Opened {
             workspace: workspace.to_string_lossy().into(),
@@ -253,7 +300,7 @@ impl Runtime {
             system: system_prompt::parts(workspace, self.instructions.get().map(PathBuf::as_path)),
             tools: tool_specs(),
         };
-        self.user.dispatch(id, Event::Session(opened)).await?;
+        self.ask(id, Event::Session(opened)).await?;
         Ok(())
     }
 
@@ -279,6 +326,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.note_checkout(session).await;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -372,41 +420,35 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let window = match &setting {
-            Setting::Model(model) => self.window_for(session, model.value.as_ref()),
-            _ => None,
-        };
+        let is_model = matches!(setting, Setting::Model(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
-        match window {
-            Some(window) => {
-                self.ask(session, Event::Session(session::Event::SettingChanged(window)))
-                    .await
-            }
-            None => Ok(done),
-        }
-    }
-
-    /// What becomes of the window when a session gets another model; `None` where it stays.
-    fn window_for(&self, session: ScopeId, model: Option<&ModelId>) -> Option<Setting> {
-        let scope = self.engine.reader().scope(session)?;
-        let state::Scope::Session(session) = &scope.state else {
-            return None;
-        };
-        let set = &session.settings.context_window;
-        let known = model.and_then(|model| self.models.context_window(model));
-        (set.from.layer == Layer::Default && set.value != known)
-            .then(|| Setting::ContextWindow(Sourced::default_of(known)))
-    }
-
-    /// Says how much the model takes, where nobody has set it and it is known.
-    fn know_window(&self, settings: &mut Settings) {
-        if settings.context_window.from.layer == Layer::Default
-            && let Some(model) = &settings.model.value
+        if is_model
+            && let Some(scope) = self.engine.reader().scope(session)
+            && let state::Scope::Session(state) = &scope.state
         {
-            settings.context_window.value = self.models.context_window(model);
+            for fitting in self.room(&state.settings) {
+                self.ask(session, Event::Session(session::Event::SettingChanged(fitting)))
+                    .await?;
+            }
         }
+        Ok(done)
+    }
+
+    /// What settings that nobody has set should be for the model that is set: how much it takes, and how much of that
+    /// is kept free, because an answer may be as long as its wire asks for.
+    fn room(&self, settings: &Settings) -> Vec<Setting> {
+        let mut fitting = settings.clone();
+        let known = settings.model.value.as_ref();
+        if settings.context_window.from.layer == Layer::Default {
+            fitting.context_window.value = known.and_then(|model| self.models.context_window(model));
+        }
+        if settings.compact_reserve.from.layer == Layer::Default {
+            let answer = known.and_then(|model| self.models.default_answer(model));
+            fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
+        }
+        fitting.differences(settings)
     }
 
     /// Compacts the conversation of a session in which no turn is open. Returns when the request for a summary is
@@ -456,7 +498,9 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.mounts.unmount(session).await
+        self.mounts.unmount(session).await?;
+        self.secrets.forget(session);
+        Ok(())
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are
@@ -477,11 +521,45 @@ impl Runtime {
         .await;
     }
 
+    /// How a session masks: as it is set, or is about to be. Where there is no such session, the event will be refused;
+    /// but refusals are on record too.
+    fn masking(&self, session: ScopeId, event: &Event) -> Masking {
+        if let Event::Session(session::Event::Opened { settings, .. }) = event {
+            return self.secrets.masking(session, settings.mask_secrets.value);
+        }
+        match self
+            .engine
+            .reader()
+            .scope(session)
+            .as_deref()
+            .map(|scope| &scope.state)
+        {
+            Some(state::Scope::Session(state)) => self.secrets.of(state),
+            _ => self.secrets.masking(session, true),
+        }
+    }
+
+    /// Masks what a person says in an event.
+    fn masked(&self, session: ScopeId, mut event: Event) -> Event {
+        let masking = self.masking(session, &event);
+        spoken(&mut event, &mut |text| {
+            if let Cow::Owned(masked) = masking.text(text, &Origin::Elsewhere) {
+                *text = masked.into();
+            }
+        });
+        event
+    }
+
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self.user.dispatch(session, event.clone()).await {
+        match self
+            .user
+            .dispatch(session, self.masked(session, event.clone()))
+            .await
+        {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
-                Ok(self.user.dispatch(session, event).await?)
+                // Only now it is known whether the session masks.
+                Ok(self.user.dispatch(session, self.masked(session, event)).await?)
             }
             answer => Ok(answer?),
         }

@@ -15,7 +15,9 @@ use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
-use glasswork_session_state::{Fact, Glasswork, compaction, model, prompt, session, tools, tree, turn};
+use glasswork_session_state::{
+    Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn,
+};
 use serde::Serialize;
 
 /// Something that happened in a session.
@@ -145,6 +147,11 @@ pub enum Update {
         /// What else there is to show.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Detail>,
+    },
+    /// A secret was masked that the session had not met before.
+    SecretMasked {
+        /// What kind it is.
+        kind: Arc<str>,
     },
     /// The turn shall stop or rest at the next safe point; `None` takes that back.
     Pending {
@@ -332,9 +339,17 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Turn(fact) => of_turn(after, fact, updates),
         Fact::Model(fact) => of_model(before, after, fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
+        Fact::Secrets(secrets::Fact::Masked { kind, .. }) => updates.push(Update::SecretMasked {
+            kind: Arc::clone(kind),
+        }),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
+        Fact::Tree(_)
+        | Fact::Import(_)
+        | Fact::Checkout(_)
+        | Fact::Fork(_)
+        | Fact::Trash(_)
+        | Fact::Host(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
-        Fact::Tree(_) | Fact::Host(_) => {}
     }
 }
 

@@ -705,3 +705,35 @@ async fn a_house_that_was_lived_in_before_is_listed_at_once() {
     });
     assert_eq!(row.unwrap(), (false, "Again".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_branch_is_noted_at_the_opening_and_before_each_prompt() {
+    let house = House::of_script(r#"(turns: [(say: [text("One.")]), (say: [text("Two.")])])"#).await;
+    let git = house.workspace().join(".git");
+    std::fs::create_dir(&git).unwrap();
+    let check_out =
+        |branch: &str| std::fs::write(git.join("HEAD"), format!("ref: refs/heads/{branch}\n")).unwrap();
+    let branch = || {
+        let row = house.snapshot().page(&all(), None).unwrap().rows.remove(0);
+        row.archived.branch.map(|branch| branch.to_string())
+    };
+    check_out("main");
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    assert_eq!(branch().as_deref(), Some("main"));
+    let before = house.now(session);
+    house.turn(session, "one").await;
+    check_out("feature");
+    house.turn(session, "two").await;
+    assert_eq!(branch().as_deref(), Some("feature"));
+    // Nothing of it reaches the model, and what has not changed is not noted again.
+    let commits = house.archive().commits(session, 1..=u64::MAX).unwrap();
+    let seen = commits
+        .iter()
+        .filter(|commit| matches!(commit.event, glasswork_session_state::Event::Checkout(_)));
+    assert_eq!(seen.count(), 2);
+    let now = house.now(session);
+    assert_eq!(now.context.head(), before.context.head());
+    house.runtime().give_up(session).await.unwrap();
+    assert_eq!(branch().as_deref(), Some("feature"));
+    house.close().await;
+}

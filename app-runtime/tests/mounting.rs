@@ -166,6 +166,7 @@ async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
         tasks: tokio::runtime::Handle::current(),
         tool_limits: Default::default(),
         providers: Default::default(),
+        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
     })
     .await
     .unwrap();

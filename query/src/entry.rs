@@ -14,6 +14,7 @@ use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::import::EntrySource;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::scalar::Time;
@@ -240,6 +241,11 @@ impl Entry {
         Dispatch::commit(&self.view.op, self.view.id, self.id.seq)
     }
 
+    /// Where it was imported from; null for what was said here.
+    async fn source(&self) -> Option<EntrySource> {
+        EntrySource::of(&self.view, self.id)
+    }
+
     /// What it says.
     async fn body(&self) -> Answer<Option<EntryBody>> {
         Ok(Some(match &self.entry.body {
@@ -289,9 +295,12 @@ impl AssistantBody {
         Ok(Some(self.answer()?.model.to_string()))
     }
 
-    /// The request that it answers.
+    /// The request that it answers; null where the answer was imported.
     async fn request(&self) -> Answer<Option<Request>> {
-        Request::find(&self.view, self.answer()?.request).map(Some)
+        let request = self.answer()?.request;
+        request
+            .map(|request| Request::find(&self.view, request))
+            .transpose()
     }
 
     /// Tokens of that request; null where the provider reported none.

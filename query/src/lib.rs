@@ -18,6 +18,7 @@ mod error;
 mod graph;
 mod host;
 mod id;
+mod import;
 mod journal;
 mod limits;
 mod node;

@@ -17,6 +17,7 @@ use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
 use crate::id;
+use crate::import::ImportedFrom;
 use crate::journal::JournalFiles;
 use crate::operation::Op;
 use crate::origin::Origin;
@@ -80,6 +81,19 @@ pub(crate) struct Meta {
     workspace: String,
     /// When it was first opened.
     created: Time,
+    /// The branch that was checked out there when it was last opened or prompted; null where none was.
+    branch: Option<String>,
+    /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
+    commit: Option<String>,
+}
+
+/// Secrets of one kind that were masked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Masked {
+    /// What kind, as placeholders name it: `github-token`, `password` ...
+    kind: String,
+    /// How many different ones. At most 4096 of all kinds are counted.
+    count: u32,
 }
 
 /// Which calls of a session.
@@ -203,7 +217,25 @@ impl Session {
             title: meta.title.as_deref().map(str::to_owned),
             workspace: meta.workspace.to_string(),
             created: Time(meta.created),
+            branch: meta.head.branch.as_deref().map(str::to_owned),
+            commit: meta.head.commit.as_deref().map(str::to_owned),
         }
+    }
+
+    /// The secrets that were masked before they came to it, in order of their kinds. In the conversation stand
+    /// placeholders, such as `[secret:password:1a2b3c4d5:1]`; nothing here has the values.
+    async fn masked(&self) -> Vec<Masked> {
+        let masked = |(kind, count): (Arc<str>, u32)| Masked {
+            kind: kind.to_string(),
+            count,
+        };
+        self.0.session.masked.counts().into_iter().map(masked).collect()
+    }
+
+    /// Where its conversation was imported from; null for one that was begun here.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn imported_from(&self) -> Option<ImportedFrom> {
+        self.0.session.import.as_deref().map(ImportedFrom::of)
     }
 
     /// Where it stands: a state of the `session` chart.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
+use glasswork_agent_session::secrets::Vaults;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{Archive, Record};
@@ -24,6 +25,8 @@ use crate::request_rules;
 
 /// The name under which a house's script is asked: the model `scripted/test`.
 pub const MODEL: &str = "scripted/test";
+/// A credential of the process that a house pretends to be.
+pub const OWN_SECRET: &str = "the-key-of-this-house";
 
 /// How long a house waits for something to happen before it calls that hanging.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,6 +100,7 @@ impl House {
             tasks: tokio::runtime::Handle::current(),
             tool_limits: Default::default(),
             providers: Default::default(),
+            secrets: Arc::new(Vaults::new(vec![OWN_SECRET.into()])),
         })
         .await
         .expect("a runtime");
@@ -298,7 +302,7 @@ fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>
         );
     }
     if let state::Scope::Session(session) = &loaded.scope.state {
-        if session.open_turn().is_none() {
+        if session.open_turn().is_none() && session.compactions.open.is_none() {
             assert!(
                 loaded.scope.open.is_empty(),
                 "session {id}: no turn is open, but these effects are: {:?}",

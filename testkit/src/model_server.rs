@@ -28,7 +28,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use glasswork_ai::scripted::Script;
+use glasswork_ai::conversation::Message;
+use glasswork_ai::scripted::{Script, Turn};
 use glasswork_ai::wire::Wire;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,9 +45,25 @@ pub enum Answers {
     /// As a script says, rendered to a wire. The turn is chosen by the answers in the request that arrived, the
     /// attempt by how often the same body came before. Pauses are passed over.
     Script(Wire, Script),
+    /// The turn that is chosen for a request, rendered to a wire. For conversations that get shorter.
+    Chosen(Wire, Choice),
+}
+
+/// Chooses a turn for a request.
+pub struct Choice(Box<dyn FnMut(&Received) -> Turn + Send>);
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Choice")
+    }
 }
 
 impl Answers {
+    /// The turn that `choose` gives.
+    pub fn chosen(wire: Wire, choose: impl FnMut(&Received) -> Turn + Send + 'static) -> Self {
+        Self::Chosen(wire, Choice(Box::new(choose)))
+    }
+
     /// One reply per request.
     pub fn replies(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self::Replies(replies.into_iter().collect())
@@ -180,6 +197,18 @@ impl Book {
             Answers::Replies(replies) => replies
                 .pop_front()
                 .unwrap_or_else(|| Reply::status(500).body("the server has no reply left")),
+            Answers::Chosen(wire, Choice(choose)) => {
+                // As the last turn of a script with as many as were asked for: ids of calls are made of its number.
+                let mut asked = understanding::request(&request.body);
+                let answer = |_: &Received| Message::Assistant {
+                    blocks: Vec::new(),
+                    model: asked.model.clone(),
+                };
+                asked.messages = received.iter().map(answer).collect();
+                let mut turns = vec![Turn::default(); received.len()];
+                turns.push(choose(&request));
+                transcript::reply(*wire, Script::of(turns).play(&asked, 1))
+            }
             Answers::Script(wire, script) => {
                 let attempt = u32::try_from(same).unwrap_or(u32::MAX).saturating_add(1);
                 transcript::reply(

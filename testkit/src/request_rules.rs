@@ -53,7 +53,6 @@ fn next(session: &Session) -> Option<Request> {
     let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
-        purpose: Purpose::Step,
         by: 0,
         plan,
         model: session
@@ -67,6 +66,7 @@ fn next(session: &Session) -> Option<Request> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     };
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());
@@ -134,7 +134,7 @@ fn anthropic(body: &Value) -> Result<(), String> {
     let mut asked: Vec<&str> = Vec::new();
     for (number, message) in messages.iter().enumerate() {
         let role = text(message, "role")?;
-        if role != ["user", "assistant"][number % 2] {
+        if role != if number % 2 == 0 { "user" } else { "assistant" } {
             return Err(format!(
                 "message {number} is of `{role}`: they begin with the user and alternate"
             ));
@@ -301,7 +301,7 @@ fn gemini(contents: &[Value]) -> Result<(), String> {
     let mut asked: Vec<(&str, &str)> = Vec::new();
     for (number, content) in contents.iter().enumerate() {
         let role = text(content, "role")?;
-        if role != ["user", "model"][number % 2] {
+        if role != if number % 2 == 0 { "user" } else { "model" } {
             return Err(format!(
                 "content {number} is of `{role}`: they begin with the user and alternate"
             ));

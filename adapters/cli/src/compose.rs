@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
+use glasswork_agent_session::secrets::{Vaults, is_credential};
+pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
@@ -16,11 +18,12 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::mounting;
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
 use glasswork_engine::replay::Replayed;
-use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
@@ -101,7 +104,18 @@ impl Place {
         let ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
-        Ok(Providers { known, ports })
+        // Whatever of the environment is a secret by its name, keys of providers or not.
+        let credentials = self
+            .environment
+            .with_prefix("")
+            .filter(|(name, value)| is_credential(name, value))
+            .map(|(_, value)| SecretString::from(value))
+            .collect();
+        Ok(Providers {
+            known,
+            ports,
+            credentials,
+        })
     }
 }
 
@@ -143,6 +157,15 @@ impl Sessions {
         self.archive.index().reindex(progress).map_err(Problem::failed)
     }
 
+    /// Repairs a session, or says what would be done.
+    ///
+    /// # Errors
+    /// Where it cannot be repaired.
+    pub(crate) fn repair(&self, session: ScopeId, dry_run: bool) -> Result<Option<Repair>, Problem> {
+        let now = SystemClock::default().wall();
+        self.archive.repair(session, now, dry_run).map_err(stored)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
@@ -166,6 +189,12 @@ impl Sessions {
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
         let one = OneRecord::of(Arc::new(self.archive.clone()), record, replayed);
         Graph::new(Reader::new(None, Arc::new(one)))
+    }
+
+    /// The records in files.
+    #[must_use]
+    pub(crate) fn files(&self) -> &FileArchive {
+        &self.archive
     }
 
     /// The port to the records.
@@ -204,8 +233,10 @@ impl Sessions {
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
+            secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.unmount_after(mounting::REST_AFTER)?;
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
@@ -246,6 +277,7 @@ pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
+    credentials: Vec<SecretString>,
 }
 
 /// What a model needs beside its provider: a script, where it plays one.
@@ -279,6 +311,11 @@ impl Model {
             })
         })?;
         Ok(Self(Some(Scripts::default().with(&id.model, script))))
+    }
+
+    /// No model: for what asks none.
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 
     /// The model of the demo.

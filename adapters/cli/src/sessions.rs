@@ -1,5 +1,7 @@
 //! `glasswork sessions`
 
+use std::collections::BTreeMap;
+
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::status;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
@@ -10,15 +12,23 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, session_list, show};
+use crate::{compact, escape, export, import, session_list, session_repair, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
+    match command {
+        SessionsCommand::Import(arguments) => return import::import(arguments, console),
+        SessionsCommand::Export(arguments) => return export::export(arguments, console),
+        _ => {}
+    }
     let sessions = Place::find()?.sessions()?;
     match command {
+        SessionsCommand::Import(_) | SessionsCommand::Export(_) => {}
         SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
         SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
+        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;
@@ -37,8 +47,18 @@ fn shown_json(session: &Session, seq: u64) -> Value {
         "id": session.id,
         "commit": seq,
         "status": status::of(session),
+        "masked": masked(session),
         "transcript": transcript::of(session),
     })
+}
+
+/// How many secrets of each kind were masked.
+fn masked(session: &Session) -> BTreeMap<String, u32> {
+    let counts = session.masked.counts();
+    counts
+        .into_iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect()
 }
 
 fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
@@ -55,6 +75,13 @@ fn shown_text(session: &Session, seq: u64, paint: Paint) -> String {
     for line in transcript::of(session) {
         text.push_str(&said(&line, paint));
         text.push('\n');
+    }
+    let masked: Vec<String> = masked(session)
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    if !masked.is_empty() {
+        text.push_str(&paint.dim(&format!("(secrets masked: {})\n", masked.join(", "))));
     }
     if let Some(turn) = &status.turn {
         let state: &str = (&turn.state).into();

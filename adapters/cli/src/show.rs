@@ -170,11 +170,13 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
             }
             text
         }
+        Update::SecretMasked { kind } => paint.dim(&format!("  a secret was masked: {kind}")),
         Update::CompactionBegan { why, model, messages } => {
             let why = match why {
                 Why::Asked { .. } => "as asked",
                 Why::Threshold => "to make room",
                 Why::Overflow => "because the server refuses so long a conversation",
+                Why::Imported => "elsewhere",
             };
             let model = escape::line(&model.to_string()).into_owned();
             paint.dim(&format!("compacting {messages} messages with {model} {why} …"))

@@ -13,6 +13,7 @@ use glasswork_session_state::{Event, Glasswork, model, pieces};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Work;
+use crate::secrets::AnswerMasking;
 
 /// A stream that talks in small pieces is reported in larger ones: what came within this time is one report …
 const QUICK: Duration = Duration::from_millis(30);
@@ -40,6 +41,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     });
     let mut demands = port.demands();
     let mut report = Report::default();
+    let mut masking = AnswerMasking::new(world.secrets.of(&session), id);
     let mut unpaced = 0;
     let outcome = loop {
         let progress = tokio::select! {
@@ -57,12 +59,14 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
                 port.progress(Event::Model(model::Event::Connected { body: body.clone() }));
             }
             Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
-            Some(Progress::Step(StreamEvent::Failed(failure))) => break Outcome::Failed(failure),
+            Some(Progress::Step(StreamEvent::Failed(failure))) => {
+                break Outcome::Failed(masking.failure(failure));
+            }
             Some(Progress::Step(event)) => {
                 if let Some(failure) = pieces::too_large(&event) {
                     break Outcome::Failed(failure);
                 }
-                report.add(event);
+                masking.step(event, &mut |event| report.add(event));
                 if report.bytes >= REPORT_BYTES {
                     unpaced += report.bytes;
                     report.send(&port);
@@ -80,6 +84,8 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
             None => break Outcome::Failed(broken_off("the answer has no end")),
         }
     };
+    // The last word of a block that was cut by the limit of tokens.
+    masking.finish(&mut |event| report.add(event));
     port.finish(Event::Model(model::Event::Answered {
         body,
         steps: report.steps,

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::tree::Body;
 use glasswork_engine::EffectPort;
 use glasswork_session_state::call::{BlobRef, Detail, Outcome};
+use glasswork_session_state::state::Session;
 use glasswork_session_state::tools::Word;
 use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
 use super::{Work, graph};
+use crate::secrets::Origin;
 use crate::tools::bash::End;
-use crate::tools::{self as hands, Arguments, Context, Details, Tool, ToolFailure};
+use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
 
 pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     let Some(call) = work.session.call(id).cloned() else {
@@ -49,6 +52,10 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
         cancel: cancel.clone(),
         progress: progress(Arc::downgrade(&port), id),
         limits: world.limits.clone(),
+        secrets: Secrets {
+            masking: world.secrets.of(&session),
+            call: written(&session, id, call.entry),
+        },
     };
     let called = hands::Call {
         id: format!("{}/{id}", port.scope()),
@@ -71,6 +78,17 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     if let Some(port) = Arc::into_inner(port) {
         let (word, outcome) = translate(outcome);
         settle(port, id, word, outcome);
+    }
+}
+
+/// The block of an answer that is the call.
+fn written(session: &Session, id: CallId, entry: EntryId) -> Origin {
+    match session.tree.get(entry).map(|entry| &entry.body) {
+        Some(Body::Assistant(answer)) => match answer.request {
+            Some(request) => Origin::Model(request, id.ordinal.into()),
+            None => Origin::Elsewhere,
+        },
+        _ => Origin::Elsewhere,
     }
 }
 

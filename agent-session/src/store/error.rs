@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use glasswork_engine::load::Damage;
+use glasswork_engine::load::{Damage, DamageKind};
 use glasswork_engine::{EffectKey, NameError, ScopeId};
 
+use super::layout::Place;
 use super::lease::Owner;
 
 /// What the store could not do. Each message says what can be done now.
@@ -43,7 +44,7 @@ pub enum StoreError {
     #[error(
         "{}: {damage}. {}",
         .path.display(),
-        readable(*.intact)
+        readable(.path, .damage, *.intact)
     )]
     Damaged {
         /// The journal.
@@ -133,13 +134,27 @@ fn describe(owner: Option<&Owner>) -> String {
     owner.map(|owner| format!(", in {owner}")).unwrap_or_default()
 }
 
-fn readable(intact: u64) -> String {
-    match intact {
+fn readable(path: &Path, damage: &Damage, intact: u64) -> String {
+    let mut text = match intact {
         0 => "Nothing before it can be used; the file is left as it is".to_owned(),
         seq => {
             format!("Everything before it is intact: read it as of commit {seq}; the file is left as it is")
         }
+    };
+    if !matches!(damage.kind, DamageKind::FromTheFuture { .. })
+        && let Some(session) = session_of(path)
+    {
+        text.push_str(&format!(
+            "; `glasswork sessions repair {session}` keeps all that is sound and moves the rest aside"
+        ));
     }
+    text
+}
+
+/// The session to whose journal a file belongs by its name, or by that of its folder.
+fn session_of(path: &Path) -> Option<ScopeId> {
+    let id = |path: &Path| Place::Sessions.id_of(path.file_stem()?.to_str()?);
+    id(path).or_else(|| id(path.parent()?))
 }
 
 /// What to do about a failure of the operating system, as the end of a sentence.

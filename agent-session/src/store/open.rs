@@ -99,6 +99,7 @@ impl<D: Domain> Store<D> {
             scope,
             kind,
             created: now,
+            lineage: Vec::new(),
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');

@@ -17,6 +17,7 @@ use super::truncation::size;
 use super::{Context, Details, Outcome};
 use crate::blobs::BlobRef;
 use crate::processes::{Ended, Exit, Process, Running};
+use crate::secrets::Origin;
 
 pub(crate) const DESCRIPTION: &str = "Run a bash command in the workspace, without input. Gives output and errors as \
     they came, of long output the last 2000 lines or 50 KiB. Ends after 120 seconds unless timeout says otherwise. \
@@ -152,7 +153,11 @@ pub(crate) async fn run(
         .timeout
         .map_or(context.limits.command_time, Duration::from_secs);
     let mut too_late = pin!(sleep(time));
-    let mut output = Output::new(context.blobs.clone(), context.limits.clone());
+    let mut output = Output::new(
+        context.blobs.clone(),
+        context.limits.clone(),
+        context.secrets.masking.stream(Origin::Elsewhere),
+    );
     let mut report = Report {
         due: None,
         last: None,

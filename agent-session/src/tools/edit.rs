@@ -5,6 +5,9 @@
 //!
 //! Models write `\n`. In a file whose lines end with CRLF an `old_text` that is not there as it stands is looked for
 //! with its line ends converted, and what replaces it is converted likewise.
+//!
+//! Models see placeholders where secrets stand, and so an edit is looked for in the file as they see it. What it replaces
+//! is the file's own bytes, and placeholders in `new_text` become what they stand for.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -20,7 +23,8 @@ use super::failure::ToolFailure;
 pub use super::nearest_text::NearestText;
 use super::nearest_text::nearest_text;
 use super::open::Place;
-use super::{Change, Context, Details, Limits, Outcome, Tool, writing};
+use super::{Change, Context, Details, Limits, Outcome, Secrets, Tool, writing};
+use crate::secrets::{NotPutBack, Origin};
 
 pub(crate) const DESCRIPTION: &str = "Replace exact pieces of a file. Each old_text must stand in the file exactly \
     once, to the last space; give enough lines around it. All edits refer to the file as it is now and must not \
@@ -165,12 +169,15 @@ pub(crate) async fn run(
     path: PathBuf,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
-    let limits = context.limits.clone();
+    let (limits, secrets) = (context.limits.clone(), context.secrets.clone());
     let file = path.clone();
-    writing(context, &file, move || edit(&arguments.edits, &path, &limits)).await
+    writing(context, &file, move || {
+        edit(&arguments.edits, &path, &limits, &secrets)
+    })
+    .await
 }
 
-fn edit(edits: &[Edit], path: &Path, limits: &Limits) -> Result<Outcome, ToolFailure> {
+fn edit(edits: &[Edit], path: &Path, limits: &Limits, secrets: &Secrets) -> Result<Outcome, ToolFailure> {
     let place = Place::find(path)?;
     let (file, metadata) = place.open_file()?;
     let mut before = Vec::new();
@@ -185,12 +192,27 @@ fn edit(edits: &[Edit], path: &Path, limits: &Limits) -> Result<Outcome, ToolFai
             most: limits.edit_bytes,
         });
     }
-    let after = apply(&before, edits).map_err(|mismatch| ToolFailure::Mismatch {
+    let masking = &secrets.masking;
+    let file = Origin::File(path.into());
+    let seen = masking.view(&before, &file);
+    let pieces = pieces(seen.bytes(), edits).map_err(|mismatch| ToolFailure::Mismatch {
         path: path.to_owned(),
         mismatch,
     })?;
+    let places = [file, secrets.call.clone()];
+    let mut after = Vec::with_capacity(before.len());
+    let mut done = 0;
+    for piece in pieces {
+        let index = piece.index;
+        let range = seen.place(&piece.range).ok_or(NotPutBack::Cut { index })?;
+        after.extend_from_slice(before.get(done..range.start).unwrap_or_default());
+        let new = masking.put_back(&piece.new, &places, &before)?;
+        after.extend_from_slice(new.as_bytes());
+        done = range.end;
+    }
+    after.extend_from_slice(before.get(done..).unwrap_or_default());
     place.replace(&after, Some(&metadata))?;
-    let change = Change::of_existing(path, Some(&before), &after, limits);
+    let change = Change::of_existing(path, Some(&before), &after, limits, masking);
     let text = format!(
         "Edited {} ({} {})",
         path.display(),
@@ -208,10 +230,17 @@ fn edit(edits: &[Edit], path: &Path, limits: &Limits) -> Result<Outcome, ToolFai
     })
 }
 
-/// The content with every edit made.
-pub(crate) fn apply(content: &[u8], edits: &[Edit]) -> Result<Vec<u8>, Mismatch> {
+/// What an edit replaces, and by what.
+pub(crate) struct Piece<'e> {
+    pub(crate) range: Range<usize>,
+    pub(crate) index: usize,
+    pub(crate) new: Cow<'e, str>,
+}
+
+/// What is to be replaced in the content, in its order.
+pub(crate) fn pieces<'e>(content: &[u8], edits: &'e [Edit]) -> Result<Vec<Piece<'e>>, Mismatch> {
     let crlf = memchr::memchr(b'\n', content).is_some_and(|at| at > 0 && content.get(at - 1) == Some(&b'\r'));
-    let mut places: Vec<(Range<usize>, usize, Cow<'_, str>)> = Vec::with_capacity(edits.len());
+    let mut pieces = Vec::with_capacity(edits.len());
     for (index, edit) in edits.iter().enumerate() {
         if edit.old_text.is_empty() {
             return Err(Mismatch::Empty { index });
@@ -220,26 +249,18 @@ pub(crate) fn apply(content: &[u8], edits: &[Edit]) -> Result<Vec<u8>, Mismatch>
             return Err(Mismatch::NoChange { index });
         }
         let (range, new) = find(content, index, edit, crlf)?;
-        places.push((range, index, new));
+        pieces.push(Piece { range, index, new });
     }
-    places.sort_by_key(|(range, _, _)| range.start);
-    for (earlier, later) in places.iter().zip(places.iter().skip(1)) {
-        if earlier.0.end > later.0.start {
+    pieces.sort_by_key(|piece| piece.range.start);
+    for (earlier, later) in pieces.iter().zip(pieces.iter().skip(1)) {
+        if earlier.range.end > later.range.start {
             return Err(Mismatch::Overlap {
-                first: earlier.1,
-                second: later.1,
+                first: earlier.index,
+                second: later.index,
             });
         }
     }
-    let mut after = Vec::with_capacity(content.len());
-    let mut done = 0;
-    for (range, _, new) in &places {
-        after.extend_from_slice(content.get(done..range.start).unwrap_or_default());
-        after.extend_from_slice(new.as_bytes());
-        done = range.end;
-    }
-    after.extend_from_slice(content.get(done..).unwrap_or_default());
-    Ok(after)
+    Ok(pieces)
 }
 
 fn find<'e>(

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::arguments::Unfit;
 use super::edit::Mismatch;
 use super::open::FileKind;
+use crate::secrets::NotPutBack;
 
 /// Why a tool could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -85,6 +86,9 @@ pub enum ToolFailure {
         /// How it does not fit.
         mismatch: Mismatch,
     },
+    /// A placeholder of a secret stays one.
+    #[error(transparent)]
+    Secret(#[from] NotPutBack),
     /// A pattern that cannot be read.
     #[error("the {field} `{pattern}` is not valid: {message}")]
     Pattern {

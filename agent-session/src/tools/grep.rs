@@ -16,6 +16,7 @@ use super::open::{FileKind, Place};
 use super::truncation::{Head, cut_line, shown_name};
 use super::walk::{PathGlob, walk};
 use super::{Context, Details, Limits, Listing, Outcome, check_cancelled, reading};
+use crate::secrets::{Masking, Origin, Stream};
 
 pub(crate) const DESCRIPTION: &str = "Search in files for a regular expression (Rust syntax, line by line). Gives \
     path:line: text, lines around a match as path-line- text. What .gitignore names and binary files are left out. \
@@ -86,13 +87,18 @@ pub(crate) async fn run(
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
     let limits = context.limits.clone();
-    reading(context, move |cancel| grep(&arguments, &path, &limits, cancel)).await
+    let masking = context.secrets.masking.clone();
+    reading(context, move |cancel| {
+        grep(&arguments, &path, &limits, &masking, cancel)
+    })
+    .await
 }
 
 fn grep(
     arguments: &GrepArguments,
     root: &Path,
     limits: &Limits,
+    masking: &Masking,
     cancel: &CancellationToken,
 ) -> Result<Outcome, ToolFailure> {
     let pattern = RegexMatcherBuilder::new()
@@ -130,6 +136,7 @@ fn grep(
             apart: false,
         },
         skipped: 0,
+        masking,
         cancel,
     };
 
@@ -152,7 +159,7 @@ fn grep(
                     continue;
                 }
                 match Place::find(entry.path()).and_then(|place| place.open_file()) {
-                    Ok((file, _)) => search.file(file, &shown_name(below.as_os_str()))?,
+                    Ok((file, _)) => search.file(file, entry.path(), &shown_name(below.as_os_str()))?,
                     Err(_) => search.skipped += 1,
                 }
                 if search.told.state != State::Searching {
@@ -162,7 +169,11 @@ fn grep(
         }
         _ => {
             let (file, _) = place.open_file()?;
-            search.file(file, &shown_name(root.file_name().unwrap_or(root.as_os_str())))?;
+            search.file(
+                file,
+                root,
+                &shown_name(root.file_name().unwrap_or(root.as_os_str())),
+            )?;
             if search.skipped > 0 {
                 return Err(ToolFailure::io(
                     "search",
@@ -205,11 +216,12 @@ struct Search<'c> {
     searcher: Searcher,
     told: Told,
     skipped: usize,
+    masking: &'c Masking,
     cancel: &'c CancellationToken,
 }
 
 impl Search<'_> {
-    fn file(&mut self, file: File, name: &str) -> Result<(), ToolFailure> {
+    fn file(&mut self, file: File, path: &Path, name: &str) -> Result<(), ToolFailure> {
         // A file's lines must not look like a continuation of the last one's.
         self.told.apart = self.told.lines_around && self.told.matches > 0;
         let file = Cancellable {
@@ -222,6 +234,7 @@ impl Search<'_> {
             OneFile {
                 told: &mut self.told,
                 name,
+                lines: self.masking.stream(Origin::File(path.into())),
             },
         );
         check_cancelled(self.cancel)?;
@@ -292,6 +305,18 @@ impl Told {
 struct OneFile<'t> {
     told: &'t mut Told,
     name: &'t str,
+    /// Masks the lines that are told, in their order.
+    lines: Stream,
+}
+
+impl OneFile<'_> {
+    fn line(&mut self, mark: char, number: Option<u64>, bytes: &[u8]) -> bool {
+        let mut line = self.lines.push(bytes).into_owned();
+        if bytes.last() != Some(&b'\n') {
+            line.extend_from_slice(&self.lines.finish());
+        }
+        self.told.line(self.name, mark, number, &line)
+    }
 }
 
 impl Sink for OneFile<'_> {
@@ -304,7 +329,7 @@ impl Sink for OneFile<'_> {
             self.told.state = State::Enough;
             return Ok(false);
         }
-        let fits = self.told.line(self.name, ':', found.line_number(), found.bytes());
+        let fits = self.line(':', found.line_number(), found.bytes());
         self.told.matches += usize::from(fits);
         Ok(fits)
     }
@@ -314,7 +339,7 @@ impl Sink for OneFile<'_> {
             self.told.state = State::Enough;
             return Ok(false);
         }
-        Ok(self.told.line(self.name, '-', line.line_number(), line.bytes()))
+        Ok(self.line('-', line.line_number(), line.bytes()))
     }
 
     fn context_break(&mut self, _: &Searcher) -> io::Result<bool> {

@@ -3,11 +3,13 @@
 use super::Limits;
 use super::truncation::tail;
 use crate::blobs::{BlobError, BlobRef, BlobStore, BlobWriter};
+use crate::secrets::Stream;
 
 /// Collects output. Holds about twice [`Limits::bytes`], however much comes.
 pub(crate) struct Output {
     store: BlobStore,
     limits: Limits,
+    masked: Stream,
     recent: Vec<u8>,
     bytes: u64,
     lines: u64,
@@ -39,8 +41,10 @@ pub(crate) struct Said {
 }
 
 impl Output {
-    pub(crate) fn new(store: BlobStore, limits: Limits) -> Self {
+    /// Collects output that is masked before it is kept anywhere.
+    pub(crate) fn new(store: BlobStore, limits: Limits, masked: Stream) -> Self {
         Self {
+            masked,
             store,
             limits,
             recent: Vec::new(),
@@ -52,6 +56,11 @@ impl Output {
 
     /// Takes what came.
     pub(crate) async fn push(&mut self, piece: &[u8]) {
+        let piece = self.masked.push(piece);
+        self.keep(&piece).await;
+    }
+
+    async fn keep(&mut self, piece: &[u8]) {
         self.bytes += piece.len() as u64;
         self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
         self.recent.extend_from_slice(piece);
@@ -82,7 +91,9 @@ impl Output {
             .into_owned()
     }
 
-    pub(crate) async fn finish(self) -> Said {
+    pub(crate) async fn finish(mut self) -> Said {
+        let last = self.masked.finish();
+        self.keep(&last).await;
         let shown = tail(&self.recent, self.limits.lines, self.limits.bytes);
         let truncated = (shown.len() as u64) < self.bytes;
         let whole = match self.kept {

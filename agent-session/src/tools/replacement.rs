@@ -9,6 +9,7 @@ use similar::{ChangeTag, TextDiff};
 use super::Limits;
 use super::truncation::head_lines;
 use crate::blobs::Digest;
+use crate::secrets::{Masking, Origin};
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Change {
     pub before: Option<Digest>,
     /// Digest of its content now.
     pub after: Digest,
-    /// What changed; `None` where one side is not text or too large.
+    /// What changed, with placeholders for secrets; `None` where one side is not text or too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
 }
@@ -45,24 +46,34 @@ pub struct Diff {
 
 impl Change {
     /// A file that was not there before.
-    pub(crate) fn of_new(path: &Path, after: &[u8], limits: &Limits) -> Self {
+    pub(crate) fn of_new(path: &Path, after: &[u8], limits: &Limits, masking: &Masking) -> Self {
+        let seen = masking.view(after, &Origin::File(path.into()));
         Self {
             path: path.to_owned(),
             created: true,
             before: None,
             after: Digest::of(after),
-            diff: diff(path, b"", after, limits),
+            diff: diff(path, b"", seen.bytes(), limits),
         }
     }
 
     /// A file whose content was `before`, where that is known.
-    pub(crate) fn of_existing(path: &Path, before: Option<&[u8]>, after: &[u8], limits: &Limits) -> Self {
+    pub(crate) fn of_existing(
+        path: &Path,
+        before: Option<&[u8]>,
+        after: &[u8],
+        limits: &Limits,
+        masking: &Masking,
+    ) -> Self {
+        let origin = Origin::File(path.into());
+        let seen = masking.view(after, &origin);
         Self {
             path: path.to_owned(),
             created: false,
             before: before.map(Digest::of),
             after: Digest::of(after),
-            diff: before.and_then(|before| diff(path, before, after, limits)),
+            diff: before
+                .and_then(|before| diff(path, masking.view(before, &origin).bytes(), seen.bytes(), limits)),
         }
     }
 }

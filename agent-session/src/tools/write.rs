@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::arguments::{Fields, Unfit};
 use super::failure::ToolFailure;
 use super::open::{FileKind, Place};
-use super::{Change, Context, Details, Limits, Outcome, writing};
+use super::{Change, Context, Details, Limits, Outcome, Secrets, writing};
+use crate::secrets::Origin;
 
 pub(crate) const DESCRIPTION: &str = "Write a file, whole: what was in it is replaced. Makes the directories that are \
     missing. To change a part of a file use edit.";
@@ -44,15 +45,15 @@ pub(crate) async fn run(
     path: PathBuf,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
-    let limits = context.limits.clone();
+    let (limits, secrets) = (context.limits.clone(), context.secrets.clone());
     let file = path.clone();
     writing(context, &file, move || {
-        write(arguments.content.as_bytes(), &path, &limits)
+        write(&arguments.content, &path, &limits, &secrets)
     })
     .await
 }
 
-fn write(content: &[u8], path: &Path, limits: &Limits) -> Result<Outcome, ToolFailure> {
+fn write(content: &str, path: &Path, limits: &Limits, secrets: &Secrets) -> Result<Outcome, ToolFailure> {
     let place = Place::make(path)?;
     let old = match place.kind()? {
         None => None,
@@ -69,22 +70,30 @@ fn write(content: &[u8], path: &Path, limits: &Limits) -> Result<Outcome, ToolFa
             });
         }
     };
-    let (verb, change) = match old {
+    let masking = &secrets.masking;
+    let places = [Origin::File(path.into()), secrets.call.clone()];
+    let (verb, change, len) = match old {
         None => {
-            place.replace(content, None)?;
-            ("Created", Change::of_new(path, content, limits))
+            let content = masking.put_back(content, &places, b"")?;
+            place.replace(content.as_bytes(), None)?;
+            let change = Change::of_new(path, content.as_bytes(), limits, masking);
+            ("Created", change, content.len())
         }
         Some((file, metadata)) => {
             let mut before = Vec::new();
             file.take(limits.edit_bytes + 1)
                 .read_to_end(&mut before)
                 .map_err(|error| ToolFailure::io("read", path, error))?;
-            place.replace(content, Some(&metadata))?;
+            // What stands in the file now may go back into it.
+            drop(masking.view(&before, &Origin::File(path.into())));
+            let content = masking.put_back(content, &places, &before)?;
+            place.replace(content.as_bytes(), Some(&metadata))?;
             let known = (before.len() as u64 <= limits.edit_bytes).then_some(before.as_slice());
-            ("Replaced", Change::of_existing(path, known, content, limits))
+            let change = Change::of_existing(path, known, content.as_bytes(), limits, masking);
+            ("Replaced", change, content.len())
         }
     };
-    let text = format!("{verb} {} ({} bytes)", path.display(), content.len());
+    let text = format!("{verb} {} ({len} bytes)", path.display());
     Ok(Outcome {
         text,
         is_error: false,

@@ -25,7 +25,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    compaction, entities, evolve, host, model, pieces, prompt, recovery, session, tools, tree, turn,
+    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
+    tools, trash, tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -46,8 +47,16 @@ pub enum Event {
     Tools(tools::Event),
     /// What people do with the tree of the conversation.
     Tree(tree::Event),
+    /// What is checked out in the workspace.
+    Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
+    /// What happens to forks.
+    Fork(fork::Event),
+    /// What happens to the trash.
+    Trash(trash::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -75,10 +84,20 @@ pub enum Fact {
     Model(model::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
+    /// Of secrets that were masked.
+    Secrets(secrets::Fact),
     /// Of the tree of the conversation.
     Tree(tree::Fact),
+    /// Of what is checked out in the workspace.
+    Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
+    /// Of forks.
+    Fork(fork::Fact),
+    /// Of the trash.
+    Trash(trash::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -130,8 +149,13 @@ into_fact!(
     turn::Turn,
     model::Model,
     tools::Tools,
+    secrets::Secrets,
     tree::Tree,
+    checkout::Checkout,
     compaction::Compaction,
+    import::Import,
+    fork::Fork,
+    trash::Trash,
     host::Host
 );
 
@@ -164,6 +188,7 @@ impl Domain for Glasswork {
         match event {
             Event::Session(S::Opened { .. }) => "opened",
             Event::Session(S::Retitled { .. }) => "retitled",
+            Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
             Event::Session(S::Closed) => "closed",
             Event::Prompt(P::Prompted { .. }) => "prompted",
@@ -186,8 +211,19 @@ impl Domain for Glasswork {
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",
+            Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
+            Event::Fork(fork::Event::Requested { .. }) => "fork_requested",
+            Event::Fork(fork::Event::Made { .. }) => "fork_made",
+            Event::Fork(fork::Event::Failed { .. }) => "fork_failed",
+            Event::Fork(fork::Event::Entered { .. }) => "fork_entered",
+            Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
+            Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
+            Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -204,12 +240,17 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
-                Ok(Decision::of(
-                    facts.into_iter().map(Fact::from).collect(),
-                    Reply::Done,
-                ))
+                Ok(of_host(facts, vec![]))
             }
-            (Scope::Session(session), event) if !matches!(event, Event::Host(_)) => {
+            (Scope::Host(host), Event::Fork(event)) => {
+                let (facts, effects) = fork::decide_in_host(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Host(host), Event::Trash(event)) => {
+                let (facts, effects) = trash::decide(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Session(session), event) if !matches!(event, Event::Host(_) | Event::Trash(_)) => {
                 decide_session(session, event, context)
             }
             (scope, event) => Err(Rejection::WrongScope {
@@ -226,6 +267,8 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(_), _) => {}
         }
     }
@@ -310,6 +353,14 @@ impl Domain for Glasswork {
                 call: *call,
                 message: message.into(),
             }),
+            Effect::Fork { child, .. } => Event::Fork(fork::Event::Failed {
+                child: *child,
+                message: message.into(),
+            }),
+            Effect::Trash { session, .. } => Event::Trash(trash::Event::Failed {
+                session: *session,
+                message: message.into(),
+            }),
         }
     }
 
@@ -385,14 +436,20 @@ impl Domain for Glasswork {
 
     fn acknowledged(event: &Event) -> Durability {
         match event {
+            Event::Checkout(_) => Durability::Written,
             Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) => {
                 Durability::Synced
             }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            // What is taken in can be read again from its file until the last of it is here.
+            Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Import(_)
+            | Event::Fork(_)
+            | Event::Trash(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -410,13 +467,25 @@ fn decide_session(
         Event::Model(event) => model::decide(&mut draft, event)?,
         Event::Tools(event) => tools::decide(&mut draft, event)?,
         Event::Tree(event) => tree::decide(&mut draft, event)?,
+        Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
+        Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
-        Event::Host(_) => Reply::Done,
+        Event::Fork(event) => fork::decide(&mut draft, event)?,
+        Event::Trash(_) | Event::Host(_) => Reply::Done,
     };
+    secrets::count(&mut draft);
     Ok(draft.decide(reply))
+}
+
+fn of_host<F: Into<Fact>>(facts: Vec<F>, effects: Vec<Effect>) -> Decision<Glasswork> {
+    let facts = facts.into_iter().map(Into::into).collect();
+    Decision {
+        effects,
+        ..Decision::of(facts, Reply::Done)
+    }
 }

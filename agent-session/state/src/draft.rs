@@ -84,6 +84,11 @@ impl<'a> Draft<'a> {
         self.facts.push(fact);
     }
 
+    /// The facts so far.
+    pub(crate) fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
     /// Asks for an effect; returns its number.
     pub(crate) fn effect(&mut self, effect: Effect) -> u16 {
         let number = u16::try_from(self.effects.len()).unwrap_or(u16::MAX);

@@ -14,9 +14,13 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Turn(fact) => fact.apply(session, moment),
         Fact::Model(fact) => fact.apply(session, moment),
         Fact::Tools(fact) => fact.apply(session, moment),
+        Fact::Secrets(fact) => fact.apply(session),
         Fact::Tree(fact) => fact.apply(session),
+        Fact::Import(fact) => fact.apply(session, moment),
+        Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
-        Fact::Host(_) => {}
+        Fact::Fork(fact) => fact.apply(session, moment),
+        Fact::Host(_) | Fact::Trash(_) => {}
     }
 }
 

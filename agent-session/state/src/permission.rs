@@ -76,12 +76,22 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
 }
 
 fn belongs_to(event: &Event) -> Asker {
+    use crate::fork::Event as Fork;
     use crate::tools::Event as Tools;
+    use crate::trash::Event as Trash;
     match event {
-        Event::Session(_) | Event::Prompt(_) | Event::Tree(_) | Event::Compaction(_) | Event::Host(_) => {
-            Asker::Person
-        }
+        Event::Session(_)
+        | Event::Prompt(_)
+        | Event::Tree(_)
+        | Event::Checkout(_)
+        | Event::Compaction(_)
+        | Event::Import(_)
+        | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
+        Event::Fork(Fork::Requested { .. } | Fork::Entered { .. }) => Asker::Person,
+        Event::Trash(Trash::Requested { .. }) => Asker::Person,
+        Event::Fork(Fork::Made { .. } | Fork::Failed { .. }) => Asker::Effect,
+        Event::Trash(Trash::Moved { .. } | Trash::Failed { .. }) => Asker::Effect,
         Event::Tools(
             Tools::EvidenceGathered { .. }
             | Tools::ToolProgressed { .. }

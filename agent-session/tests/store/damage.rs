@@ -104,6 +104,7 @@ fn each_defect_has_its_name() {
             scope: scope(number),
             kind: Kind::Tally,
             created: NOW,
+            lineage: Vec::new(),
         };
         [line::encode_header(&header).unwrap().0, b"\n".to_vec()].concat()
     };
@@ -121,10 +122,16 @@ fn each_defect_has_its_name() {
     };
     let long = [vec![b' '; 2 << 20], b"\n".to_vec()].concat();
     let at = |line| offset(&lines, line);
-    let before = |seq| {
+    let hint = format!(
+        "; `glasswork sessions repair {}` keeps all that is sound and moves the rest aside",
+        scope(1)
+    );
+    let from_the_future = |seq| {
         format!(". Everything before it is intact: read it as of commit {seq}; the file is left as it is")
     };
-    let nothing = ". Nothing before it can be used; the file is left as it is";
+    let before = |seq| format!("{}{hint}", from_the_future(seq));
+    let unread = ". Nothing before it can be used; the file is left as it is";
+    let nothing = format!("{unread}{hint}");
     let chain = "the checksum does not fit: the line was changed, or the line before it is not the one it was written after";
     let cases: Vec<(&str, Vec<u8>, String)> = vec![
         (
@@ -203,14 +210,14 @@ fn each_defect_has_its_name() {
             "future schema",
             header(FORMAT, 4, 1),
             format!(
-                "line 1 (byte 0): the journal was written by a later version (format 2, schema 4); update to read it{nothing}"
+                "line 1 (byte 0): the journal was written by a later version (format 2, schema 4); update to read it{unread}"
             ),
         ),
         (
             "future format",
             header(FORMAT + 1, 3, 1),
             format!(
-                "line 1 (byte 0): the journal was written by a later version (format 3, schema 3); update to read it{nothing}"
+                "line 1 (byte 0): the journal was written by a later version (format 3, schema 3); update to read it{unread}"
             ),
         ),
         (
@@ -219,7 +226,7 @@ fn each_defect_has_its_name() {
             format!(
                 "line 4 (byte {}): the journal was written by a later version (format 2, schema 9); update to read it{}",
                 at(4),
-                before(2)
+                from_the_future(2)
             ),
         ),
     ];

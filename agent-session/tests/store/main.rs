@@ -17,6 +17,7 @@ mod home;
 mod lease;
 mod listing;
 mod parts;
+mod repair;
 mod run;
 mod second;
 mod tally;

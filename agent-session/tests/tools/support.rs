@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::secrets::{Origin, Vaults};
 use glasswork_agent_session::tools::{
-    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, ToolFailure,
-    evidence, run,
+    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets,
+    ToolFailure, evidence, run,
 };
+use glasswork_engine::ScopeId;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,10 @@ impl Workspace {
             cancel: CancellationToken::new(),
             progress: Arc::new(|_| {}),
             limits: Limits::default(),
+            secrets: Secrets {
+                masking: Vaults::new(vec![]).masking(ScopeId::mint(), true),
+                call: Origin::Elsewhere,
+            },
         };
         Self {
             _home: home,

@@ -19,7 +19,7 @@ async fn check(say: &str, state: State, class: Option<FailureClass>, attempts: u
     let session = house.session(hasty(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
     let blamed = match &end.failure {
-        Some(TurnFailure::Model(failure)) => {
+        Some(TurnFailure::Model(failure) | TurnFailure::TooLong { failure, .. }) => {
             assert!(!failure.message.is_empty());
             Some(failure.class)
         }

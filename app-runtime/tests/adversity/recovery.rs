@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::tool_call::State as Call;
 use glasswork_agent_core::turn::State;
+use glasswork_agent_session::secrets::Vaults;
 use glasswork_agent_session::store::StoreError;
 use glasswork_app_runtime::archive::Archive;
 use glasswork_app_runtime::ending::ExitCode;
@@ -298,6 +299,7 @@ async fn beside(house: &House, script: &str) -> Runtime {
         tasks: tokio::runtime::Handle::current(),
         tool_limits: Default::default(),
         providers: Default::default(),
+        secrets: Arc::new(Vaults::new(vec![])),
     })
     .await
     .unwrap()

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::context::parts_of;
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::{StopReason, StreamEvent};
-use glasswork_engine::{Domain, EffectKey, Loss, Origin};
+use glasswork_engine::{Domain, EffectKey, Loss, Origin, ScopeId};
 use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::evidence::{Evidence, FileAccess};
 use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
+use glasswork_session_state::state::Session;
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -31,6 +34,7 @@ enum Move {
     Crash,
     Stale(u8),
     Tree { which: u8, how: u8 },
+    Compact(u8),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -43,6 +47,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Crash),
         1 => any::<u8>().prop_map(Move::Stale),
         3 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Tree { which, how }),
+        4 => any::<u8>().prop_map(Move::Compact),
     ];
     prop::collection::vec(one, 1..120)
 }
@@ -84,6 +89,14 @@ fn setting(which: u8) -> Setting {
 /// What a runner of this effect may say.
 fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
     match effect {
+        Effect::Fork { child, .. } => Event::Fork(match how % 2 {
+            0 => fork::Event::Made { child: *child },
+            _ => fork::Event::Failed {
+                child: *child,
+                message: "no room".into(),
+            },
+        }),
+        Effect::Trash { .. } => unreachable!("the host's"),
         Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(answer(how)),
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
@@ -137,11 +150,18 @@ fn answer(how: u8) -> model::Event {
             steps: vec![],
             outcome: model::Outcome::Failed(failure(FailureClass::Overloaded, None)),
         },
-        4 => model::Event::Answered {
-            body: None,
-            steps: vec![],
-            outcome: model::Outcome::Failed(failure(FailureClass::Auth, None)),
-        },
+        4 => {
+            let class = if how > 100 {
+                FailureClass::ContextOverflow
+            } else {
+                FailureClass::Auth
+            };
+            model::Event::Answered {
+                body: None,
+                steps: vec![],
+                outcome: model::Outcome::Failed(failure(class, None)),
+            }
+        }
         5 => end(vec![text()]),
         _ => end(calls(u32::from(how % 3) + 1).collect()),
     }
@@ -197,11 +217,34 @@ fn play(world: &mut World, step: &Move) {
             assert!(result.is_err());
             result
         }
+        // Long words in a small window, so that it is compacted by itself too.
+        Move::Compact(how) => match how % 6 {
+            0 => world.user(Event::Compaction(compaction::Event::Requested {
+                focus: None,
+                key: None,
+            })),
+            1 => world.user(Event::Compaction(compaction::Event::Undone { key: None })),
+            2 => {
+                let window = Sourced::from_layer(Some(300 + 4 * u64::from(*how)), Layer::Session);
+                world.user(Event::Session(session::Event::SettingChanged(
+                    Setting::ContextWindow(window),
+                )))
+            }
+            _ => world.user(prompted(&"long words ".repeat(80))),
+        },
         Move::Tree { which, how } => {
             let Some(entry) = pick(&world.entries(), *which) else {
                 return;
             };
             let key = None;
+            if how % 8 == 7 {
+                let child = ScopeId::from_u128(u128::from(world.seq) + 1000);
+                let (of, at) = (SCOPE, 1);
+                world
+                    .user(Event::Fork(fork::Event::Requested { child, of, at }))
+                    .unwrap();
+                return;
+            }
             world.tree(match how % 6 {
                 0 => tree::Event::LeafMoved { to: None, key },
                 1 => tree::Event::TakenBack { entry, key },
@@ -223,6 +266,26 @@ fn play(world: &mut World, step: &Move) {
     if result.is_err() {
         assert_eq!(world.state, before, "a refusal changed something");
     }
+}
+
+/// The branch as a model is told of it: the last compaction, what that kept, and what came later.
+fn path(session: &Session) -> Vec<EntryId> {
+    let mut branch: Vec<_> = session.tree.branch().collect();
+    branch.reverse();
+    let last = branch.iter().rev().find_map(|(id, entry)| match &entry.body {
+        Body::Compaction(compaction) => Some((*id, compaction.first_kept)),
+        _ => None,
+    });
+    let from = last.map_or(0, |(_, first)| {
+        branch.iter().position(|(id, _)| *id == first).unwrap()
+    });
+    let told = branch[from..]
+        .iter()
+        .filter(|(_, entry)| !matches!(entry.body, Body::Compaction(_)));
+    last.map(|(id, _)| id)
+        .into_iter()
+        .chain(told.map(|(id, _)| *id))
+        .collect()
 }
 
 proptest! {
@@ -253,11 +316,13 @@ proptest! {
         }
         world.user(opened()).unwrap();
         world.prompt("go on");
+        while world.turn().state == glasswork_agent_core::turn::State::Compacting {
+            world.answer("notes");
+        }
         let (id, _) = world.session().requests.get_max().unwrap();
         let request = world.session().render(*id).unwrap();
         let parts: Vec<_> = parts_of(&world.session().requests, *id);
-        let mut path: Vec<_> = world.session().tree.branch().map(|(id, _)| id).collect();
-        path.reverse();
+        let path = path(world.session());
         assert_eq!(parts.iter().map(|part| part.entry).collect::<Vec<_>>(), path);
         let mut open: Vec<Arc<str>> = vec![];
         for message in request.messages {

@@ -1,0 +1,95 @@
+//! Secrets: found by their looks, replaced by placeholders before anything is dispatched, put back only where they came
+//! from. See `docs/secrets.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use glasswork_engine::ScopeId;
+use glasswork_session_state::state::Session;
+pub use secrecy::SecretString;
+
+mod answer;
+mod entropy;
+mod kind;
+mod known;
+mod masking;
+mod name;
+mod private_key;
+mod put_back;
+mod scanner;
+mod scrub;
+mod shape;
+mod vault;
+
+pub(crate) use answer::AnswerMasking;
+pub use kind::Kind;
+pub use masking::{Masking, Reader, Stream, View};
+pub use put_back::NotPutBack;
+pub use scrub::Scrubber;
+pub use vault::{Origin, Vault};
+
+/// Most sessions whose vaults are kept. Of those before, placeholders cannot be put back any more.
+const MOST_VAULTS: usize = 1024;
+
+/// The vaults of all sessions of this process. Whoever reports to a session asks the same one.
+pub struct Vaults {
+    own: Vec<SecretString>,
+    vaults: Mutex<BTreeMap<ScopeId, Arc<Vault>>>,
+}
+
+impl fmt::Debug for Vaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vaults").finish_non_exhaustive()
+    }
+}
+
+impl Vaults {
+    /// No session has a vault yet. `own` are values that are secret in all of them: the credentials of this process.
+    #[must_use]
+    pub fn new(own: Vec<SecretString>) -> Self {
+        Self {
+            own,
+            vaults: Mutex::default(),
+        }
+    }
+
+    /// How a session's texts are masked.
+    #[must_use]
+    pub fn of(&self, session: &Session) -> Masking {
+        self.masking(session.id, session.settings.mask_secrets.value)
+    }
+
+    /// How the texts of a session are masked, or not.
+    #[must_use]
+    pub fn masking(&self, session: ScopeId, on: bool) -> Masking {
+        let mut vaults = self.vaults.lock().unwrap_or_else(PoisonError::into_inner);
+        if vaults.len() >= MOST_VAULTS && !vaults.contains_key(&session) {
+            // The id of a session begins with the time at which it was made.
+            vaults.pop_first();
+        }
+        let vault = vaults
+            .entry(session)
+            .or_insert_with(|| Arc::new(Vault::new(session, &self.own)));
+        Masking::new(Arc::clone(vault), on)
+    }
+
+    /// Forgets the values of a session. Its placeholders cannot be put back any more.
+    pub fn forget(&self, session: ScopeId) {
+        self.vaults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&session);
+    }
+}
+
+/// Whether the value of a variable of the environment is a secret, by both: `GITHUB_TOKEN`, but not
+/// `TOKENIZERS_PARALLELISM`, and not a path to a file.
+#[must_use]
+pub fn is_credential(name: &str, value: &str) -> bool {
+    name::says(name.as_bytes()).is_some()
+        && value.len() >= known::SHORTEST
+        && !value.starts_with(['/', '~', '.'])
+        && !value.bytes().all(|byte| byte.is_ascii_digit())
+        && !value.contains("://")
+}

@@ -1,0 +1,13 @@
+//! Masking, and putting back, without a session.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+mod detection;
+mod streams;
+mod support;
+mod tools;
