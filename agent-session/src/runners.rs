@@ -4,6 +4,7 @@
 mod evidence;
 pub mod graph;
 mod model;
+mod records;
 mod tool;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
 pub use graph::{SelfAnswer, SelfQuery};
+pub use records::Records;
 
 /// What runners need of the world.
 pub struct World {
@@ -33,6 +35,8 @@ pub struct World {
     pub limits: Limits,
     /// The graph, for the tool of that name.
     pub graph: Arc<dyn SelfQuery>,
+    /// The records of sessions.
+    pub records: Arc<dyn Records>,
     /// The secrets of all sessions.
     pub secrets: Arc<Vaults>,
 }
@@ -62,25 +66,46 @@ struct Work {
     port: EffectPort<Glasswork>,
 }
 
-impl Runner<Glasswork> for Runners {
-    fn run(&self, job: Job<Glasswork>) {
-        // The host has no effects; were there one, dropping its port would report it as lost.
-        let Scope::Session(session) = &job.scope.state else {
-            return;
-        };
-        let work = Work {
+impl Runners {
+    fn work(&self, session: &Arc<Session>, port: EffectPort<Glasswork>) -> Work {
+        Work {
             session: Arc::clone(session),
             world: Arc::clone(&self.world),
             locks: self.locks.clone(),
-            port: job.port,
-        };
-        let runtime = &self.world.runtime;
-        match &*job.effect {
-            Effect::CallModel { request, attempt } | Effect::Summarise { request, attempt } => {
+            port,
+        }
+    }
+}
+
+impl Runner<Glasswork> for Runners {
+    fn run(&self, job: Job<Glasswork>) {
+        let (runtime, port) = (&self.world.runtime, job.port);
+        match (&*job.effect, &job.scope.state) {
+            (
+                Effect::CallModel { request, attempt } | Effect::Summarise { request, attempt },
+                Scope::Session(session),
+            ) => {
+                let work = self.work(session, port);
                 drop(runtime.spawn(model::run(work, *request, *attempt)));
             }
-            Effect::GatherEvidence { call } => drop(runtime.spawn(evidence::run(work, *call))),
-            Effect::RunTool { call, path, .. } => drop(runtime.spawn(tool::run(work, *call, path.clone()))),
+            (Effect::GatherEvidence { call }, Scope::Session(session)) => {
+                let work = self.work(session, port);
+                drop(runtime.spawn(evidence::run(work, *call)));
+            }
+            (Effect::RunTool { call, path, .. }, Scope::Session(session)) => {
+                let work = self.work(session, port);
+                drop(runtime.spawn(tool::run(work, *call, path.clone())));
+            }
+            (Effect::Fork { child, of, at }, _) => {
+                let world = Arc::clone(&self.world);
+                drop(runtime.spawn(records::fork(world, port, *of, *at, *child)));
+            }
+            (Effect::Trash { session, way }, _) => {
+                let world = Arc::clone(&self.world);
+                drop(runtime.spawn(records::move_session(world, port, *session, *way)));
+            }
+            // The host has no such effects; were there one, dropping its port reports it as lost.
+            (_, Scope::Host(_)) => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 //! <data>/sessions/YYYY/MM/<time>-<id>.jsonl    the journal: the truth
 //! <data>/sessions/YYYY/MM/<time>-<id>/         all that belongs to it: trace.jsonl, torn-*.bin, owner.json …
 //! <data>/host/<id>.jsonl, <data>/host/<id>/    likewise, of the process itself
+//! <data>/trash/<time>-<id>/                    a session that was put away, whole
 //! ```
 //!
 //! A [`Store`] finds, makes and opens journals. Writing takes a [`Lease`]: the operating system's lock on the
@@ -14,7 +15,9 @@
 mod archive;
 mod checkpoint;
 mod copy;
+mod digests;
 mod error;
+mod fork;
 mod journal;
 mod keeper;
 mod layout;
@@ -29,6 +32,7 @@ mod repair;
 mod resume;
 mod trace;
 mod trail;
+mod trash;
 
 pub use checkpoint::{CHECKPOINTS_KEPT, CheckpointFile, Unusable, Why};
 pub use copy::{Copied, Incoming, copy_as};
@@ -39,11 +43,15 @@ pub use layout::Place;
 pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
 pub use open::{Created, OpenedForWriting, TornTail};
-pub use parts::PART_BYTES;
+pub use parts::{PART_BYTES, journal_bytes};
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use repair::{Repair, STRANGE, Strange};
 pub use trace::{ROTATE_AT, TraceFile, TraceFolders, Traces};
+pub use trash::Trashed;
+
+/// The folder of a scope's blobs, in its own folder.
+pub const BLOBS: &str = "blobs";
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};

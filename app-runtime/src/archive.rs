@@ -14,9 +14,10 @@ pub use glasswork_agent_session::store::{Owner, StoreError};
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
+use glasswork_engine::{Commit, DispatchId, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 
 /// Where the records of sessions are kept. Reading needs no lock and no writer, and sees what was written so far.
 pub trait Archive: Send + Sync + 'static {
@@ -81,6 +82,23 @@ pub trait Archive: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`].
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError>;
+
+    /// The sessions in the trash, latest first. An archive without a trash has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A session in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashedSession {
+    /// The session as a listing would show it.
+    pub session: ArchivedSession,
+    /// When it was put there.
+    pub since: Timestamp,
 }
 
 /// What is known from outside of a session that this process has open.
@@ -126,6 +144,18 @@ pub trait Vault: Send + Sync + 'static {
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
 
+    /// Makes `child` a fork of `of` at its commit `at`; nobody owns it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Moves a session into the trash, or out of it. One that is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where somebody has it open, and others.
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError>;
+
     /// Has a session that this process owns indexed as it is now, before long. `open` says that it is open still.
     fn index(&self, _scope: &Arc<Scope<Glasswork>>, _open: bool) {}
 
@@ -138,6 +168,8 @@ pub trait Vault: Send + Sync + 'static {
 pub struct Opened {
     /// What the record leads to.
     pub loaded: Loaded<Glasswork>,
+    /// Of a fork: the commit of another session at which it was made.
+    pub parent: Option<DispatchId>,
     /// What had to be mended, for people.
     pub notices: Vec<String>,
 }

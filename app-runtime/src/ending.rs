@@ -88,11 +88,13 @@ impl From<&OperationError> for ExitCode {
     fn from(error: &OperationError) -> Self {
         match error {
             OperationError::Store(error) => error.into(),
+            OperationError::Read(error) => error.into(),
             OperationError::Workspace { .. } => Self::Usage,
             OperationError::Import(error) => error.into(),
             OperationError::Refused(_)
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
+            | OperationError::NotDone(_)
             | OperationError::Start(_) => Self::Failed,
         }
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal, TraceFile,
-    TraceFolders, owner_of,
+    BLOBS, FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal,
+    TraceFile, TraceFolders, journal_bytes, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -19,10 +19,11 @@ use glasswork_engine::trace::TraceRecord;
 use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 
 use crate::archive::{
     Archive, ArchivedSession, Filter, Found, Held, Listing, Opened, Page, Record, Search, SearchError, Sort,
-    Vault,
+    TrashedSession, Vault,
 };
 
 /// How long the end of a process waits for the index.
@@ -111,7 +112,7 @@ impl FileArchive {
             .journal(session)
             .map(|journal| journal.folder())
             .unwrap_or_default();
-        BlobStore::new(folder.join("blobs"))
+        BlobStore::new(folder.join(BLOBS))
     }
 
     /// The journal of a session, to read.
@@ -181,7 +182,7 @@ impl Archive for FileArchive {
         let (journal, created) = self.held().get(&session)?.clone();
         Some(Held {
             created,
-            bytes: std::fs::metadata(&journal).map_or(0, |file| file.len()),
+            bytes: journal_bytes(&journal),
             owner: owner_of(&journal),
         })
     }
@@ -214,6 +215,29 @@ impl Archive for FileArchive {
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError> {
         let traces = self.store.journal(session)?.traces()?;
         Ok(traces.records.into_iter().map(Arc::new).collect())
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedSession>, StoreError> {
+        let trashed = self.store.trash()?;
+        Ok(trashed
+            .into_iter()
+            .map(|trashed| {
+                let journal = Store::<Glasswork>::trashed_journal(&trashed);
+                let row = journal.summary().and_then(|summary| {
+                    let loaded = journal.read()?;
+                    Ok(ArchivedSession::of(&loaded.scope, summary.created, summary.bytes))
+                });
+                let mut bare = ArchivedSession::bare(trashed.scope);
+                let row = row.unwrap_or_else(|error| {
+                    bare.damage = Some(error.to_string());
+                    None
+                });
+                TrashedSession {
+                    session: row.unwrap_or(bare),
+                    since: trashed.since,
+                }
+            })
+            .collect())
     }
 }
 
@@ -267,13 +291,14 @@ impl Vault for FileVault {
                 .iter()
                 .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
         );
-        if let Some(breach) = &opened.loaded.breach {
+        if let Some(unsound) = &opened.loaded.scope.unsound {
             notices.push(format!(
-                "the session breaks an invariant: {breach}; it can be read"
+                "the session is not sound: {unsound}; it can be read, and forked before that"
             ));
         }
         Ok(Opened {
             loaded: opened.loaded,
+            parent: header.parent(),
             notices,
         })
     }
@@ -286,6 +311,17 @@ impl Vault for FileVault {
     fn release(&self, scope: ScopeId) {
         self.archive.held().remove(&scope);
         self.journals.close(scope);
+    }
+
+    fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError> {
+        self.archive.store.fork(of, at, child, now)
+    }
+
+    fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError> {
+        match way {
+            Way::In => self.archive.store.put_in_trash(session, now),
+            Way::Out => self.archive.store.take_from_trash(session),
+        }
     }
 
     fn index(&self, scope: &Arc<Scope<Glasswork>>, open: bool) {

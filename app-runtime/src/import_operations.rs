@@ -109,7 +109,7 @@ impl Runtime {
             let session = plan.session;
             return Err(ImportError::ReadOtherwise { session }.into());
         };
-        self.mounts.mount(loaded).await?;
+        self.mounts.mount(loaded, None).await?;
         let events = begun.into_iter().chain(rest);
         let done = self.take_batches(plan, events).await;
         let given_up = self.give_up(plan.session).await;

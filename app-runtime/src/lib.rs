@@ -25,6 +25,7 @@ pub mod projection;
 pub mod reading;
 pub mod resuming;
 pub mod runtime;
+pub mod sagas;
 pub mod settings;
 mod system_prompt;
 mod tree_operations;

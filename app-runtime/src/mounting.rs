@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
 use glasswork_engine::load::Loaded;
-use glasswork_engine::{Bell, Clock, Engine, Handle, Party, Scope, ScopeId};
-use glasswork_session_state::{Event, Glasswork, host, state};
+use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Scope, ScopeId};
+use glasswork_session_state::{Event, Glasswork, fork, host, state};
 
 use crate::archive::{Opened, Vault};
 use crate::indexing::{self, Leaving};
@@ -88,8 +88,21 @@ impl Mounts {
     }
 
     /// Mounts a session that this process owns. One that cannot be mounted is given up again.
-    pub(crate) async fn mount(&self, loaded: Loaded<Glasswork>) -> Result<(), OperationError> {
+    /// A fork that is mounted for the first time records whose fork it is.
+    pub(crate) async fn mount(
+        &self,
+        loaded: Loaded<Glasswork>,
+        parent: Option<DispatchId>,
+    ) -> Result<(), OperationError> {
         let session = loaded.scope.id;
+        let known = match &loaded.scope.state {
+            state::Scope::Session(session) => session.meta.parent,
+            state::Scope::Host(_) => None,
+        };
+        let parent = parent.map(|parent| state::Parent {
+            session: parent.scope,
+            at: parent.seq,
+        });
         if let Err(error) = self.engine()?.mount(loaded).await {
             self.vault.release(session);
             return Err(error.into());
@@ -97,7 +110,12 @@ impl Mounts {
         lock(&self.since).insert(session, self.clock.awake());
         let (live, vault) = (self.reader.clone(), Arc::clone(&self.vault));
         self.tasks.spawn(indexing::follow(live, vault, session));
-        self.tell(host::Event::Mounted(session)).await
+        self.tell(host::Event::Mounted(session)).await?;
+        if let Some(state::Parent { session: parent, at }) = parent.filter(|parent| known != Some(*parent)) {
+            let entered = Event::Fork(fork::Event::Entered { parent, at });
+            self.user.dispatch(session, entered).await?;
+        }
+        Ok(())
     }
 
     /// Mounts a session unless it is mounted. Returns what had to be mended.
@@ -108,7 +126,7 @@ impl Mounts {
             return Ok(Vec::new());
         }
         let opened = self.own(session).await?;
-        self.mount(opened.loaded).await?;
+        self.mount(opened.loaded, opened.parent).await?;
         Ok(opened.notices)
     }
 

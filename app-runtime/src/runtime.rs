@@ -17,7 +17,7 @@ use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
-    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+    Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
@@ -30,7 +30,8 @@ use crate::archive::{Archive, Vault};
 use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
-use crate::reading::Reader;
+use crate::reading::{ReadError, Reader};
+use crate::sagas::VaultRecords;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -75,6 +76,12 @@ pub enum OperationError {
     /// The session could not be unmounted.
     #[error(transparent)]
     Unmount(#[from] UnmountError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It was tried, and failed.
+    #[error("{0}")]
+    NotDone(String),
     /// The workspace is no directory.
     #[error("the workspace {} is not a directory that can be used: {error}", path.display())]
     Workspace {
@@ -148,6 +155,10 @@ impl Runtime {
             }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
+            records: Arc::new(VaultRecords {
+                vault: Arc::clone(&ports.vault),
+                clock: Arc::clone(&ports.clock),
+            }),
             secrets: Arc::clone(&ports.secrets),
         };
         let engine = Arc::new(
@@ -202,6 +213,14 @@ impl Runtime {
         let _ = self.instructions.set(file);
     }
 
+    pub(crate) fn engine(&self) -> &Engine<Glasswork> {
+        &self.engine
+    }
+
+    pub(crate) fn host(&self) -> ScopeId {
+        self.host
+    }
+
     /// The way to everything that can be read.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -227,7 +246,7 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, &workspace, opening).await?;
+        self.take_in(loaded, None, &workspace, opening).await?;
         Ok(id)
     }
 
@@ -241,7 +260,8 @@ impl Runtime {
         let turn = self.mounts.turn(id);
         let _turn = turn.lock().await;
         let opened = self.mounts.own(id).await?;
-        self.take_in(opened.loaded, &workspace, opening).await?;
+        self.take_in(opened.loaded, opened.parent, &workspace, opening)
+            .await?;
         Ok(opened.notices)
     }
 
@@ -249,11 +269,12 @@ impl Runtime {
     async fn take_in(
         &self,
         loaded: Loaded<Glasswork>,
+        parent: Option<DispatchId>,
         workspace: &Path,
         opening: Opening,
     ) -> Result<(), OperationError> {
         let id = loaded.scope.id;
-        self.mounts.mount(loaded).await?;
+        self.mounts.mount(loaded, parent).await?;
         let entered = self.enter(id, workspace, opening).await;
         match entered {
             Ok(()) => self.note_checkout(id).await,
@@ -267,11 +288,10 @@ impl Runtime {
         for fitting in self.room(&opening.settings) {
             opening.settings.set(fitting);
         }
-        if let Some(scope) = self.engine.reader().scope(id)
-            && let state::Scope::Session(session) = &scope.state
+        if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
-            return self.enter_resting(session, opening).await;
+            return self.enter_resting(&session, opening).await;
         }
         let opened = session::Event::Opened {
             workspace: workspace.to_string_lossy().into(),

@@ -19,6 +19,18 @@ impl ScopeId {
         Self(Uuid::now_v7())
     }
 
+    /// When it was minted, to the millisecond; `None` of an id that was not.
+    #[must_use]
+    pub fn minted_at(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let seconds = i64::try_from(seconds).ok()?;
+        Some(Timestamp(
+            seconds
+                .checked_mul(1_000_000)?
+                .checked_add(i64::from(nanoseconds) / 1_000)?,
+        ))
+    }
+
     /// The id with these 128 bits, for tests and for ids that come from elsewhere.
     #[must_use]
     pub const fn from_u128(bits: u128) -> Self {

@@ -48,6 +48,38 @@ pub struct Header<K> {
     pub kind: K,
     /// When the journal was made.
     pub created: Timestamp,
+    /// Of a fork: up to which commit its lines were decided in which scope, oldest first. The last one names the scope
+    /// that was forked, and the commit at which. Empty where all lines are this scope's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<DispatchId>,
+}
+
+impl<K> Header<K> {
+    /// The commit of another scope at which this one was forked.
+    #[must_use]
+    pub fn parent(&self) -> Option<DispatchId> {
+        self.lineage.last().copied()
+    }
+
+    /// The lineage of a fork of this scope at commit `seq`.
+    #[must_use]
+    pub fn lineage_of_fork(&self, seq: u64) -> Vec<DispatchId> {
+        let inherited = self.lineage.iter().map(|ancestor| DispatchId {
+            seq: ancestor.seq.min(seq),
+            ..*ancestor
+        });
+        let mut lineage: Vec<DispatchId> = inherited.collect();
+        // One that decided nothing after the one before it is of no use any more.
+        lineage.dedup_by_key(|ancestor| ancestor.seq);
+        lineage.push(DispatchId::commit(self.scope, seq));
+        lineage
+    }
+}
+
+/// The scope in which commit `seq` was decided, given the lineage of the scope in whose journal it stands.
+pub(crate) fn decided_in(lineage: &[DispatchId], seq: u64, scope: ScopeId) -> ScopeId {
+    let ancestor = lineage.iter().find(|ancestor| seq <= ancestor.seq);
+    ancestor.map_or(scope, |ancestor| ancestor.scope)
 }
 
 /// A later opening of the journal for writing.

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::commit::Commit;
 use crate::domain::Domain;
-use crate::envelope::{Context, DispatchId, EffectKey};
-use crate::line::{Chain, RecordedCommit};
+use crate::envelope::{Context, DispatchId, EffectKey, ScopeId};
+use crate::line::{self, Chain, RecordedCommit};
 use crate::load::{Damage, DamageKind, Fold, Loaded, Met, each_line};
 use crate::pipeline::panic_text;
 use crate::root::Scope;
@@ -108,6 +108,8 @@ pub const MAX_DIFFERENCES: usize = 1_000;
 pub struct Replay<D: Domain> {
     fold: Fold<D>,
     until: Option<u64>,
+    /// Where the lines of a fork were decided.
+    lineage: Vec<DispatchId>,
     commits: u64,
     differences: Vec<Difference>,
     difference_count: u64,
@@ -128,6 +130,7 @@ impl<D: Domain> Default for Replay<D> {
         Self {
             fold: Fold::with_deltas(),
             until: None,
+            lineage: Vec::new(),
             commits: 0,
             differences: Vec::new(),
             difference_count: 0,
@@ -185,6 +188,7 @@ impl<D: Domain> Replay<D> {
         }
         let Self {
             fold,
+            lineage,
             commits,
             differences,
             difference_count,
@@ -204,7 +208,8 @@ impl<D: Domain> Replay<D> {
             Met::Commit(recorded) => {
                 *commits += 1;
                 let mut found = Vec::new();
-                decide_again(scope, recorded, bytes.len(), expected, &mut found);
+                let decided_in = line::decided_in(lineage, recorded.seq, scope.id);
+                decide_again(scope, recorded, decided_in, bytes.len(), expected, &mut found);
                 if !clouded.is_empty() {
                     *unsure += u64::from(!found.is_empty());
                     found.clear();
@@ -216,7 +221,13 @@ impl<D: Domain> Replay<D> {
                 let room = MAX_DIFFERENCES.saturating_sub(differences.len());
                 differences.extend(found.into_iter().take(room));
             }
-        })
+        })?;
+        if let Some(header) = fold.header()
+            && lineage.len() != header.lineage.len()
+        {
+            lineage.clone_from(&header.lineage);
+        }
+        Ok(())
     }
 
     /// The last commit that was taken, or folded away.
@@ -267,11 +278,12 @@ fn json<T: Serialize>(value: &T) -> serde_json::Value {
 fn decide_again<D: Domain>(
     scope: &Scope<D>,
     recorded: &RecordedCommit<'_, D>,
+    decided_in: ScopeId,
     size: usize,
     expected: &mut VecDeque<(DispatchId, u16, D::Event)>,
     found: &mut Vec<Difference>,
 ) {
-    let commit = match recorded.parse(scope.id, size) {
+    let commit = match recorded.parse(decided_in, size) {
         Ok(commit) => commit,
         Err(error) => {
             found.push(Difference {

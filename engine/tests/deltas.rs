@@ -173,6 +173,7 @@ impl Making {
             scope: ID,
             kind: (),
             created: Timestamp(0),
+            lineage: Vec::new(),
         };
         let (mut bytes, chain) = line::encode_header(&header).unwrap();
         bytes.push(b'\n');

@@ -200,6 +200,7 @@ impl Differ {
             masked,
             compactions,
             footprint,
+            children,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -290,6 +291,11 @@ impl Differ {
         self.field("usage", |differ| {
             if usage != &after.usage {
                 differ.values(usage, &after.usage);
+            }
+        });
+        self.field("children", |differ| {
+            if children != &after.children {
+                differ.values(children, &after.children);
             }
         });
         self.field("keys", |differ| {

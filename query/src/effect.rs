@@ -53,6 +53,7 @@ impl Effect {
             effect::Effect::GatherEvidence { call } | effect::Effect::RunTool { call, .. } => {
                 (None, Some(id::global(session, call)))
             }
+            effect::Effect::Fork { .. } | effect::Effect::Trash { .. } => (None, None),
         };
         Ok(Self {
             id: id::effect(session, key),

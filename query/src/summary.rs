@@ -1,7 +1,9 @@
 //! One line about an event, for people.
 
+use glasswork_session_state::trash::Way;
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, compaction, host, import, model, prompt, recovery, session, tools, tree,
+    DeadlineKey, Event, checkout, compaction, fork, host, import, model, prompt, recovery, session, tools, trash,
+    tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -34,6 +36,8 @@ pub(crate) fn of(event: &Event) -> String {
             "asked to be compacted".to_owned()
         }
         Event::Compaction(compaction::Event::Undone { .. }) => "undid the compaction".to_owned(),
+        Event::Fork(event) => of_fork(event),
+        Event::Trash(event) => of_trash(event),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,
@@ -65,6 +69,8 @@ fn of_session(event: &session::Event) -> String {
     match event {
         session::Event::Opened { workspace, .. } => format!("opened in {workspace}"),
         session::Event::Retitled { title } => format!("titled “{}”", first_words(title, WORDS)),
+        session::Event::Pinned { pinned: true } => "pinned".to_owned(),
+        session::Event::Pinned { pinned: false } => "not pinned any more".to_owned(),
         session::Event::SettingChanged(setting) => {
             let setting = crate::setting::Setting::from(setting);
             format!(
@@ -154,5 +160,33 @@ fn of_tree(event: &tree::Event) -> String {
         tree::Event::Labelled { entry, label: None } => format!("entry {entry} lost its label"),
         tree::Event::Pinned { entry, pinned: true } => format!("entry {entry} pinned"),
         tree::Event::Pinned { entry, pinned: false } => format!("entry {entry} not pinned any more"),
+    }
+}
+
+fn of_fork(event: &fork::Event) -> String {
+    match event {
+        fork::Event::Requested { child, of, at } => format!("{child} shall be a fork of {of} at {at}"),
+        fork::Event::Made { child } => format!("the fork {child} was made"),
+        fork::Event::Failed { child, message } => {
+            format!("the fork {child} failed: {}", first_words(message, WORDS))
+        }
+        fork::Event::Entered { parent, at } => format!("a fork of {parent} at {at}"),
+    }
+}
+
+fn of_trash(event: &trash::Event) -> String {
+    match event {
+        trash::Event::Requested {
+            session,
+            way: Way::In,
+        } => format!("{session} shall go into the trash"),
+        trash::Event::Requested {
+            session,
+            way: Way::Out,
+        } => format!("{session} shall come out of the trash"),
+        trash::Event::Moved { session } => format!("{session} was moved"),
+        trash::Event::Failed { session, message } => {
+            format!("{session} was not moved: {}", first_words(message, WORDS))
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::list::{self, Indexed, Listing, Page};
 use super::row::{Row, Status};
 use super::search::{self, Found, Search};
 use super::write::{self, Print, Written};
-use crate::store::{StoreError, StoredJournal, owner_of};
+use crate::store::{StoreError, StoredJournal, journal_bytes, owner_of};
 
 /// Journals are read and written in portions: so many,
 const PORTION: usize = 64;
@@ -284,7 +284,7 @@ impl Index {
         // Before it is read: what is appended meanwhile makes the row stale.
         let print = Print::of(&path);
         let is_owned = owner_of(&path).is_some();
-        let bytes = u64::try_from(print.size).unwrap_or(0);
+        let bytes = journal_bytes(&path);
         let journal = StoredJournal::<Glasswork>::of(path.clone(), id);
         let (mut row, scope) = match problem {
             Some(problem) => (damaged(Row::bare(id), &problem), None),
@@ -460,8 +460,8 @@ fn read_journal(
     id: ScopeId,
     bytes: u64,
 ) -> (Row, Option<Arc<Scope<Glasswork>>>) {
-    let created = match journal.header() {
-        Ok(header) => header.created,
+    let (created, parent) = match journal.header() {
+        Ok(header) => (header.created, header.parent().map(|parent| parent.scope)),
         Err(error) => {
             return (
                 damaged(
@@ -492,6 +492,11 @@ fn read_journal(
         bytes,
         ..Row::bare(id)
     });
+    let row = Row {
+        // A fork that nobody has opened yet says so in its header alone.
+        parent: parent.or(row.parent),
+        ..row
+    };
     match error {
         Some(error) => (damaged(row, &error), scope),
         None => (row, scope),

@@ -195,8 +195,8 @@ impl Row {
             cost: None,
             status: Status::of(session),
             first_words: first_words(session),
-            parent: None,
-            pinned: false,
+            parent: meta.parent.map(|parent| parent.session),
+            pinned: meta.pinned,
             damage: None,
             owner: None,
         })

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use glasswork_engine::line::{Header, MAX_LINE};
-use glasswork_engine::{Domain, NameError, ScopeId, Timestamp};
+use glasswork_engine::{DispatchId, Domain, NameError, ScopeId, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -38,12 +38,24 @@ pub struct Summary<K> {
     pub kind: K,
     /// When it was made.
     pub created: Timestamp,
+    /// Of a fork: the commit of another scope at which it was made.
+    pub parent: Option<DispatchId>,
     /// Its last commit; 0 where there is none.
     pub seq: u64,
     /// That commit's time, or that of the making.
     pub at: Timestamp,
     /// Length of the journal, in bytes.
     pub bytes: u64,
+}
+
+impl<D: Domain> StoredJournal<D> {
+    /// The journal in short. Damage before its last lines does not show.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn summary(&self) -> Result<Summary<D::Kind>, StoreError> {
+        summary(self)
+    }
 }
 
 /// Something that was found in the store.
@@ -287,9 +299,11 @@ struct Glimpse {
 }
 
 fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, StoreError> {
+    let header = journal.header()?;
+    let parent = header.parent();
     let Header {
         scope, kind, created, ..
-    } = journal.header()?;
+    } = header;
     let mut paths = vec![journal.path().to_owned()];
     paths.extend(parts::later(&journal.folder())?.into_iter().map(|part| part.path));
     let (mut bytes, mut last) = (0, Some((0, created)));
@@ -313,6 +327,7 @@ fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, St
         scope,
         kind,
         created,
+        parent,
         seq,
         at: if seq == 0 { created } else { at },
         bytes,

@@ -99,6 +99,7 @@ impl<D: Domain> Store<D> {
             scope,
             kind,
             created: now,
+            lineage: Vec::new(),
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');
@@ -236,7 +237,7 @@ impl<D: Domain> Store<D> {
         if let Some(unsynced) = unsynced {
             trail = trail.then(unsynced.first, unsynced.lines.clone());
         }
-        let mut folding = Folding::of(fold);
+        let mut folding = Folding::of(fold, &journal.with_extension(""), None);
         let tail = scan(&mut trail, Some(scope), &mut folding)?;
         Ok(Folded {
             folding,

@@ -9,6 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
+use glasswork_engine::digest::Digest;
 use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
@@ -24,8 +25,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, host, import, model, pieces, prompt, recovery, secrets, session, tools,
-    tree, turn,
+    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
+    tools, trash, tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -52,6 +53,10 @@ pub enum Event {
     Compaction(compaction::Event),
     /// What is done to take in a conversation that was had elsewhere.
     Import(import::Event),
+    /// What happens to forks.
+    Fork(fork::Event),
+    /// What happens to the trash.
+    Trash(trash::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -89,6 +94,10 @@ pub enum Fact {
     Compaction(compaction::Fact),
     /// Of a conversation that is taken in.
     Import(import::Fact),
+    /// Of forks.
+    Fork(fork::Fact),
+    /// Of the trash.
+    Trash(trash::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -145,6 +154,8 @@ into_fact!(
     checkout::Checkout,
     compaction::Compaction,
     import::Import,
+    fork::Fork,
+    trash::Trash,
     host::Host
 );
 
@@ -177,6 +188,7 @@ impl Domain for Glasswork {
         match event {
             Event::Session(S::Opened { .. }) => "opened",
             Event::Session(S::Retitled { .. }) => "retitled",
+            Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
             Event::Session(S::Closed) => "closed",
             Event::Prompt(P::Prompted { .. }) => "prompted",
@@ -205,6 +217,13 @@ impl Domain for Glasswork {
             Event::Import(import::Event::Begun(_)) => "import_begun",
             Event::Import(import::Event::Taken { .. }) => "imported",
             Event::Import(import::Event::Finished { .. }) => "import_finished",
+            Event::Fork(fork::Event::Requested { .. }) => "fork_requested",
+            Event::Fork(fork::Event::Made { .. }) => "fork_made",
+            Event::Fork(fork::Event::Failed { .. }) => "fork_failed",
+            Event::Fork(fork::Event::Entered { .. }) => "fork_entered",
+            Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
+            Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
+            Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -221,12 +240,17 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
-                Ok(Decision::of(
-                    facts.into_iter().map(Fact::from).collect(),
-                    Reply::Done,
-                ))
+                Ok(of_host(facts, vec![]))
             }
-            (Scope::Session(session), event) if !matches!(event, Event::Host(_)) => {
+            (Scope::Host(host), Event::Fork(event)) => {
+                let (facts, effects) = fork::decide_in_host(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Host(host), Event::Trash(event)) => {
+                let (facts, effects) = trash::decide(host, event)?;
+                Ok(of_host(facts, effects))
+            }
+            (Scope::Session(session), event) if !matches!(event, Event::Host(_) | Event::Trash(_)) => {
                 decide_session(session, event, context)
             }
             (scope, event) => Err(Rejection::WrongScope {
@@ -243,6 +267,8 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(_), _) => {}
         }
     }
@@ -327,6 +353,14 @@ impl Domain for Glasswork {
                 call: *call,
                 message: message.into(),
             }),
+            Effect::Fork { child, .. } => Event::Fork(fork::Event::Failed {
+                child: *child,
+                message: message.into(),
+            }),
+            Effect::Trash { session, .. } => Event::Trash(trash::Event::Failed {
+                session: *session,
+                message: message.into(),
+            }),
         }
     }
 
@@ -386,6 +420,10 @@ impl Domain for Glasswork {
         }
     }
 
+    fn entities(before: Option<&Scope>, after: &Scope, each: &mut dyn FnMut(&str, Option<Digest>)) {
+        entities::differing(before, after, each);
+    }
+
     fn is_interim(fact: &Fact) -> bool {
         // What an answer grows to is in the block that completes it, or dropped with the attempt; the end of a call's
         // output goes when the call settles.
@@ -410,6 +448,8 @@ impl Domain for Glasswork {
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
             | Event::Import(_)
+            | Event::Fork(_)
+            | Event::Trash(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -435,8 +475,17 @@ fn decide_session(
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
-        Event::Host(_) => Reply::Done,
+        Event::Fork(event) => fork::decide(&mut draft, event)?,
+        Event::Trash(_) | Event::Host(_) => Reply::Done,
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))
+}
+
+fn of_host<F: Into<Fact>>(facts: Vec<F>, effects: Vec<Effect>) -> Decision<Glasswork> {
+    let facts = facts.into_iter().map(Into::into).collect();
+    Decision {
+        effects,
+        ..Decision::of(facts, Reply::Done)
+    }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, RequestId};
-use glasswork_engine::Class;
+use glasswork_engine::{Class, ScopeId};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Access;
+use crate::trash::Way;
 
 /// What a session asks of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,12 +52,34 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<Arc<str>>,
     },
+    /// Make a fork. Result: [`fork::Event::Made`] or [`fork::Event::Failed`].
+    ///
+    /// [`fork::Event::Made`]: crate::fork::Event::Made
+    /// [`fork::Event::Failed`]: crate::fork::Event::Failed
+    Fork {
+        /// The id that it shall have. One that exists already with this origin is taken as made.
+        child: ScopeId,
+        /// The session that is forked.
+        of: ScopeId,
+        /// Its commit at which.
+        at: u64,
+    },
+    /// Move a session into the trash, or out of it. Result: [`trash::Event::Moved`] or [`trash::Event::Failed`].
+    ///
+    /// [`trash::Event::Moved`]: crate::trash::Event::Moved
+    /// [`trash::Event::Failed`]: crate::trash::Event::Failed
+    Trash {
+        /// The session. One that is there already is taken as moved.
+        session: ScopeId,
+        /// Which way.
+        way: Way,
+    },
 }
 
 impl Effect {
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::GatherEvidence { .. } => Class::Again,
+            Self::GatherEvidence { .. } | Self::Fork { .. } | Self::Trash { .. } => Class::Again,
             // A request costs money.
             Self::CallModel { .. } | Self::Summarise { .. } => Class::Once,
             Self::RunTool { access, .. } if access.is_repeatable() => Class::Again,

@@ -19,7 +19,8 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Import(fact) => fact.apply(session, moment),
         Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
-        Fact::Host(_) => {}
+        Fact::Fork(fact) => fact.apply(session, moment),
+        Fact::Host(_) | Fact::Trash(_) => {}
     }
 }
 

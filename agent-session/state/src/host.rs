@@ -6,6 +6,9 @@ use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::fork::Child;
+use crate::trash::Moving;
+
 /// The host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Host {
@@ -17,6 +20,12 @@ pub struct Host {
     pub providers: OrdMap<Arc<str>, Credential>,
     /// The sessions that are mounted.
     pub mounted: OrdSet<ScopeId>,
+    /// Forks of sessions that are not mounted, while they are made.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub forks: OrdMap<ScopeId, Child>,
+    /// Sessions that are moved into the trash, or out of it, while they are.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub moving: OrdMap<ScopeId, Moving>,
 }
 
 /// Whether a provider can be used. Never the secret itself.
@@ -81,7 +90,7 @@ impl Fact {
                     version: Arc::clone(version),
                     started: moment.at,
                     providers: providers.clone(),
-                    mounted: OrdSet::new(),
+                    ..Host::default()
                 };
             }
             Self::Mounted(scope) => {

@@ -76,7 +76,9 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
 }
 
 fn belongs_to(event: &Event) -> Asker {
+    use crate::fork::Event as Fork;
     use crate::tools::Event as Tools;
+    use crate::trash::Event as Trash;
     match event {
         Event::Session(_)
         | Event::Prompt(_)
@@ -86,6 +88,10 @@ fn belongs_to(event: &Event) -> Asker {
         | Event::Import(_)
         | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
+        Event::Fork(Fork::Requested { .. } | Fork::Entered { .. }) => Asker::Person,
+        Event::Trash(Trash::Requested { .. }) => Asker::Person,
+        Event::Fork(Fork::Made { .. } | Fork::Failed { .. }) => Asker::Effect,
+        Event::Trash(Trash::Moved { .. } | Trash::Failed { .. }) => Asker::Effect,
         Event::Tools(
             Tools::EvidenceGathered { .. }
             | Tools::ToolProgressed { .. }

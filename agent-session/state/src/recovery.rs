@@ -9,7 +9,7 @@ use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::state::Session;
-use crate::{session, turn};
+use crate::{fork, session, turn};
 
 /// What recovery found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     for effect in open {
         draft.close(*effect);
     }
+    fork::make_again(draft);
     Ok(Reply::Done)
 }
 

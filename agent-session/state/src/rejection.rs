@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Hindrance;
 use glasswork_agent_core::id::{CallId, EntryId};
-use glasswork_engine::EffectKey;
 use glasswork_engine::chart::InvalidTransition;
+use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
 
 use crate::compaction::FOCUS_BYTES;
+use crate::fork::CHILDREN_CAP;
 use crate::keys::KEY_BYTES;
 use crate::queue::LANE_CAP;
 use crate::tree::LABEL_BYTES;
@@ -105,6 +106,20 @@ pub enum Rejection {
     /// What is to be imported does not hold together.
     #[error("what is to be imported does not hold together: {0}")]
     ImportMisfit(&'static str),
+    /// There is no such commit yet.
+    #[error("there is no commit {asked} to fork at: the first one is 1, the last one {last}")]
+    NoSuchCommit {
+        /// What was asked for.
+        asked: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// There are too many forks.
+    #[error("{CHILDREN_CAP} forks were made of this session already; fork one of them instead")]
+    TooManyChildren,
+    /// The session is being moved into the trash, or out of it.
+    #[error("session {0} cannot be moved now: a move is under way; wait for it")]
+    MovesAlready(ScopeId),
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

@@ -43,6 +43,11 @@ pub enum Event {
         /// The title.
         title: Arc<str>,
     },
+    /// It shall stand before others in lists, or not any more.
+    Pinned {
+        /// Whether it shall.
+        pinned: bool,
+    },
     /// A setting is changed.
     SettingChanged(Setting),
     /// It is closed; an open turn is cancelled.
@@ -62,6 +67,11 @@ pub enum Fact {
     Titled {
         /// The title.
         title: Arc<str>,
+    },
+    /// It stands before others in lists, or does not.
+    Pinned {
+        /// Whether it does.
+        pinned: bool,
     },
     /// A setting has this value.
     Set(Setting),
@@ -93,6 +103,7 @@ impl Fact {
                 meta.created = moment.at;
             }
             Self::Titled { title } => Arc::make_mut(&mut session.meta).title = Some(Arc::clone(title)),
+            Self::Pinned { pinned } => Arc::make_mut(&mut session.meta).pinned = *pinned,
             Self::Set(setting) => {
                 let before = session.settings.model.value.clone();
                 Arc::make_mut(&mut session.settings).set(setting.clone());
@@ -143,8 +154,14 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             put_head(draft, system, tools)?;
         }
         Event::Retitled { title } => {
-            open(draft)?;
+            begun(draft)?;
             retitle(draft, title);
+        }
+        Event::Pinned { pinned } => {
+            begun(draft)?;
+            if draft.session.meta.pinned != *pinned {
+                draft.fact(Fact::Pinned { pinned: *pinned }.into());
+            }
         }
         Event::SettingChanged(setting) => {
             open(draft)?;
@@ -161,6 +178,14 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
         Event::Closed => advance(draft, Trigger::Close)?,
     }
     Ok(Reply::Done)
+}
+
+/// What is done to the record of a session can be done while it is closed, too.
+pub(crate) fn begun(draft: &Draft<'_>) -> Result<(), Rejection> {
+    match draft.session.state {
+        State::Vacant => Err(Rejection::NotOpen),
+        State::Idle | State::Busy | State::Compacting | State::Closing | State::Closed => Ok(()),
+    }
 }
 
 pub(crate) fn open(draft: &Draft<'_>) -> Result<(), Rejection> {

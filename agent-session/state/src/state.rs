@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Call;
 use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
+use crate::fork::Child;
 use crate::host::Host;
 use crate::import::Import;
 use crate::keys::Keys;
@@ -88,6 +89,9 @@ pub struct Session {
     /// What tools have done to files.
     #[serde(default, skip_serializing_if = "Footprint::is_empty")]
     pub footprint: Footprint,
+    /// The forks that were made of it, or are being made.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub children: OrdMap<ScopeId, Child>,
 }
 
 /// What a session is called, where it works, when it was touched.
@@ -100,9 +104,24 @@ pub struct Meta {
     pub workspace: Arc<str>,
     /// When it was first opened.
     pub created: Timestamp,
+    /// Of a fork: where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// Whether it stands before others in lists.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
     /// What was checked out there when it was last opened or prompted.
     #[serde(default, skip_serializing_if = "Head::is_unknown")]
     pub head: Head,
+}
+
+/// Where a fork comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The session that was forked.
+    pub session: ScopeId,
+    /// Its commit at which.
+    pub at: u64,
 }
 
 /// A turn: one prompt until the agent rests.
@@ -240,6 +259,7 @@ impl Session {
             masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),
+            children: OrdMap::new(),
         }
     }
 

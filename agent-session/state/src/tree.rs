@@ -97,7 +97,7 @@ impl Fact {
 
 /// Decides what people do with the tree.
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
-    session::open(draft)?;
+    session::begun(draft)?;
     match event {
         Event::LeafMoved { to, key } => {
             draft.once(key.as_ref())?;

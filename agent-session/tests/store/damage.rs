@@ -104,6 +104,7 @@ fn each_defect_has_its_name() {
             scope: scope(number),
             kind: Kind::Tally,
             created: NOW,
+            lineage: Vec::new(),
         };
         [line::encode_header(&header).unwrap().0, b"\n".to_vec()].concat()
     };

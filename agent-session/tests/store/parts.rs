@@ -255,6 +255,7 @@ fn a_journal_of_an_older_schema_goes_on_in_a_file_of_the_newer_one() {
                     scope: scope(1),
                     kind: Kind::Tally,
                     created: NOW,
+                    lineage: Vec::new(),
                 };
                 line::encode_header(&header)
             }

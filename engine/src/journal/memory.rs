@@ -82,6 +82,7 @@ impl MemoryJournal {
             scope,
             kind,
             created,
+            lineage: Vec::new(),
         };
         let (mut bytes, chain) = line::encode_header(&header)?;
         bytes.push(b'\n');

@@ -460,6 +460,8 @@ fn what_happens_is_what_the_schema_says_can_happen() {
             { "name": "summarise", "fields": ["request", "attempt"], "classes": ["ONCE"] },
             { "name": "gather_evidence", "fields": ["call"], "classes": ["AGAIN"] },
             { "name": "run_tool", "fields": ["call", "access", "path"], "classes": ["AGAIN", "ONCE"] },
+            { "name": "fork", "fields": ["child", "of", "at"], "classes": ["AGAIN"] },
+            { "name": "trash", "fields": ["session", "way"], "classes": ["AGAIN"] },
         ])
     );
     assert_eq!(schema["deadlines"], json!(["attempt", "call"]));

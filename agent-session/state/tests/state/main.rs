@@ -23,6 +23,7 @@ mod scenarios;
 mod secrets;
 mod sessions;
 mod size;
+mod state_version;
 mod table;
 mod tree;
 mod world;

@@ -6,7 +6,7 @@ use glasswork_agent_core::context::parts_of;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::{StopReason, StreamEvent};
-use glasswork_engine::{Domain, EffectKey, Loss, Origin};
+use glasswork_engine::{Domain, EffectKey, Loss, Origin, ScopeId};
 use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::evidence::{Evidence, FileAccess};
@@ -14,7 +14,7 @@ use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{compaction, model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -86,6 +86,14 @@ fn setting(which: u8) -> Setting {
 /// What a runner of this effect may say.
 fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
     match effect {
+        Effect::Fork { child, .. } => Event::Fork(match how % 2 {
+            0 => fork::Event::Made { child: *child },
+            _ => fork::Event::Failed {
+                child: *child,
+                message: "no room".into(),
+            },
+        }),
+        Effect::Trash { .. } => unreachable!("the host's"),
         Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(answer(how)),
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
@@ -226,6 +234,14 @@ fn play(world: &mut World, step: &Move) {
                 return;
             };
             let key = None;
+            if how % 8 == 7 {
+                let child = ScopeId::from_u128(u128::from(world.seq) + 1000);
+                let (of, at) = (SCOPE, 1);
+                world
+                    .user(Event::Fork(fork::Event::Requested { child, of, at }))
+                    .unwrap();
+                return;
+            }
             world.tree(match how % 6 {
                 0 => tree::Event::LeafMoved { to: None, key },
                 1 => tree::Event::TakenBack { entry, key },

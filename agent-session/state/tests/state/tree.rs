@@ -2,11 +2,14 @@
 
 use glasswork_agent_core::context::parts_of;
 use glasswork_agent_core::id::RequestId;
-use glasswork_engine::Domain;
+use glasswork_engine::{Domain, Origin, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::domain::{Event, Reply};
+use glasswork_session_state::effect::Effect;
+use glasswork_session_state::fork;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::session;
+use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::tools::Word;
 use glasswork_session_state::tree::Event as T;
 
@@ -114,7 +117,7 @@ fn where_a_conversation_cannot_go_on() {
     world.ask(glasswork_session_state::prompt::Event::Cancelled);
     world.move_to(Some(prompt)).unwrap();
     world.user(Event::Session(session::Event::Closed)).unwrap();
-    assert_eq!(world.move_to(None), Err(Rejection::NotOpen));
+    world.move_to(None).unwrap();
 }
 
 #[test]
@@ -143,6 +146,71 @@ fn a_prompt_that_is_taken_back_gives_its_words() {
         })
         .unwrap();
     assert_eq!(world.session().tree.leaf(), None);
+}
+
+/// The process ends while a fork is made: the next one has it made, once more and with the same id. The fork itself has
+/// the record of its own making where it was forked later; it makes nothing.
+#[test]
+fn a_fork_that_was_cut_short_is_made_by_the_next_process() {
+    let mut world = talked();
+    let child = ScopeId::from_u128(8);
+    let asked = Event::Fork(fork::Event::Requested {
+        child,
+        of: SCOPE,
+        at: 3,
+    });
+    world.user(asked).unwrap();
+    let making = |world: &World| world.open.values().cloned().collect::<Vec<_>>();
+    let effect = Effect::Fork {
+        child,
+        of: SCOPE,
+        at: 3,
+    };
+    assert_eq!(making(&world), [effect.clone()]);
+    let first = *world.open.keys().next().unwrap();
+    world.crash();
+    assert_eq!(making(&world), [effect]);
+    let again = *world.open.keys().next().unwrap();
+    assert_ne!(first, again);
+    world
+        .send(&Origin::Effect(again), Event::Fork(fork::Event::Made { child }))
+        .unwrap();
+    assert_eq!(world.session().children[&child].effect, None);
+    world.crash();
+    assert_eq!(making(&world), []);
+    world.compare_with_journal();
+
+    // As a fork at the commit that asked for the first one has it.
+    let mut fork = Glasswork::vacant(Kind::Session, ScopeId::from_u128(9));
+    for (_, facts, moment) in &world.commits {
+        for fact in facts.iter().take_while(|_| moment.seq <= first.seq) {
+            Glasswork::evolve(&mut fork, fact, *moment);
+        }
+    }
+    let Scope::Session(forked) = &fork else {
+        unreachable!()
+    };
+    assert!(forked.children.is_empty() && forked.tree == world.session().tree);
+}
+
+#[test]
+fn only_what_was_committed_can_be_forked_and_not_without_end() {
+    let mut world = talked();
+    let last = world.seq;
+    for asked in [0, last + 1] {
+        let child = ScopeId::from_u128(8);
+        let event = Event::Fork(fork::Event::Requested {
+            child,
+            of: SCOPE,
+            at: asked,
+        });
+        assert_eq!(world.user(event), Err(Rejection::NoSuchCommit { asked, last }));
+    }
+    let event = Event::Fork(fork::Event::Entered { parent: SCOPE, at: 2 });
+    world.user(event.clone()).unwrap();
+    world.user(event).unwrap();
+    assert_eq!(world.commits.last().unwrap().1, []);
+    assert_eq!(world.session().meta.parent.unwrap().at, 2);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::{Kind, Scope, Session, Turn};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{model, prompt, recovery, session, tools, tree};
+use glasswork_session_state::{fork, model, prompt, recovery, session, tools, tree};
 
 pub(crate) struct World {
     pub(crate) state: Scope,
@@ -53,6 +53,7 @@ impl World {
             scope: SCOPE,
             kind: Kind::Session,
             created: Timestamp(1_000_000),
+            lineage: Vec::new(),
         };
         let (header, chain) = line::encode_header(&header).unwrap();
         Self {
@@ -223,7 +224,8 @@ impl World {
         };
         let attempt = session.attempt().and_then(|attempt| attempt.effect);
         let calls = session.batch().filter_map(|(_, call)| call.effect);
-        let known: BTreeSet<EffectKey> = attempt.into_iter().chain(calls).collect();
+        let forks = session.children.values().filter_map(|child| child.effect);
+        let known: BTreeSet<EffectKey> = attempt.into_iter().chain(calls).chain(forks).collect();
         let open: BTreeSet<EffectKey> = self.open.keys().copied().collect();
         assert_eq!(known, open, "the state and the table of open effects differ");
     }
@@ -419,7 +421,11 @@ impl World {
         for recovery in Glasswork::recover(&self.state, &open) {
             self.send(&Origin::Recovery, recovery.event).unwrap();
         }
-        assert!(self.open.is_empty(), "recovery left {:?} open", self.open);
+        let left = self
+            .open
+            .values()
+            .filter(|effect| !matches!(effect, Effect::Fork { .. }));
+        assert_eq!(left.count(), 0, "recovery left {:?} open", self.open);
     }
 
     // The conversation.
@@ -489,6 +495,7 @@ fn is_result(event: &Event) -> bool {
     matches!(
         event,
         Event::Model(model::Event::Answered { .. })
+            | Event::Fork(fork::Event::Made { .. } | fork::Event::Failed { .. })
             | Event::Tools(
                 tools::Event::EvidenceGathered { .. }
                     | tools::Event::ToolSettled { .. }
