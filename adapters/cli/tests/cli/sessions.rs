@@ -244,7 +244,10 @@ async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
             let done = house.give(command, "");
             assert_eq!((done.code, &*done.out), (0, "It went on.\n"), "{done:?}");
             let shown = house.json(["sessions", "show", "last", "--json"]);
-            assert_eq!(shown["transcript"].to_string().contains("but with care"), prompt.is_some());
+            assert_eq!(
+                shown["transcript"].to_string().contains("but with care"),
+                prompt.is_some()
+            );
         })
         .await
         .unwrap();
