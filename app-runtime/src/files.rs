@@ -22,8 +22,8 @@ use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
 
 use crate::archive::{
-    Archive, ArchivedSession, Filter, Found, Held, Listing, Opened, Page, Record, Search, SearchError, Sort,
-    TrashedSession, Vault,
+    Archive, ArchivedSession, Filter, Found, Held, KeptRecord, KeptState, Listing, Opened, Page, Record,
+    Search, SearchError, Sort, TrashedSession, Vault,
 };
 
 /// How long the end of a process waits for the index.
@@ -219,6 +219,31 @@ impl Archive for FileArchive {
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError> {
         let commits = self.store.journal(session)?.commits(range)?;
         commits.map(|commit| commit.map(Arc::new)).collect()
+    }
+
+    fn kept(&self, session: ScopeId) -> Result<Option<KeptRecord>, StoreError> {
+        let journal = self.store.journal(session)?;
+        let (files, bytes) = journal.size()?;
+        let checkpoints = journal.checkpoints().into_iter().map(|file| KeptState {
+            seq: file.seq,
+            bytes: file.bytes,
+        });
+        Ok(Some(KeptRecord {
+            files,
+            bytes,
+            checkpoints: checkpoints.collect(),
+        }))
+    }
+
+    fn unusable_checkpoints(&self) -> Vec<String> {
+        let sessions = self
+            .store
+            .list()
+            .filter(|listed| listed.place == Place::Sessions && listed.summary.is_ok());
+        let journals = sessions.filter_map(|listed| self.store.journal(listed.scope?).ok());
+        // What cannot be read at all is told with the sessions.
+        let unusable = journals.flat_map(|journal| journal.unusable_checkpoints().unwrap_or_default());
+        unusable.map(|file| file.to_string()).collect()
     }
 
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError> {
