@@ -65,10 +65,7 @@ const TABLE: &[Row] = &[
 
 fn lines(journal: &Path) -> Lines {
     let bytes = fs::read(journal).unwrap();
-    bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(<[u8]>::to_vec)
-        .collect()
+    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 fn id(journal: &Path) -> String {
@@ -87,13 +84,7 @@ fn each_damage_is_told_and_repaired() {
     assert_eq!(other.yolo(&other.script(r#"(say: [text("ok")])"#)).code, 0);
     let foreign = lines(&other.journal());
     let id = id(&journal);
-    for Row {
-        name,
-        damage,
-        told,
-        repaired,
-    } in TABLE
-    {
+    for Row { name, damage, told, repaired } in TABLE {
         let mut changed = whole.clone();
         damage(&mut changed, &foreign);
         fs::write(&journal, changed.concat()).unwrap();
@@ -104,37 +95,22 @@ fn each_damage_is_told_and_repaired() {
             &["run", "x", "--resume", &*id, "--model", &*model],
         ] {
             let done = house.run(arguments);
-            assert_eq!(
-                (done.code, &*done.out),
-                (3, ""),
-                "{name}: {arguments:?}: {done:?}"
-            );
-            assert!(
-                done.err.contains(told) && done.err.contains(&hint),
-                "{name}: {}",
-                done.err
-            );
+            assert_eq!((done.code, &*done.out), (3, ""), "{name}: {arguments:?}: {done:?}");
+            assert!(done.err.contains(told) && done.err.contains(&hint), "{name}: {}", done.err);
         }
         let would = house.run(["sessions", "repair", &*id, "--dry-run"]);
         assert_eq!((would.code, &*would.err), (3, ""), "{name}: {would:?}");
         assert_eq!(fs::read(&journal).unwrap(), changed.concat(), "{name}");
         let did = house.run(["sessions", "repair", &*id]);
         assert_eq!(did.code, 0, "{name}: {did:?}");
-        assert!(
-            did.out.contains(repaired) && did.out.contains("/damaged-"),
-            "{name}: {}",
-            did.out
-        );
+        assert!(did.out.contains(repaired) && did.out.contains("/damaged-"), "{name}: {}", did.out);
         if journal.exists() {
             let replayed = house.run(["replay", &*id]);
             assert_eq!(replayed.code, 0, "{name}: {replayed:?}");
             let resumed = house.run(["run", "x", "--resume", &*id, "--model", &*model]);
             assert_eq!(resumed.code, 0, "{name}: {resumed:?}");
             let again = house.run(["sessions", "repair", &*id]);
-            assert!(
-                again.code == 0 && again.out.starts_with("Nothing is damaged"),
-                "{name}: {again:?}"
-            );
+            assert!(again.code == 0 && again.out.starts_with("Nothing is damaged"), "{name}: {again:?}");
         }
     }
 }
@@ -159,11 +135,7 @@ fn what_stands_in_place_of_a_journal_is_told_and_left() {
         ] {
             let done = house.run(arguments);
             assert_eq!(done.code, 3, "{arguments:?}: {done:?}");
-            assert!(
-                done.err.contains(&format!(" is {found}, not a file")),
-                "{}",
-                done.err
-            );
+            assert!(done.err.contains(&format!(" is {found}, not a file")), "{}", done.err);
         }
         match found {
             "a folder" => fs::remove_dir(&journal).unwrap(),
