@@ -98,12 +98,7 @@ impl FileArchive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn repair(
-        &self,
-        session: ScopeId,
-        now: Timestamp,
-        dry_run: bool,
-    ) -> Result<Option<Repair>, StoreError> {
+    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
         self.store.repair(session, now, dry_run)
     }
 
