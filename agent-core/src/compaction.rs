@@ -51,7 +51,7 @@ pub struct Compaction {
     pub summary: Arc<str>,
     /// The model.
     pub model: ModelId,
-    /// The request for it.
+    /// The request for it; of an imported one 0, which no request has.
     pub request: RequestId,
     /// The first entry that stays as it is. Everything on the branch before it is what was summarised.
     pub first_kept: EntryId,
@@ -77,6 +77,8 @@ pub enum Why {
     Threshold,
     /// The provider refused the conversation for its length.
     Overflow,
+    /// It was made elsewhere, before the conversation was imported.
+    Imported,
 }
 
 /// What is carried over by code, never by a model.
@@ -174,6 +176,12 @@ pub struct Footprint {
 const UNKNOWN_CALLS: usize = 32;
 
 impl Footprint {
+    /// Whether nothing was done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Notes that nobody knows how a call ended.
     pub fn note_unknown(&mut self, call: CallId, name: &Arc<str>, arguments: &str) {
         self.unknown.push_back(UnknownCall {
@@ -595,19 +603,15 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{head}\n[… {} characters left out …]\n{end}", length - most)
 }
 
-/// Why a conversation cannot be made shorter. The text says what to do.
+/// Why a conversation cannot be made shorter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Hindrance {
     /// Nothing is old enough.
-    #[error(
-        "there is nothing in it that a summary could stand for; begin a new session, or choose a model with a larger context"
-    )]
+    #[error("there is nothing in it that a summary could stand for")]
     Nothing,
     /// The last summary saved too little.
-    #[error(
-        "compacting it brought {before} tokens to {after} only; begin a new session, or choose a model with a larger context"
-    )]
+    #[error("compacting it brought {before} tokens to {after} only")]
     NotShrunk {
         /// Size before, in uncalibrated tokens.
         before: u64,
@@ -615,16 +619,28 @@ pub enum Hindrance {
         after: u64,
     },
     /// There was no summary to be had.
-    #[error(
-        "it could not be compacted: {message}; choose another model for summaries (`compact_model`), or begin a new session"
-    )]
+    #[error("it could not be compacted: {message}")]
     NoSummary {
         /// Why.
         message: Arc<str>,
     },
     /// It was made shorter for this very request.
-    #[error(
-        "it was compacted for this request and is still too long; tell how much the model takes (`context_window`), or choose a model with a larger context"
-    )]
+    #[error("it was compacted for this request and is still too long")]
     Again,
+}
+
+impl Hindrance {
+    /// What can be done about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Nothing | Self::NotShrunk { .. } => {
+                "begin a new session, or choose a model with a larger context"
+            }
+            Self::NoSummary { .. } => {
+                "choose another model for summaries (`compact_model`), or begin a new session"
+            }
+            Self::Again => "tell how much the model takes (`context_window`), or choose one that takes more",
+        }
+    }
 }

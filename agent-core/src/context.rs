@@ -204,7 +204,7 @@ impl Context {
         let parts = parts.take_while(|(_, part)| compacted.is_none_or(|compacted| part.entry > compacted));
         let mut answers = parts.filter_map(|(place, part)| match &tree.get(part.entry)?.body {
             Body::Assistant(answer) => Some(Base {
-                request: answer.request,
+                request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
             Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) => None,

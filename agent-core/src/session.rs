@@ -44,6 +44,8 @@ pub enum Trigger {
     Rest,
     /// Someone closes it.
     Close,
+    /// What was said elsewhere is taken into it.
+    Import,
     /// Someone asks for a summary of what is old.
     Compact,
     /// The server began to answer the request for a summary.
@@ -148,6 +150,7 @@ static ROWS: &[Row<SessionChart>] = {
     use Trigger as T;
     use When::{Is, Not};
     &[
+        row("import",     S::Vacant,  T::Import, &[],                 Leaf(S::Closed),  &[]),
         row("open",       S::Vacant,  T::Open,  &[],                  Leaf(S::Idle),    &[]),
         row("open_again", S::Idle,    T::Open,  &[],                  Stay,             &[]),
         row("reopen",     S::Closed,  T::Open,  &[],                  Leaf(S::Idle),    &[]),

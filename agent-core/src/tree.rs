@@ -31,7 +31,7 @@ pub struct Entry {
     /// The entry before it; `None` at the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<EntryId>,
-    /// When it was added.
+    /// When it was added; of an imported one, when it was said.
     pub at: Timestamp,
     /// Its size, in uncalibrated tokens: counted once, however often a branch is left and entered again.
     #[serde(default)]
@@ -72,8 +72,9 @@ pub struct Assistant {
     pub blocks: Vec<Block>,
     /// The model that was asked.
     pub model: ModelId,
-    /// The request that it answers.
-    pub request: RequestId,
+    /// The request that it answers; `None` of an answer that was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
     /// Tokens, as far as the provider reported them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -158,6 +159,18 @@ impl Tree {
         self.entries.insert(id, Arc::new(entry));
         self.leaf = Some(id);
         tokens
+    }
+
+    /// Adds an entry below another one, wherever the conversation goes on.
+    pub fn graft(&mut self, id: EntryId, parent: Option<EntryId>, at: Timestamp, body: Body) {
+        let tokens = tokens_of_chars(body.chars());
+        let entry = Entry {
+            parent,
+            at,
+            tokens,
+            body,
+        };
+        self.entries.insert(id, Arc::new(entry));
     }
 
     /// Lets the conversation go on below another entry, or before all of them. An entry that is not there changes

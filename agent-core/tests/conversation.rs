@@ -38,7 +38,7 @@ fn answered(blocks: Vec<Block>) -> Body {
     Body::Assistant(Assistant {
         blocks,
         model: "scripted/test".parse().unwrap(),
-        request: RequestId(1),
+        request: Some(RequestId(1)),
         usage: None,
         stop: None,
         cancelled: false,
@@ -276,7 +276,7 @@ proptest! {
                     requests.insert(request, plan);
                     let body = answered(vec![Block::Text("y".repeat(seq as usize).into())]);
                     let Body::Assistant(answer) = body else { unreachable!() };
-                    let tokens = tree.append(entry(seq), Timestamp(0), Body::Assistant(Assistant { request, ..answer }));
+                    let tokens = tree.append(entry(seq), Timestamp(0), Body::Assistant(Assistant { request: Some(request), ..answer }));
                     context.append(entry(seq), tokens);
                 }
                 _ => {

@@ -166,8 +166,15 @@ pub struct Entry {
 pub enum Body {
     /// Someone's words.
     Prompt(Arc<str>),
-    /// What stands for a part of the conversation.
+    /// What stands for a branch that was left.
     Summary(Arc<str>),
+    /// What stands for everything before it on its branch.
+    Compaction {
+        /// The summary.
+        text: Arc<str>,
+        /// The first entry before it for which it does not stand.
+        kept: Option<usize>,
+    },
     /// A model's answer.
     Answer(Answer),
     /// What came of a call of the answer before it.
@@ -248,8 +255,6 @@ pub enum Why {
     Empty,
     /// It is no text: a note stands in its place.
     NoText,
-    /// It is in the tree, but a request cannot begin with it.
-    NotSent,
 }
 
 impl Why {
@@ -270,7 +275,6 @@ impl Why {
             Self::NoResult => "a call without a result; its outcome is not known",
             Self::Empty => "nothing in it",
             Self::NoText => "not text; a note stands in its place",
-            Self::NotSent => "kept, but not sent: a conversation cannot begin with it",
         }
     }
 }

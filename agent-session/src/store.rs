@@ -14,6 +14,7 @@
 
 mod archive;
 mod checkpoint;
+mod copy;
 mod error;
 mod fork;
 mod journal;
@@ -33,6 +34,7 @@ mod trail;
 mod trash;
 
 pub use checkpoint::{CHECKPOINTS_KEPT, CheckpointFile, Unusable, Why};
+pub use copy::{Copied, Incoming, copy_as};
 pub use error::{CANDIDATES, StoreError};
 pub use journal::{FileJournal, JournalFiles, JournalStopped, Unsynced};
 pub use keeper::Pace;

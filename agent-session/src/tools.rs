@@ -268,7 +268,11 @@ pub async fn run(call: Call, context: &Context) -> Outcome {
 fn failed(failure: ToolFailure, context: &Context) -> Outcome {
     let text = failure.to_string();
     Outcome {
-        text: context.secrets.masking.text(&text, &Origin::Elsewhere).into_owned(),
+        text: context
+            .secrets
+            .masking
+            .text(&text, &Origin::Elsewhere)
+            .into_owned(),
         is_error: true,
         details: Details::Failure(failure),
     }
@@ -280,7 +284,9 @@ fn with_own_secrets(mut arguments: Arguments, secrets: &Secrets) -> Result<Argum
         Arguments::Bash(bash) => &mut bash.command,
         Arguments::Grep(grep) => &mut grep.pattern,
         Arguments::Find(find) => &mut find.pattern,
-        Arguments::Read(_) | Arguments::Edit(_) | Arguments::Write(_) | Arguments::Ls(_) => return Ok(arguments),
+        Arguments::Read(_) | Arguments::Edit(_) | Arguments::Write(_) | Arguments::Ls(_) => {
+            return Ok(arguments);
+        }
     };
     let own = std::slice::from_ref(&secrets.call);
     if let Cow::Owned(whole) = secrets.masking.put_back_own(text, own)? {

@@ -201,6 +201,10 @@ impl ModelPort for Provider {
         };
         windows::context_window(maker, &model.model)
     }
+
+    fn default_answer(&self, _: &ModelId) -> Option<u64> {
+        self.wire.default_answer()
+    }
 }
 
 fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {

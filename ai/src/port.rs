@@ -27,6 +27,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     fn context_window(&self, _model: &ModelId) -> Option<u64> {
         None
     }
+
+    /// How many tokens an answer may have where a request does not say; `None` where the server decides.
+    fn default_answer(&self, _model: &ModelId) -> Option<u64> {
+        None
+    }
 }
 
 /// Where the steps of an answer come from. What it holds is kept between polls, so that a caller may stop waiting

@@ -60,6 +60,15 @@ impl Wire {
         }
     }
 
+    /// How many tokens an answer may have where a request does not say; `None` where the server decides.
+    #[must_use]
+    pub fn default_answer(self) -> Option<u64> {
+        match self {
+            Self::OpenAiChat | Self::OpenAiCompatible => None,
+            Self::Anthropic => Some(anthropic::DEFAULT_MAX_TOKENS.into()),
+        }
+    }
+
     /// Renders a request.
     ///
     /// # Errors

@@ -4,6 +4,8 @@ use glasswork_agent_core::{tool_call, turn};
 use glasswork_agent_session::store::StoreError;
 use glasswork_session_state::state::{Session, TurnFailure};
 
+use crate::export::ExportError;
+use crate::importing::{ImportError, OwnError};
 use crate::reading::ReadError;
 use crate::runtime::OperationError;
 
@@ -88,11 +90,44 @@ impl From<&OperationError> for ExitCode {
             OperationError::Store(error) => error.into(),
             OperationError::Read(error) => error.into(),
             OperationError::Workspace { .. } => Self::Usage,
+            OperationError::Import(error) => error.into(),
             OperationError::Refused(_)
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
             | OperationError::NotDone(_)
             | OperationError::Start(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&OwnError> for ExitCode {
+    fn from(error: &OwnError) -> Self {
+        match error {
+            OwnError::Store(error) => error.into(),
+            OwnError::Damaged(_) | OwnError::FromTheFuture(_) => Self::Damaged,
+            OwnError::Differs(_) => Self::Usage,
+            OwnError::Io(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&ExportError> for ExitCode {
+    fn from(error: &ExportError) -> Self {
+        match error {
+            ExportError::Read(error) => error.into(),
+            ExportError::Write(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<&ImportError> for ExitCode {
+    fn from(error: &ImportError) -> Self {
+        match error {
+            ImportError::Unreadable { .. }
+            | ImportError::TooLong { .. }
+            | ImportError::Foreign { .. }
+            | ImportError::NoWorkspace { .. } => Self::Usage,
+            ImportError::ReadOtherwise { .. } | ImportError::Blob(_) => Self::Failed,
         }
     }
 }

@@ -105,7 +105,8 @@ pub fn failure(failure: &TurnFailure) -> String {
         },
         TurnFailure::TooLong { failure, hindrance } => {
             format!(
-                "the conversation is too long for the model, and {hindrance} (the server: {})",
+                "the conversation is too long for the model, and {hindrance}; {} (the server: {})",
+                hindrance.advice(),
                 failure.message
             )
         }

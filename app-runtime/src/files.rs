@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
-    BLOBS, FileJournal, JournalFiles, Pace, Place, Store, StoreError, StoredJournal, TraceFile, TraceFolders,
-    owner_of,
+    BLOBS, FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal,
+    TraceFile, TraceFolders, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -95,6 +95,14 @@ impl FileArchive {
         ))
     }
 
+    /// Repairs the record of a session, or says what would be done; `None` where nothing is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
+        self.store.repair(session, now, dry_run)
+    }
+
     /// Where a session keeps its blobs.
     #[must_use]
     pub fn blobs(&self, session: ScopeId) -> BlobStore {
@@ -113,6 +121,27 @@ impl FileArchive {
     /// [`StoreError::Unknown`], or that a folder cannot be read.
     pub fn journal_of(&self, session: ScopeId) -> Result<StoredJournal<Glasswork>, StoreError> {
         self.store.journal(session)
+    }
+
+    /// A journal that lies anywhere, to read.
+    pub(crate) fn journal_at(path: &Path) -> StoredJournal<Glasswork> {
+        Store::journal_at(path)
+    }
+
+    /// A folder for a session that comes from elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn incoming(&self) -> Result<Incoming, StoreError> {
+        self.store.incoming()
+    }
+
+    /// Makes a session of what came.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn take_in(&self, incoming: Incoming) -> Result<PathBuf, StoreError> {
+        self.store.take_in(incoming)
     }
 
     fn journal(&self, record: &Record) -> Result<StoredJournal<Glasswork>, StoreError> {

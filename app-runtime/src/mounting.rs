@@ -173,7 +173,8 @@ impl Mounts {
         let open = session
             .open_turn()
             .is_some_and(|turn| turn.state != State::Paused);
-        if open || !scope.open.is_empty() {
+        // A summary that backs off has no effect open.
+        if open || session.compactions.open.is_some() || !scope.open.is_empty() {
             return Duration::ZERO;
         }
         let mounted = lock(&self.since).get(&scope.id).copied();

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
-use glasswork_ai::model::{ModelId, ToolSpec};
+use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;
@@ -20,12 +21,13 @@ use glasswork_engine::{
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
-use glasswork_session_state::settings::{Layer, Setting, Settings, Sourced};
+use glasswork_session_state::settings::{Layer, Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
 use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
 use crate::reading::{ReadError, Reader};
@@ -88,6 +90,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A conversation could not be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A thread could not be started.
     #[error("the runtime cannot start: {0}")]
     Start(std::io::Error),
@@ -98,15 +103,16 @@ pub type Done = Result<Accepted<Glasswork>, OperationError>;
 
 /// A running Glasswork.
 pub struct Runtime {
-    engine: Arc<Engine<Glasswork>>,
-    user: Handle<Glasswork>,
+    pub(crate) engine: Arc<Engine<Glasswork>>,
+    pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    host: ScopeId,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
+    pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
-    secrets: Arc<Vaults>,
+    pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
@@ -137,12 +143,16 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
         let graph = Arc::new(LateGraph::default());
+        let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
-            blobs: ports.blobs,
+            blobs: Box::new({
+                let blobs = Arc::clone(&blobs);
+                move |session| blobs(session)
+            }),
             limits: ports.tool_limits,
             graph: Arc::clone(&graph) as Arc<dyn SelfQuery>,
             records: Arc::new(VaultRecords {
@@ -171,6 +181,7 @@ impl Runtime {
             user,
             vault: ports.vault,
             clock: ports.clock,
+            blobs,
             host,
             graph,
             secrets: ports.secrets,
@@ -274,7 +285,9 @@ impl Runtime {
     }
 
     async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
-        self.know_window(&mut opening.settings);
+        for fitting in self.room(&opening.settings) {
+            opening.settings.set(fitting);
+        }
         if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
@@ -407,41 +420,35 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let window = match &setting {
-            Setting::Model(model) => self.window_for(session, model.value.as_ref()),
-            _ => None,
-        };
+        let is_model = matches!(setting, Setting::Model(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
-        match window {
-            Some(window) => {
-                self.ask(session, Event::Session(session::Event::SettingChanged(window)))
-                    .await
-            }
-            None => Ok(done),
-        }
-    }
-
-    /// What becomes of the window when a session gets another model; `None` where it stays.
-    fn window_for(&self, session: ScopeId, model: Option<&ModelId>) -> Option<Setting> {
-        let scope = self.engine.reader().scope(session)?;
-        let state::Scope::Session(session) = &scope.state else {
-            return None;
-        };
-        let set = &session.settings.context_window;
-        let known = model.and_then(|model| self.models.context_window(model));
-        (set.from.layer == Layer::Default && set.value != known)
-            .then(|| Setting::ContextWindow(Sourced::default_of(known)))
-    }
-
-    /// Says how much the model takes, where nobody has set it and it is known.
-    fn know_window(&self, settings: &mut Settings) {
-        if settings.context_window.from.layer == Layer::Default
-            && let Some(model) = &settings.model.value
+        if is_model
+            && let Some(scope) = self.engine.reader().scope(session)
+            && let state::Scope::Session(state) = &scope.state
         {
-            settings.context_window.value = self.models.context_window(model);
+            for fitting in self.room(&state.settings) {
+                self.ask(session, Event::Session(session::Event::SettingChanged(fitting)))
+                    .await?;
+            }
         }
+        Ok(done)
+    }
+
+    /// What settings that nobody has set should be for the model that is set: how much it takes, and how much of that
+    /// is kept free, because an answer may be as long as its wire asks for.
+    fn room(&self, settings: &Settings) -> Vec<Setting> {
+        let mut fitting = settings.clone();
+        let known = settings.model.value.as_ref();
+        if settings.context_window.from.layer == Layer::Default {
+            fitting.context_window.value = known.and_then(|model| self.models.context_window(model));
+        }
+        if settings.compact_reserve.from.layer == Layer::Default {
+            let answer = known.and_then(|model| self.models.default_answer(model));
+            fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
+        }
+        fitting.differences(settings)
     }
 
     /// Compacts the conversation of a session in which no turn is open. Returns when the request for a summary is

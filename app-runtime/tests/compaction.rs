@@ -17,9 +17,11 @@ use glasswork_agent_core::context::Purpose;
 use glasswork_agent_core::session::State as SessionState;
 use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
-use glasswork_ai::failure::FailureClass;
+use glasswork_ai::conversation::Request;
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::http::{BaseUrl, Provider, SecretString};
-use glasswork_ai::port::Models;
+use glasswork_ai::model::ModelId;
+use glasswork_ai::port::{Call, ModelPort, Models};
 use glasswork_ai::scripted::{Step, Turn};
 use glasswork_ai::wire::Wire;
 use glasswork_app_runtime::runtime::Opening;
@@ -635,5 +637,81 @@ async fn instructions_are_read_as_text_and_never_from_elsewhere() {
         "{}",
         sent.len()
     );
+    house.close().await;
+}
+
+/// A port that knows of two models how much they take.
+#[derive(Debug)]
+struct Knowing;
+
+impl ModelPort for Knowing {
+    fn call(&self, _: Arc<Request>, _: u32) -> Call {
+        Call::impossible(Failure::new(FailureClass::Invalid, "not asked"))
+    }
+
+    fn context_window(&self, model: &ModelId) -> Option<u64> {
+        match &*model.model {
+            "small" => Some(40_000),
+            "large" => Some(1_000_000),
+            _ => None,
+        }
+    }
+
+    fn default_answer(&self, model: &ModelId) -> Option<u64> {
+        (&*model.model == "small").then_some(32_000)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_window_is_that_of_the_model_unless_someone_sets_it() {
+    let models = Models::default().with("real", Arc::new(Knowing));
+    let house = House::with(Arc::new(models), Arc::new(SystemClock::default())).await;
+    let model = |name: &str| flag(Some(format!("real/{name}").parse().unwrap()));
+    let of = |settings: Settings| {
+        let house = &house;
+        async move {
+            let session = house.session(settings).await;
+            let seen = |session| {
+                let now = house.now(session);
+                let settings = &now.settings;
+                (
+                    settings.context_window.value,
+                    settings.compact_reserve.value,
+                    now.compaction_threshold(),
+                )
+            };
+            let mut all = vec![seen(session)];
+            for name in ["large", "unknown", "small"] {
+                house
+                    .runtime()
+                    .set(session, Setting::Model(model(name)))
+                    .await
+                    .unwrap();
+                all.push(seen(session));
+            }
+            all
+        }
+    };
+    let settings = || Settings {
+        model: model("small"),
+        ..House::settings(Mode::Yolo)
+    };
+    // A quarter of a small window, and nothing by itself in a large one.
+    let small = (Some(40_000), 32_000, Some(30_000));
+    assert_eq!(
+        of(settings()).await,
+        [
+            small,
+            (Some(1_000_000), 16_384, None),
+            (None, 16_384, None),
+            small
+        ]
+    );
+    let set = Settings {
+        context_window: flag(Some(200_000)),
+        compact_reserve: flag(10_000),
+        ..settings()
+    };
+    assert_eq!(of(set).await, [(Some(200_000), 10_000, Some(190_000)); 4]);
     house.close().await;
 }

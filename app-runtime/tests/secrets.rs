@@ -48,7 +48,10 @@ fn files_with(home: &Path, secret: &str) -> Vec<String> {
 
 fn counts(house: &House, session: ScopeId) -> Vec<(String, u32)> {
     let counts = house.now(session).masked.counts();
-    counts.into_iter().map(|(kind, count)| (kind.to_string(), count)).collect()
+    counts
+        .into_iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect()
 }
 
 fn masked(updates: &[Update]) -> Vec<&str> {
@@ -74,29 +77,67 @@ async fn no_file_of_the_home_has_a_secret() {
         ])"#,
     )
     .await;
-    std::fs::write(house.workspace().join(".env"), format!("DB_PASSWORD={PASSWORD}\n")).unwrap();
+    std::fs::write(
+        house.workspace().join(".env"),
+        format!("DB_PASSWORD={PASSWORD}\n"),
+    )
+    .unwrap();
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house
-        .turn(session, &format!("use {OWN_SECRET} and postgres://me:sw0rdf1sh@db/x"))
+        .turn(
+            session,
+            &format!("use {OWN_SECRET} and postgres://me:sw0rdf1sh@db/x"),
+        )
         .await;
     assert_eq!((end.state, end.failure.clone()), (State::Completed, None));
     assert_eq!(
         counts(&house, session),
-        [("credential", 1), ("password", 2), ("secret-value", 2), ("url-password", 1)].map(|(kind, count)| (kind.to_owned(), count))
+        [
+            ("credential", 1),
+            ("password", 2),
+            ("secret-value", 2),
+            ("url-password", 1)
+        ]
+        .map(|(kind, count)| (kind.to_owned(), count))
     );
     let mut told = masked(&end.updates);
     told.sort_unstable();
-    assert_eq!(told, ["credential", "password", "password", "secret-value", "secret-value", "url-password"]);
+    assert_eq!(
+        told,
+        [
+            "credential",
+            "password",
+            "password",
+            "secret-value",
+            "secret-value",
+            "url-password"
+        ]
+    );
     // What the model wrote itself is done as it wrote it.
     assert_eq!(
         std::fs::read_to_string(house.workspace().join("own.env")).unwrap(),
         "TOKEN=a8Fk20sLqPz1x9Rt\n"
     );
-    house.runtime().steer(session, &format!("also {OWN_SECRET}"), None).await.unwrap_err();
-    house.runtime().follow_up(session, &format!("also {OWN_SECRET}"), None).await.unwrap();
+    house
+        .runtime()
+        .steer(session, &format!("also {OWN_SECRET}"), None)
+        .await
+        .unwrap_err();
+    house
+        .runtime()
+        .follow_up(session, &format!("also {OWN_SECRET}"), None)
+        .await
+        .unwrap();
     house.runtime().close(session).await.unwrap();
     let home = house.close().await;
-    for secret in [PASSWORD, OWN_SECRET, "sw0rdf1sh", "Xk29-qqLm-77aa", "7f3kQ9vLm2ZxRt8w", "a8Fk20sLqPz1x9Rt"] {
+    for secret in [
+        PASSWORD,
+        OWN_SECRET,
+        "sw0rdf1sh",
+        "Xk29-qqLm-77aa",
+        "7f3kQ9vLm2ZxRt8w",
+        "a8Fk20sLqPz1x9Rt",
+    ] {
         assert_eq!(files_with(home.path(), secret), Vec::<String>::new(), "{secret}");
     }
 }
@@ -108,7 +149,10 @@ async fn served(wire: Wire, script: &str) -> (ModelServer, Arc<dyn ModelPort>) {
         .unwrap();
     let key = SecretString::from("a-key");
     let provider = Provider::new("A_KEY", wire, &BaseUrl::parse(&server.url()).unwrap(), Some(&key));
-    (server, Arc::new(Models::default().with("real", Arc::new(provider))))
+    (
+        server,
+        Arc::new(Models::default().with("real", Arc::new(provider))),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +179,11 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
         let session = house.session(settings).await;
         for at in 0..CHUNK {
             let end = house.turn(session, "go").await;
-            assert_eq!((end.state, end.failure.clone()), (State::Completed, None), "{wire:?}");
+            assert_eq!(
+                (end.state, end.failure.clone()),
+                (State::Completed, None),
+                "{wire:?}"
+            );
             // What was streamed is what stands in the conversation.
             let streamed = |update: &Update| match update {
                 Update::Thinking { text } | Update::Text { text } => Some(text.to_string()),
@@ -154,14 +202,21 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
                 end.updates.iter().filter_map(whole).collect(),
             );
             assert_eq!(streamed, whole, "{wire:?} {at}");
-            assert_eq!(streamed.matches("[secret:").count(), 3, "{wire:?} {at}: {streamed}");
+            assert_eq!(
+                streamed.matches("[secret:").count(),
+                3,
+                "{wire:?} {at}: {streamed}"
+            );
             assert_eq!(
                 std::fs::read_to_string(house.workspace().join(format!("own.{at}"))).unwrap(),
                 format!("TOKEN=a8Fk20sLqPz1x9Rt\nPASSWORD={PASSWORD}\n")
             );
         }
         let kinds = [("credential", 1), ("password", 1), ("secret-value", 1)];
-        assert_eq!(counts(&house, session), kinds.map(|(kind, count)| (kind.to_owned(), count)));
+        assert_eq!(
+            counts(&house, session),
+            kinds.map(|(kind, count)| (kind.to_owned(), count))
+        );
         // Nor does the server get back what it said.
         for received in server.received() {
             let body = String::from_utf8_lossy(&received.body).into_owned();
@@ -169,7 +224,11 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
         }
         let home = house.close().await;
         for secret in [PASSWORD, OWN_SECRET, "a8Fk20sLqPz1x9Rt"] {
-            assert_eq!(files_with(home.path(), secret), Vec::<String>::new(), "{wire:?} {secret}");
+            assert_eq!(
+                files_with(home.path(), secret),
+                Vec::<String>::new(),
+                "{wire:?} {secret}"
+            );
         }
     }
 }
@@ -210,7 +269,11 @@ impl ModelPort for Editor {
 async fn a_file_that_is_edited_by_its_placeholders_has_its_secret_again() {
     let models = Models::default().with("scripted", Arc::new(Editor));
     let house = House::with(Arc::new(models), Arc::new(SystemClock::default())).await;
-    std::fs::write(house.workspace().join(".env"), format!("DB_PASSWORD={PASSWORD}\n")).unwrap();
+    std::fs::write(
+        house.workspace().join(".env"),
+        format!("DB_PASSWORD={PASSWORD}\n"),
+    )
+    .unwrap();
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
     assert_eq!((end.state, end.failure.clone()), (State::Completed, None));
@@ -220,9 +283,21 @@ async fn a_file_that_is_edited_by_its_placeholders_has_its_secret_again() {
     );
     assert!(!house.workspace().join("elsewhere").exists());
     let now = house.now(session);
-    let outcomes: Vec<_> = now.calls.values().map(|call| call.outcome.clone().unwrap()).collect();
-    assert!(outcomes[2].is_error && outcomes[2].text.contains("did not come from here"), "{}", outcomes[2].text);
-    assert!(outcomes[3].is_error && outcomes[3].text.contains("not put into commands"), "{}", outcomes[3].text);
+    let outcomes: Vec<_> = now
+        .calls
+        .values()
+        .map(|call| call.outcome.clone().unwrap())
+        .collect();
+    assert!(
+        outcomes[2].is_error && outcomes[2].text.contains("did not come from here"),
+        "{}",
+        outcomes[2].text
+    );
+    assert!(
+        outcomes[3].is_error && outcomes[3].text.contains("not put into commands"),
+        "{}",
+        outcomes[3].text
+    );
     assert_eq!(counts(&house, session), [("password".to_owned(), 1)]);
     let home = house.close().await;
     assert_eq!(files_with(home.path(), PASSWORD), Vec::<String>::new());
@@ -240,7 +315,11 @@ async fn masking_can_be_turned_off_and_failures_are_masked_too() {
     let session = house.session(House::settings(Mode::Yolo)).await;
     let end = house.turn(session, "go").await;
     assert_eq!(end.state, State::Failed);
-    assert!(!format!("{:?}", end.failure).contains(OWN_SECRET), "{:?}", end.failure);
+    assert!(
+        !format!("{:?}", end.failure).contains(OWN_SECRET),
+        "{:?}",
+        end.failure
+    );
     assert!(format!("{:?}", end.failure).contains("[secret:credential:"));
     let off = Setting::MaskSecrets(Sourced::from_layer(false, Layer::Session));
     let session = house.session(House::settings(Mode::Yolo)).await;

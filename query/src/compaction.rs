@@ -22,6 +22,8 @@ pub(crate) enum CompactionReason {
     Threshold,
     /// The provider refused the conversation for its length.
     Overflow,
+    /// It was made elsewhere, before the conversation was imported.
+    Imported,
 }
 
 impl From<&Why> for CompactionReason {
@@ -30,6 +32,7 @@ impl From<&Why> for CompactionReason {
             Why::Asked { .. } => Self::Asked,
             Why::Threshold => Self::Threshold,
             Why::Overflow => Self::Overflow,
+            Why::Imported => Self::Imported,
         }
     }
 }
@@ -37,7 +40,7 @@ impl From<&Why> for CompactionReason {
 fn focus_of(why: &Why) -> Option<String> {
     match why {
         Why::Asked { focus } => focus.as_deref().map(str::to_owned),
-        Why::Threshold | Why::Overflow => None,
+        Why::Threshold | Why::Overflow | Why::Imported => None,
     }
 }
 
@@ -88,8 +91,11 @@ impl CompactionBody {
         self.compaction.model.to_string()
     }
 
-    /// The request for it: what was summarised, part by part.
+    /// The request for it: what was summarised, part by part. Null where it was imported.
     async fn request(&self) -> Answer<Option<Request>> {
+        if self.compaction.why == Why::Imported {
+            return Ok(None);
+        }
         Request::find(&self.view, self.compaction.request).map(Some)
     }
 

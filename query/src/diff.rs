@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, SimpleObject};
 use glasswork_engine::ScopeId;
 use glasswork_session_state::host::Host;
+use glasswork_session_state::import::Import;
 use glasswork_session_state::state::{Scope, Session};
 use im::OrdMap;
 use im::ordmap::DiffItem;
@@ -195,6 +196,7 @@ impl Differ {
             requests,
             usage,
             keys,
+            import,
             masked,
             compactions,
             footprint,
@@ -305,6 +307,28 @@ impl Differ {
             if masked != &after.masked {
                 differ.values(masked, &after.masked);
             }
+        });
+        self.field("import", |differ| {
+            differ.imports(import.as_deref(), after.import.as_deref())
+        });
+    }
+
+    fn imports(&mut self, before: Option<&Import>, after: Option<&Import>) {
+        // Not which line each entry comes from: entries are compared as those of the tree.
+        self.field("origin", |differ| {
+            differ.values(
+                &before.map(|import| &import.origin),
+                &after.map(|import| &import.origin),
+            );
+        });
+        self.field("taken", |differ| {
+            differ.values(&before.map(Import::taken), &after.map(Import::taken))
+        });
+        self.field("finished", |differ| {
+            differ.values(
+                &before.map(|import| import.finished),
+                &after.map(|import| import.finished),
+            );
         });
     }
 

@@ -14,6 +14,7 @@ use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::import::EntrySource;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::scalar::Time;
@@ -240,6 +241,22 @@ impl Entry {
         Dispatch::commit(&self.view.op, self.view.id, self.id.seq)
     }
 
+    /// Its label; null where it has none.
+    async fn label(&self) -> Option<String> {
+        let label = self.view.session.tree.label_of(self.id);
+        label.map(|label| label.to_string())
+    }
+
+    /// Whether it is pinned: a compaction carries it over.
+    async fn pinned(&self) -> bool {
+        self.view.session.tree.is_pinned(self.id)
+    }
+
+    /// Where it was imported from; null for what was said here.
+    async fn source(&self) -> Option<EntrySource> {
+        EntrySource::of(&self.view, self.id)
+    }
+
     /// What it says.
     async fn body(&self) -> Answer<Option<EntryBody>> {
         Ok(Some(match &self.entry.body {
@@ -289,9 +306,12 @@ impl AssistantBody {
         Ok(Some(self.answer()?.model.to_string()))
     }
 
-    /// The request that it answers.
+    /// The request that it answers; null where the answer was imported.
     async fn request(&self) -> Answer<Option<Request>> {
-        Request::find(&self.view, self.answer()?.request).map(Some)
+        let request = self.answer()?.request;
+        request
+            .map(|request| Request::find(&self.view, request))
+            .transpose()
     }
 
     /// Tokens of that request; null where the provider reported none.

@@ -18,6 +18,7 @@ mod error;
 mod graph;
 mod host;
 mod id;
+mod import;
 mod limits;
 mod node;
 mod operation;

@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::Way;
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, compaction, fork, host, model, prompt, recovery, session, tools, trash,
-    tree,
+    DeadlineKey, Event, checkout, compaction, fork, host, import, model, prompt, recovery, session, tools,
+    trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -18,6 +18,7 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Model(event) => of_model(event),
         Event::Tools(event) => of_tools(event),
         Event::Tree(event) => of_tree(event),
+        Event::Import(event) => of_import(event),
         Event::Checkout(checkout::Event::HeadSeen(head)) => match (&head.branch, &head.commit) {
             (Some(branch), _) => format!("{branch} is checked out"),
             (None, Some(commit)) => format!("{commit} is checked out"),
@@ -123,6 +124,27 @@ fn of_tools(event: &tools::Event) -> String {
         tools::Event::ToolProgressed { call, .. } => format!("call {call} goes on"),
         tools::Event::ToolSettled { call, word, .. } => format!("call {call} ended: {}", variant_name(word)),
         tools::Event::ToolLost { call, .. } => format!("the runner of call {call} is gone"),
+    }
+}
+
+fn of_import(event: &import::Event) -> String {
+    match event {
+        import::Event::Begun(begun) => {
+            let (file, format) = (&begun.origin.file, &begun.origin.format);
+            format!("the import of {file} ({format}) began")
+        }
+        import::Event::Taken { entries, .. } => match (entries.first(), entries.last()) {
+            (Some(first), Some(last)) => {
+                format!(
+                    "{} entries of lines {} to {}",
+                    entries.len(),
+                    first.line,
+                    last.line
+                )
+            }
+            _ => "no entries".to_owned(),
+        },
+        import::Event::Finished { .. } => "the import was finished".to_owned(),
     }
 }
 

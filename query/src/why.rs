@@ -13,6 +13,7 @@ use crate::dispatch::Dispatch;
 use crate::entry::Entry;
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::import::EntrySource;
 use crate::operation::Op;
 use crate::request::Request;
 use crate::scalar::Long;
@@ -53,6 +54,8 @@ pub(crate) struct Why {
     chain: Vec<Link>,
     /// Why the chain ends where it does.
     end: ChainEnd,
+    /// Where an entry was imported from; null for what was said here.
+    source: Option<EntrySource>,
     /// The tool call, for one.
     call: Option<Call>,
     /// How the policy judged the call, as it was recorded then. Null where it was not judged.
@@ -96,11 +99,15 @@ impl Why {
                 let (session, entry) = id::parse_entry(op, &name)?;
                 let view = View::find(op, session, at)?;
                 let entry = Entry::find(&view, entry)?;
-                Self::from(
+                let why = Self::from(
                     op,
                     id::global(session, entry.id),
                     DispatchId::commit(session, entry.id.seq),
-                )
+                )?;
+                Ok(Self {
+                    source: EntrySource::of(&view, entry.id),
+                    ..why
+                })
             }
             WhySubject::RequestPart(part) => {
                 let (session, request) = id::parse_request(op, &part.request)?;
@@ -128,6 +135,7 @@ impl Why {
             subject,
             chain,
             end,
+            source: None,
             call: None,
             decision: None,
             decided_by: None,
@@ -147,6 +155,7 @@ impl Why {
             subject: id::global(view.id, id),
             chain,
             end,
+            source: EntrySource::of(view, call.call.entry),
             approval: Approval::of(view, &call.call),
             call: Some(call),
             decided_by: judged

@@ -53,7 +53,6 @@ fn next(session: &Session) -> Option<Request> {
     let plan = session.context.plan();
     let prepared = Prepared {
         turn: TurnId(0),
-        purpose: Purpose::Step,
         by: 0,
         plan,
         model: session
@@ -67,6 +66,7 @@ fn next(session: &Session) -> Option<Request> {
         body: None,
         usage: Usage::default(),
         attempts: 0,
+        purpose: Purpose::Step,
     };
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glasswork_app_runtime::archive::{Sort, Status};
+use glasswork_app_runtime::importing::Format;
 
 /// A coding agent that you can see through.
 #[derive(Debug, Parser)]
@@ -49,6 +50,11 @@ pub(crate) enum Command {
     /// terminal, you are asked before anything that the mode does not allow by itself; elsewhere it is denied, and
     /// the exit code is 4.
     Run(Run),
+    /// Go on with a session: pick one, then say what is to be done
+    ///
+    /// At a terminal. Type to narrow the list, arrows walk, Enter goes on, Esc leaves, Tab sorts by time of the last
+    /// change or of the making, Ctrl-A shows those of other directories too.
+    Resume(Resume),
     /// What sessions there are, and what was said in them
     #[command(subcommand)]
     Sessions(SessionsCommand),
@@ -110,12 +116,27 @@ pub(crate) struct Run {
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
-    /// Go on with the last session of this directory
+    /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
+    /// be left out
     #[arg(long = "continue", conflicts_with = "resume")]
     pub go_on: bool,
-    /// Go on with this session, in its directory
-    #[arg(long, value_name = "SESSION", conflicts_with = "directory")]
+    /// Go on with this session, in its directory: its id, the beginning of it, `last`, or words of its title or of
+    /// what was said in it; without any, pick one at the terminal
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, default_missing_value = "", conflicts_with = "directory")]
     pub resume: Option<String>,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The session, as for `run --resume`; a list to pick from where it is left out, or could be several
+    pub session: Vec<String>,
+    /// The model to ask, as `provider/id`, instead of the session's own
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How much may be done without asking
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub permission_mode: Option<PermissionMode>,
 }
 
 /// How much may be done without asking.
@@ -159,6 +180,29 @@ pub(crate) enum SessionsCommand {
     /// Never needed but where the index is doubted: it is kept in step by itself, and made anew where it is missing,
     /// damaged or of another version.
     Reindex(Json),
+    /// Write a session as a file: an archive, its journal, Markdown or HTML
+    ///
+    /// An archive and a journal are the record itself, and can be imported again. Markdown and HTML are for people:
+    /// paths below the home directory are shortened, and nothing in them is executed or loaded. What was found in it
+    /// that you may not want to give away is told on standard error.
+    Export(Export),
+    /// Take in sessions: exported ones, and conversations of pi, Hamr, Claude Code, Codex and Gemini CLI
+    ///
+    /// Reads the files that they have written, and nothing else: no agent, no network. A file that is here already is
+    /// not imported again. What is not known in a file is counted, with its lines.
+    Import(Import),
+    /// Have a model summarise what is old of a conversation, so that it takes less room
+    ///
+    /// Nothing is lost: `--undo` goes back to the whole conversation, as long as nothing was said since.
+    Compact(CompactSession),
+    /// Repair a damaged session: what is sound stays, the rest is moved aside
+    ///
+    /// Nothing is thrown away. Lines that were only moved, doubled or parted by strange ones are put in order again.
+    /// Where a line is gone or was changed, the session ends before it; what is sound behind it is kept in a file, and,
+    /// where that is possible, in a session of its own.
+    Repair(RepairSession),
+    #[command(flatten)]
+    Tree(TreeCommand),
     /// What was said and done in a session
     Show {
         /// The session
@@ -169,6 +213,120 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// What there is to do with the tree of a conversation, and with sessions as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TreeCommand {
+    /// The tree of a conversation: every entry, and where the conversation stands
+    Tree {
+        /// The session
+        session: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Make a new session that goes on from a commit of this one
+    ///
+    /// Prints the id of the fork; `run --resume` goes on with it, with `--model` also with another model. What was under
+    /// way at that commit is settled as after a crash.
+    #[command(visible_alias = "clone")]
+    Fork(ForkSession),
+    /// Give a session a title
+    Rename {
+        /// The session
+        session: String,
+        /// The title
+        title: String,
+    },
+    /// Pin a session, or an entry of it, which a compaction then carries over
+    Pin {
+        /// The session
+        session: String,
+        /// The entry, as `sessions tree` names it
+        entry: Option<String>,
+        /// Do not pin it any more
+        #[arg(long)]
+        off: bool,
+    },
+    /// Give an entry a label, or take the one that it has away
+    Label {
+        /// The session
+        session: String,
+        /// The entry, as `sessions tree` names it
+        entry: String,
+        /// The label
+        label: Option<String>,
+    },
+    /// Let a conversation go on elsewhere: below another entry, or from the `start`
+    Leaf(LeafOfSession),
+    /// Close a session
+    Close {
+        /// The session
+        session: String,
+    },
+    /// Put a session into the trash; without one, list what is there
+    Trash {
+        /// The session
+        session: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Take a session out of the trash
+    Restore {
+        /// The session
+        session: String,
+    },
+}
+
+/// Arguments of `sessions fork`.
+#[derive(Debug, Args)]
+pub(crate) struct ForkSession {
+    /// The session
+    pub session: String,
+    /// At this commit (`412`), or at the one that added this entry (`412.0`); at the last one where it is missing
+    #[arg(long, value_name = "COMMIT|ENTRY")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions leaf`.
+#[derive(Debug, Args)]
+pub(crate) struct LeafOfSession {
+    /// The session
+    pub session: String,
+    /// The entry, as `sessions tree` names it, or `start`
+    pub entry: String,
+    /// Go on before this prompt, and print it, to say it in other words
+    #[arg(long)]
+    pub edit: bool,
+}
+
+/// Arguments of `sessions compact`.
+#[derive(Debug, Args)]
+pub(crate) struct CompactSession {
+    /// The session
+    pub session: String,
+    /// What the summary shall not miss
+    #[arg(long, value_name = "TEXT", conflicts_with = "undo")]
+    pub focus: Option<String>,
+    /// Undo the compaction at which the conversation stands
+    #[arg(long)]
+    pub undo: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions repair`.
+#[derive(Debug, Args)]
+pub(crate) struct RepairSession {
+    /// The session
+    pub session: String,
+    /// Only say what is damaged and what would be done; then the exit code is 3
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions list`.
@@ -197,6 +355,96 @@ pub(crate) struct ListSessions {
     pub after: Option<String>,
     #[command(flatten)]
     pub json: Json,
+}
+
+/// Arguments of `sessions export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The session
+    pub session: String,
+    /// What it becomes
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ExportFormat::Archive)]
+    pub format: ExportFormat,
+    /// The file to write; `-` for standard output. Without it, the session's id in this directory
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// As it was after this commit
+    #[arg(long, value_name = "N")]
+    pub at: Option<u64>,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Leave paths as they are
+    #[arg(long)]
+    pub raw: bool,
+    /// Print what was written and found as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a session becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One file with journal, blobs and traces (tar, zstd)
+    Archive,
+    /// The lines of its journal
+    Jsonl,
+    /// A transcript as Markdown
+    Markdown,
+    /// A transcript as one HTML page
+    Html,
+}
+
+/// Arguments of `sessions import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Whose files they are
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ImportFormat::Auto)]
+    pub format: ImportFormat,
+    /// Work in this directory, instead of the one in which the other agent worked
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Read them, and import nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make a new session, whatever is here already
+    #[arg(long)]
+    pub as_new: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Whose files are imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// As they look
+    Auto,
+    /// Our own: an archive, or a journal
+    Glasswork,
+    /// pi and Hamr
+    Pi,
+    /// Claude Code
+    ClaudeCode,
+    /// Codex
+    Codex,
+    /// Gemini CLI
+    Gemini,
+}
+
+impl ImportFormat {
+    /// The format of another agent, where one was named.
+    pub(crate) fn foreign(self) -> Option<Format> {
+        match self {
+            Self::Auto | Self::Glasswork => None,
+            Self::Pi => Some(Format::Pi),
+            Self::ClaudeCode => Some(Format::ClaudeCode),
+            Self::Codex => Some(Format::Codex),
+            Self::Gemini => Some(Format::Gemini),
+        }
+    }
 }
 
 /// Arguments of `sessions search`.

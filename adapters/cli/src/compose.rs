@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::secrets::{Vaults, is_credential};
+pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
@@ -17,11 +18,12 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::mounting;
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
 use glasswork_engine::replay::Replayed;
-use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
@@ -155,6 +157,15 @@ impl Sessions {
         self.archive.index().reindex(progress).map_err(Problem::failed)
     }
 
+    /// Repairs a session, or says what would be done.
+    ///
+    /// # Errors
+    /// Where it cannot be repaired.
+    pub(crate) fn repair(&self, session: ScopeId, dry_run: bool) -> Result<Option<Repair>, Problem> {
+        let now = SystemClock::default().wall();
+        self.archive.repair(session, now, dry_run).map_err(stored)
+    }
+
     /// A reader of what is on the disk, also of what another process is writing.
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
@@ -178,6 +189,12 @@ impl Sessions {
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
         let one = OneRecord::of(Arc::new(self.archive.clone()), record, replayed);
         Graph::new(Reader::new(None, Arc::new(one)))
+    }
+
+    /// The records in files.
+    #[must_use]
+    pub(crate) fn files(&self) -> &FileArchive {
+        &self.archive
     }
 
     /// The port to the records.
@@ -219,6 +236,7 @@ impl Sessions {
             secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.unmount_after(mounting::REST_AFTER)?;
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
@@ -267,6 +285,12 @@ pub(crate) struct Providers {
 pub(crate) struct Model(Option<Scripts>);
 
 impl Model {
+    /// No model: for what asks none.
+    #[must_use]
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Makes a model ready: reads its script, where it plays one.
     ///
     /// # Errors
@@ -293,6 +317,11 @@ impl Model {
             })
         })?;
         Ok(Self(Some(Scripts::default().with(&id.model, script))))
+    }
+
+    /// No model: for what asks none.
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 
     /// The model of the demo.

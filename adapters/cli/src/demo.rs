@@ -18,7 +18,7 @@ use crate::ask::Asker;
 use crate::commands::Demo;
 use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::Console;
-use crate::drive::{self, By, Left, Show};
+use crate::drive::{self, By, Left, Says, Show};
 use crate::problem::Problem;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
@@ -130,7 +130,15 @@ impl Stage {
         signals: &mut Signals,
     ) -> Result<(ScopeId, Left, Seen), Problem> {
         let id = runtime.new_session(opening).await?;
-        let left = drive::turn(runtime, id, scene::PROMPT, self, signals, asker).await?;
+        let left = drive::turn(
+            runtime,
+            id,
+            &Says::Prompt(scene::PROMPT.to_owned()),
+            self,
+            signals,
+            asker,
+        )
+        .await?;
         let live = runtime.reader().snapshot(Viewer::owner()).session(id, None)?;
         Ok((id, left, live))
     }

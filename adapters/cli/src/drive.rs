@@ -30,6 +30,15 @@ pub(crate) trait Show {
     fn tell(&mut self, text: &str) -> Result<(), Problem>;
 }
 
+/// What begins the work of a turn, or has it go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// A prompt, which begins a turn.
+    Prompt(String),
+    /// The turn that rests goes on, with these words first where there are any.
+    GoOn(Option<String>),
+}
+
 /// How a turn was left.
 #[derive(Debug)]
 pub(crate) struct Left {
@@ -65,14 +74,14 @@ pub(crate) enum By {
     ClosedOutput,
 }
 
-/// Says `prompt` to a session, and stays until the turn rests.
+/// Says something to a session, and stays until the turn rests.
 ///
 /// # Errors
 /// What the runtime refuses.
 pub(crate) async fn turn(
     runtime: &Runtime,
     session: ScopeId,
-    prompt: &str,
+    says: &Says,
     shown: &mut dyn Show,
     signals: &mut Signals,
     asker: Option<Asker>,
@@ -88,7 +97,15 @@ pub(crate) async fn turn(
         by: By::Itself,
         shown,
     };
-    runtime.prompt(session, prompt, None).await?;
+    match says {
+        Says::Prompt(prompt) => drop(runtime.prompt(session, prompt, None).await?),
+        Says::GoOn(said) => {
+            if let Some(said) = said {
+                runtime.steer(session, said, None).await?;
+            }
+            runtime.resume(session).await?;
+        }
+    }
     let mut patience = None;
     loop {
         let impatient = async {

@@ -3,18 +3,25 @@
 mod ask;
 mod charts;
 mod commands;
+mod compact;
 mod compose;
 mod console;
 mod demo;
 mod doctor;
 mod drive;
 mod escape;
+mod export;
 mod graph;
+mod import;
 mod outline;
+mod pick;
 mod problem;
 mod replay;
+mod resume;
 mod run;
 mod session_list;
+mod session_repair;
+mod session_tree;
 mod sessions;
 mod settings;
 mod shell;
@@ -50,6 +57,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
     match command {
         Command::Demo(arguments) => demo::demo(&arguments, console),
         Command::Run(arguments) => run::run(&arguments, console),
+        Command::Resume(arguments) => resume::resume(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
         Command::Log(arguments) => graph::log(&arguments, console),
         Command::Trace(arguments) => graph::trace(&arguments, console),

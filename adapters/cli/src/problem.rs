@@ -7,6 +7,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::homes::Homeless;
 use glasswork_app_runtime::models::{NoModel, Unusable};
 use glasswork_app_runtime::reading::ReadError;
+use glasswork_app_runtime::resuming::ResumeError;
 use glasswork_app_runtime::runtime::OperationError;
 use glasswork_app_runtime::settings::SettingsError;
 
@@ -60,6 +61,16 @@ impl From<SearchError> for Problem {
         match error {
             SearchError::Query(error) => Self::usage(error),
             SearchError::Index(error) => Self::failed(error),
+        }
+    }
+}
+
+impl From<ResumeError> for Problem {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Read(error) => error.into(),
+            ResumeError::Search(error) => error.into(),
+            ResumeError::Several { .. } => Self::usage(error),
         }
     }
 }

@@ -19,9 +19,10 @@ use crate::ask::Asker;
 use crate::commands::{OutputFormat, Run};
 use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::{Console, Layout};
-use crate::drive::{self, By, Left, Show};
+use crate::drive::{self, By, Left, Says, Show};
 use crate::escape;
 use crate::problem::Problem;
+use crate::resume;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
 
@@ -30,21 +31,58 @@ const PROMPT_BYTES: u64 = 512 << 10;
 
 /// Has the agent do something.
 pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
+    let goes_on = arguments.go_on || arguments.resume.is_some();
     let prompt = prompt(arguments.prompt.as_deref())?;
+    if prompt.is_none() && !goes_on {
+        return Err(no_prompt());
+    }
     let place = Place::find()?;
     let sessions = place.sessions()?;
-    let past = past(arguments, &sessions)?;
+    let past = past(arguments, &sessions, console)?;
+    // Only a turn that rests can go on without a word.
+    if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
+        return Err(no_prompt());
+    }
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
         (None, None) => here()?,
     };
-    let resolved = settings::resolve(
-        &place.homes,
-        &place.environment,
-        &flags(arguments, console),
-        &workspace,
-    )?;
+    let flags = flags(arguments, console);
+    let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
+    let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
+    let task = Task {
+        prompt,
+        past,
+        opening: ready.opening,
+        asker,
+    };
+    let tasks = compose::tasks()?;
+    let (providers, model) = (ready.providers, ready.model);
+    let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
+    compose::end(tasks);
+    code
+}
+
+/// What it takes to open a session.
+pub(crate) struct Ready {
+    /// How it is opened.
+    pub opening: Opening,
+    /// Who can be asked.
+    pub providers: Providers,
+    /// The model that is.
+    pub model: Model,
+}
+
+/// Resolves settings and model for a session, and tells what is worth telling about them.
+pub(crate) fn prepare(
+    place: &Place,
+    flags: &[Flag],
+    past: Option<&Past>,
+    workspace: PathBuf,
+    console: &Console,
+) -> Result<Ready, Problem> {
+    let resolved = settings::resolve(&place.homes, &place.environment, flags, &workspace)?;
     for left in &resolved.not_read {
         console.note(&format!(
             "note: {} is not read: {}\n",
@@ -54,10 +92,10 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     }
     let providers = place.providers()?;
     let mut settings = resolved.settings;
-    settings.model = match &past {
-        Some(past) => models::choose_again(&settings.model, &past.model, &providers.known)?,
-        None => models::choose(&settings.model, &providers.known)?,
-    };
+    match &past {
+        Some(past) => settings = resuming::settings(settings, past, &providers.known)?,
+        None => settings.model = models::choose(&settings.model, &providers.known)?,
+    }
     let model = match &settings.model.value {
         Some(id) => {
             let model = Model::prepare(id, &providers)?;
@@ -66,40 +104,34 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         }
         None => return Err(Problem::defect("no model was chosen")),
     };
-    let asker = settings.attended.value.then(|| Asker::on(*console));
-    let task = Task {
-        prompt,
-        past,
-        opening: Opening {
-            workspace,
-            settings,
-            title: None,
-        },
-        asker,
+    let opening = Opening {
+        workspace,
+        settings,
+        title: None,
     };
-    let tasks = compose::tasks()?;
-    let code = tasks.block_on(task.perform(&sessions, providers, &model, arguments.output_format, console));
-    compose::end(tasks);
-    code
+    Ok(Ready {
+        opening,
+        providers,
+        model,
+    })
 }
 
 fn here() -> Result<PathBuf, Problem> {
     std::env::current_dir().map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))
 }
 
-fn prompt(given: Option<&str>) -> Result<String, Problem> {
+fn no_prompt() -> Problem {
+    Problem::usage("there is no prompt: `glasswork run 'what to do'`, or give it on standard input")
+}
+
+fn prompt(given: Option<&str>) -> Result<Option<String>, Problem> {
     let text = match given {
         Some("-") => read_prompt()?,
         Some(text) => text.to_owned(),
         None if !io::stdin().is_terminal() => read_prompt()?,
         None => String::new(),
     };
-    match text.trim().is_empty() {
-        true => Err(Problem::usage(
-            "there is no prompt: `glasswork run 'what to do'`, or give it on standard input",
-        )),
-        false => Ok(text),
-    }
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
 fn read_prompt() -> Result<String, Problem> {
@@ -120,9 +152,9 @@ fn read_prompt() -> Result<String, Problem> {
     }
 }
 
-fn past(arguments: &Run, sessions: &Sessions) -> Result<Option<Past>, Problem> {
+fn past(arguments: &Run, sessions: &Sessions, console: &Console) -> Result<Option<Past>, Problem> {
     if let Some(name) = &arguments.resume {
-        return Ok(Some(resuming::named(&sessions.snapshot(), name)?));
+        return resume::chosen(name, sessions, console).map(Some);
     }
     if !arguments.go_on {
         return Ok(None);
@@ -162,7 +194,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 
 /// Something to do, all questions about it answered.
 struct Task {
-    prompt: String,
+    prompt: Option<String>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -194,6 +226,10 @@ impl Task {
         let settings = self.opening.settings.clone();
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
+        let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
+            (Some(prompt), false) => Says::Prompt(prompt),
+            (said, _) => Says::GoOn(said),
+        };
         let session = match self.past {
             Some(past) => {
                 for notice in runtime.open(past.id, self.opening).await? {
@@ -204,7 +240,7 @@ impl Task {
             None => runtime.new_session(self.opening).await?,
         };
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
-        let left = drive::turn(runtime, session, &self.prompt, &mut shown, signals, self.asker).await?;
+        let left = drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await?;
         shown.end(&left)?;
         if left.by == By::Itself {
             runtime.give_up(session).await?;

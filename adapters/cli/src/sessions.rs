@@ -12,15 +12,24 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{escape, session_list, show};
+use crate::{compact, escape, export, import, session_list, session_repair, session_tree, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
+    match command {
+        SessionsCommand::Import(arguments) => return import::import(arguments, console),
+        SessionsCommand::Export(arguments) => return export::export(arguments, console),
+        _ => {}
+    }
     let sessions = Place::find()?.sessions()?;
     match command {
+        SessionsCommand::Import(_) | SessionsCommand::Export(_) => {}
         SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
         SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
+        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
+        SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;

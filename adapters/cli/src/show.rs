@@ -176,6 +176,7 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
                 Why::Asked { .. } => "as asked",
                 Why::Threshold => "to make room",
                 Why::Overflow => "because the server refuses so long a conversation",
+                Why::Imported => "elsewhere",
             };
             let model = escape::line(&model.to_string()).into_owned();
             paint.dim(&format!("compacting {messages} messages with {model} {why} …"))

@@ -18,6 +18,8 @@ const BLOCKS: usize = 128;
 /// Longest name of a tool and longest id of a call that every wire takes.
 const NAME: usize = 64;
 const CALL_ID: usize = 40;
+/// Most entries that are walked in search of what summaries keep: a file may have a summary behind every word.
+const STEPS: usize = 10_000_000;
 
 /// Counts what is left out.
 #[derive(Debug, Default)]
@@ -138,19 +140,19 @@ pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
     };
     let mut writer = Writer {
         items: &mut items,
+        ids: &ids,
         parents: &parents,
         results,
         entries: vec![],
-        spans: vec![],
+        ends: vec![],
         calls: BTreeSet::new(),
         tally: &mut tally,
         model: draft.model.clone(),
+        steps: STEPS,
     };
     writer.write();
-    let (entries, spans) = (writer.entries, writer.spans);
-    let path = path(leaf, &parents);
-    let sent = sent(&path, &items, &ids, &spans, &entries, &mut tally);
-    let end = |item: &usize| spans.get(*item).copied().flatten().map(|span| span.1);
+    let (entries, ends) = (writer.entries, writer.ends);
+    let leaf = leaf.and_then(|leaf| ends.get(leaf).copied().flatten());
     Transcript {
         format,
         version: draft.version,
@@ -162,9 +164,9 @@ pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
             .or_else(|| entries.iter().find_map(|entry| entry.at)),
         model: draft.model,
         thinking: draft.thinking,
-        leaf: path.iter().rev().find_map(end),
+        sent: sent(leaf, &entries),
+        leaf,
         entries,
-        sent,
         left: tally.told(),
     }
 }
@@ -314,38 +316,26 @@ fn calls_of(answer: &Answer) -> impl Iterator<Item = &ToolCall> {
     })
 }
 
-/// The items from the root to the leaf.
-fn path(leaf: Option<usize>, parents: &[Option<usize>]) -> Vec<usize> {
-    let mut path = vec![];
-    let mut next = leaf;
-    while let Some(place) = next {
-        path.push(place);
-        next = parents.get(place).copied().flatten();
-    }
-    path.reverse();
-    path
-}
-
-/// First and last entry that an item became.
-type Span = (usize, usize);
-
 struct Writer<'a> {
     items: &'a mut [Item],
+    ids: &'a BTreeMap<Arc<str>, usize>,
     parents: &'a [Option<usize>],
     results: Results,
     entries: Vec<Entry>,
-    spans: Vec<Option<Span>>,
+    /// The entry behind which what follows an item goes. What is no conversation, or is not sent, is passed by: it
+    /// hangs beside the branch.
+    ends: Vec<Option<usize>>,
     calls: BTreeSet<Arc<str>>,
     tally: &'a mut Tally,
     model: Option<ModelId>,
+    /// How many entries may yet be walked in search of what summaries keep.
+    steps: usize,
 }
 
 impl Writer<'_> {
     fn write(&mut self) {
         let count = self.items.len();
-        self.spans = vec![None; count];
-        // The entry behind which what follows an item goes; through what is no conversation, that of its parent.
-        let mut ends: Vec<Option<usize>> = vec![None; count];
+        self.ends = vec![None; count];
         let mut written = vec![false; count];
         for start in 0..count {
             let mut waiting = vec![];
@@ -355,14 +345,10 @@ impl Writer<'_> {
                 next = self.parents.get(place).copied().flatten();
             }
             for place in waiting.into_iter().rev() {
-                let parent = self.parents.get(place).copied().flatten();
-                let parent = parent.and_then(|parent| ends.get(parent).copied().flatten());
-                let span = self.unit(place, parent);
-                if let Some(end) = ends.get_mut(place) {
-                    *end = span.map(|span| span.1).or(parent);
-                }
-                if let Some(kept) = self.spans.get_mut(place) {
-                    *kept = span;
+                let parent = self.before(place);
+                let end = self.unit(place, parent).or(parent);
+                if let Some(kept) = self.ends.get_mut(place) {
+                    *kept = end;
                 }
                 if let Some(done) = written.get_mut(place) {
                     *done = true;
@@ -371,22 +357,29 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes an item with all that belongs to it.
-    fn unit(&mut self, place: usize, parent: Option<usize>) -> Option<Span> {
+    /// The entry behind which an item goes.
+    fn before(&self, place: usize) -> Option<usize> {
+        let parent = self.parents.get(place).copied().flatten()?;
+        self.ends.get(parent).copied().flatten()
+    }
+
+    /// Writes an item with all that belongs to it. Returns its last entry, unless the conversation passes it by.
+    fn unit(&mut self, place: usize, parent: Option<usize>) -> Option<usize> {
         let item = self.items.get_mut(place)?;
         let (line, at) = (item.line, item.at);
-        let entry = |body| Entry {
-            parent,
-            line,
-            at,
-            body,
-        };
         let first = self.entries.len();
-        match &mut item.what {
+        let mut passed = false;
+        let body = match &mut item.what {
             What::Passed | What::Results(_) => return None,
-            What::Prompt(text, _) => self.entries.push(entry(Body::Prompt(Arc::clone(text)))),
-            What::Summary(text, _) | What::BranchSummary(text) => {
-                self.entries.push(entry(Body::Summary(Arc::clone(text))));
+            What::Prompt(text, sent) => {
+                passed = !*sent;
+                Body::Prompt(Arc::clone(text))
+            }
+            What::BranchSummary(text) => Body::Summary(Arc::clone(text)),
+            What::Summary(text, kept) => {
+                let (text, kept) = (Arc::clone(text), kept.clone());
+                let kept = kept.and_then(|kept| self.first_kept(&kept, parent));
+                Body::Compaction { text, kept }
             }
             What::Answer(answer, sent) => {
                 let (mut answer, sent) = (std::mem::replace(answer, nothing()), *sent);
@@ -395,13 +388,41 @@ impl Writer<'_> {
                 if parent.is_none() && sent {
                     // No wire takes a conversation that begins with an answer.
                     let text = "(What was said before this answer is not in the imported file.)";
-                    self.entries.push(entry(Body::Prompt(text.into())));
+                    let body = Body::Prompt(text.into());
+                    self.entries.push(Entry {
+                        parent,
+                        line,
+                        at,
+                        body,
+                    });
                     parent = Some(first);
                 }
                 self.answer(place, answer, line, at, parent);
+                return self.entries.len().checked_sub(1).filter(|_| sent);
             }
+        };
+        self.entries.push(Entry {
+            parent,
+            line,
+            at,
+            body,
+        });
+        (!passed).then_some(first)
+    }
+
+    /// The first entry that a summary keeps: the first on the branch, at or behind the item of that name.
+    fn first_kept(&mut self, kept: &Arc<str>, parent: Option<usize>) -> Option<usize> {
+        let before = self.before(*self.ids.get(kept)?);
+        let mut next = parent;
+        while let Some(place) = next {
+            self.steps = self.steps.checked_sub(1)?;
+            let above = self.entries.get(place)?.parent;
+            if above == before {
+                return Some(place);
+            }
+            next = above;
         }
-        Some((first, self.entries.len().saturating_sub(1)))
+        None
     }
 
     /// Writes an answer, each piece of it with the results of its calls.
@@ -526,50 +547,25 @@ fn name(name: &str) -> Arc<str> {
 }
 
 /// What a model would be sent: the last summary, what it kept, and what came after it.
-fn sent(
-    path: &[usize],
-    items: &[Item],
-    ids: &BTreeMap<Arc<str>, usize>,
-    spans: &[Option<Span>],
-    entries: &[Entry],
-    tally: &mut Tally,
-) -> Vec<usize> {
-    let what = |place: &usize| items.get(*place).map(|item| &item.what);
-    let summary = path
-        .iter()
-        .rposition(|place| matches!(what(place), Some(What::Summary(..))));
-    let mut order: Vec<usize> = vec![];
-    match summary {
-        None => order.extend(path),
-        Some(at) => {
-            order.extend(path.get(at));
-            if let Some(What::Summary(_, Some(kept))) = path.get(at).and_then(what)
-                && let Some(kept) = ids.get(kept)
-                && let Some(from) = path.iter().take(at).position(|place| place == kept)
-            {
-                let kept = path.get(from..at).unwrap_or_default();
-                let is_summary = |place: &usize| matches!(what(place), Some(What::Summary(..)));
-                order.extend(kept.iter().copied().filter(|place| !is_summary(place)));
-            }
-            order.extend(path.get(at + 1..).unwrap_or_default());
+fn sent(leaf: Option<usize>, entries: &[Entry]) -> Vec<usize> {
+    let mut sent = vec![];
+    let mut summary: Option<(usize, Option<usize>)> = None;
+    let mut next = leaf;
+    while let Some(place) = next {
+        let Some(entry) = entries.get(place) else { break };
+        match (&entry.body, summary) {
+            (Body::Compaction { kept, .. }, None) => summary = Some((place, *kept)),
+            (Body::Compaction { .. }, Some(_)) => {}
+            _ => sent.push(place),
         }
+        if let Some((_, kept)) = summary
+            && kept.is_none_or(|kept| kept == place)
+        {
+            break;
+        }
+        next = entry.parent;
     }
-    order.retain(|place| !matches!(what(place), Some(What::Prompt(_, false) | What::Answer(_, false))));
-    let spans = order
-        .iter()
-        .filter_map(|place| spans.get(*place).copied().flatten());
-    let mut sent: Vec<usize> = spans.flat_map(|(first, last)| first..=last).collect();
-    let begins = |place: &usize| {
-        let body = entries.get(*place).map(|entry| &entry.body);
-        matches!(body, Some(Body::Prompt(_) | Body::Summary(_)))
-    };
-    let first = sent.iter().position(begins).unwrap_or(sent.len());
-    for place in sent.drain(..first) {
-        tally.left(
-            Why::NotSent,
-            "answer",
-            entries.get(place).map_or(0, |entry| entry.line),
-        );
-    }
+    sent.extend(summary.map(|(place, _)| place));
+    sent.reverse();
     sent
 }

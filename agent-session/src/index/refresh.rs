@@ -340,7 +340,10 @@ impl Index {
                 size: indexed.size,
                 stamp: indexed.stamp,
             };
-            if Print::of(&path) != print && !(indexed.open && owner_of(&path).is_some()) {
+            let now = Print::of(&path);
+            // Its owner writes what it does a moment later; where it does not, somebody else must.
+            let is_kept = || is_recent(now.stamp) && indexed.open && owner_of(&path).is_some();
+            if now != print && !is_kept() {
                 stale.push(Due {
                     id: indexed.row.id,
                     path,

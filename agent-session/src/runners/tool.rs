@@ -13,8 +13,8 @@ use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
 use super::{Work, graph};
-use crate::tools::bash::End;
 use crate::secrets::Origin;
+use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
 
 pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
@@ -84,7 +84,10 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
 /// The block of an answer that is the call.
 fn written(session: &Session, id: CallId, entry: EntryId) -> Origin {
     match session.tree.get(entry).map(|entry| &entry.body) {
-        Some(Body::Assistant(answer)) => Origin::Model(answer.request, id.ordinal.into()),
+        Some(Body::Assistant(answer)) => match answer.request {
+            Some(request) => Origin::Model(request, id.ordinal.into()),
+            None => Origin::Elsewhere,
+        },
         _ => Origin::Elsewhere,
     }
 }

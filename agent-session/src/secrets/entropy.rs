@@ -57,7 +57,12 @@ pub(super) fn is_random(text: &[u8]) -> bool {
 /// Whether the value of something whose name says *secret* looks like one: not a word, a number, a path, a name of the
 /// program's own, or a stand-in.
 pub(super) fn is_secret_value(text: &[u8]) -> bool {
-    if text.len() < 8 || matches!(text.first(), Some(b'$' | b'%' | b'*' | b'/' | b'~' | b'@' | b':' | b'&' | b'.')) {
+    if text.len() < 8
+        || matches!(
+            text.first(),
+            Some(b'$' | b'%' | b'*' | b'/' | b'~' | b'@' | b':' | b'&' | b'.')
+        )
+    {
         return false;
     }
     let has = |what: fn(&u8) -> bool| text.iter().any(what);
@@ -80,7 +85,10 @@ fn is_mixed(text: &[u8]) -> bool {
     let turns = text
         .iter()
         .zip(text.iter().skip(1))
-        .filter(|(a, b)| a.is_ascii_uppercase() && b.is_ascii_lowercase() || a.is_ascii_lowercase() && b.is_ascii_uppercase())
+        .filter(|(a, b)| {
+            a.is_ascii_uppercase() && b.is_ascii_lowercase()
+                || a.is_ascii_lowercase() && b.is_ascii_uppercase()
+        })
         .count();
     let signs = text
         .iter()
@@ -95,10 +103,7 @@ fn is_name(text: &[u8]) -> bool {
         .split(|byte| matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'?' | b'='))
         .filter(|part| !part.is_empty());
     let word = |part: &[u8]| {
-        let letters = part
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphabetic())
-            .count();
+        let letters = part.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         let rest = part.get(letters..).unwrap_or_default();
         // A number in front, or behind, and capitals only where words begin.
         let (small, large) = (

@@ -35,7 +35,9 @@ impl Default for Known {
 
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("values", &self.values.len()).finish()
+        f.debug_struct("Known")
+            .field("values", &self.values.len())
+            .finish()
     }
 }
 
@@ -56,7 +58,9 @@ impl Known {
 
     /// Adds a value, unless it is too short, known, or one too many.
     pub(super) fn add(&mut self, kind: Kind, value: &str) {
-        let Some(head) = head(value.as_bytes()) else { return };
+        let Some(head) = head(value.as_bytes()) else {
+            return;
+        };
         if self.values.len() >= MOST
             || self.bytes + value.len() > MOST_BYTES
             || self
@@ -89,9 +93,10 @@ impl Known {
                 continue;
             }
             let rest = text.get(at..).unwrap_or_default();
-            let found = self.values.iter().find(|(same, _, value)| {
-                *same == head && rest.starts_with(value.expose_secret().as_bytes())
-            });
+            let found = self
+                .values
+                .iter()
+                .find(|(same, _, value)| *same == head && rest.starts_with(value.expose_secret().as_bytes()));
             if let Some((_, kind, value)) = found {
                 return Some((at, value.expose_secret().len(), *kind));
             }

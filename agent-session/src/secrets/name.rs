@@ -16,7 +16,10 @@ pub(super) fn says(name: &[u8]) -> Option<Kind> {
                 three.get(1).map_or(0, u8::to_ascii_lowercase),
                 three.get(2).map_or(0, u8::to_ascii_lowercase),
             ];
-            matches!(&three, b"pas" | b"pwd" | b"sec" | b"tok" | b"key" | b"cre" | b"aut")
+            matches!(
+                &three,
+                b"pas" | b"pwd" | b"sec" | b"tok" | b"key" | b"cre" | b"aut"
+            )
         })
     };
     if !hint(name) {
@@ -30,7 +33,9 @@ pub(super) fn says(name: &[u8]) -> Option<Kind> {
     }
     let any = |of: &[&str]| words.iter().any(|word| of.contains(word));
     // `PGPASSWORD` is one word.
-    let password = |word: &&str| word.ends_with("password") || matches!(*word, "passwd" | "passphrase" | "passcode" | "pwd");
+    let password = |word: &&str| {
+        word.ends_with("password") || matches!(*word, "passwd" | "passphrase" | "passcode" | "pwd")
+    };
     // `pass` is a word of many meanings; at the end of a name it has this one.
     if words.iter().any(password) || last == "pass" {
         return Some(Kind::Password);
@@ -38,11 +43,38 @@ pub(super) fn says(name: &[u8]) -> Option<Kind> {
     if words == ["authorization"] || words.ends_with(&["proxy", "authorization"]) {
         return Some(Kind::Authorization);
     }
-    let key = ["api", "access", "private", "auth", "encryption", "signing", "account", "secret", "master", "service", "app", "client", "admin", "license", "signature"];
+    let key = [
+        "api",
+        "access",
+        "private",
+        "auth",
+        "encryption",
+        "signing",
+        "account",
+        "secret",
+        "master",
+        "service",
+        "app",
+        "client",
+        "admin",
+        "license",
+        "signature",
+    ];
     let keyed = words
         .windows(2)
         .any(|two| matches!(two, [before, "key"] if key.contains(before)));
-    if keyed || any(&["secret", "token", "apikey", "authtoken", "accesskey", "secretkey", "credential", "credentials"]) {
+    if keyed
+        || any(&[
+            "secret",
+            "token",
+            "apikey",
+            "authtoken",
+            "accesskey",
+            "secretkey",
+            "credential",
+            "credentials",
+        ])
+    {
         return Some(Kind::SecretValue);
     }
     None
@@ -50,16 +82,89 @@ pub(super) fn says(name: &[u8]) -> Option<Kind> {
 
 /// A name that ends with one of these is about a secret, and its value is none.
 const NOT_LAST: &[&str] = &[
-    "id", "ids", "name", "names", "file", "files", "path", "paths", "dir", "url", "urls", "uri", "endpoint", "host", "type",
-    "types", "length", "len", "count", "limit", "size", "max", "min", "expiry", "expires", "expiration", "ttl", "age",
-    "policy", "field", "fields", "label", "prefix", "suffix", "pattern", "regex", "hash", "digest", "class", "kind", "ref",
-    "arn", "version", "format", "index", "store", "provider", "manager", "usage", "rotation", "at", "in", "env", "var",
-    "variable", "header", "algorithm", "alg", "param", "parameter", "budget", "test",
+    "id",
+    "ids",
+    "name",
+    "names",
+    "file",
+    "files",
+    "path",
+    "paths",
+    "dir",
+    "url",
+    "urls",
+    "uri",
+    "endpoint",
+    "host",
+    "type",
+    "types",
+    "length",
+    "len",
+    "count",
+    "limit",
+    "size",
+    "max",
+    "min",
+    "expiry",
+    "expires",
+    "expiration",
+    "ttl",
+    "age",
+    "policy",
+    "field",
+    "fields",
+    "label",
+    "prefix",
+    "suffix",
+    "pattern",
+    "regex",
+    "hash",
+    "digest",
+    "class",
+    "kind",
+    "ref",
+    "arn",
+    "version",
+    "format",
+    "index",
+    "store",
+    "provider",
+    "manager",
+    "usage",
+    "rotation",
+    "at",
+    "in",
+    "env",
+    "var",
+    "variable",
+    "header",
+    "algorithm",
+    "alg",
+    "param",
+    "parameter",
+    "budget",
+    "test",
 ];
 /// Names with one of these are of something else.
 const NOT_ANYWHERE: &[&str] = &[
-    "public", "pub", "max", "min", "num", "tokens", "tokenizer", "csrf", "pad", "eos", "bos", "primary", "foreign", "sort",
-    "partition", "cache", "object", "keyboard",
+    "public",
+    "pub",
+    "max",
+    "min",
+    "num",
+    "tokens",
+    "tokenizer",
+    "csrf",
+    "pad",
+    "eos",
+    "bos",
+    "primary",
+    "foreign",
+    "sort",
+    "partition",
+    "cache",
+    "object",
+    "keyboard",
 ];
 
 /// The words of a name: `DB_PASSWORD`, `dbPassword` and `db-password` have the same.
@@ -97,16 +202,47 @@ mod tests {
         fn check(name: &str, kind: Option<Kind>) {
             assert_eq!(says(name.as_bytes()), kind, "{name}");
         }
-        for name in ["password", "DB_PASSWORD", "dbPassword", "spring.datasource.password", "PGPASSWORD", "db-pass"] {
+        for name in [
+            "password",
+            "DB_PASSWORD",
+            "dbPassword",
+            "spring.datasource.password",
+            "PGPASSWORD",
+            "db-pass",
+        ] {
             check(name, Some(Kind::Password));
         }
-        for name in ["API_KEY", "apiKey", "x-api-key", "AccountKey", "_authToken", "client_secret", "aws_secret_access_key", "token"] {
+        for name in [
+            "API_KEY",
+            "apiKey",
+            "x-api-key",
+            "AccountKey",
+            "_authToken",
+            "client_secret",
+            "aws_secret_access_key",
+            "token",
+        ] {
             check(name, Some(Kind::SecretValue));
         }
         check("Authorization", Some(Kind::Authorization));
         for name in [
-            "max_tokens", "tokens", "token_type", "secret_name", "passwordFile", "public_key", "key", "keyboard", "author",
-            "compass", "bypass_list", "primary_key", "cacheKey", "token_count", "secretary", "passed", "",
+            "max_tokens",
+            "tokens",
+            "token_type",
+            "secret_name",
+            "passwordFile",
+            "public_key",
+            "key",
+            "keyboard",
+            "author",
+            "compass",
+            "bypass_list",
+            "primary_key",
+            "cacheKey",
+            "token_count",
+            "secretary",
+            "passed",
+            "",
         ] {
             check(name, None);
         }

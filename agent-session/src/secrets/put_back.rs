@@ -42,7 +42,9 @@ pub enum NotPutBack {
         placeholder: String,
     },
     /// An edit would cut a placeholder.
-    #[error("edits[{index}].old_text begins or ends inside a placeholder of a secret; take it in whole, or leave it out")]
+    #[error(
+        "edits[{index}].old_text begins or ends inside a placeholder of a secret; take it in whole, or leave it out"
+    )]
     Cut {
         /// Which edit.
         index: usize,

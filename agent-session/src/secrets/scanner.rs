@@ -66,7 +66,20 @@ const fn is_word(byte: u8) -> bool {
         && byte < 0x7f
         && !matches!(
             byte,
-            b'"' | b'\'' | b'`' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b',' | b';' | b'\\' | b'|'
+            b'"' | b'\''
+                | b'`'
+                | b'<'
+                | b'>'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'{'
+                | b'}'
+                | b','
+                | b';'
+                | b'\\'
+                | b'|'
         )
 }
 
@@ -214,7 +227,16 @@ impl Scanner {
                     1
                 }
                 [b't', ..] => 1,
-                [b'u', digits @ ..] if digits.iter().take(4).filter(|byte| byte.is_ascii_hexdigit()).count() == 4 => 5,
+                [b'u', digits @ ..]
+                    if digits
+                        .iter()
+                        .take(4)
+                        .filter(|byte| byte.is_ascii_hexdigit())
+                        .count()
+                        == 4 =>
+                {
+                    5
+                }
                 _ => 0,
             };
             let (escape, rest) = word.split_at(escape);
@@ -232,7 +254,11 @@ impl Scanner {
         // Lines of base64 are multiples of four characters; one more is the mark of a diff.
         if self.key.is_within()
             && word.len() % 4 == 1
-            && let [b'+' | b'-', b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', ..] = word
+            && let [
+                b'+' | b'-',
+                b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z',
+                ..,
+            ] = word
         {
             let (mark, rest) = word.split_at(1);
             sink.plain(mark);
@@ -300,7 +326,9 @@ impl Scanner {
         }
         match self.context {
             Context::Value(kind) => {
-                if word.iter().all(|byte| matches!(byte, b'=' | b':')) || kind == Kind::Authorization && is_scheme(word) {
+                if word.iter().all(|byte| matches!(byte, b'=' | b':'))
+                    || kind == Kind::Authorization && is_scheme(word)
+                {
                     return Context::Value(kind);
                 }
                 look_at_value(word, 0..word.len(), kind, found);
@@ -388,7 +416,10 @@ fn look_for_shapes(word: &[u8], found: &mut Vec<Found>) {
             && shape::can_begin(byte)
             && let Some((len, kind)) = word.get(at..).and_then(shape::begins)
         {
-            found.push(Found { at: at..at + len, kind });
+            found.push(Found {
+                at: at..at + len,
+                kind,
+            });
             at += len;
             before = b'x';
             continue;
@@ -470,10 +501,13 @@ fn look_for_url_password(word: &[u8], found: &mut Vec<Found>) -> bool {
             .iter()
             .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
             .unwrap_or(authority.len());
-        let Some(user) = authority
-            .get(..end)
-            .and_then(|authority| Some(authority.get(..memchr::memrchr(b'@', authority)?).unwrap_or_default()))
-        else {
+        let Some(user) = authority.get(..end).and_then(|authority| {
+            Some(
+                authority
+                    .get(..memchr::memrchr(b'@', authority)?)
+                    .unwrap_or_default(),
+            )
+        }) else {
             continue;
         };
         let (from, password) = match memchr::memchr(b':', user) {
@@ -493,7 +527,16 @@ fn look_for_url_password(word: &[u8], found: &mut Vec<Found>) -> bool {
 
 /// A password in an address may be a word; but not one of those that documentation puts there.
 fn is_password(text: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[b"password", b"passwd", b"pass", b"pwd", b"secret", b"token", b"pw", b"key"];
+    const WORDS: &[&[u8]] = &[
+        b"password",
+        b"passwd",
+        b"pass",
+        b"pwd",
+        b"secret",
+        b"token",
+        b"pw",
+        b"key",
+    ];
     text.len() >= 3
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         && !matches!(text.first(), Some(b'$' | b'%' | b'*' | b':'))

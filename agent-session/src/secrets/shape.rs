@@ -103,7 +103,13 @@ const SHAPES: &[Shape] = &[
     shape("ntn_", Kind::ApiKey, Body::Word, 40, 50),
     shape("pplx-", Kind::ApiKey, Body::Word, 48, 56),
     shape("pypi-AgEIcHlwaS5vcmc", Kind::PypiToken, Body::Dashed, 50, LONG),
-    shape("pypi-AgENdGVzdC5weXBpLm9yZw", Kind::PypiToken, Body::Dashed, 50, LONG),
+    shape(
+        "pypi-AgENdGVzdC5weXBpLm9yZw",
+        Kind::PypiToken,
+        Body::Dashed,
+        50,
+        LONG,
+    ),
     shape("r8_", Kind::ApiKey, Body::Word, 37, 40),
     shape("rk_live_", Kind::StripeKey, Body::Word, 16, 255),
     shape("rk_test_", Kind::StripeKey, Body::Word, 16, 255),
@@ -166,7 +172,23 @@ pub(super) fn begins(text: &[u8]) -> Option<(usize, Kind)> {
 pub(super) fn can_begin(byte: u8) -> bool {
     matches!(
         byte,
-        b'A' | b'G' | b'N' | b'S' | b'd' | b'e' | b'f' | b'g' | b'h' | b'l' | b'n' | b'p' | b'r' | b's' | b't' | b'w' | b'x' | b'y'
+        b'A' | b'G'
+            | b'N'
+            | b'S'
+            | b'd'
+            | b'e'
+            | b'f'
+            | b'g'
+            | b'h'
+            | b'l'
+            | b'n'
+            | b'p'
+            | b'r'
+            | b's'
+            | b't'
+            | b'w'
+            | b'x'
+            | b'y'
     )
 }
 

@@ -16,8 +16,8 @@ use super::output::{Output, Said};
 use super::truncation::size;
 use super::{Context, Details, Outcome};
 use crate::blobs::BlobRef;
-use crate::secrets::Origin;
 use crate::processes::{Ended, Exit, Process, Running};
+use crate::secrets::Origin;
 
 pub(crate) const DESCRIPTION: &str = "Run a bash command in the workspace, without input. Gives output and errors as \
     they came, of long output the last 2000 lines or 50 KiB. Ends after 120 seconds unless timeout says otherwise. \

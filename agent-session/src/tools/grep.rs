@@ -169,7 +169,11 @@ fn grep(
         }
         _ => {
             let (file, _) = place.open_file()?;
-            search.file(file, root, &shown_name(root.file_name().unwrap_or(root.as_os_str())))?;
+            search.file(
+                file,
+                root,
+                &shown_name(root.file_name().unwrap_or(root.as_os_str())),
+            )?;
             if search.skipped > 0 {
                 return Err(ToolFailure::io(
                     "search",

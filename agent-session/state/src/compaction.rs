@@ -107,6 +107,14 @@ pub struct Compactions {
     pub guard: Option<Guard>,
 }
 
+impl Compactions {
+    /// Whether none is under way, and nothing keeps one from beginning.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A compaction under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compacting {
@@ -172,7 +180,7 @@ impl Fact {
                     inside_turn: cut.inside_turn,
                     focus: match why {
                         Why::Asked { focus } => focus.clone(),
-                        Why::Threshold | Why::Overflow => None,
+                        Why::Threshold | Why::Overflow | Why::Imported => None,
                     },
                     budget: *budget,
                 };

@@ -24,8 +24,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, fork, host, model, pieces, prompt, recovery, secrets, session, tools,
-    trash, tree, turn,
+    checkout, compaction, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
+    tools, trash, tree, turn,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -54,6 +54,8 @@ pub enum Event {
     Fork(fork::Event),
     /// What happens to the trash.
     Trash(trash::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -93,6 +95,8 @@ pub enum Fact {
     Fork(fork::Fact),
     /// Of the trash.
     Trash(trash::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -150,6 +154,7 @@ into_fact!(
     compaction::Compaction,
     fork::Fork,
     trash::Trash,
+    import::Import,
     host::Host
 );
 
@@ -215,6 +220,9 @@ impl Domain for Glasswork {
             Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
             Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
             Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -428,12 +436,15 @@ impl Domain for Glasswork {
                 Durability::Synced
             }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            // What is taken in can be read again from its file until the last of it is here.
+            Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
             | Event::Fork(_)
             | Event::Trash(_)
+            | Event::Import(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -453,6 +464,7 @@ fn decide_session(
         Event::Tree(event) => tree::decide(&mut draft, event)?,
         Event::Checkout(event) => checkout::decide(&mut draft, event)?,
         Event::Compaction(event) => compaction::decide(&mut draft, event)?,
+        Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,

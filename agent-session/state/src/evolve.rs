@@ -16,6 +16,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Secrets(fact) => fact.apply(session),
         Fact::Tree(fact) => fact.apply(session),
+        Fact::Import(fact) => fact.apply(session, moment),
         Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
         Fact::Fork(fact) => fact.apply(session, moment),

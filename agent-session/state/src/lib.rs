@@ -14,6 +14,7 @@ pub mod evidence;
 mod evolve;
 pub mod fork;
 pub mod host;
+pub mod import;
 pub mod invariant;
 pub mod judge;
 pub mod keys;

@@ -252,7 +252,7 @@ impl Session {
         let kept = Assistant {
             blocks,
             model: prepared.model.clone(),
-            request,
+            request: Some(request),
             usage: answer.usage,
             cancelled: stop.is_none(),
             stop,

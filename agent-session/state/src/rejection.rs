@@ -102,6 +102,24 @@ pub enum Rejection {
     /// The session is being moved into the trash, or out of it.
     #[error("session {0} cannot be moved now: a move is under way; wait for it")]
     MovesAlready(ScopeId),
+    /// A conversation can only be imported into a session that nobody has opened.
+    #[error("this session has begun already; import into a new one")]
+    NotVacant,
+    /// Nothing is being imported.
+    #[error("nothing is being imported into this session")]
+    NoImport,
+    /// The import of its conversation was not finished.
+    #[error("only a part of this session was imported; import the same file again, and it goes on")]
+    HalfImported,
+    /// The entries are not those that come next.
+    #[error("{expected} entries are here; those that come next must follow them")]
+    ImportOutOfStep {
+        /// How many are here.
+        expected: u32,
+    },
+    /// What is to be imported does not hold together.
+    #[error("what is to be imported does not hold together: {0}")]
+    ImportMisfit(&'static str),
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

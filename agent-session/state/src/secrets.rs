@@ -26,7 +26,7 @@ use crate::call::Detail;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::{compaction, model, prompt, session, tools, tree};
+use crate::{compaction, import, model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
 pub const OPENING: &str = "[secret:";
@@ -143,9 +143,15 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
             // Instructions that files of the workspace and the user give.
             system.iter_mut().for_each(|part| each(&mut part.text));
         }
-        domain::Event::Compaction(compaction::Event::Requested { focus, .. }) => focus.iter_mut().for_each(each),
+        domain::Event::Compaction(compaction::Event::Requested { focus, .. }) => {
+            focus.iter_mut().for_each(each)
+        }
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
+        domain::Event::Import(import::Event::Begun(begun)) => begun.title.iter_mut().for_each(each),
+        domain::Event::Import(import::Event::Taken { entries, .. }) => {
+            entries.iter_mut().for_each(|entry| entry.said.each_text(each));
+        }
         domain::Event::Tree(tree::Event::Labelled { label, .. }) => label.iter_mut().for_each(each),
         _ => {}
     }
@@ -204,8 +210,7 @@ pub(crate) fn count(draft: &mut Draft<'_>) {
     for fact in draft.facts() {
         texts(fact, &mut |text| {
             for (_, found) in find(text) {
-                if !found.is_of(draft.session.id)
-                    || draft.session.masked.0.len() + new.len() >= MOST_COUNTED
+                if !found.is_of(draft.session.id) || draft.session.masked.0.len() + new.len() >= MOST_COUNTED
                 {
                     continue;
                 }
@@ -224,7 +229,9 @@ pub(crate) fn count(draft: &mut Draft<'_>) {
 /// The texts of a fact that came from outside.
 fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
     match fact {
-        domain::Fact::Prompt(prompt::Fact::Said { text, .. } | prompt::Fact::Queued { text, .. }) => each(text),
+        domain::Fact::Prompt(prompt::Fact::Said { text, .. } | prompt::Fact::Queued { text, .. }) => {
+            each(text)
+        }
         domain::Fact::Session(session::Fact::Titled { title }) => each(title),
         domain::Fact::Session(session::Fact::SystemSet { parts }) => {
             parts.iter().for_each(|part| each(&part.text));
@@ -233,7 +240,9 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
             why: Why::Asked { focus: Some(focus) },
             ..
         }) => each(focus),
-        domain::Fact::Tree(tree::Fact::Labelled { label: Some(label), .. }) => each(label),
+        domain::Fact::Tree(tree::Fact::Labelled {
+            label: Some(label), ..
+        }) => each(label),
         domain::Fact::Model(model::Fact::BlockFinished(_, block)) => match block {
             Block::Text(text) => each(text),
             Block::Thinking(thought) => each(&thought.text),

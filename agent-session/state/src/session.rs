@@ -131,6 +131,14 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             system,
             tools,
         } => {
+            if draft
+                .session
+                .import
+                .as_ref()
+                .is_some_and(|import| !import.finished)
+            {
+                return Err(Rejection::HalfImported);
+            }
             let first = draft.session.state == State::Vacant;
             advance(draft, Trigger::Open)?;
             if first {

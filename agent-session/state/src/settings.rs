@@ -119,6 +119,17 @@ pub enum CompactWhen {
     Off,
 }
 
+/// Which model a session asks that is resumed, and how much that shall think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resuming {
+    /// As before, unless a flag says otherwise.
+    #[default]
+    Restore,
+    /// As is set now, for any session.
+    KeepPresent,
+}
+
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident / $variant:ident : $type:ty = $default:expr;)*) => {
         /// All settings of a session.
@@ -197,6 +208,8 @@ settings! {
     follow_ups / FollowUps: QueueMode = QueueMode::OneAtATime;
     /// Whether calls of one answer run at the same time.
     parallel_tools / ParallelTools: bool = true;
+    /// Which model a session asks that is resumed, and how much that shall think.
+    resume / Resume: Resuming = Resuming::Restore;
     /// How long the server may take to begin to answer, in milliseconds.
     connect_timeout_ms / ConnectTimeoutMs: u64 = 60_000;
     /// How long the first token may take after that, in milliseconds.

@@ -20,6 +20,7 @@ use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
 use crate::fork::Child;
 use crate::host::Host;
+use crate::import::Import;
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::secrets::Masked;
@@ -76,14 +77,17 @@ pub struct Session {
     pub usage: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
+    /// Where its conversation was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Arc<Import>>,
     /// The secrets that were masked.
     #[serde(default, skip_serializing_if = "Masked::is_empty")]
     pub masked: Masked,
     /// How it stands with compacting.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Compactions::is_empty")]
     pub compactions: Compactions,
     /// What tools have done to files.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Footprint::is_empty")]
     pub footprint: Footprint,
     /// The forks that were made of it, or are being made.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
@@ -251,6 +255,7 @@ impl Session {
             requests: OrdMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
+            import: None,
             masked: Masked::default(),
             compactions: Compactions::default(),
             footprint: Footprint::default(),

@@ -37,6 +37,7 @@ fn describe(transcript: &Transcript) -> String {
         let body = match &entry.body {
             Body::Prompt(text) => format!("prompt {text:?}"),
             Body::Summary(text) => format!("summary {text:?}"),
+            Body::Compaction { text, kept } => format!("compaction {text:?} keeps from {kept:?}"),
             Body::Result(result) => {
                 let (call, name, text) = (&result.call, &result.name, &result.text);
                 let error = if result.is_error { " error" } else { "" };

@@ -9,7 +9,11 @@ use crate::support::*;
 fn masks(template: &str, secret: &str, kind: &str) {
     let text = template.replace("{}", secret);
     let masked = masking().text(&text, &Origin::Elsewhere).into_owned();
-    assert_eq!(short(&masked), template.replace("{}", &format!("<{kind} 1>")), "{text}");
+    assert_eq!(
+        short(&masked),
+        template.replace("{}", &format!("<{kind} 1>")),
+        "{text}"
+    );
 }
 
 #[track_caller]
@@ -28,8 +32,14 @@ fn keys_are_known_by_their_prefixes() {
         (prefixed("ghs_", WORD, 36), "github-token"),
         (prefixed("github_pat_", &format!("{WORD}_"), 82), "github-token"),
         (prefixed("glpat-", &dashed, 19) + "x", "gitlab-token"),
-        (prefixed("xoxb-739150284617-503918274655-", WORD, 24), "slack-token"),
-        (prefixed("xapp-1-A07K3M91Q-7391502846175-", HEX, 64), "slack-token"),
+        (
+            prefixed("xoxb-739150284617-503918274655-", WORD, 24),
+            "slack-token",
+        ),
+        (
+            prefixed("xapp-1-A07K3M91Q-7391502846175-", HEX, 64),
+            "slack-token",
+        ),
         (prefixed("sk-", WORD, 48), "openai-key"),
         (prefixed("sk-proj-", &dashed, 120) + "x", "openai-key"),
         (prefixed("sk-ant-api03-", &dashed, 93) + "AA", "anthropic-key"),
@@ -47,9 +57,16 @@ fn keys_are_known_by_their_prefixes() {
         (prefixed("gsk_", WORD, 52), "api-key"),
         (prefixed("SG.", WORD, 22) + "." + &drawn(WORD, 43, 9), "api-key"),
         (prefixed("dop_v1_", HEX, 64), "api-key"),
-        (prefixed("AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58), "private-key"),
+        (
+            prefixed("AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58),
+            "private-key",
+        ),
     ] {
-        let kind = if kind == "private-key" { "private-key 1.1" } else { kind };
+        let kind = if kind == "private-key" {
+            "private-key 1.1"
+        } else {
+            kind
+        };
         for template in [
             "{}",
             "export KEY={}\n",
@@ -62,8 +79,16 @@ fn keys_are_known_by_their_prefixes() {
         ] {
             let text = template.replace("{}", &secret);
             let masked = masking().text(&text, &Origin::Elsewhere).into_owned();
-            let number = if kind.contains(' ') { kind.to_owned() } else { format!("{kind} 1") };
-            assert_eq!(short(&masked), template.replace("{}", &format!("<{number}>")), "{text}");
+            let number = if kind.contains(' ') {
+                kind.to_owned()
+            } else {
+                format!("{kind} 1")
+            };
+            assert_eq!(
+                short(&masked),
+                template.replace("{}", &format!("<{number}>")),
+                "{text}"
+            );
         }
     }
 }
@@ -129,7 +154,11 @@ fn passwords_in_addresses() {
     ] {
         masks(template, "hunter2", "url-password");
     }
-    masks("https://{}@example.com/x", "a1b2c3d4e5f6a7b8c9d0x", "url-password");
+    masks(
+        "https://{}@example.com/x",
+        "a1b2c3d4e5f6a7b8c9d0x",
+        "url-password",
+    );
 }
 
 #[test]
@@ -169,11 +198,25 @@ fn private_keys_are_masked_line_by_line() {
     assert_eq!(masked(&key), expected);
     // As it stands in JSON, once and twice.
     assert_eq!(masked(&key.replace('\n', "\\n")), expected.replace('\n', "\\n"));
-    assert_eq!(masked(&key.replace('\n', "\\\\n")), expected.replace('\n', "\\\\n"));
+    assert_eq!(
+        masked(&key.replace('\n', "\\\\n")),
+        expected.replace('\n', "\\\\n")
+    );
     assert_eq!(masked(&key.replace('\n', "\r\n")), expected.replace('\n', "\r\n"));
     // In a diff, in a program, in YAML, with numbers of lines.
-    for (before, after) in [("+", ""), ("-", ""), ("    ", ""), ("  \"", "\\n\" +"), ("// ", ""), ("  12\t", "")] {
-        let dressed = |text: &str| -> String { text.lines().map(|line| format!("{before}{line}{after}\n")).collect() };
+    for (before, after) in [
+        ("+", ""),
+        ("-", ""),
+        ("    ", ""),
+        ("  \"", "\\n\" +"),
+        ("// ", ""),
+        ("  12\t", ""),
+    ] {
+        let dressed = |text: &str| -> String {
+            text.lines()
+                .map(|line| format!("{before}{line}{after}\n"))
+                .collect()
+        };
         assert_eq!(masked(&dressed(&key)), dressed(expected), "{before}");
     }
     // Encrypted, with headers.
@@ -189,9 +232,15 @@ fn private_keys_are_masked_line_by_line() {
         "-----BEGIN RSA PRIVATE KEY-----\n<private-key 1.1>\n<private-key 1.2>"
     );
     let two = masked(&format!("{key}{}", private_key(1, 50)));
-    assert!(two.contains("<private-key 2.1>") && two.ends_with("<private-key 1.4>\n-----END RSA PRIVATE KEY-----\n"), "{two}");
+    assert!(
+        two.contains("<private-key 2.1>")
+            && two.ends_with("<private-key 1.4>\n-----END RSA PRIVATE KEY-----\n"),
+        "{two}"
+    );
     // Who writes about keys does not have one.
-    leaves("if text.contains(\"-----BEGIN RSA PRIVATE KEY-----\") {\n    averyLongFunctionNameThatGoesOnAndOnAndOnForFortyLetters();\n}");
+    leaves(
+        "if text.contains(\"-----BEGIN RSA PRIVATE KEY-----\") {\n    averyLongFunctionNameThatGoesOnAndOnAndOnForFortyLetters();\n}",
+    );
     leaves("-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n");
     let public = key.replace("PRIVATE", "PUBLIC");
     assert_eq!(masked(&public), public);
@@ -218,8 +267,14 @@ fn a_value_that_is_known_is_masked_without_its_name_too() {
     );
     assert_eq!(masked("tr0ub4dor&3x"), "<password 1>");
     // One that somebody could write by chance is not.
-    assert_eq!(masked("PASSWORD=abab1212\nabab1212"), "PASSWORD=abab1212\nabab1212");
-    assert_eq!(masked("PASSWORD=secure24x\nsecure24x"), "PASSWORD=<password 2>\nsecure24x");
+    assert_eq!(
+        masked("PASSWORD=abab1212\nabab1212"),
+        "PASSWORD=abab1212\nabab1212"
+    );
+    assert_eq!(
+        masked("PASSWORD=secure24x\nsecure24x"),
+        "PASSWORD=<password 2>\nsecure24x"
+    );
 }
 
 #[test]
@@ -269,7 +324,8 @@ fn what_is_no_secret_stays() {
         "sk-your-openai-api-key-goes-here-000000000 ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".to_owned(),
         concat!("AKIA", "IOSFODNN7EXAMPLE").to_owned(),
         "https://example.com:8080/x@y?a=b".to_owned(),
-        "https://user:password@example.com https://user:$PASS@example.com https://user:<password>@x".to_owned(),
+        "https://user:password@example.com https://user:$PASS@example.com https://user:<password>@x"
+            .to_owned(),
         "git@github.com:me/repo.git me@example.com".to_owned(),
         "token: the model emits one token at a time, e.g. 3.5 tokens/s".to_owned(),
         "Bearer tokens are used; see the bearer authentication scheme of RFC6750".to_owned(),
@@ -303,8 +359,17 @@ fn this_repository_has_no_secrets() {
         let view = masking.view(&content, &Origin::Elsewhere);
         let masked = String::from_utf8_lossy(view.bytes()).into_owned();
         for (line, text) in masked.lines().enumerate() {
-            if masked != String::from_utf8_lossy(&content) && short(text).contains("<") && text.contains("[secret:") && !String::from_utf8_lossy(&content).contains(text) {
-                found.push(format!("{}:{}: {}", entry.path().display(), line + 1, short(text)));
+            if masked != String::from_utf8_lossy(&content)
+                && short(text).contains("<")
+                && text.contains("[secret:")
+                && !String::from_utf8_lossy(&content).contains(text)
+            {
+                found.push(format!(
+                    "{}:{}: {}",
+                    entry.path().display(),
+                    line + 1,
+                    short(text)
+                ));
             }
         }
     }

@@ -40,7 +40,15 @@ fn sample() -> String {
 fn cut_at_every_byte() {
     let text = sample();
     let expected = whole(&masking(), &text);
-    for secret in ["github-token 1", "password 2", "secret-value 3", "url-password 4", "private-key 5.3", "aws-access-key 6", "aws-secret-key 7"] {
+    for secret in [
+        "github-token 1",
+        "password 2",
+        "secret-value 3",
+        "url-password 4",
+        "private-key 5.3",
+        "aws-access-key 6",
+        "aws-secret-key 7",
+    ] {
         assert!(expected.contains(secret), "{expected}");
     }
     for at in 0..=text.len() {
@@ -142,7 +150,9 @@ fn a_placeholder_is_stable_in_a_session_and_of_no_use_in_another() {
     let mask = |session| vaults.masking(session, true).text(text, &here).into_owned();
     let back = |session, text: &str| {
         let back = vaults.masking(session, true);
-        back.put_back(text, std::slice::from_ref(&here), b"").map(String::from).map_err(|error| error.to_string())
+        back.put_back(text, std::slice::from_ref(&here), b"")
+            .map(String::from)
+            .map_err(|error| error.to_string())
     };
     let masked = mask(one);
     assert_eq!(mask(one), masked);

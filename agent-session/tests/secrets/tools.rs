@@ -39,7 +39,11 @@ impl Place {
                 call: Origin::Model(RequestId(1), 0),
             },
         };
-        Self { home, context, progress }
+        Self {
+            home,
+            context,
+            progress,
+        }
     }
 
     fn masking(&self) -> &Masking {
@@ -112,27 +116,53 @@ async fn a_file_is_read_with_placeholders_and_edited_with_them() {
     // The piece that is replaced has the secret in it, and so has what replaces it.
     let edits = json!({"edits": [{"old_text": format!("A=1\n{line}\n"), "new_text": format!("A=2\n{line} # ours\n")}]});
     let edited = place.call("edit", ".env", edits).await;
-    assert_eq!(place.content(".env"), format!("A=2\r\nDB_PASSWORD={PASSWORD} # ours\r\nB=2\r\n"), "{}", edited.text);
-    assert!(short(&diff(&edited)).contains("+DB_PASSWORD=<password 1> # ours"), "{}", diff(&edited));
+    assert_eq!(
+        place.content(".env"),
+        format!("A=2\r\nDB_PASSWORD={PASSWORD} # ours\r\nB=2\r\n"),
+        "{}",
+        edited.text
+    );
+    assert!(
+        short(&diff(&edited)).contains("+DB_PASSWORD=<password 1> # ours"),
+        "{}",
+        diff(&edited)
+    );
     // The secret stands beside the piece.
-    let edits = json!({"edits": [{"old_text": "B=2", "new_text": "B=3"}, {"old_text": "A=2", "new_text": "A=3"}]});
+    let edits =
+        json!({"edits": [{"old_text": "B=2", "new_text": "B=3"}, {"old_text": "A=2", "new_text": "A=3"}]});
     place.call("edit", ".env", edits).await;
-    assert_eq!(place.content(".env"), format!("A=3\r\nDB_PASSWORD={PASSWORD} # ours\r\nB=3\r\n"));
+    assert_eq!(
+        place.content(".env"),
+        format!("A=3\r\nDB_PASSWORD={PASSWORD} # ours\r\nB=3\r\n")
+    );
     // It is renamed, taken out, and put in again.
     let value = line.split_once('=').unwrap().1;
     for (old, new, after) in [
-        (line.to_owned(), format!("OTHER={value}"), format!("OTHER={PASSWORD} #")),
+        (
+            line.to_owned(),
+            format!("OTHER={value}"),
+            format!("OTHER={PASSWORD} #"),
+        ),
         (value.to_owned(), "none".to_owned(), "OTHER=none #".to_owned()),
         ("none".to_owned(), value.to_owned(), format!("OTHER={PASSWORD} #")),
     ] {
-        let edited = place.call("edit", ".env", json!({"edits": [{"old_text": old, "new_text": new}]})).await;
+        let edited = place
+            .call(
+                "edit",
+                ".env",
+                json!({"edits": [{"old_text": old, "new_text": new}]}),
+            )
+            .await;
         assert!(place.content(".env").contains(&after), "{}", edited.text);
     }
     // A piece that ends inside a placeholder has no place in the file.
     let half = &value[..value.len() / 2];
     let before = place.content(".env");
     let edits = json!({"edits": [{"old_text": half, "new_text": "x"}]});
-    assert_eq!(*not_put_back(&place.call("edit", ".env", edits).await), NotPutBack::Cut { index: 0 });
+    assert_eq!(
+        *not_put_back(&place.call("edit", ".env", edits).await),
+        NotPutBack::Cut { index: 0 }
+    );
     assert_eq!(place.content(".env"), before);
     // The nearest text is told with a placeholder.
     let edits = json!({"edits": [{"old_text": format!("OTHER={value} # yours"), "new_text": "x"}]});
@@ -149,22 +179,42 @@ async fn a_file_is_written_with_its_own_secrets_only() {
     place.put("b.yaml", "empty");
     let read = place.call("read", "a.yaml", json!({})).await.text;
     assert!(short(&read).contains("<private-key 2.3>"), "{read}");
-    let written = place.call("write", "a.yaml", json!({"content": format!("# new\n{read}")})).await;
-    assert_eq!(place.content("a.yaml"), format!("# new\n{content}"), "{}", written.text);
+    let written = place
+        .call("write", "a.yaml", json!({"content": format!("# new\n{read}")}))
+        .await;
+    assert_eq!(
+        place.content("a.yaml"),
+        format!("# new\n{content}"),
+        "{}",
+        written.text
+    );
     for name in ["b.yaml", "c.yaml"] {
         let written = place.call("write", name, json!({"content": read})).await;
-        assert!(matches!(not_put_back(&written), NotPutBack::Elsewhere { .. }), "{}", written.text);
+        assert!(
+            matches!(not_put_back(&written), NotPutBack::Elsewhere { .. }),
+            "{}",
+            written.text
+        );
     }
     assert_eq!(place.content("b.yaml"), "empty");
     assert!(!place.path("c.yaml").exists());
     let edits = json!({"edits": [{"old_text": "empty", "new_text": read.lines().next().unwrap()}]});
-    assert!(matches!(not_put_back(&place.call("edit", "b.yaml", edits).await), NotPutBack::Elsewhere { .. }));
+    assert!(matches!(
+        not_put_back(&place.call("edit", "b.yaml", edits).await),
+        NotPutBack::Elsewhere { .. }
+    ));
     // One that nobody knows, unless it stands there as it is.
     let foreign = "see [secret:password:000000000:1]";
     let lost = place.call("write", "b.yaml", json!({"content": foreign})).await;
-    assert!(matches!(not_put_back(&lost), NotPutBack::Lost { .. }), "{}", lost.text);
+    assert!(
+        matches!(not_put_back(&lost), NotPutBack::Lost { .. }),
+        "{}",
+        lost.text
+    );
     place.put("b.yaml", foreign);
-    let kept = place.call("write", "b.yaml", json!({"content": format!("{foreign}!")})).await;
+    let kept = place
+        .call("write", "b.yaml", json!({"content": format!("{foreign}!")}))
+        .await;
     assert!(!kept.is_error, "{}", kept.text);
 }
 
@@ -180,15 +230,27 @@ async fn what_the_model_wrote_itself_goes_where_it_wrote_it() {
     assert_eq!(place.content("test.toml"), content, "{}", written.text);
     assert!(short(&diff(&written)).contains("<password 1>"));
     let value = masked.split('"').nth(1).unwrap();
-    let said = place.call("bash", "", json!({"command": format!("test '{value}' = 'tr0ub4dor&'3x && echo same")})).await;
+    let said = place
+        .call(
+            "bash",
+            "",
+            json!({"command": format!("test '{value}' = 'tr0ub4dor&'3x && echo same")}),
+        )
+        .await;
     assert_eq!(said.text, "same\n");
 
     // Another call of the model's is another place.
     let mut other = Place::new();
     other.context.secrets.masking = place.masking().clone();
     other.context.secrets.call = Origin::Model(RequestId(1), 1);
-    let told = other.call("bash", "", json!({"command": format!("echo '{value}' > leak")})).await;
-    assert!(matches!(not_put_back(&told), NotPutBack::Command { .. }), "{}", told.text);
+    let told = other
+        .call("bash", "", json!({"command": format!("echo '{value}' > leak")}))
+        .await;
+    assert!(
+        matches!(not_put_back(&told), NotPutBack::Command { .. }),
+        "{}",
+        told.text
+    );
     assert!(!other.path("leak").exists());
 }
 
@@ -200,20 +262,35 @@ async fn commands_are_masked_as_they_come() {
     // Byte by byte, each its own write.
     let slowly = "while IFS= read -r -n1 c; do printf %s \"$c\"; done < .env; echo; echo 'and tr0ub4dor&''3x'; cat nothing-here";
     let said = place.call("bash", "", json!({"command": slowly})).await.text;
-    assert!(short(&said).starts_with("DB_PASSWORD=<password 1>\nand <password 1>\n"), "{said}");
+    assert!(
+        short(&said).starts_with("DB_PASSWORD=<password 1>\nand <password 1>\n"),
+        "{said}"
+    );
     // So much that all of it is only in a blob.
     let much = "yes \"$(cat .env)\" | head -4000";
     let said = place.call("bash", "", json!({"command": much})).await;
-    let Details::Command(command) = &said.details else { panic!("{said:?}") };
+    let Details::Command(command) = &said.details else {
+        panic!("{said:?}")
+    };
     assert!(command.truncated && command.output.is_some());
     assert!(place.stored().matches("DB_PASSWORD=[secret:password:").count() == 4000);
     let progress = place.progress.lock().unwrap();
     assert!(progress.iter().any(|tail| tail.contains("[secret:")));
     assert!(progress.iter().all(|tail| !tail.contains(PASSWORD)));
     // Never into a command.
-    let value = said.text.lines().find_map(|line| line.strip_prefix("DB_PASSWORD=")).unwrap();
-    let told = place.call("bash", "", json!({"command": format!("echo {value} | rev")})).await;
-    assert!(matches!(not_put_back(&told), NotPutBack::Command { .. }), "{}", told.text);
+    let value = said
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("DB_PASSWORD="))
+        .unwrap();
+    let told = place
+        .call("bash", "", json!({"command": format!("echo {value} | rev")}))
+        .await;
+    assert!(
+        matches!(not_put_back(&told), NotPutBack::Command { .. }),
+        "{}",
+        told.text
+    );
 }
 
 #[tokio::test]
@@ -223,18 +300,46 @@ async fn searching_masks_what_it_tells() {
     place.put("work/a.env", &format!("x\nDB_PASSWORD={PASSWORD}\ny\n"));
     place.put("work/key.pem", &private_key(3, 1));
     place.put(&format!("work/ghp_{}", drawn(WORD, 36, 1)), "x");
-    let found = place.call("grep", "work", json!({"pattern": "PASSWORD|x", "context": 1})).await.text;
-    assert!(short(&found).contains("a.env:2: DB_PASSWORD=<password 1>\n"), "{found}");
-    let key = place.call("grep", "work", json!({"pattern": "BEGIN", "context": 2})).await.text;
-    assert!(short(&key).contains("key.pem-2- <private-key ") && short(&key).contains("key.pem-3- <private-key "), "{key}");
+    let found = place
+        .call("grep", "work", json!({"pattern": "PASSWORD|x", "context": 1}))
+        .await
+        .text;
+    assert!(
+        short(&found).contains("a.env:2: DB_PASSWORD=<password 1>\n"),
+        "{found}"
+    );
+    let key = place
+        .call("grep", "work", json!({"pattern": "BEGIN", "context": 2}))
+        .await
+        .text;
+    assert!(
+        short(&key).contains("key.pem-2- <private-key ") && short(&key).contains("key.pem-3- <private-key "),
+        "{key}"
+    );
     for tool in ["ls", "find"] {
-        let arguments = if tool == "ls" { json!({}) } else { json!({"pattern": "*"}) };
+        let arguments = if tool == "ls" {
+            json!({})
+        } else {
+            json!({"pattern": "*"})
+        };
         let listed = place.call(tool, "work", arguments).await.text;
-        assert!(listed.contains("[secret:github-token:") && !listed.contains("ghp_"), "{listed}");
+        assert!(
+            listed.contains("[secret:github-token:") && !listed.contains("ghp_"),
+            "{listed}"
+        );
     }
-    let missing = place.call("read", &format!("ghp_{}", drawn(WORD, 36, 1)), json!({})).await;
-    assert!(missing.is_error && !missing.text.contains("ghp_"), "{}", missing.text);
+    let missing = place
+        .call("read", &format!("ghp_{}", drawn(WORD, 36, 1)), json!({}))
+        .await;
+    assert!(
+        missing.is_error && !missing.text.contains("ghp_"),
+        "{}",
+        missing.text
+    );
     // Lines of a key are lines of a key wherever the reading starts.
-    let read = place.call("read", "work/key.pem", json!({"offset": 3, "limit": 1})).await.text;
+    let read = place
+        .call("read", "work/key.pem", json!({"offset": 3, "limit": 1}))
+        .await
+        .text;
     assert!(short(&read).starts_with("<private-key "), "{read}");
 }

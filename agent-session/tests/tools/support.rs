@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use glasswork_agent_session::blobs::BlobStore;
-use glasswork_agent_session::tools::{
-    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets, ToolFailure,
-    evidence, run,
-};
 use glasswork_agent_session::secrets::{Origin, Vaults};
+use glasswork_agent_session::tools::{
+    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets,
+    ToolFailure, evidence, run,
+};
 use glasswork_engine::ScopeId;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

@@ -47,4 +47,8 @@ impl ModelPort for Models {
     fn context_window(&self, model: &ModelId) -> Option<u64> {
         self.0.get(&model.provider)?.context_window(model)
     }
+
+    fn default_answer(&self, model: &ModelId) -> Option<u64> {
+        self.0.get(&model.provider)?.default_answer(model)
+    }
 }

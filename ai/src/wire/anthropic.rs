@@ -5,7 +5,7 @@ mod decode;
 mod encode;
 
 pub(super) use decode::Decoder;
-pub(super) use encode::encode;
+pub(super) use encode::{DEFAULT_MAX_TOKENS, encode};
 
 /// The path below the base URL.
 pub(super) const PATH: &str = "messages";

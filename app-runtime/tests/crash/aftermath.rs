@@ -1,6 +1,7 @@
 //! What must hold after a death, whatever was going on.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +13,12 @@ use glasswork_app_runtime::archive::Archive;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch};
-use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_engine::{Commit, ScopeId, SystemClock};
+use glasswork_session_state::Glasswork;
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::settings::Mode;
-use glasswork_testkit::house::{House, scripted};
+use glasswork_session_state::state::Session;
+use glasswork_testkit::house::{House, PATIENCE, scripted};
 use tempfile::TempDir;
 
 use crate::kill::{Deadly, Kill, Moment, journal};
@@ -23,9 +26,9 @@ use crate::second::{Said, Second, say};
 
 /// Writes down each request that a model is sent: `asked` in the home.
 #[derive(Debug)]
-struct Listened {
-    inner: Arc<dyn ModelPort>,
-    asked: std::path::PathBuf,
+pub(crate) struct Listened {
+    pub(crate) inner: Arc<dyn ModelPort>,
+    pub(crate) asked: std::path::PathBuf,
 }
 
 impl ModelPort for Listened {
@@ -80,7 +83,7 @@ pub(crate) async fn mortal(home: &Path, script: &str) -> Runtime {
 /// Tells of each commit, until this happens.
 pub(crate) async fn until(watch: &mut Watch, what: impl Fn(&Update) -> bool) {
     loop {
-        let watched = watch.next().await;
+        let watched = tokio::time::timeout(PATIENCE, watch.next()).await.unwrap();
         say(format_args!("told {}", watched.seq));
         if watched.updates.iter().any(&what) {
             return;
@@ -122,7 +125,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 /// began had `before` commits. Files in the workspace that calls append to are called `ran-…`: one line for each run.
 pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -> TempDir {
     let told: Vec<u64> = said.all("told").map(|seq| seq.parse().unwrap()).collect();
-    let asked = lines(&home.path().join("asked"));
+    let asked = sent(home.path());
     let work = home.path().join("work");
     let archive = FileArchive::open(home.path().join("data")).unwrap();
     let Some(session) = said.all("session").next() else {
@@ -145,42 +148,15 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
 
     // No effect is without its record, and none of class once happened twice.
     let commits = archive.commits(session, before + 1..=u64::MAX).unwrap();
-    let effects: Vec<&Effect> = commits.iter().flat_map(|commit| &commit.effects).collect();
-    let requests = effects
-        .iter()
-        .filter(|effect| matches!(effect, Effect::CallModel { .. } | Effect::Summarise { .. }))
-        .count();
-    assert!(
-        asked.len() <= requests,
-        "{kill:?}: {asked:?} were sent, {requests} are on record"
-    );
+    let glasswork_session_state::state::Scope::Session(state) = &left.scope.state else {
+        panic!("no session")
+    };
     assert_eq!(
         asked.iter().collect::<BTreeSet<_>>().len(),
         asked.len(),
         "{kill:?}: {asked:?}"
     );
-    let scope = left.scope;
-    let glasswork_session_state::state::Scope::Session(state) = &scope.state else {
-        panic!("no session")
-    };
-    let marks = |of: &str| -> Vec<String> {
-        fs::read_dir(&work)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| name.starts_with(of))
-            .collect()
-    };
-    for mark in marks("ran-") {
-        let recorded = effects.iter().any(|effect| match effect {
-            Effect::RunTool { call, .. } => {
-                let call = state.call(*call).unwrap();
-                call.call.arguments.contains(&format!("{mark}\""))
-                    || call.call.arguments.contains(&format!("{mark};"))
-            }
-            _ => false,
-        });
-        assert!(recorded, "{kill:?}: {mark} is there, and no effect is on record");
-    }
+    effects_are_recorded(&commits, state, &marks(&work), asked.len(), &kill);
 
     // No lock is stuck; what was open is settled; nothing runs on.
     let house = House::at(home, scripted(BACK), Arc::new(SystemClock::default())).await;
@@ -202,7 +178,7 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
         (State::Completed, None, "back"),
         "{kill:?}"
     );
-    for mark in marks("ran-") {
+    for mark in marks(&work) {
         let runs = lines(&work.join(&mark));
         assert_eq!(runs, ["once"], "{kill:?}: {mark}");
     }
@@ -210,8 +186,53 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
     house.close().await
 }
 
+/// Whatever happened outside has its effect on record: so many requests, and calls that left these marks.
+pub(crate) fn effects_are_recorded(
+    commits: &[Arc<Commit<Glasswork>>],
+    session: &Session,
+    marks: &[String],
+    asked: usize,
+    after: &dyn Debug,
+) {
+    let effects: Vec<&Effect> = commits.iter().flat_map(|commit| &commit.effects).collect();
+    let requests = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::CallModel { .. } | Effect::Summarise { .. }))
+        .count();
+    assert!(
+        asked <= requests,
+        "{after:?}: {asked} requests were sent, {requests} are on record"
+    );
+    for mark in marks {
+        let ran = |arguments: &str| {
+            ["\"", ";"]
+                .iter()
+                .any(|end| arguments.contains(&format!("{mark}{end}")))
+        };
+        let recorded = effects.iter().any(|effect| match effect {
+            Effect::RunTool { call, .. } => ran(&session.call(*call).unwrap().call.arguments),
+            _ => false,
+        });
+        assert!(recorded, "{after:?}: {mark} is there, and no effect is on record");
+    }
+}
+
+/// What calls left in a workspace: files called `ran-…`.
+pub(crate) fn marks(work: &Path) -> Vec<String> {
+    fs::read_dir(work)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("ran-"))
+        .collect()
+}
+
+/// The requests that a model was sent.
+pub(crate) fn sent(home: &Path) -> Vec<String> {
+    lines(&home.join("asked"))
+}
+
 /// What a later process says, however often it is asked.
-const BACK: &str = r#"(turns: [
+pub(crate) const BACK: &str = r#"(turns: [
     (say: [text("back")]), (say: [text("back")]), (say: [text("back")]), (say: [text("back")]), (say: [text("back")]),
     (say: [text("back")]), (say: [text("back")]), (say: [text("back")]), (say: [text("back")]), (say: [text("back")]),
 ])"#;

@@ -15,5 +15,6 @@ mod compaction;
 mod kill;
 mod leftover;
 mod past;
+mod power;
 mod second;
 mod turn;

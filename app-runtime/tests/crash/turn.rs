@@ -10,7 +10,8 @@ use crate::second::{plays, say};
 
 const TEST: &str = "turn::a_turn_with_six_parallel_calls_is_killed_at_every_write";
 
-const SCRIPT: &str = r#"(turns: [
+/// The model: what it says before its last answer.
+pub(crate) const SCRIPT: &str = r#"(turns: [
     (
         first: [(say: [text("half"), fail(class: overloaded, status: 529)])],
         say: [

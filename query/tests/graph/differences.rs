@@ -80,6 +80,7 @@ fn a_whole_turn_shows_what_came_and_what_changed() {
       "added .tree.entries[6.0]",
       "added .tree.leaf",
       "added .calls[3.1]",
+      "changed .footprint",
       "added .context.parts#0",
       "added .context.parts#1",
       "added .context.parts#2",

@@ -8,6 +8,7 @@
 )]
 
 mod charts;
+mod compactions;
 mod differences;
 mod dispatches;
 mod limits;

@@ -242,7 +242,7 @@ impl World {
     /// The model answers the request that waits.
     pub(crate) fn answer(&self, blocks: Vec<Block>, stop: StopReason, usage: Usage) {
         let job = self.engine.runner.next();
-        let Effect::CallModel { request, .. } = &*job.effect else {
+        let (Effect::CallModel { request, .. } | Effect::Summarise { request, .. }) = &*job.effect else {
             panic!("no request: {:?}", job.effect)
         };
         let body = BodyRef {

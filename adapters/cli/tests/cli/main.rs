@@ -6,13 +6,17 @@
     clippy::panic
 )] // a test fails by panicking
 
+mod compact;
+mod damage;
 mod demo;
 mod ending;
 mod graph;
 mod layers;
 mod output;
+mod picking;
 mod providers;
 mod run;
+mod sessions;
 mod support;
 mod terminal;
 mod usage;

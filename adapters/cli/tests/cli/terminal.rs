@@ -6,18 +6,23 @@ use std::time::{Duration, Instant};
 use super::support::{House, PATIENCE};
 
 /// A terminal in which one command runs.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    fn open(house: &House, arguments: &[&str]) -> Self {
+    pub(crate) fn open(house: &House, arguments: &[&str]) -> Self {
+        Self::then(house, arguments, "")
+    }
+
+    /// With something for the shell to do afterwards.
+    pub(crate) fn then(house: &House, arguments: &[&str], afterwards: &str) -> Self {
         let terminal = Self {
             socket: house.home.path().join("tmux").display().to_string(),
         };
         let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
         let line = format!(
-            "trap : INT; '{}' {}; echo \"code=$?\"",
+            "trap : INT; '{}' {}; echo \"code=$?\"; {afterwards}",
             env!("CARGO_BIN_EXE_glasswork"),
             quoted.join(" ")
         );
@@ -35,19 +40,19 @@ impl Terminal {
         terminal
     }
 
-    fn tmux<const N: usize>(&self, arguments: [&str; N]) -> Command {
+    pub(crate) fn tmux<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut tmux = Command::new("tmux");
         tmux.args(["-S", &self.socket]).args(arguments);
         tmux
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         let output = self.tmux(["capture-pane", "-p", "-J"]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits until the screen shows this.
-    fn until(&self, text: &str) -> String {
+    pub(crate) fn until(&self, text: &str) -> String {
         let began = Instant::now();
         loop {
             let screen = self.screen();
@@ -60,7 +65,7 @@ impl Terminal {
         }
     }
 
-    fn press(&self, key: &str) {
+    pub(crate) fn press(&self, key: &str) {
         assert!(self.tmux(["send-keys", key]).status().unwrap().success());
     }
 }

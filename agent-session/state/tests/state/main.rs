@@ -11,6 +11,7 @@ mod compacting;
 mod coverage;
 mod damage;
 mod fixtures;
+mod import;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;

@@ -14,7 +14,7 @@ use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{fork, model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -31,6 +31,7 @@ enum Move {
     Crash,
     Stale(u8),
     Tree { which: u8, how: u8 },
+    Compact(u8),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -43,6 +44,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Crash),
         1 => any::<u8>().prop_map(Move::Stale),
         3 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Tree { which, how }),
+        4 => any::<u8>().prop_map(Move::Compact),
     ];
     prop::collection::vec(one, 1..120)
 }
@@ -145,11 +147,18 @@ fn answer(how: u8) -> model::Event {
             steps: vec![],
             outcome: model::Outcome::Failed(failure(FailureClass::Overloaded, None)),
         },
-        4 => model::Event::Answered {
-            body: None,
-            steps: vec![],
-            outcome: model::Outcome::Failed(failure(FailureClass::Auth, None)),
-        },
+        4 => {
+            let class = if how > 100 {
+                FailureClass::ContextOverflow
+            } else {
+                FailureClass::Auth
+            };
+            model::Event::Answered {
+                body: None,
+                steps: vec![],
+                outcome: model::Outcome::Failed(failure(class, None)),
+            }
+        }
         5 => end(vec![text()]),
         _ => end(calls(u32::from(how % 3) + 1).collect()),
     }
@@ -205,6 +214,21 @@ fn play(world: &mut World, step: &Move) {
             assert!(result.is_err());
             result
         }
+        // Long words in a small window, so that it is compacted by itself too.
+        Move::Compact(how) => match how % 6 {
+            0 => world.user(Event::Compaction(compaction::Event::Requested {
+                focus: None,
+                key: None,
+            })),
+            1 => world.user(Event::Compaction(compaction::Event::Undone { key: None })),
+            2 => {
+                let window = Sourced::from_layer(Some(300 + 4 * u64::from(*how)), Layer::Session);
+                world.user(Event::Session(session::Event::SettingChanged(
+                    Setting::ContextWindow(window),
+                )))
+            }
+            _ => world.user(prompted(&"long words ".repeat(80))),
+        },
         Move::Tree { which, how } => {
             let Some(entry) = pick(&world.entries(), *which) else {
                 return;

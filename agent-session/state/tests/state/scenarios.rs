@@ -659,4 +659,12 @@ scenarios! {
         world.find(calls[0], file(FileAccess::Read, "/etc/hosts", false));
         world.expect_call(calls[0], C::Asked);
     }
+
+    fn a_conversation_from_elsewhere_is_taken_in(world) {
+        *world = World::vacant();
+        crate::import::take_in(world);
+        world.expect_session(S::Closed);
+        world.user(opened()).unwrap();
+        world.expect_session(S::Idle);
+    }
 }

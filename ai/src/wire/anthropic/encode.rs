@@ -12,7 +12,7 @@ use crate::wire::{HttpRequest, invalid_request, name, schema};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
 /// takes this one.
-const DEFAULT_MAX_TOKENS: u32 = 32_000;
+pub(in crate::wire) const DEFAULT_MAX_TOKENS: u32 = 32_000;
 /// The least that the server takes as a budget for thinking.
 const LEAST_BUDGET: u32 = 1024;
 

@@ -1,0 +1,147 @@
+//! `glasswork sessions compact`
+
+use glasswork_agent_core::compaction;
+use glasswork_agent_core::tree::Body;
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::resuming;
+use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::watching::Update;
+use glasswork_engine::ScopeId;
+use glasswork_session_state::state::Session;
+use serde_json::json;
+
+use crate::commands::CompactSession;
+use crate::compose::{self, Place, Sessions};
+use crate::console::{Console, Layout};
+use crate::escape;
+use crate::problem::Problem;
+use crate::run::{self, Ready};
+use crate::show::{Screen, To};
+use crate::signals::Signals;
+
+/// Makes a conversation shorter, or undoes that.
+pub(crate) fn compact(arguments: &CompactSession, console: &Console) -> Result<ExitCode, Problem> {
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    let past = resuming::named(&sessions.snapshot(), &arguments.session)?;
+    let ready = run::prepare(&place, &[], Some(&past), past.workspace.clone(), console)?;
+    let tasks = compose::tasks()?;
+    let done = tasks.block_on(perform(past.id, arguments, &sessions, ready, console));
+    compose::end(tasks);
+    done
+}
+
+async fn perform(
+    session: ScopeId,
+    arguments: &CompactSession,
+    sessions: &Sessions,
+    ready: Ready,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
+    let mut signals = Signals::take().map_err(Problem::failed)?;
+    let runtime = sessions.start(ready.providers, &ready.model).await?;
+    let opened = runtime.open(session, ready.opening).await;
+    let done = match opened {
+        Ok(notices) => {
+            for notice in notices {
+                console.note(&format!("note: {}\n", escape::line(&notice)));
+            }
+            match arguments.undo {
+                true => undo(&runtime, session, arguments, console).await,
+                false => summarise(&runtime, session, arguments, console, &mut signals).await,
+            }
+        }
+        Err(error) => Err(error.into()),
+    };
+    if done.is_ok() {
+        runtime.give_up(session).await?;
+    }
+    runtime.stop().await;
+    done
+}
+
+async fn undo(
+    runtime: &Runtime,
+    session: ScopeId,
+    arguments: &CompactSession,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
+    let done = runtime.undo_compaction(session, None).await?;
+    match arguments.json.json {
+        true => console.json(&json!({ "id": session, "commit": done.id.seq }), Layout::Document)?,
+        false => console.data("the conversation is whole again\n")?,
+    }
+    Ok(ExitCode::Done)
+}
+
+async fn summarise(
+    runtime: &Runtime,
+    session: ScopeId,
+    arguments: &CompactSession,
+    console: &Console,
+    signals: &mut Signals,
+) -> Result<ExitCode, Problem> {
+    let mut watch = runtime
+        .watch(session)
+        .ok_or_else(|| Problem::defect("the session is not open"))?;
+    let mut screen = Screen::new(*console, To::Notes, To::Notes);
+    runtime.compact(session, arguments.focus.as_deref(), None).await?;
+    let mut stopped = false;
+    loop {
+        let watched = tokio::select! {
+            biased;
+            _ = signals.next() => {
+                if stopped {
+                    return Ok(ExitCode::Interrupted);
+                }
+                stopped = true;
+                // It may have ended meanwhile; that is no failure.
+                let _ = runtime.cancel(session).await;
+                continue;
+            }
+            watched = watch.next() => watched,
+        };
+        for update in &watched.updates {
+            screen.show(update)?;
+            match update {
+                Update::Compacted { .. } => {
+                    told(watch.session(), arguments, console)?;
+                    return Ok(ExitCode::Done);
+                }
+                Update::CompactionFailed { .. } | Update::Ended => return Ok(ExitCode::Failed),
+                Update::CompactionDropped => return Ok(ExitCode::Interrupted),
+                Update::RecordingFailed { reason } => {
+                    return Err(Problem::failed(format!(
+                        "the journal cannot be written: {reason}"
+                    )));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Tells what the model is sent from now on instead of what was said.
+fn told(session: &Session, arguments: &CompactSession, console: &Console) -> Result<(), Problem> {
+    let leaf = session.tree.leaf();
+    let Some((entry, Body::Compaction(made))) =
+        leaf.and_then(|leaf| Some((leaf, &session.tree.get(leaf)?.body)))
+    else {
+        return Err(Problem::defect("the compaction is no entry"));
+    };
+    let text = compaction::message(made);
+    match arguments.json.json {
+        true => console.json(
+            &json!({
+                "id": session.id,
+                "entry": entry,
+                "first_kept": made.first_kept,
+                "tokens_before": made.tokens_before,
+                "tokens_after": made.tokens_after,
+                "text": text,
+            }),
+            Layout::Document,
+        ),
+        false => console.data(&format!("{}\n", escape::text(&text))),
+    }
+}

@@ -1,0 +1,136 @@
+//! Importing, as operations of the runtime.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use glasswork_agent_session::secrets::Origin;
+use glasswork_agent_session::store::StoreError;
+use glasswork_engine::load::Loaded;
+use glasswork_session_state::call::BlobRef;
+use glasswork_session_state::import::{self, Import};
+use glasswork_session_state::state::{Kind, Scope};
+use glasswork_session_state::{Event, Glasswork};
+
+use crate::importing::{ImportError, Imported, Plan};
+use crate::reading::{ReadError, Viewer};
+use crate::runtime::{OperationError, Runtime};
+
+impl Runtime {
+    /// What is here already of what would be imported.
+    ///
+    /// # Errors
+    /// [`OperationError::Store`] where its record cannot be read.
+    pub fn imported(&self, plan: &Plan) -> Result<Option<Imported>, OperationError> {
+        let snapshot = self.reader().snapshot(Viewer::owner());
+        match snapshot.session(plan.session, None) {
+            Ok(seen) => Ok(match import_of(&seen.scope.state) {
+                Some(import) if import.finished => Some(Imported::AlreadyHere),
+                _ => Some(Imported::Completed),
+            }),
+            Err(ReadError::Store(StoreError::Unknown { .. }) | ReadError::Unknown(_)) => Ok(None),
+            Err(ReadError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Imports a conversation as a session, which is closed when this returns. What is here of it already is not
+    /// imported again.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn import(&self, plan: &Plan) -> Result<Imported, OperationError> {
+        // One import of a file at a time.
+        let turn = self.mounts.turn(plan.session);
+        let _turn = turn.lock().await;
+        let found = self.imported(plan)?;
+        let loaded = match found {
+            Some(Imported::AlreadyHere) => return Ok(Imported::AlreadyHere),
+            Some(_) => self.mounts.own(plan.session).await?.loaded,
+            None => self
+                .vault
+                .create(plan.session, Kind::Session, self.clock.wall())?,
+        };
+        let taken = import_of(&loaded.scope.state).map(|import| import.taken());
+        let begun = match taken {
+            Some(_) => Ok(None),
+            None => self.keep_file(plan).await.map(|kept| Some(plan.begin(kept))),
+        };
+        match begun {
+            Ok(begun) => {
+                self.take_conversation(loaded, plan, begun, taken.unwrap_or(0))
+                    .await?
+            }
+            Err(error) => {
+                self.vault.release(plan.session);
+                return Err(error);
+            }
+        }
+        Ok(found.unwrap_or(Imported::New))
+    }
+
+    /// Keeps a copy of the file as a blob, secrets masked, before anything names it.
+    async fn keep_file(&self, plan: &Plan) -> Result<BlobRef, OperationError> {
+        let (blobs, bytes) = ((self.blobs)(plan.session), Arc::clone(&plan.bytes));
+        let masking = self.secrets.masking(plan.session, true);
+        let kept = tokio::task::spawn_blocking(move || {
+            let mut copy = masking.reader(bytes.as_slice(), Origin::Elsewhere);
+            let mut writer = blobs.writer()?;
+            let mut buffer = vec![0; 256 << 10];
+            loop {
+                // Bytes in memory can always be read.
+                let count = copy.read(&mut buffer).unwrap_or(0);
+                match buffer.get(..count).filter(|piece| !piece.is_empty()) {
+                    Some(piece) => writer.write(piece)?,
+                    None => return writer.finish(),
+                }
+            }
+        });
+        match kept.await {
+            Ok(kept) => {
+                let kept = kept.map_err(ImportError::Blob)?;
+                Ok(BlobRef {
+                    digest: kept.digest.to_string().into(),
+                    len: kept.len,
+                })
+            }
+            Err(error) => Err(OperationError::Start(std::io::Error::other(error))),
+        }
+    }
+
+    async fn take_conversation(
+        &self,
+        loaded: Loaded<Glasswork>,
+        plan: &Plan,
+        begun: Option<import::Event>,
+        taken: u32,
+    ) -> Result<(), OperationError> {
+        let Some(rest) = plan.rest(taken) else {
+            self.vault.release(plan.session);
+            let session = plan.session;
+            return Err(ImportError::ReadOtherwise { session }.into());
+        };
+        self.mounts.mount(loaded, None).await?;
+        let events = begun.into_iter().chain(rest);
+        let done = self.take_batches(plan, events).await;
+        let given_up = self.give_up(plan.session).await;
+        done.and(given_up)
+    }
+
+    async fn take_batches(
+        &self,
+        plan: &Plan,
+        events: impl Iterator<Item = import::Event>,
+    ) -> Result<(), OperationError> {
+        for event in events {
+            self.ask(plan.session, Event::Import(event)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn import_of(state: &Scope) -> Option<&Arc<Import>> {
+    match state {
+        Scope::Session(session) => session.import.as_ref(),
+        Scope::Host(_) => None,
+    }
+}

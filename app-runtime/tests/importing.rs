@@ -1,0 +1,289 @@
+//! Transcripts of other agents become sessions that are read, asked about, replayed and gone on with like any other.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+
+use glasswork_agent_core::turn::State;
+use glasswork_ai::conversation::Message;
+use glasswork_app_runtime::importing::{self, Imported, Plan};
+use glasswork_app_runtime::projection::transcript::{self, Said};
+use glasswork_app_runtime::runtime::{Opening, OperationError};
+use glasswork_engine::ScopeId;
+use glasswork_session_state::settings::Mode;
+use glasswork_testkit::house::House;
+
+const SCRIPT: &str = r#"(turns: [(say: [text("and so on")])])"#;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../agent-session/tests/foreign/fixtures")
+        .join(name)
+}
+
+fn plan(house: &House, file: &Path) -> Plan {
+    Plan::of(
+        file,
+        importing::read(file).unwrap(),
+        None,
+        Some(&house.workspace()),
+    )
+    .unwrap()
+}
+
+async fn open(house: &House, session: ScopeId) -> Result<Vec<String>, OperationError> {
+    let opening = Opening {
+        workspace: house.workspace(),
+        settings: House::settings(Mode::Ask),
+        title: None,
+    };
+    house.runtime().open(session, opening).await
+}
+
+/// What stands in the session, a word for each line.
+fn shape(house: &House, session: ScopeId) -> Vec<String> {
+    let seen = house.snapshot().session(session, None).unwrap();
+    let lines = transcript::of(seen.session().unwrap());
+    let line = |line: transcript::Line| match line.said {
+        Said::Person { text, .. } => format!("> {}", text.lines().next().unwrap_or_default()),
+        Said::Thinking { .. } => "thinks".to_owned(),
+        Said::Text { text, model } => format!("{model}: {text}"),
+        Said::Call { name, state, .. } => {
+            let state: &str = state.unwrap().into();
+            format!("{name} {state}")
+        }
+        other => format!("{other:?}"),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn each_format_becomes_a_session_that_goes_on() {
+    let files = [
+        "pi-v1.jsonl",
+        "pi-v2.jsonl",
+        "pi-v3.jsonl",
+        "claude-code.jsonl",
+        "codex.jsonl",
+        "codex-2025.jsonl",
+        "gemini-chat.json",
+        "gemini-log.jsonl",
+        "gemini-checkpoint.json",
+    ];
+    let script = format!(
+        "(turns: [{}])",
+        r#"(say: [text("and so on")]),"#.repeat(files.len())
+    );
+    let house = House::of_script(&script).await;
+    for name in files {
+        let plan = plan(&house, &fixture(name));
+        assert_eq!(
+            house.runtime().import(&plan).await.unwrap(),
+            Imported::New,
+            "{name}"
+        );
+        assert_eq!(
+            house.runtime().import(&plan).await.unwrap(),
+            Imported::AlreadyHere,
+            "{name}"
+        );
+        open(&house, plan.session).await.unwrap();
+        let end = house.turn(plan.session, "Go on.").await;
+        assert_eq!((end.state, &*end.text), (State::Completed, "and so on"), "{name}");
+        // What is sent is what any provider takes: words first, and behind each answer the results of its calls.
+        let session = house.now(plan.session);
+        let request = session.requests.get_max().unwrap().0;
+        let sent = session.render(request).unwrap().messages;
+        let mut open: Vec<String> = vec![];
+        assert!(matches!(sent.first(), Some(Message::User(_))), "{name}");
+        for message in &sent {
+            match message {
+                Message::User(_) => assert!(open.is_empty(), "{name}: words between a call and its result"),
+                Message::Assistant { blocks, .. } => {
+                    assert!(open.is_empty(), "{name}");
+                    open.extend(blocks.iter().filter_map(|block| match block {
+                        glasswork_ai::conversation::Block::ToolCall(call) => Some(call.id.to_string()),
+                        _ => None,
+                    }));
+                }
+                Message::ToolResult(result) => {
+                    assert_eq!(open.remove(0), *result.call, "{name}");
+                }
+            }
+        }
+        assert!(
+            matches!(sent.last(), Some(Message::User(text)) if &**text == "Go on."),
+            "{name}"
+        );
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn it_stands_in_the_session_as_it_was_said() {
+    let house = House::of_script(SCRIPT).await;
+    let plan = plan(&house, &fixture("gemini-chat.json"));
+    house.runtime().import(&plan).await.unwrap();
+    assert_eq!(
+        shape(&house, plan.session),
+        [
+            "> Greet me.",
+            "thinks",
+            "google/gemini-2.5-pro: One moment.",
+            "run_shell_command succeeded",
+            "read_file failed",
+            "read_file unknown_outcome",
+            "google/gemini-2.5-pro: Hello, Ada."
+        ]
+    );
+    let rows = house.snapshot().sessions().unwrap();
+    assert_eq!(rows[0].archived.first_words.as_deref(), Some("Greet me."));
+    // A copy of the file is kept.
+    let kept = house.archive().blobs(plan.session);
+    let session = house.snapshot().session(plan.session, None).unwrap();
+    let import = session.session().unwrap().import.clone().unwrap();
+    let path = kept.path(&import.origin.kept.digest.parse().unwrap());
+    assert_eq!(
+        std::fs::read(path).unwrap(),
+        std::fs::read(fixture("gemini-chat.json")).unwrap()
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_a_line_is_cut_with_a_note_and_kept_in_the_file() {
+    let house = House::of_script(SCRIPT).await;
+    let file = house.home().join("long.jsonl");
+    let header = r#"{"type":"session","version":3,"id":"s","timestamp":"2026-01-01T00:00:00Z","cwd":"/w"}"#;
+    // Control characters take six bytes each in JSON.
+    let long = "\\u0001".repeat(3 << 20);
+    let calls: Vec<String> = (0..100)
+        .map(|n| {
+            format!(
+                r#"{{"type":"toolCall","id":"c{n}","name":"read","arguments":{{"path":"{}"}}}}"#,
+                "p".repeat(20_000)
+            )
+        })
+        .collect();
+    let mut lines = vec![
+        header.to_owned(),
+        format!(
+            r#"{{"type":"message","id":"a","parentId":null,"message":{{"role":"user","content":"{long}"}}}}"#
+        ),
+        format!(
+            r#"{{"type":"message","id":"b","parentId":"a","message":{{"role":"assistant","content":[{}],"provider":"p","model":"m","stopReason":"toolUse"}}}}"#,
+            calls.join(",")
+        ),
+    ];
+    for n in 0..100 {
+        let result = "r".repeat(60_000);
+        lines.push(format!(
+            r#"{{"type":"message","id":"r{n}","parentId":"b","message":{{"role":"toolResult","toolCallId":"c{n}","content":[{{"type":"text","text":"{result}"}}]}}}}"#
+        ));
+    }
+    lines.extend((0..3_000).map(|n| {
+        format!(r#"{{"type":"message","id":"p{n}","parentId":"r99","message":{{"role":"user","content":"prompt {n}"}}}}"#)
+    }));
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let plan = plan(&house, &file);
+    house.runtime().import(&plan).await.unwrap();
+    let report = plan.report(None);
+    assert_eq!((report.entries, report.sent), (1 + 1 + 100 + 3_000, 103));
+    assert_eq!(report.cut, 201);
+    let seen = house.snapshot().session(plan.session, None).unwrap();
+    let Said::Person { text, .. } = &transcript::of(seen.session().unwrap())[0].said else {
+        panic!("no prompt")
+    };
+    let (_, note) = text.rsplit_once('\n').unwrap();
+    assert!(
+        note.contains("more bytes: line 2 of the imported file, of which the session keeps a copy"),
+        "{note}"
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_import_that_was_broken_off_goes_on_and_one_read_otherwise_is_refused() {
+    let house = House::of_script(SCRIPT).await;
+    let file = house.home().join("talk.jsonl");
+    let mut text = r#"{"type":"session","version":3,"id":"s","cwd":"/w"}"#.to_owned() + "\n";
+    for n in 0..40 {
+        text += &format!(
+            "{{\"type\":\"message\",\"id\":\"q{n}\",\"message\":{{\"role\":\"user\",\"content\":\"{n}\"}}}}\n"
+        );
+        text += &format!(
+            "{{\"type\":\"message\",\"id\":\"a{n}\",\"message\":{{\"role\":\"assistant\",\"content\":[{{\"type\":\"toolCall\",\"id\":\"c{n}\",\"name\":\"ls\"}}]}}}}\n"
+        );
+    }
+    std::fs::write(&file, &text).unwrap();
+    let plan = plan(&house, &file);
+    house.runtime().import(&plan).await.unwrap();
+    let whole = shape(&house, plan.session);
+    let commits = house.snapshot().commits(plan.session, 1, 1_000).unwrap();
+    assert_eq!(commits.len(), 1 + 40 + 1, "an answer with calls is a commit");
+    let home = house.close().await;
+
+    // As after a crash behind any of the lines, the header and the beginning among them.
+    let journal = find(&home.path().join("data/sessions"));
+    let lines = std::fs::read_to_string(&journal).unwrap();
+    let mut home = home;
+    for kept in [1, 2, 3, 20, 42] {
+        let beginning: String = lines.split_inclusive('\n').take(kept).collect();
+        std::fs::write(&journal, beginning).unwrap();
+        let models = glasswork_testkit::house::scripted(SCRIPT);
+        let house = House::at(
+            home,
+            models,
+            std::sync::Arc::new(glasswork_engine::SystemClock::default()),
+        )
+        .await;
+        if kept > 1 {
+            let refused = open(&house, plan.session).await.unwrap_err().to_string();
+            assert!(refused.contains("import the same file again"), "{refused}");
+        }
+        assert_eq!(
+            house.runtime().import(&plan).await.unwrap(),
+            Imported::Completed,
+            "{kept}"
+        );
+        assert_eq!(shape(&house, plan.session), whole, "{kept}");
+        assert_eq!(
+            house.runtime().import(&plan).await.unwrap(),
+            Imported::AlreadyHere
+        );
+        home = house.close().await;
+    }
+}
+
+fn find(folder: &Path) -> PathBuf {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "jsonl") {
+            return path;
+        }
+        if path.is_dir() && !path.join("blobs").exists() {
+            return find(&path);
+        }
+    }
+    panic!("no journal in {}", folder.display());
+}
+
+#[tokio::test]
+async fn a_directory_that_is_not_here_is_asked_for() {
+    let house = House::of_script(SCRIPT).await;
+    let file = fixture("pi-v1.jsonl");
+    let error = Plan::of(&file, importing::read(&file).unwrap(), None, None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("worked in /srv/old, which is no directory here"),
+        "{error}"
+    );
+    house.close().await;
+}
