@@ -7,6 +7,7 @@ use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
+use im::ordmap::DiffItem;
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -248,6 +249,27 @@ impl Tree {
     /// All entries, in the order in which they were added.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (EntryId, &Arc<Entry>)> {
         self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
+    /// The entries in which this tree differs from an earlier state of it, with what they are now; costs what has
+    /// changed.
+    pub fn changed_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (EntryId, Option<&'a Arc<Entry>>)> {
+        before.entries.diff(&self.entries).map(|change| match change {
+            DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } => (*id, Some(new)),
+            DiffItem::Remove(id, _) => (*id, None),
+        })
+    }
+
+    /// All but the entries: leaf, labels, pins.
+    #[must_use]
+    pub fn without_entries(&self) -> Self {
+        Self {
+            entries: OrdMap::new(),
+            ..self.clone()
+        }
     }
 
     /// The entries that were added after this one, in the order in which they were added; all of them after `None`.

@@ -15,6 +15,7 @@
 mod archive;
 mod checkpoint;
 mod copy;
+mod digests;
 mod error;
 mod fork;
 mod journal;
@@ -42,7 +43,7 @@ pub use layout::Place;
 pub use lease::{Lease, Owner, owner_of};
 pub use list::{Listed, Summary};
 pub use open::{Created, OpenedForWriting, TornTail};
-pub use parts::PART_BYTES;
+pub use parts::{PART_BYTES, journal_bytes};
 pub use prune::HOSTS_KEPT;
 pub use read::{Commits, StoredJournal};
 pub use repair::{Repair, STRANGE, Strange};

@@ -115,7 +115,7 @@ fn opening(house: &House, archive: &FileArchive, vault: &FileVault) {
 /// Folding a journal of many bytes, most of them in deltas and blocks.
 fn folding(house: &House, archive: &FileArchive, vault: &FileVault, bytes: u64) -> ScopeId {
     let id = create(house, vault);
-    while size_of(archive, id).0 < bytes {
+    while bytes_of(archive, id) < bytes {
         (0..200).for_each(|_| house.turn(id, 1_500, 8));
     }
     let mut times: Vec<_> = (0..7)
@@ -183,9 +183,11 @@ fn create(house: &House, vault: &FileVault) -> ScopeId {
 }
 
 fn size_of(archive: &FileArchive, id: ScopeId) -> (u64, u64) {
-    let rows = archive.list().unwrap();
-    let row = rows.iter().find(|row| row.id == id).unwrap();
-    (row.bytes, row.seq)
+    (bytes_of(archive, id), archive.load(id, None).unwrap().scope.seq)
+}
+
+fn bytes_of(archive: &FileArchive, id: ScopeId) -> u64 {
+    archive.held(id).unwrap().bytes
 }
 
 fn size(archive: &FileArchive, id: ScopeId) {

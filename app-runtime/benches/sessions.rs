@@ -26,7 +26,6 @@ use glasswork_app_runtime::files::FileArchive;
 use glasswork_engine::line::{self, Header};
 use glasswork_engine::test_support::wait;
 use glasswork_engine::{ScopeId, Timestamp};
-use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::Kind;
 use strum::VariantArray as _;
 

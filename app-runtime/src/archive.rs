@@ -77,6 +77,20 @@ pub trait Archive: Send + Sync + 'static {
         range: RangeInclusive<u64>,
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError>;
 
+    /// What is kept of a session on the disk; `None` where this archive lies elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn kept(&self, session: ScopeId) -> Result<Option<KeptRecord>, StoreError> {
+        let _ = session;
+        Ok(None)
+    }
+
+    /// Checkpoints that cannot be used, each with the reason, over all sessions. Reads all of them.
+    fn unusable_checkpoints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The traces of a session that are still kept, oldest first.
     ///
     /// # Errors
@@ -110,6 +124,26 @@ pub struct Held {
     pub bytes: u64,
     /// Who has it: this process.
     pub owner: Option<Owner>,
+}
+
+/// What is kept of a session on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// How many files its journal consists of.
+    pub files: u64,
+    /// Length of its journal, in bytes, over all its files.
+    pub bytes: u64,
+    /// Its checkpoints, newest first.
+    pub checkpoints: Vec<KeptState>,
+}
+
+/// A state of a session on the disk, from which loading can begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptState {
+    /// The commit.
+    pub seq: u64,
+    /// Length in bytes.
+    pub bytes: u64,
 }
 
 /// A record to replay.

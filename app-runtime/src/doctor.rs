@@ -72,6 +72,7 @@ pub fn examine(
         }
         Err(error) => finding("settings", Health::Broken, error.to_string()),
     });
+    findings.extend(archive.as_ref().ok().map(|archive| checkpoints(*archive)));
     findings.push(sessions(homes, archive));
     findings.extend(masks.map(secrets));
     let mut usable = false;
@@ -135,6 +136,23 @@ fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {
                 ),
             }
         }
+    }
+}
+
+/// Checkpoints only make opening quicker, so one that cannot be used is nothing to be mended.
+fn checkpoints(archive: &dyn Archive) -> Finding {
+    let unusable = archive.unusable_checkpoints();
+    match unusable.first() {
+        None => finding("checkpoints", Health::Good, "all can be used"),
+        Some(first) => finding(
+            "checkpoints",
+            Health::Limited,
+            format!(
+                "{} cannot be used ({first}); the journal has all that they have, and each is removed when its \
+                 session is opened next",
+                unusable.len()
+            ),
+        ),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::files::FileArchive;
 use crate::reading::{ReadError, Snapshot};
 
 pub use html::STYLE;
-pub use leaving::{Findings, Leaving, Masker};
+pub use leaving::{Findings, Leaving};
 pub use packing::{MANIFEST, Manifest, PACKED, Packed};
 
 /// What a session becomes.
@@ -36,6 +36,19 @@ pub enum Format {
     Markdown,
     /// A transcript as one HTML page.
     Html,
+}
+
+impl Format {
+    /// The ending of the names of such files.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Archive => "tar.zst",
+            Self::Jsonl => "jsonl",
+            Self::Markdown => "md",
+            Self::Html => "html",
+        }
+    }
 }
 
 /// What is exported.
@@ -89,7 +102,7 @@ pub fn export(
     snapshot: &Snapshot,
     archive: &FileArchive,
     what: Export,
-    leaving: &Leaving<'_>,
+    leaving: &Leaving,
     out: &mut dyn Write,
 ) -> Result<Report, ExportError> {
     let Export { session, at, format } = what;

@@ -11,7 +11,7 @@ use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::index::{Change, Index, IndexWriter};
 use glasswork_agent_session::store::{
     BLOBS, FileJournal, Incoming, JournalFiles, Pace, Place, Repair, Store, StoreError, StoredJournal,
-    TraceFile, TraceFolders, owner_of,
+    TraceFile, TraceFolders, journal_bytes, owner_of,
 };
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -22,8 +22,8 @@ use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
 
 use crate::archive::{
-    Archive, ArchivedSession, Filter, Found, Held, Listing, Opened, Page, Record, Search, SearchError, Sort,
-    TrashedSession, Vault,
+    Archive, ArchivedSession, Filter, Found, Held, KeptRecord, KeptState, Listing, Opened, Page, Record,
+    Search, SearchError, Sort, TrashedSession, Vault,
 };
 
 /// How long the end of a process waits for the index.
@@ -182,7 +182,7 @@ impl Archive for FileArchive {
         let (journal, created) = self.held().get(&session)?.clone();
         Some(Held {
             created,
-            bytes: std::fs::metadata(&journal).map_or(0, |file| file.len()),
+            bytes: journal_bytes(&journal),
             owner: owner_of(&journal),
         })
     }
@@ -210,6 +210,31 @@ impl Archive for FileArchive {
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError> {
         let commits = self.store.journal(session)?.commits(range)?;
         commits.map(|commit| commit.map(Arc::new)).collect()
+    }
+
+    fn kept(&self, session: ScopeId) -> Result<Option<KeptRecord>, StoreError> {
+        let journal = self.store.journal(session)?;
+        let (files, bytes) = journal.size()?;
+        let checkpoints = journal.checkpoints().into_iter().map(|file| KeptState {
+            seq: file.seq,
+            bytes: file.bytes,
+        });
+        Ok(Some(KeptRecord {
+            files,
+            bytes,
+            checkpoints: checkpoints.collect(),
+        }))
+    }
+
+    fn unusable_checkpoints(&self) -> Vec<String> {
+        let sessions = self
+            .store
+            .list()
+            .filter(|listed| listed.place == Place::Sessions && listed.summary.is_ok());
+        let journals = sessions.filter_map(|listed| self.store.journal(listed.scope?).ok());
+        // What cannot be read at all is told with the sessions.
+        let unusable = journals.flat_map(|journal| journal.unusable_checkpoints().unwrap_or_default());
+        unusable.map(|file| file.to_string()).collect()
     }
 
     fn traces(&self, session: ScopeId) -> Result<Vec<Arc<TraceRecord>>, StoreError> {
@@ -291,9 +316,9 @@ impl Vault for FileVault {
                 .iter()
                 .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
         );
-        if let Some(breach) = &opened.loaded.breach {
+        if let Some(unsound) = &opened.loaded.scope.unsound {
             notices.push(format!(
-                "the session breaks an invariant: {breach}; it can be read"
+                "the session is not sound: {unsound}; it can be read, and forked before that"
             ));
         }
         Ok(Opened {

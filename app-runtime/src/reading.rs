@@ -12,7 +12,8 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Kind, Session};
 
 use crate::archive::{
-    Archive, ArchivedSession, Filter, Found, Listing, Page, Record, TrashedSession, Search, SearchError, Sort,
+    Archive, ArchivedSession, Filter, Found, KeptRecord, Listing, Page, Record, Search, SearchError, Sort,
+    TrashedSession,
 };
 
 /// Who reads, and what they may see. Checked here and nowhere else.
@@ -454,6 +455,17 @@ impl Snapshot {
                 .collect());
         }
         Ok(self.reader.archive.commits(id, from..=to)?)
+    }
+
+    /// What is kept of a session on the disk; `None` where it lies elsewhere.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn kept(&self, id: ScopeId) -> Result<Option<KeptRecord>, ReadError> {
+        if !self.viewer.sees(id) {
+            return Err(ReadError::Unknown(id.to_string()));
+        }
+        Ok(self.reader.archive.kept(id)?)
     }
 
     /// The traces of a session that are still kept, oldest first.

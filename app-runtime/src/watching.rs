@@ -343,7 +343,12 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
             kind: Arc::clone(kind),
         }),
         Fact::Tree(tree::Fact::LeafMoved { to }) => updates.push(Update::LeafMoved { to: *to }),
-        Fact::Tree(_) | Fact::Import(_) | Fact::Checkout(_) | Fact::Fork(_) | Fact::Trash(_) | Fact::Host(_) => {}
+        Fact::Tree(_)
+        | Fact::Import(_)
+        | Fact::Checkout(_)
+        | Fact::Fork(_)
+        | Fact::Trash(_)
+        | Fact::Host(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }

@@ -287,3 +287,45 @@ async fn a_directory_that_is_not_here_is_asked_for() {
     );
     house.close().await;
 }
+
+#[tokio::test]
+async fn secrets_of_a_transcript_do_not_come_to_the_session() {
+    let house = House::of_script(SCRIPT).await;
+    // Put together here, so that nobody takes this file for a leak.
+    let token = ["gh", "p_x7Kq9ZtR2mWv5LpN8sYb3JdF6hGc1TaQ4eUi"].concat();
+    let file = house.home().join("secret.jsonl");
+    let lines = [
+        r#"{"type":"session","version":3,"id":"s","cwd":"/w"}"#.to_owned(),
+        format!(
+            r#"{{"type":"message","id":"a","parentId":null,"message":{{"role":"user","content":"use {token}"}}}}"#
+        ),
+        format!(
+            r#"{{"type":"message","id":"b","parentId":"a","message":{{"role":"assistant","content":[{{"type":"text","text":"so {token}"}},{{"type":"toolCall","id":"c","name":"bash","arguments":{{"command":"echo {token}"}}}}]}}}}"#
+        ),
+        format!(
+            r#"{{"type":"message","id":"r","parentId":"b","message":{{"role":"toolResult","toolCallId":"c","content":[{{"type":"text","text":"{token}"}}]}}}}"#
+        ),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let plan = plan(&house, &file);
+    house.runtime().import(&plan).await.unwrap();
+    let home = house.close().await;
+    let mut read = 0;
+    let mut folders = vec![home.path().join("data")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            assert!(!text.contains(&token), "{} has it", path.display());
+            read += text.matches("[secret:").count();
+        }
+    }
+    assert!(
+        read >= 8,
+        "journal and copy of the file have placeholders instead: {read}"
+    );
+}

@@ -207,6 +207,14 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
                 3,
                 "{wire:?} {at}: {streamed}"
             );
+            for call in house.now(session).calls.values() {
+                let outcome = call.outcome.as_ref().unwrap();
+                assert!(
+                    !outcome.is_error,
+                    "{wire:?} {at}: {} {}",
+                    call.call.arguments, outcome.text
+                );
+            }
             assert_eq!(
                 std::fs::read_to_string(house.workspace().join(format!("own.{at}"))).unwrap(),
                 format!("TOKEN=a8Fk20sLqPz1x9Rt\nPASSWORD={PASSWORD}\n")
@@ -327,5 +335,5 @@ async fn masking_can_be_turned_off_and_failures_are_masked_too() {
     house.turn(session, &format!("password={PASSWORD}")).await;
     assert_eq!(counts(&house, session), []);
     let home = house.close().await;
-    assert_eq!(files_with(home.path(), PASSWORD).len(), 1);
+    assert!(!files_with(home.path(), PASSWORD).is_empty());
 }

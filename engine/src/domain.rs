@@ -6,6 +6,7 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::digest::Digest;
 use crate::envelope::{Context, Deadline, EffectKey, Moment, Origin, ScopeId};
 
 /// Data that travels through the gate: comparable, printable, serialisable.
@@ -119,6 +120,19 @@ pub trait Domain: Sized + Send + Sync + 'static {
     fn is_interim(fact: &Self::Fact) -> bool {
         let _ = fact;
         false
+    }
+
+    /// Calls `each` with the name and the digest of every entity in which two states differ (of all where there is no
+    /// state before); with no digest where it is gone. Never called on the writer. A domain with much in its state
+    /// names what it consists of, and compares what the two share by pointers.
+    fn entities(
+        before: Option<&Self::State>,
+        after: &Self::State,
+        each: &mut dyn FnMut(&str, Option<Digest>),
+    ) {
+        if before != Some(after) {
+            each("state", Some(Digest::of(after)));
+        }
     }
 
     /// When the asker is told that the event was accepted.

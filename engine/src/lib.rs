@@ -109,6 +109,7 @@
 pub mod archive;
 pub mod chart;
 mod commit;
+pub mod digest;
 mod domain;
 mod envelope;
 pub mod line;

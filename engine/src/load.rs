@@ -131,6 +131,7 @@ pub struct Fold<D: Domain> {
     reached: u64,
     deltas: Deltas,
     held: Held<D>,
+    openings: Vec<(u32, u64)>,
 }
 
 impl<D: Domain> Default for Fold<D> {
@@ -145,6 +146,7 @@ impl<D: Domain> Default for Fold<D> {
             reached: 0,
             deltas: Deltas::LeftOut,
             held: Held::default(),
+            openings: Vec::new(),
         }
     }
 }
@@ -155,6 +157,7 @@ impl<D: Domain> Clone for Fold<D> {
             scope: self.scope.clone(),
             header: self.header.clone(),
             held: self.held.clone(),
+            openings: self.openings.clone(),
             ..*self
         }
     }
@@ -206,6 +209,18 @@ impl<D: Domain> Fold<D> {
     #[must_use]
     pub fn scope(&self) -> Option<&Scope<D>> {
         self.scope.as_ref()
+    }
+
+    /// The scope, where it has everything that was taken.
+    #[must_use]
+    pub fn settled(&self) -> Option<&Scope<D>> {
+        self.scope.as_ref().filter(|scope| scope.seq == self.reached)
+    }
+
+    /// Each opening that was met, with the last commit before it.
+    #[must_use]
+    pub fn openings(&self) -> &[(u32, u64)] {
+        &self.openings
     }
 
     /// The last commit that was taken, applied, waiting, or folded away.
@@ -301,6 +316,7 @@ impl<D: Domain> Fold<D> {
                     return Err(at(DamageKind::EpochOutOfOrder { expected, found }));
                 }
                 scope.epoch = opening.epoch;
+                self.openings.push((opening.epoch, self.reached));
                 self.schema = opening.schema;
             }
             Body::Folded(folded) => {
@@ -409,8 +425,11 @@ impl<D: Domain> Fold<D> {
             line: self.lines + 1,
             offset: self.offset,
         };
-        let scope = self.scope.ok_or(damage(place, DamageKind::Empty))?;
+        let mut scope = self.scope.ok_or(damage(place, DamageKind::Empty))?;
         let breach = D::audit(&scope.state).err();
+        scope.unsound = breach
+            .as_ref()
+            .map(|breach| format!("an invariant is broken: {breach}").into());
         Ok(Loaded {
             scope: Arc::new(scope),
             chain: self.chain,

@@ -71,6 +71,8 @@ pub struct Scope<D: Domain> {
     pub open: OrdMap<EffectKey, Arc<D::Effect>>,
     /// Why nothing more can be written, once an append has failed.
     pub journal_failure: Option<Arc<str>>,
+    /// Why the state cannot be trusted, though it can be read: what was found when it was loaded.
+    pub unsound: Option<Arc<str>>,
 }
 
 impl<D: Domain> Clone for Scope<D> {
@@ -84,6 +86,7 @@ impl<D: Domain> Clone for Scope<D> {
             state: self.state.clone(),
             open: self.open.clone(),
             journal_failure: self.journal_failure.clone(),
+            unsound: self.unsound.clone(),
         }
     }
 }
@@ -110,6 +113,7 @@ impl<D: Domain> Scope<D> {
             state: D::vacant(kind, id),
             open: OrdMap::new(),
             journal_failure: None,
+            unsound: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod graph;
 mod host;
 mod id;
 mod import;
+mod journal;
 mod limits;
 mod node;
 mod operation;

@@ -207,6 +207,14 @@ impl Operation {
         self.snapshot.host()
     }
 
+    /// What is kept of a session on the disk.
+    pub(crate) fn kept(&self, id: ScopeId) -> Answer<Option<archive::KeptRecord>> {
+        self.in_time()?;
+        self.snapshot
+            .kept(id)
+            .map_err(|error| self.unread(id, None, &error))
+    }
+
     /// A session, now or as of a commit.
     pub(crate) fn session(&self, id: ScopeId, at: Option<u64>) -> Answer<Seen> {
         self.in_time()?;

@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
 use crate::id;
 use crate::import::ImportedFrom;
+use crate::journal::JournalFiles;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
@@ -216,6 +217,17 @@ impl Session {
     /// Why nothing more can be written to its journal, once an append has failed.
     async fn journal_failure(&self) -> Option<String> {
         self.0.scope.journal_failure.as_deref().map(str::to_owned)
+    }
+
+    /// Why its state cannot be trusted, though it can be read: an invariant that it breaks, or an entity that is not
+    /// what it was when it was noted; null where nothing is wrong.
+    async fn unsound(&self) -> Option<String> {
+        self.0.scope.unsound.as_deref().map(str::to_owned)
+    }
+
+    /// What is kept of it on the disk now; null where its record lies elsewhere.
+    async fn journal(&self) -> Answer<Option<JournalFiles>> {
+        self.0.op.kept(self.0.id).map(|kept| kept.map(JournalFiles::from))
     }
 
     /// What it is called, where it works, when it was made.

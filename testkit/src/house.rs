@@ -285,6 +285,10 @@ fn check(archive: &FileArchive, id: ScopeId, live: Option<&Arc<Scope<Glasswork>>
     );
     assert_eq!(loaded.breach, None, "session {id}: an invariant is broken");
     assert_eq!(
+        loaded.scope.unsound, None,
+        "session {id}: its digests say that it is another"
+    );
+    assert_eq!(
         loaded.scope, replayed.loaded.scope,
         "session {id}: load and replay differ"
     );

@@ -374,7 +374,7 @@ pub(crate) struct Export {
     /// Write over a file that is there
     #[arg(long)]
     pub force: bool,
-    /// Leave paths as they are
+    /// Leave everything as it is, and look for nothing
     #[arg(long)]
     pub raw: bool,
     /// Print what was written and found as one JSON document

@@ -1,8 +1,7 @@
 //! `glasswork sessions compact`
 
-use glasswork_agent_core::compaction;
-use glasswork_agent_core::tree::Body;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::projection::transcript::{self, Line, Said};
 use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::watching::Update;
@@ -123,21 +122,28 @@ async fn summarise(
 
 /// Tells what the model is sent from now on instead of what was said.
 fn told(session: &Session, arguments: &CompactSession, console: &Console) -> Result<(), Problem> {
-    let leaf = session.tree.leaf();
-    let Some((entry, Body::Compaction(made))) =
-        leaf.and_then(|leaf| Some((leaf, &session.tree.get(leaf)?.body)))
+    let Some(Line {
+        entry,
+        said:
+            Said::Compacted {
+                text,
+                first_kept,
+                tokens_before,
+                tokens_after,
+            },
+        ..
+    }) = transcript::of(session).pop()
     else {
-        return Err(Problem::defect("the compaction is no entry"));
+        return Err(Problem::defect("the conversation does not stand at its compaction"));
     };
-    let text = compaction::message(made);
     match arguments.json.json {
         true => console.json(
             &json!({
                 "id": session.id,
                 "entry": entry,
-                "first_kept": made.first_kept,
-                "tokens_before": made.tokens_before,
-                "tokens_after": made.tokens_after,
+                "first_kept": first_kept,
+                "tokens_before": tokens_before,
+                "tokens_after": tokens_after,
                 "text": text,
             }),
             Layout::Document,

@@ -285,12 +285,6 @@ pub(crate) struct Providers {
 pub(crate) struct Model(Option<Scripts>);
 
 impl Model {
-    /// No model: for what asks none.
-    #[must_use]
-    pub(crate) fn none() -> Self {
-        Self(None)
-    }
-
     /// Makes a model ready: reads its script, where it plays one.
     ///
     /// # Errors

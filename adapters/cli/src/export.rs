@@ -29,8 +29,10 @@ pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, 
             ExportFormat::Html => Format::Html,
         },
     };
-    let home = place.environment.text("HOME").filter(|_| !arguments.raw);
-    let leaving = Leaving::home(home);
+    let leaving = match arguments.raw {
+        true => Leaving::default(),
+        false => Leaving::home(place.environment.text("HOME")).masking(what.session),
+    };
     let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
     if to_stdout && what.format == Format::Archive && console.out_is_terminal {
         return Err(Problem::usage("an archive is no text; give it a file: `-o FILE`"));
@@ -46,13 +48,7 @@ pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, 
         tell(&report, None, console);
         return Ok(ExitCode::Done);
     }
-    let ending = match what.format {
-        Format::Archive => "tar.zst",
-        Format::Jsonl => "jsonl",
-        Format::Markdown => "md",
-        Format::Html => "html",
-    };
-    let named = || PathBuf::from(format!("{}.{ending}", what.session));
+    let named = || PathBuf::from(format!("{}.{}", what.session, what.format.ending()));
     let path = arguments.output.clone().unwrap_or_else(named);
     let replace = if arguments.force {
         Replace::Yes
@@ -96,7 +92,7 @@ fn tell(report: &Report, file: Option<&Path>, console: &Console) {
         ));
     }
     for (kind, count) in &report.found.secrets {
-        text.push_str(&format!("  {count} × {}: masked\n", escape::line(kind)));
+        text.push_str(&format!("  {count} × secret ({}): masked\n", escape::line(kind)));
     }
     console.note(&text);
 }

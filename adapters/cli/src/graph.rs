@@ -344,6 +344,13 @@ pub(crate) fn answer_text(data: &Value) -> String {
 
 fn why_text(why: &Value, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.bold(text_at(why, "/subject")));
+    if let Some(source) = why.get("source").filter(|source| !source.is_null()) {
+        let line = source.get("line").and_then(Value::as_u64).unwrap_or(0);
+        text.push_str(&format!(
+            "imported from {}:{line}\n",
+            escape::line(text_at(source, "/file"))
+        ));
+    }
     if let Some(call) = why.get("call").filter(|call| !call.is_null()) {
         text.push_str(&format!(
             "{} {} is {}\n",

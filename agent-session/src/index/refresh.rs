@@ -18,7 +18,7 @@ use super::list::{self, Indexed, Listing, Page};
 use super::row::{Row, Status};
 use super::search::{self, Found, Search};
 use super::write::{self, Print, Written};
-use crate::store::{StoreError, StoredJournal, owner_of};
+use crate::store::{StoreError, StoredJournal, journal_bytes, owner_of};
 
 /// Journals are read and written in portions: so many,
 const PORTION: usize = 64;
@@ -284,7 +284,7 @@ impl Index {
         // Before it is read: what is appended meanwhile makes the row stale.
         let print = Print::of(&path);
         let is_owned = owner_of(&path).is_some();
-        let bytes = u64::try_from(print.size).unwrap_or(0);
+        let bytes = journal_bytes(&path);
         let journal = StoredJournal::<Glasswork>::of(path.clone(), id);
         let (mut row, scope) = match problem {
             Some(problem) => (damaged(Row::bare(id), &problem), None),

@@ -15,6 +15,7 @@ use super::Index;
 use super::error::IndexError;
 use super::row::Row;
 use super::write::{self, Print, Written};
+use crate::store::journal_bytes;
 use glasswork_session_state::state;
 
 /// A session that has changed.
@@ -147,7 +148,7 @@ impl Index {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for change in &changes {
                 let print = Print::of(&change.journal);
-                let bytes = u64::try_from(print.size).unwrap_or(0);
+                let bytes = journal_bytes(&change.journal);
                 let Some(row) = Row::of(&change.scope, change.created, bytes) else {
                     continue;
                 };

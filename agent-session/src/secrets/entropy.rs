@@ -51,7 +51,7 @@ pub(super) fn is_stand_in(text: &[u8]) -> bool {
 
 /// Whether what follows a known prefix looks random. The prefix says most already.
 pub(super) fn is_random(text: &[u8]) -> bool {
-    bits(text) >= 2.5 * text.len().min(32) as f64 && !is_stand_in(text)
+    bits(text) >= 2.5 * text.len() as f64 && !is_stand_in(text)
 }
 
 /// Whether the value of something whose name says *secret* looks like one: not a word, a number, a path, a name of the
@@ -77,7 +77,7 @@ pub(super) fn is_secret_value(text: &[u8]) -> bool {
         return false;
     }
     // Hexadecimal digits have four bits at most.
-    bits(text) >= 2.5 * text.len().min(24) as f64 && !is_stand_in(text)
+    bits(text) >= 2.5 * text.len() as f64 && !is_stand_in(text)
 }
 
 /// Whether capitals and small letters alternate as no name has them, or signs that no name has stand among letters.

@@ -54,6 +54,16 @@ impl PrivateKey {
         }
     }
 
+    /// A sign is read that stands between words. Before the first line there are none of these: somebody writes about
+    /// keys.
+    pub(super) fn between(&mut self, sign: u8) {
+        if matches!(self, Self::Within { begun: false, .. })
+            && matches!(sign, b'(' | b')' | b'{' | b'}' | b';')
+        {
+            *self = Self::Outside;
+        }
+    }
+
     /// A word is read.
     pub(super) fn read(&mut self, word: &[u8]) -> Word {
         match self {
@@ -83,7 +93,8 @@ impl PrivateKey {
                     *header = true;
                     return Word::Other;
                 }
-                let known = *begun || word.len() >= FIRST_LINE;
+                // Forty letters without a digit are a name.
+                let known = *begun || word.len() >= FIRST_LINE && word.iter().any(u8::is_ascii_digit);
                 if known && word.len() > GLUE && !number && word.iter().all(base64) {
                     let first = !*begun;
                     *begun = true;

@@ -12,6 +12,7 @@ use super::entropy::{is_distinctive, is_secret_value, is_stand_in};
 use super::kind::Kind;
 use super::known::{self, Known};
 use super::private_key::{PrivateKey, Word};
+use super::shape::Begins;
 use super::{name, shape};
 
 /// A longer word is no secret but data: it is passed on without being looked at. As much is held back at most.
@@ -59,6 +60,18 @@ pub(super) struct Scanner {
 struct Found {
     at: Range<usize>,
     kind: Kind,
+    /// Whether it goes on with the one before.
+    further: bool,
+}
+
+impl Found {
+    fn new(at: Range<usize>, kind: Kind) -> Self {
+        Self {
+            at,
+            kind,
+            further: false,
+        }
+    }
 }
 
 const fn is_word(byte: u8) -> bool {
@@ -90,8 +103,9 @@ pub(super) fn words_of(value: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.len() >= known::SHORTEST)
 }
 
-static WORD: [bool; 256] = {
-    let mut table = [false; 256];
+/// Of each byte: 0 between words, 1 in a word, 3 for the signs between names and values.
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         #[allow(
@@ -100,15 +114,31 @@ static WORD: [bool; 256] = {
             reason = "evaluated while compiling; the index is below 256"
         )]
         {
-            table[byte] = is_word(byte as u8);
+            table[byte] = match byte as u8 {
+                b'=' | b':' => 3,
+                byte if is_word(byte) => 1,
+                _ => 0,
+            };
         }
         byte += 1;
     }
     table
 };
 
-fn in_word(byte: u8) -> bool {
-    WORD.get(usize::from(byte)).copied().unwrap_or_default()
+fn class(byte: u8) -> u8 {
+    CLASS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// How long the word is with which a text begins, and whether it has signs between names and values.
+fn first_word(text: &[u8]) -> (usize, bool) {
+    let mut seen = 0;
+    for (len, byte) in text.iter().enumerate() {
+        match class(*byte) {
+            0 => return (len, seen == 3),
+            class => seen |= class,
+        }
+    }
+    (text.len(), seen == 3)
 }
 
 impl Scanner {
@@ -128,26 +158,39 @@ impl Scanner {
     }
 
     /// Reads on.
-    pub(super) fn push(&mut self, mut text: &[u8], sink: &mut impl Sink) {
-        while let Some(first) = text.first() {
-            if !in_word(*first) {
-                let len = text.iter().position(|byte| in_word(*byte)).unwrap_or(text.len());
-                let (between, rest) = text.split_at(len);
-                self.end_word(sink);
-                self.between(between);
-                sink.plain(between);
-                text = rest;
-                continue;
-            }
-            let len = text.iter().position(|byte| !in_word(*byte));
-            let (part, rest) = text.split_at(len.unwrap_or(text.len()));
-            if len.is_some() && self.held.is_empty() && !self.data && part.len() <= LONGEST {
-                self.word(part, sink);
+    pub(super) fn push(&mut self, text: &[u8], sink: &mut impl Sink) {
+        let (mut at, mut told) = (0, 0);
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let (len, signs) = first_word(rest);
+            let word = rest.get(..len).unwrap_or_default();
+            let whole = len < rest.len();
+            if whole && len <= LONGEST && self.held.is_empty() && !self.data {
+                if len > 0 {
+                    self.word(word, signs);
+                    if !self.found.is_empty() {
+                        sink.plain(text.get(told..at).unwrap_or_default());
+                        self.tell(word, sink);
+                        told = at + len;
+                    }
+                }
             } else {
-                self.hold(part, sink);
+                sink.plain(text.get(told..at).unwrap_or_default());
+                self.hold(word, sink);
+                told = at + len;
             }
-            text = rest;
+            if whole {
+                self.end_word(sink);
+                let rest = rest.get(len..).unwrap_or_default();
+                let between = rest
+                    .iter()
+                    .position(|byte| class(*byte) != 0)
+                    .unwrap_or(rest.len());
+                self.between(rest.get(..between).unwrap_or_default());
+                at += between;
+            }
+            at += len;
         }
+        sink.plain(text.get(told..).unwrap_or_default());
     }
 
     /// The text has ended; what comes next is another one.
@@ -168,11 +211,11 @@ impl Scanner {
             self.held.extend_from_slice(now);
             part = rest;
             if self.held.len() == LONGEST && !part.is_empty() {
-                let held = std::mem::take(&mut self.held);
                 if self.key.is_within() {
-                    self.word(&held, sink);
+                    self.end_word(sink);
                 } else {
-                    sink.plain(&held);
+                    sink.plain(&self.held);
+                    self.held.clear();
                     self.data = true;
                     self.context = Context::Nothing;
                 }
@@ -184,7 +227,9 @@ impl Scanner {
         self.data = false;
         if !self.held.is_empty() {
             let mut held = std::mem::take(&mut self.held);
-            self.word(&held, sink);
+            let (_, signs) = first_word(&held);
+            self.word(&held, signs);
+            self.tell(&held, sink);
             held.clear();
             self.held = held;
         }
@@ -198,7 +243,10 @@ impl Scanner {
                 b'\n' | b'\r' => self.end_line(),
                 b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' => {}
                 b'>' => self.close_tag(),
-                _ => self.context = Context::Nothing,
+                _ => {
+                    self.context = Context::Nothing;
+                    self.key.between(*byte);
+                }
             }
         }
     }
@@ -218,8 +266,10 @@ impl Scanner {
         }
     }
 
-    /// Reads a whole word.
-    fn word(&mut self, mut word: &[u8], sink: &mut impl Sink) {
+    /// Reads a whole word, and remembers what was found in it.
+    fn word(&mut self, whole: &[u8], signs: bool) {
+        self.found.clear();
+        let mut word = whole;
         if std::mem::take(&mut self.escaped) {
             let escape = match word {
                 [b'n' | b'r', ..] => {
@@ -239,80 +289,84 @@ impl Scanner {
                 }
                 _ => 0,
             };
-            let (escape, rest) = word.split_at(escape);
-            sink.plain(escape);
-            word = rest;
+            word = word.get(escape..).unwrap_or_default();
             if word.is_empty() {
                 return;
             }
         }
-        if word.starts_with(b"secret:") {
+        if word.starts_with(b"secret:") || word.starts_with(b"masked:") {
             // A placeholder of ours, or what looks like one.
             self.context = Context::Nothing;
-            return sink.plain(word);
+            return;
         }
         // Lines of base64 are multiples of four characters; one more is the mark of a diff.
         if self.key.is_within()
             && word.len() % 4 == 1
-            && let [
-                b'+' | b'-',
-                b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z',
-                ..,
-            ] = word
+            && let [b'+' | b'-', line @ ..] = word
+            && !line.starts_with(b"-")
         {
-            let (mark, rest) = word.split_at(1);
-            sink.plain(mark);
-            word = rest;
+            word = line;
         }
-        match self.key.read(word) {
-            Word::First => return self.give(word, Kind::PrivateKey, false, sink),
-            Word::Further => return self.give(word, Kind::PrivateKey, true, sink),
-            Word::Other => {}
+        let from = whole.len() - word.len();
+        let further = match self.key.read(word) {
+            Word::First => Some(false),
+            Word::Further => Some(true),
+            Word::Other => None,
+        };
+        if let Some(further) = further {
+            self.found.push(Found {
+                at: from..whole.len(),
+                kind: Kind::PrivateKey,
+                further,
+            });
+            return;
         }
         self.aws = self.aws.saturating_sub(1);
         let mut found = std::mem::take(&mut self.found);
-        found.clear();
-        let next = self.look(word, &mut found);
-        self.settle(word, &mut found, sink);
-        self.found = found;
-        self.context = next;
-    }
-
-    fn give(&self, word: &[u8], kind: Kind, further: bool, sink: &mut impl Sink) {
-        match std::str::from_utf8(word) {
-            Ok(value) => sink.secret(kind, value, further),
-            // A word is ASCII.
-            Err(_) => sink.plain(word),
+        self.context = self.look(word, signs, &mut found);
+        if !found.is_empty() {
+            for found in &mut found {
+                found.at = found.at.start + from..found.at.end + from;
+            }
+            // What begins first; of those the longest.
+            found.sort_by_key(|found| (found.at.start, std::cmp::Reverse(found.at.end)));
+            let mut done = 0;
+            found.retain(|found| {
+                let apart = found.at.start >= done;
+                if apart {
+                    done = found.at.end;
+                }
+                apart
+            });
         }
+        self.found = found;
     }
 
     /// Passes a word on, with what was found in it.
-    fn settle(&mut self, word: &[u8], found: &mut [Found], sink: &mut impl Sink) {
-        // What begins first; of those the longest.
-        found.sort_by_key(|found| (found.at.start, std::cmp::Reverse(found.at.end)));
+    fn tell(&mut self, word: &[u8], sink: &mut impl Sink) {
         let mut done = 0;
-        for Found { at, kind } in found.iter() {
-            if at.start < done {
-                continue;
-            }
-            sink.plain(word.get(done..at.start).unwrap_or_default());
+        for Found { at, kind, further } in &self.found {
             let value = word.get(at.clone()).unwrap_or_default();
-            if let Ok(value) = std::str::from_utf8(value) {
-                sink.secret(*kind, value, false);
-                if is_distinctive(value.as_bytes()) {
-                    Arc::make_mut(&mut self.known).add(*kind, value);
-                }
-            }
+            // A word is ASCII.
+            let Ok(value) = std::str::from_utf8(value) else {
+                continue;
+            };
+            sink.plain(word.get(done..at.start).unwrap_or_default());
+            sink.secret(*kind, value, *further);
+            done = at.end;
             if *kind == Kind::AwsAccessKey {
                 self.aws = AWS_WORDS;
             }
-            done = at.end;
+            if *kind != Kind::PrivateKey && is_distinctive(value.as_bytes()) {
+                Arc::make_mut(&mut self.known).add(*kind, value);
+            }
         }
         sink.plain(word.get(done..).unwrap_or_default());
+        self.found.clear();
     }
 
     /// Looks for secrets in a word. Says what is expected of the next one.
-    fn look(&mut self, word: &[u8], found: &mut Vec<Found>) -> Context {
+    fn look(&mut self, word: &[u8], signs: bool, found: &mut Vec<Found>) -> Context {
         if word.len() >= known::SHORTEST {
             self.look_for_known(word, found);
         }
@@ -320,7 +374,6 @@ impl Scanner {
             look_for_shapes(word, found);
             self.look_for_aws_secret(word, found);
         }
-        let signs = word.iter().any(|byte| matches!(byte, b'=' | b':'));
         if signs && let Some(context) = look_for_assignments(word, found) {
             return context;
         }
@@ -370,7 +423,7 @@ impl Scanner {
         let mut from = 0;
         while let Some((at, len, kind)) = self.known.find(word, from) {
             from = at + len;
-            found.push(Found { at: at..from, kind });
+            found.push(Found::new(at..from, kind));
         }
     }
 
@@ -393,10 +446,7 @@ impl Scanner {
             && has(u8::is_ascii_digit)
             && !is_stand_in(value)
         {
-            found.push(Found {
-                at: start..word.len(),
-                kind: Kind::AwsSecretKey,
-            });
+            found.push(Found::new(start..word.len(), Kind::AwsSecretKey));
         }
     }
 }
@@ -412,17 +462,22 @@ fn look_for_shapes(word: &[u8], found: &mut Vec<Found>) {
     let mut at = 0;
     while at + shape::SHORTEST <= word.len() {
         let Some(byte) = word.get(at).copied() else { return };
-        if !before.is_ascii_alphanumeric()
-            && shape::can_begin(byte)
-            && let Some((len, kind)) = word.get(at..).and_then(shape::begins)
-        {
-            found.push(Found {
-                at: at..at + len,
-                kind,
-            });
-            at += len;
-            before = b'x';
-            continue;
+        if !before.is_ascii_alphanumeric() && shape::can_begin(byte) {
+            let rest = word.get(at..).unwrap_or_default();
+            match shape::begins(rest) {
+                Begins::Secret(len, kind) => {
+                    found.push(Found::new(at..at + len, kind));
+                    at += len;
+                    before = b'x';
+                    continue;
+                }
+                Begins::Data(len) => {
+                    at += len;
+                    before = b'x';
+                    continue;
+                }
+                Begins::Nothing => {}
+            }
         }
         before = byte;
         at += 1;
@@ -483,10 +538,7 @@ fn look_at_value(word: &[u8], at: Range<usize>, kind: Kind, found: &mut Vec<Foun
         .rposition(|byte| !matches!(byte, b'.' | b':' | b'!' | b'?'))
         .map_or(0, |last| last + 1);
     if value.get(..len).is_some_and(is_secret_value) {
-        found.push(Found {
-            at: at.start..at.start + len,
-            kind,
-        });
+        found.push(Found::new(at.start..at.start + len, kind));
     }
 }
 
@@ -516,10 +568,7 @@ fn look_for_url_password(word: &[u8], found: &mut Vec<Found>) -> bool {
             None => continue,
         };
         if is_password(password) {
-            found.push(Found {
-                at: from..from + password.len(),
-                kind: Kind::UrlPassword,
-            });
+            found.push(Found::new(from..from + password.len(), Kind::UrlPassword));
         }
     }
     address

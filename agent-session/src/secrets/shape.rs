@@ -60,7 +60,7 @@ const LONG: usize = 4096;
 /// No secret is shorter than this, prefix included.
 pub(super) const SHORTEST: usize = 20;
 
-/// Longer prefixes first where one begins with another.
+/// In order of their first bytes; longer prefixes first where one begins with another.
 const SHAPES: &[Shape] = &[
     shape("AGE-SECRET-KEY-1", Kind::PrivateKey, Body::Upper, 58, 58),
     shape("AIza", Kind::GoogleKey, Body::Dashed, 35, 35),
@@ -145,18 +145,66 @@ const SHAPES: &[Shape] = &[
     shape("ya29.", Kind::GoogleKey, Body::Dashed, 40, LONG),
 ];
 
-/// The secret with which a text begins: how long it is, and what it is. What stands before is not looked at.
-pub(super) fn begins(text: &[u8]) -> Option<(usize, Kind)> {
-    if let Some(len) = jwt(text) {
-        return Some((len, Kind::Jwt));
+/// With what a text begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// A secret of so many bytes.
+    Secret(usize, Kind),
+    /// So many bytes that are too many for a secret, and need not be looked at again.
+    Data(usize),
+    /// Nothing of note.
+    Nothing,
+}
+
+/// Characters that look like a secret but are none are looked at again from their second on; not so many of them, though.
+const MOST_AGAIN: usize = 256;
+
+/// The shapes that begin with each byte.
+static BY_FIRST: [(u8, u8); 256] = {
+    let mut table = [(0, 0); 256];
+    let mut at = 0;
+    while at < SHAPES.len() {
+        #[allow(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "evaluated while compiling"
+        )]
+        {
+            let first = SHAPES[at].prefix.as_bytes()[0] as usize;
+            if table[first].1 == 0 {
+                table[first].0 = at as u8;
+            }
+            table[first].1 = at as u8 + 1;
+        }
+        at += 1;
     }
-    SHAPES.iter().find_map(|shape| {
-        let body = text.strip_prefix(shape.prefix.as_bytes())?;
+    table
+};
+
+fn beginning_with(byte: u8) -> &'static [Shape] {
+    let (from, to) = BY_FIRST.get(usize::from(byte)).copied().unwrap_or_default();
+    SHAPES.get(usize::from(from)..usize::from(to)).unwrap_or_default()
+}
+
+/// The secret with which a text begins. What stands before is not looked at.
+pub(super) fn begins(text: &[u8]) -> Begins {
+    let mut looked = 0;
+    if text.starts_with(b"eyJ") {
+        match jwt(text) {
+            (len, true) => return Begins::Secret(len, Kind::Jwt),
+            (len, false) => looked = len,
+        }
+    }
+    for shape in text.first().map_or(&[][..], |first| beginning_with(*first)) {
+        let Some(body) = text.strip_prefix(shape.prefix.as_bytes()) else {
+            continue;
+        };
         let len = body
             .iter()
             .position(|byte| !shape.body.has(*byte))
             .unwrap_or(body.len());
-        let run = body.get(..len)?;
+        looked = looked.max(shape.prefix.len() + len);
+        let run = body.get(..len).unwrap_or_default();
         // The full stop of a sentence.
         let run = match shape.body {
             Body::Dotted => run.strip_suffix(b".").unwrap_or(run),
@@ -164,58 +212,47 @@ pub(super) fn begins(text: &[u8]) -> Option<(usize, Kind)> {
         };
         let follows = body.get(run.len()).is_some_and(u8::is_ascii_alphanumeric);
         let fits = (shape.least..=shape.most).contains(&run.len()) && !follows;
-        (fits && is_random(run)).then(|| (shape.prefix.len() + run.len(), shape.kind))
-    })
+        if fits && is_random(run) {
+            return Begins::Secret(shape.prefix.len() + run.len(), shape.kind);
+        }
+    }
+    if looked > MOST_AGAIN {
+        Begins::Data(looked)
+    } else {
+        Begins::Nothing
+    }
 }
 
 /// Whether a secret can begin with this byte.
 pub(super) fn can_begin(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'A' | b'G'
-            | b'N'
-            | b'S'
-            | b'd'
-            | b'e'
-            | b'f'
-            | b'g'
-            | b'h'
-            | b'l'
-            | b'n'
-            | b'p'
-            | b'r'
-            | b's'
-            | b't'
-            | b'w'
-            | b'x'
-            | b'y'
-    )
+    byte == b'e' || !beginning_with(byte).is_empty()
 }
 
 /// A JSON Web Token (RFC 7519): base64url of a JSON object, which begins with `eyJ`, and two more such parts; four
-/// more where it is encrypted.
-fn jwt(text: &[u8]) -> Option<usize> {
-    text.starts_with(b"eyJ").then_some(())?;
+/// more where it is encrypted. Says how far it goes, and whether it is one.
+fn jwt(text: &[u8]) -> (usize, bool) {
     let base64 = |byte: &u8| Body::Dashed.has(*byte) || *byte == b'=';
-    let mut lens = Vec::with_capacity(5);
-    let mut rest = text;
-    loop {
-        let len = rest.iter().position(|byte| !base64(byte)).unwrap_or(rest.len());
-        lens.push(len);
-        rest = rest.get(len..)?;
-        match rest.strip_prefix(b".") {
-            Some(more) if lens.len() < 5 => rest = more,
-            _ => break,
+    let mut ends = Vec::with_capacity(5);
+    let mut end = 0;
+    while let Some(rest) = text.get(end..) {
+        end += rest.iter().position(|byte| !base64(byte)).unwrap_or(rest.len());
+        ends.push(end);
+        if ends.len() == 5 || text.get(end) != Some(&b'.') {
+            break;
         }
+        end += 1;
     }
-    let payload = text.get(lens.first()? + 1..)?;
-    let signed = lens.len() >= 3 && payload.starts_with(b"eyJ");
-    if lens.len() == 4 {
+    if ends.len() == 4 {
         // A signed one, and a full stop.
-        lens.pop();
+        ends.pop();
     }
-    let len = lens.iter().sum::<usize>() + lens.len() - 1;
-    ((signed || lens.len() == 5) && *lens.first()? >= 10 && len >= 36).then_some(len)
+    let (first, last) = match (ends.first(), ends.last()) {
+        (Some(first), Some(last)) => (*first, *last),
+        _ => return (0, false),
+    };
+    let payload = text.get(first + 1..).unwrap_or_default();
+    let parts = ends.len() == 5 || ends.len() == 3 && payload.starts_with(b"eyJ");
+    (last, parts && first >= 10 && last >= 36)
 }
 
 #[cfg(test)]
@@ -223,10 +260,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_can_begin_and_is_not_hidden_by_an_earlier_one() {
+    fn every_shape_is_found_and_not_hidden_by_an_earlier_one() {
         for (at, shape) in SHAPES.iter().enumerate() {
             let first = shape.prefix.as_bytes().first().copied().unwrap_or_default();
-            assert!(can_begin(first), "{}", shape.prefix);
+            let found = beginning_with(first);
+            assert!(
+                found
+                    .iter()
+                    .all(|other| other.prefix.starts_with(char::from(first)))
+            );
+            assert!(
+                found.iter().any(|other| other.prefix == shape.prefix),
+                "{}",
+                shape.prefix
+            );
             assert!(shape.prefix.len() + shape.least >= SHORTEST, "{}", shape.prefix);
             let hidden = SHAPES
                 .iter()

@@ -18,7 +18,7 @@ use super::scanner::words_of;
 /// Most secrets that are kept, and most bytes of them.
 const MOST: usize = 8192;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// Most places that are remembered of one secret; from any others it cannot be put back.
+/// Most places that are remembered of one secret; into other files it cannot be put back.
 const MOST_PLACES: usize = 64;
 
 /// Where a secret came from, which is where it may go.
@@ -59,6 +59,24 @@ struct Entry {
     kind: Kind,
     value: SecretString,
     origins: BTreeSet<Origin>,
+}
+
+impl Entry {
+    fn came_from(&mut self, origin: &Origin) {
+        if *origin == Origin::Elsewhere || self.origins.contains(origin) {
+            return;
+        }
+        if self.origins.len() >= MOST_PLACES {
+            // What the model wrote long ago was done long ago.
+            let oldest = self
+                .origins
+                .iter()
+                .find(|place| matches!(place, Origin::Model(..)));
+            let Some(oldest) = oldest.cloned() else { return };
+            self.origins.remove(&oldest);
+        }
+        self.origins.insert(origin.clone());
+    }
 }
 
 /// The value of a placeholder.
@@ -140,9 +158,7 @@ impl Vault {
         let mut shown = kind;
         if let Some(entry) = inner.entries.get_mut(&name) {
             shown = entry.kind;
-            if *origin != Origin::Elsewhere && entry.origins.len() < MOST_PLACES {
-                entry.origins.insert(origin.clone());
-            }
+            entry.came_from(origin);
         }
         let placeholder = Placeholder {
             kind: shown.name(),

@@ -225,6 +225,7 @@ pub(super) fn read<D: Domain>(file: &CheckpointFile, expected: ScopeId) -> Resul
         state: body.state,
         open: body.open,
         journal_failure: None,
+        unsound: None,
     };
     Ok(Checkpoint { label, scope })
 }

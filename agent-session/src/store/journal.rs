@@ -536,14 +536,14 @@ impl Clerk {
             synced: Condvar::new(),
         };
         if let Some(keeper) = &self.keeper {
-            keeper.attach(scope, sheet.lease.journal().to_owned());
+            keeper.attach(&sheet.lease);
         }
         self.sheets.insert(scope, Arc::new(sheet));
     }
 
     fn keep(&mut self, keeper: Keeper) {
-        for (scope, sheet) in &self.sheets {
-            keeper.attach(*scope, sheet.lease.journal().to_owned());
+        for sheet in self.sheets.values() {
+            keeper.attach(&sheet.lease);
         }
         // There is one for each engine, and one engine; another one would have nothing to look at.
         self.keeper.get_or_insert(keeper);

@@ -1,4 +1,4 @@
-//! The thread that writes checkpoints: behind the journal, never in anybody's way.
+//! The thread that writes checkpoints and digests: behind the journal, never in anybody's way.
 //!
 //! It is told how far the journals of the mounted scopes are written, and looks at what the engine has published,
 //! which never is ahead of what is written. Where exactly in the journal a state belongs it finds by reading the
@@ -19,8 +19,10 @@ use glasswork_engine::{Domain, Reader, Scope, ScopeId};
 
 use super::StoredJournal;
 use super::checkpoint::{self, Spot};
+use super::digests;
 use super::error::StoreError;
 use super::layout::Links;
+use super::lease::Lease;
 use super::read::follow;
 use super::trail::{Stand, Step, Trail};
 
@@ -48,8 +50,8 @@ const SOON: Duration = Duration::from_millis(2);
 /// What the journal's thread tells.
 #[derive(Debug, Default)]
 struct Told {
-    /// Scopes whose journal is written here, with its path.
-    attached: BTreeMap<ScopeId, PathBuf>,
+    /// Scopes whose journal is written here.
+    attached: BTreeMap<ScopeId, Attached>,
     /// What was written and not looked at.
     written: BTreeMap<ScopeId, Written>,
     /// Who waits until all that was told before was looked at.
@@ -57,6 +59,14 @@ struct Told {
     /// The scope that is being looked at.
     busy: Option<ScopeId>,
     stop: bool,
+}
+
+/// A journal that is written here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attached {
+    journal: PathBuf,
+    /// The last commit when it was opened.
+    before: u64,
 }
 
 /// What was written of a scope.
@@ -112,8 +122,12 @@ impl Keeper {
         })
     }
 
-    pub(super) fn attach(&self, scope: ScopeId, journal: PathBuf) {
-        lock(&self.told).attached.insert(scope, journal);
+    pub(super) fn attach(&self, lease: &Lease) {
+        let attached = Attached {
+            journal: lease.journal().to_owned(),
+            before: lease.before(),
+        };
+        lock(&self.told).attached.insert(lease.scope(), attached);
     }
 
     pub(super) fn wrote(&self, scope: ScopeId, through: u64, bytes: u64) {
@@ -151,7 +165,9 @@ impl Keeper {
 
 /// What is known of one scope.
 struct Kept<D: Domain> {
-    journal: PathBuf,
+    attached: Attached,
+    /// The state as of the last digests, or of the opening.
+    digested: Option<Arc<Scope<D>>>,
     header: Header<D::Kind>,
     schema: u32,
     /// The place of the last checkpoint, or of one that was passed on the way.
@@ -207,44 +223,49 @@ impl<D: Domain> Work<D> {
         if scope.seq < written.through {
             return scope.journal_failure.is_none();
         }
-        let journal = {
+        let attached = {
             let mut told = lock(&self.told);
-            let Some(journal) = told.attached.get(&id).cloned() else {
+            let Some(attached) = told.attached.get(&id).cloned() else {
                 self.scopes.remove(&id);
                 return false;
             };
             told.busy = Some(id);
-            journal
+            attached
         };
         // What fails now is tried again once there is more to keep.
-        let _ = self.keep(&scope, journal, written.bytes);
+        let _ = self.keep(&scope, attached, written.bytes);
         lock(&self.told).busy = None;
         self.idle.notify_all();
         false
     }
 
-    fn keep(&mut self, scope: &Scope<D>, journal: PathBuf, bytes: u64) -> Result<(), StoreError> {
-        match self
-            .scopes
-            .get_mut(&scope.id)
-            .filter(|kept| kept.journal == journal)
-        {
+    fn keep(&mut self, scope: &Arc<Scope<D>>, attached: Attached, bytes: u64) -> Result<(), StoreError> {
+        let known = self.scopes.get_mut(&scope.id);
+        match known.filter(|kept| kept.attached == attached) {
             Some(kept) => kept.grown += bytes,
             None => {
-                let kept = Kept::of(scope.id, journal)?;
+                let mut kept = Kept::of(scope.id, attached)?;
+                let before = kept.attached.before;
+                let opened = self.reader.at(scope.id, before);
+                kept.digested = opened.filter(|opened| opened.seq == before);
                 self.scopes.insert(scope.id, kept);
             }
         }
-        match self.scopes.get_mut(&scope.id) {
-            Some(kept) if kept.is_due(scope.seq, self.pace) => kept.checkpoint(scope),
-            _ => Ok(()),
+        let Some(kept) = self.scopes.get_mut(&scope.id) else {
+            return Ok(());
+        };
+        let digested = kept.digest(scope);
+        match kept.is_due(scope.seq, self.pace) {
+            true => kept.checkpoint(scope).and(digested),
+            false => digested,
         }
     }
 }
 
 impl<D: Domain> Kept<D> {
     /// What lies on the disk already.
-    fn of(scope: ScopeId, journal: PathBuf) -> Result<Self, StoreError> {
+    fn of(scope: ScopeId, attached: Attached) -> Result<Self, StoreError> {
+        let journal = attached.journal.clone();
         let folder = journal.with_extension("");
         let long = checkpoint::journal_bytes(&journal);
         for file in checkpoint::list(&folder) {
@@ -253,7 +274,8 @@ impl<D: Domain> Kept<D> {
             };
             if Trail::open_at(&journal, Links::Refuse, &label.spot)?.is_some() {
                 return Ok(Self {
-                    journal,
+                    attached,
+                    digested: None,
                     header: label.header,
                     schema: label.schema,
                     last: label.spot.seq,
@@ -263,9 +285,10 @@ impl<D: Domain> Kept<D> {
                 });
             }
         }
-        let header = StoredJournal::<D>::of(journal.clone(), scope).header()?;
+        let header = StoredJournal::<D>::of(journal, scope).header()?;
         Ok(Self {
-            journal,
+            attached,
+            digested: None,
             schema: header.schema,
             header,
             spot: Spot {
@@ -281,6 +304,20 @@ impl<D: Domain> Kept<D> {
         })
     }
 
+    /// At rest, which is when a turn has ended, what has changed is noted.
+    fn digest(&mut self, scope: &Arc<Scope<D>>) -> Result<(), StoreError> {
+        let before = match &self.digested {
+            _ if !scope.open.is_empty() => return Ok(()),
+            Some(before) if before.seq >= scope.seq => return Ok(()),
+            before => before.clone(),
+        };
+        self.digested = Some(Arc::clone(scope));
+        match before {
+            Some(before) => digests::note(&self.attached.journal.with_extension(""), &before, scope),
+            None => Ok(()),
+        }
+    }
+
     /// A checkpoint costs what the state is long, so one of a long state waits until the journal has grown by half as
     /// much: however long a session becomes, its checkpoints cost no more than a few times its journal.
     fn is_due(&self, seq: u64, pace: Pace) -> bool {
@@ -289,9 +326,9 @@ impl<D: Domain> Kept<D> {
     }
 
     fn checkpoint(&mut self, scope: &Scope<D>) -> Result<(), StoreError> {
-        let folder = self.journal.with_extension("");
+        let folder = self.attached.journal.with_extension("");
         self.go_to(scope.seq)?;
-        let journal_bytes = checkpoint::journal_bytes(&self.journal);
+        let journal_bytes = checkpoint::journal_bytes(&self.attached.journal);
         self.bytes = checkpoint::write(
             &folder,
             scope,
@@ -308,8 +345,8 @@ impl<D: Domain> Kept<D> {
     /// Moves the place behind a commit that is in the journal.
     fn go_to(&mut self, seq: u64) -> Result<(), StoreError> {
         let trail = match self.spot.lines {
-            0 => Some(Trail::open(&self.journal, Links::Refuse)?),
-            _ => Trail::open_at(&self.journal, Links::Refuse, &self.spot)?,
+            0 => Some(Trail::open(&self.attached.journal, Links::Refuse)?),
+            _ => Trail::open_at(&self.attached.journal, Links::Refuse, &self.spot)?,
         };
         let mut trail = match trail {
             Some(trail) => trail,
@@ -322,7 +359,7 @@ impl<D: Domain> Kept<D> {
                     chain: Chain::default(),
                     seq: 0,
                 };
-                Trail::open(&self.journal, Links::Refuse)?
+                Trail::open(&self.attached.journal, Links::Refuse)?
             }
         };
         let mut stand = Stand {

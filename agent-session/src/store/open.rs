@@ -237,7 +237,7 @@ impl<D: Domain> Store<D> {
         if let Some(unsynced) = unsynced {
             trail = trail.then(unsynced.first, unsynced.lines.clone());
         }
-        let mut folding = Folding::of(fold);
+        let mut folding = Folding::of(fold, &journal.with_extension(""), None);
         let tail = scan(&mut trail, Some(scope), &mut folding)?;
         Ok(Folded {
             folding,

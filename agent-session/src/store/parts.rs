@@ -74,6 +74,14 @@ pub(super) fn later(folder: &Path) -> Result<Vec<Part>, StoreError> {
     Ok(parts)
 }
 
+/// Length of a journal over all its files, in bytes; of one that is gone, nothing.
+#[must_use]
+pub fn journal_bytes(journal: &Path) -> u64 {
+    let length = |path: &Path| fs::symlink_metadata(path).map_or(0, |file| file.len());
+    let later = later(&journal.with_extension("")).unwrap_or_default();
+    length(journal) + later.iter().map(|part| length(&part.path)).sum::<u64>()
+}
+
 /// Begins a part with these lines. It is on the disk, under its name, when this returns.
 pub(super) fn begin(folder: &Path, epoch: u32, first: u64, lines: &[u8]) -> Result<WrittenFile, StoreError> {
     let path = folder.join(name(epoch, first));

@@ -3,12 +3,14 @@
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
 use glasswork_engine::{Commit, Domain, Scope, ScopeId};
 
+use super::digests::Expected;
 use super::error::StoreError;
 use super::layout::Links;
 use super::resume;
@@ -109,14 +111,13 @@ impl<D: Domain> StoredJournal<D> {
 
     /// Folds from the newest checkpoint on that can be used. A journal that a person named is folded whole.
     fn fold(&self, until: Option<u64>) -> Result<Folding<D>, StoreError> {
-        let (mut trail, fold) = match self.expected {
+        let (mut trail, mut folding) = match self.expected {
             Some(scope) => {
                 let begun = resume::begin(&self.path, scope, until)?;
-                (begun.trail, begun.fold)
+                (begun.trail, Folding::of(begun.fold, &self.folder(), until))
             }
-            None => (self.trail()?, Fold::new()),
+            None => (self.trail()?, Folding::of(Fold::new(), &self.folder(), until)),
         };
-        let mut folding = Folding { fold, until };
         if !folding.is_done() {
             scan(&mut trail, self.expected, &mut folding)?;
         }
@@ -263,15 +264,30 @@ pub(super) trait Reading {
     fn is_done(&self) -> bool;
 }
 
-/// Folds lines, up to a commit where one is given.
+/// Folds lines, up to a commit where one is given; else compares what comes out with the digests beside the journal.
 pub(super) struct Folding<D: Domain> {
     fold: Fold<D>,
     until: Option<u64>,
+    /// What it was folded from.
+    base: Option<D::State>,
+    expected: Expected,
+    /// The scope as of the commit of the last digests.
+    then: Option<Scope<D>>,
 }
 
 impl<D: Domain> Folding<D> {
-    pub(super) fn of(fold: Fold<D>) -> Self {
-        Self { fold, until: None }
+    pub(super) fn of(fold: Fold<D>, folder: &Path, until: Option<u64>) -> Self {
+        let expected = match until {
+            None => Expected::read(folder, D::STATE, fold.reached()),
+            Some(_) => Expected::default(),
+        };
+        Self {
+            base: fold.scope().map(|scope| scope.state.clone()),
+            fold,
+            until,
+            expected,
+            then: None,
+        }
     }
 
     pub(super) fn schema(&self) -> u32 {
@@ -283,13 +299,27 @@ impl<D: Domain> Folding<D> {
     }
 
     pub(super) fn finish(self, path: &Path) -> Result<Loaded<D>, StoreError> {
-        self.fold.finish().map_err(|damage| damaged(path, 0, damage))
+        let mismatch = self.then.and_then(|then| {
+            let openings = self.fold.openings();
+            self.expected
+                .compare::<D>(self.base.as_ref(), &then.state, openings)
+        });
+        let mut loaded = self.fold.finish().map_err(|damage| damaged(path, 0, damage))?;
+        if let Some(mismatch) = mismatch {
+            let scope = Arc::make_mut(&mut loaded.scope);
+            scope.unsound.get_or_insert_with(|| mismatch.to_string().into());
+        }
+        Ok(loaded)
     }
 }
 
 impl<D: Domain> Reading for Folding<D> {
     fn line(&mut self, bytes: &[u8]) -> Result<(), Damage> {
-        self.fold.line(bytes)
+        self.fold.line(bytes)?;
+        if self.then.is_none() && self.expected.at() == Some(self.fold.reached()) {
+            self.then = self.fold.settled().cloned();
+        }
+        Ok(())
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {

@@ -9,6 +9,7 @@ use super::StoredJournal;
 use super::checkpoint::{self, Checkpoint, CheckpointFile, Unusable, Why};
 use super::error::StoreError;
 use super::layout::Links;
+use super::parts;
 use super::trail::Trail;
 
 /// The beginning of a fold.
@@ -70,6 +71,16 @@ impl<D: Domain> StoredJournal<D> {
     #[must_use]
     pub fn checkpoints(&self) -> Vec<CheckpointFile> {
         checkpoint::list(&self.folder())
+    }
+
+    /// How many files the journal consists of, and their length in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where they cannot be looked at.
+    pub fn size(&self) -> Result<(u64, u64), StoreError> {
+        let later = parts::later(&self.folder())?;
+        let files = later.len() as u64 + 1;
+        Ok((files, checkpoint::journal_bytes(self.path())))
     }
 
     /// Reads all checkpoints, and says which cannot be used, and why.

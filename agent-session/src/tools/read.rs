@@ -11,7 +11,7 @@ use super::failure::ToolFailure;
 use super::open::Place;
 use super::truncation::{Head, size};
 use super::{Context, Details, Limits, Outcome, check_cancelled, reading};
-use crate::secrets::{Masking, Origin};
+use crate::secrets::{Masking, Origin, Stream};
 
 pub(crate) const DESCRIPTION: &str = "Read a text file. Gives at most 2000 lines or 50 KiB, whichever comes first, \
     and says with which offset to go on. Binary files are not shown.";
@@ -66,6 +66,9 @@ pub struct Lines {
 /// How much of a file's start is looked at to tell text from the rest.
 const SNIFF: usize = 8 * 1024;
 
+/// How many lines before the first one are looked at for secrets: it may be a line of a private key.
+const LINES_BEFORE: u64 = 512;
+
 pub(crate) async fn run(
     arguments: ReadArguments,
     path: PathBuf,
@@ -87,8 +90,6 @@ fn read(
     cancel: &CancellationToken,
 ) -> Result<Outcome, ToolFailure> {
     let (file, metadata) = Place::find(path)?.open_file()?;
-    // From the start, wherever the reading starts: a line may be one of a private key.
-    let file = masking.reader(file, Origin::File(path.into()));
     let mut file = BufReader::with_capacity(64 * 1024, file);
     let unreadable = |error| ToolFailure::io("read", path, error);
     let start = file.fill_buf().map_err(unreadable)?;
@@ -100,18 +101,19 @@ fn read(
     }
 
     let first = arguments.offset.unwrap_or(1);
-    let mut line = 1;
-    while line < first {
-        match next_line(&mut file, 0, cancel).map_err(|stop| stop.told(path))? {
-            Some(_) => line += 1,
-            None if line == 1 && first == 1 => break,
-            None => {
-                return Err(ToolFailure::BeyondEnd {
-                    path: path.to_owned(),
-                    offset: first,
-                    lines: line - 1,
-                });
-            }
+    let looked_at = first.saturating_sub(LINES_BEFORE).max(1);
+    let mut masked = masking.stream(Origin::File(path.into()));
+    for line in 1..first {
+        let keep = if line < looked_at { 0 } else { limits.bytes };
+        let Some(piece) = next_line(&mut file, keep, cancel).map_err(|stop| stop.told(path))? else {
+            return Err(ToolFailure::BeyondEnd {
+                path: path.to_owned(),
+                offset: first,
+                lines: line - 1,
+            });
+        };
+        if line >= looked_at {
+            piece.masked(&mut masked, limits.bytes);
         }
     }
 
@@ -125,13 +127,15 @@ fn read(
         let Some(piece) = next_line(&mut file, limits.bytes, cancel).map_err(|stop| stop.told(path))? else {
             break false;
         };
-        let text = String::from_utf8_lossy(&piece.kept);
-        if !head.push(&text) {
+        let len = piece.len;
+        let line = piece.masked(&mut masked, limits.bytes);
+        let text = line.as_deref().map(String::from_utf8_lossy);
+        let Some(text) = text.filter(|text| head.push(text)) else {
             if head.lines() == 0 {
-                too_long = Some(piece.len);
+                too_long = Some(len);
             }
             break true;
-        }
+        };
         lossy |= matches!(text, std::borrow::Cow::Owned(_));
     };
     let count = head.lines() as u64;
@@ -183,6 +187,20 @@ struct Piece {
     kept: Vec<u8>,
     /// Its length in bytes.
     len: u64,
+}
+
+impl Piece {
+    /// The line as it may be seen; `None` where it is longer than `most`, and is not seen at all.
+    fn masked(self, masked: &mut Stream, most: usize) -> Option<Vec<u8>> {
+        if self.len > most as u64 {
+            masked.push(b"\n");
+            return None;
+        }
+        let mut line = masked.push(&self.kept).into_owned();
+        line.extend_from_slice(&masked.push(b"\n"));
+        line.pop();
+        Some(line)
+    }
 }
 
 /// Why reading stopped.

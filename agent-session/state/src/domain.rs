@@ -9,6 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
+use glasswork_engine::digest::Digest;
 use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
@@ -24,7 +25,7 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
+    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
     tools, trash, tree, turn,
 };
 
@@ -50,12 +51,12 @@ pub enum Event {
     Checkout(checkout::Event),
     /// Making the conversation shorter.
     Compaction(compaction::Event),
+    /// What is done to take in a conversation that was had elsewhere.
+    Import(import::Event),
     /// What happens to forks.
     Fork(fork::Event),
     /// What happens to the trash.
     Trash(trash::Event),
-    /// What is done to take in a conversation that was had elsewhere.
-    Import(import::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -91,12 +92,12 @@ pub enum Fact {
     Checkout(checkout::Fact),
     /// Of making the conversation shorter.
     Compaction(compaction::Fact),
+    /// Of a conversation that is taken in.
+    Import(import::Fact),
     /// Of forks.
     Fork(fork::Fact),
     /// Of the trash.
     Trash(trash::Fact),
-    /// Of a conversation that is taken in.
-    Import(import::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -152,9 +153,9 @@ into_fact!(
     tree::Tree,
     checkout::Checkout,
     compaction::Compaction,
+    import::Import,
     fork::Fork,
     trash::Trash,
-    import::Import,
     host::Host
 );
 
@@ -213,6 +214,9 @@ impl Domain for Glasswork {
             Event::Checkout(checkout::Event::HeadSeen(_)) => "head_seen",
             Event::Compaction(compaction::Event::Requested { .. }) => "compaction_requested",
             Event::Compaction(compaction::Event::Undone { .. }) => "compaction_undone",
+            Event::Import(import::Event::Begun(_)) => "import_begun",
+            Event::Import(import::Event::Taken { .. }) => "imported",
+            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::Fork(fork::Event::Requested { .. }) => "fork_requested",
             Event::Fork(fork::Event::Made { .. }) => "fork_made",
             Event::Fork(fork::Event::Failed { .. }) => "fork_failed",
@@ -220,9 +224,6 @@ impl Domain for Glasswork {
             Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
             Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
             Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
-            Event::Import(import::Event::Begun(_)) => "import_begun",
-            Event::Import(import::Event::Taken { .. }) => "imported",
-            Event::Import(import::Event::Finished { .. }) => "import_finished",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -419,6 +420,10 @@ impl Domain for Glasswork {
         }
     }
 
+    fn entities(before: Option<&Scope>, after: &Scope, each: &mut dyn FnMut(&str, Option<Digest>)) {
+        entities::differing(before, after, each);
+    }
+
     fn is_interim(fact: &Fact) -> bool {
         // What an answer grows to is in the block that completes it, or dropped with the attempt; the end of a call's
         // output goes when the call settles.
@@ -442,9 +447,9 @@ impl Domain for Glasswork {
             | Event::Model(_)
             | Event::DeadlineReached { .. }
             | Event::Recovery(_)
+            | Event::Import(_)
             | Event::Fork(_)
             | Event::Trash(_)
-            | Event::Import(_)
             | Event::Host(_) => Durability::Written,
         }
     }

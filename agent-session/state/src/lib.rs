@@ -10,6 +10,7 @@ pub mod compaction;
 pub mod domain;
 mod draft;
 pub mod effect;
+mod entities;
 pub mod evidence;
 mod evolve;
 pub mod fork;

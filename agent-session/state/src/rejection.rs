@@ -88,20 +88,6 @@ pub enum Rejection {
     /// The label is too long.
     #[error("a label has at most {LABEL_BYTES} bytes")]
     LabelTooLong,
-    /// There is no such commit yet.
-    #[error("there is no commit {asked} to fork at: the first one is 1, the last one {last}")]
-    NoSuchCommit {
-        /// What was asked for.
-        asked: u64,
-        /// The last one.
-        last: u64,
-    },
-    /// There are too many forks.
-    #[error("{CHILDREN_CAP} forks were made of this session already; fork one of them instead")]
-    TooManyChildren,
-    /// The session is being moved into the trash, or out of it.
-    #[error("session {0} cannot be moved now: a move is under way; wait for it")]
-    MovesAlready(ScopeId),
     /// A conversation can only be imported into a session that nobody has opened.
     #[error("this session has begun already; import into a new one")]
     NotVacant,
@@ -120,6 +106,20 @@ pub enum Rejection {
     /// What is to be imported does not hold together.
     #[error("what is to be imported does not hold together: {0}")]
     ImportMisfit(&'static str),
+    /// There is no such commit yet.
+    #[error("there is no commit {asked} to fork at: the first one is 1, the last one {last}")]
+    NoSuchCommit {
+        /// What was asked for.
+        asked: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// There are too many forks.
+    #[error("{CHILDREN_CAP} forks were made of this session already; fork one of them instead")]
+    TooManyChildren,
+    /// The session is being moved into the trash, or out of it.
+    #[error("session {0} cannot be moved now: a move is under way; wait for it")]
+    MovesAlready(ScopeId),
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

@@ -121,7 +121,7 @@ proptest! {
 }
 
 #[test]
-fn a_reader_gives_the_same_in_bounded_memory() {
+fn a_reader_gives_the_same() {
     let masking = masking();
     let text = sample().repeat(300);
     let expected = whole(&masking, &text);
@@ -131,6 +131,11 @@ fn a_reader_gives_the_same_in_bounded_memory() {
         .read_to_string(&mut read)
         .unwrap();
     assert_eq!(short(&read), expected);
+}
+
+#[test]
+fn no_more_waits_than_one_word() {
+    let masking = masking();
     // A word without end is passed on, and does not wait.
     let mut stream = masking.stream(Origin::Elsewhere);
     let (mut given, mut pushed) = (0, 0);

@@ -12,6 +12,7 @@
 mod checkpoints;
 mod crash;
 mod damage;
+mod digests;
 mod home;
 mod lease;
 mod listing;

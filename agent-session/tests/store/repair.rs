@@ -263,6 +263,7 @@ fn what_is_not_damaged_or_not_ours_is_not_repaired() {
         scope: scope(1),
         kind: Kind::Tally,
         created: NOW,
+        lineage: Vec::new(),
     };
     let future = [line::encode_header(&header).unwrap().0, b"\n".to_vec()].concat();
     std::fs::write(&path, &future).unwrap();

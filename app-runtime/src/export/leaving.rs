@@ -3,24 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
+use glasswork_engine::ScopeId;
+use glasswork_session_state::secrets;
 use serde::Serialize;
 
-/// Masks the secrets of a text: returns the text that may leave, and how many of which kind were taken out.
-pub type Masker<'a> = dyn Fn(&str) -> (String, Vec<(String, u64)>) + 'a;
-
 /// What every text goes through that leaves.
-pub struct Leaving<'a> {
+#[derive(Debug, Default)]
+pub struct Leaving {
     /// The home directory, where it is to be shortened.
     home: Option<String>,
-    masker: Option<Box<Masker<'a>>>,
-}
-
-impl std::fmt::Debug for Leaving<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Leaving")
-            .field("home", &self.home)
-            .finish_non_exhaustive()
-    }
+    /// Masks what was not masked when it came to the session.
+    masking: Option<Masking>,
 }
 
 /// What was found in the texts that leave.
@@ -28,11 +22,17 @@ impl std::fmt::Debug for Leaving<'_> {
 pub struct Findings {
     /// Paths below the home directory.
     pub home_paths: u64,
-    /// Secrets that were taken out, by kind.
+    /// Places where a secret was masked, by its kind.
     pub secrets: BTreeMap<String, u64>,
 }
 
 impl Findings {
+    fn note_secrets(&mut self, text: &str) {
+        for (_, placeholder) in secrets::find(text) {
+            *self.secrets.entry(placeholder.kind.to_owned()).or_default() += 1;
+        }
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -40,7 +40,7 @@ impl Findings {
     }
 }
 
-impl<'a> Leaving<'a> {
+impl Leaving {
     /// Shortens paths below this directory, if it is an absolute one and not the root.
     #[must_use]
     pub fn home(home: Option<&str>) -> Self {
@@ -49,15 +49,15 @@ impl<'a> Leaving<'a> {
             .filter(|home| home.starts_with('/'));
         Self {
             home: home.map(ToOwned::to_owned),
-            masker: None,
+            masking: None,
         }
     }
 
-    /// Takes out what this masks, too.
+    /// Masks secrets that came to a session before secrets were masked, or while that was turned off.
     #[must_use]
-    pub fn masking(self, masker: Box<Masker<'a>>) -> Self {
+    pub fn masking(self, session: ScopeId) -> Self {
         Self {
-            masker: Some(masker),
+            masking: Some(Vaults::new(vec![]).masking(session, true)),
             ..self
         }
     }
@@ -65,16 +65,11 @@ impl<'a> Leaving<'a> {
     /// The text that may leave. What was taken out is counted.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str, found: &mut Findings) -> Cow<'t, str> {
-        let mut text = Cow::Borrowed(text);
-        if let Some(masker) = &self.masker {
-            let (masked, kinds) = masker(&text);
-            for (kind, count) in kinds {
-                *found.secrets.entry(kind).or_default() += count;
-            }
-            if masked != *text {
-                text = Cow::Owned(masked);
-            }
-        }
+        let text = match &self.masking {
+            Some(masking) => masking.text(text, &Origin::Elsewhere),
+            None => Cow::Borrowed(text),
+        };
+        found.note_secrets(&text);
         let Some(home) = &self.home else { return text };
         let places: Vec<usize> = places(&text, home).collect();
         if places.is_empty() {
@@ -94,6 +89,7 @@ impl<'a> Leaving<'a> {
 
     /// Counts what a text gives away that leaves as it is.
     pub fn note(&self, text: &str, found: &mut Findings) {
+        found.note_secrets(text);
         if let Some(home) = &self.home {
             found.home_paths += places(text, home).count() as u64;
         }
@@ -153,11 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_masker_takes_out_is_counted() {
-        let masker = |text: &str| (text.replace("hunter2", "***"), vec![("password".to_owned(), 1)]);
-        let leaving = Leaving::home(Some("/h")).masking(Box::new(masker));
+    fn what_is_masked_is_counted_whenever_it_was() {
+        let session = ScopeId::from_u128(7);
+        let leaving = Leaving::home(Some("/h")).masking(session);
+        // Put together here, so that nobody takes this file for a leak.
+        let token = ["gh", "p_x7Kq9ZtR2mWv5LpN8sYb3JdF6hGc1TaQ4eUi"].concat();
         let mut found = Findings::default();
-        assert_eq!(leaving.text("hunter2 in /h/x", &mut found), "*** in ~/x");
-        assert_eq!(found.secrets, BTreeMap::from([("password".to_owned(), 1)]));
+        let text = format!("{token} in /h/x, [secret:password:1a2b3c4d5:1]");
+        let left = leaving.text(&text, &mut found);
+        assert!(!left.contains(&token) && left.contains("~/x"), "{left}");
+        let kinds: Vec<u64> = found.secrets.values().copied().collect();
+        assert_eq!(kinds, [1, 1], "{found:?}");
+        assert_eq!(found.secrets.get("password"), Some(&1));
     }
 }

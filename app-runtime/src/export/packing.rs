@@ -59,7 +59,7 @@ pub(super) fn lines(
     archive: &FileArchive,
     session: ScopeId,
     at: Option<u64>,
-    leaving: &Leaving<'_>,
+    leaving: &Leaving,
     out: &mut dyn Write,
 ) -> Result<(u64, Findings), ExportError> {
     let mut found = Findings::default();
@@ -70,7 +70,7 @@ pub(super) fn lines(
     Ok((copied.seq, found))
 }
 
-fn note(line: &[u8], leaving: &Leaving<'_>, found: &mut Findings) {
+fn note(line: &[u8], leaving: &Leaving, found: &mut Findings) {
     if let Ok(text) = std::str::from_utf8(line) {
         leaving.note(text, found);
     }
@@ -81,7 +81,7 @@ pub(super) fn pack(
     archive: &FileArchive,
     session: ScopeId,
     at: Option<u64>,
-    leaving: &Leaving<'_>,
+    leaving: &Leaving,
     out: &mut dyn Write,
 ) -> Result<(u64, Findings), ExportError> {
     let journal = archive.journal_of(session)?;

@@ -82,7 +82,7 @@ impl Page {
     }
 
     /// Lets all texts leave.
-    pub(super) fn leave(&mut self, leaving: &Leaving<'_>) -> Findings {
+    pub(super) fn leave(&mut self, leaving: &Leaving) -> Findings {
         let mut found = Findings::default();
         let mut leave = |text: &mut String| {
             if let std::borrow::Cow::Owned(changed) = leaving.text(text, &mut found) {

@@ -69,6 +69,10 @@ pub struct Returned {
 /// # Errors
 /// Where it cannot be read.
 pub fn recognise(file: &Path) -> io::Result<Option<Own>> {
+    // Opening a pipe would wait for whoever writes to it.
+    if !fs::metadata(file)?.is_file() {
+        return Ok(None);
+    }
     let mut beginning = vec![];
     File::open(file)?.take(64).read_to_end(&mut beginning)?;
     Ok(if beginning.starts_with(&ZSTD) {

@@ -406,7 +406,7 @@ fn the_list_of_sessions_is_newest_first_and_filtered() {
         ids("(filter: { named: \"a TEST\", workspace: \"/work\" })").len(),
         2
     );
-    world.say("Why?");
+    world.prompt("Why?");
     assert_eq!(ids("(sort: MESSAGES)"), [S, other.as_str()]);
     assert_eq!(ids("(filter: { status: RUNNING })"), [S]);
     // A place in a list that is sorted otherwise is none in this one.

@@ -10,6 +10,7 @@ mod compact;
 mod damage;
 mod demo;
 mod ending;
+mod exchange;
 mod graph;
 mod layers;
 mod output;

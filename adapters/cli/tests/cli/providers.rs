@@ -188,3 +188,64 @@ async fn the_only_provider_with_a_key_is_asked() {
     let (_house, done) = turn(refused, &["--model", "openai/x"]).await;
     assert_eq!((done.code, &*done.out), (1, ""), "{}", done.err);
 }
+
+/// Without the marks that tell a server up to where it may cache: they move on with the conversation.
+fn unmarked(mut value: serde_json::Value) -> serde_json::Value {
+    match &mut value {
+        serde_json::Value::Object(fields) => {
+            fields.remove("cache_control");
+            fields.values_mut().for_each(|field| *field = unmarked(field.take()));
+        }
+        serde_json::Value::Array(elements) => {
+            elements.iter_mut().for_each(|element| *element = unmarked(element.take()));
+        }
+        _ => {}
+    }
+    value
+}
+
+async fn resumed(wire: Wire) {
+    let script = r#"(turns: [
+        (say: [text("I look."), call("bash", (command: "echo from-the-tool"))]),
+        (say: [text("It says so.")]),
+        (say: [text("And again.")]),
+    ])"#;
+    let server = ModelServer::start(Answers::Script(wire, Script::parse(script).unwrap()))
+        .await
+        .unwrap();
+    let (house, model) = house(&server, wire);
+    std::fs::create_dir(house.work.join(".git")).unwrap();
+    std::fs::write(house.work.join(".git/HEAD"), "ref: refs/heads/of-no-concern\n").unwrap();
+    let (house, done) = turn(house, &["--model", model, "--permission-mode", "yolo"]).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    let (house, done) = turn(house, &["--continue", "--permission-mode", "yolo"]).await;
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(house.json(["sessions", "list", "--json"])[0]["branch"], "of-no-concern");
+    let bodies: Vec<String> = server
+        .received()
+        .into_iter()
+        .map(|received| String::from_utf8(received.body).unwrap())
+        .collect();
+    let [_, before, after] = bodies.as_slice() else {
+        panic!("{bodies:?}")
+    };
+    let json = |body: &str| unmarked(serde_json::from_str(body).unwrap());
+    let (old, new) = (json(before), json(after));
+    for field in ["model", "system", "tools"] {
+        assert_eq!(old[field], new[field], "{field}");
+    }
+    let (old, new) = (old["messages"].as_array().unwrap(), new["messages"].as_array().unwrap());
+    assert!(new.starts_with(old) && new.len() == old.len() + 2, "{new:?}");
+    // Byte by byte, as far as the server's own marks allow.
+    let same = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
+    let marked = before.rfind("\"cache_control\"").unwrap_or(before.len());
+    let end = before.rfind("from-the-tool").unwrap().min(marked);
+    assert!(same >= end, "{same} of {end} bytes: {before}\n{after}");
+    assert!(!after.contains("of-no-concern") && !after.contains("retry"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumed_session_sends_what_it_sent_before_and_no_more() {
+    resumed(Wire::OpenAiCompatible).await;
+    resumed(Wire::Anthropic).await;
+}

@@ -269,3 +269,68 @@ fn a_damaged_journal_is_named_with_its_place() {
     }
     assert_eq!(house.run(["replay", &*journal.display().to_string()]).code, 3);
 }
+
+/// A session whose turn rests, in the records of a house, with the home in which it works.
+async fn paused(house: &House) -> tempfile::TempDir {
+    use glasswork_agent_core::turn::State;
+    use glasswork_session_state::settings::Mode;
+    use glasswork_testkit::house::House as Inside;
+    let inside = Inside::of_script(
+        r#"(turns: [(say: [call("bash", (command: "echo began; until [ -e go ]; do sleep 0.01; done"))])])"#,
+    )
+    .await;
+    let session = inside.session(Inside::settings(Mode::Yolo)).await;
+    let mut watch = inside.runtime().watch(session).unwrap();
+    inside.runtime().prompt(session, "go", None).await.unwrap();
+    inside.runtime().pause(session).await.unwrap();
+    fs::write(inside.workspace().join("go"), "").unwrap();
+    while watch.session().open_turn().map(|turn| turn.state) != Some(State::Paused) {
+        watch.next().await;
+    }
+    let home = inside.close().await;
+    copy(
+        &home.path().join("data/sessions"),
+        &house.home.path().join("glasswork/data/sessions"),
+    );
+    home
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copied = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &copied),
+            false => drop(fs::copy(&path, copied).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_turn_that_was_paused_goes_on_with_words_or_without() {
+    let tasks = tokio::runtime::Runtime::new().unwrap();
+    for (prompt, turn) in [
+        (None, r#"(expect: "began", say: [text("gone on")])"#),
+        (
+            Some("and be quick"),
+            r#"(expect: "and be quick", say: [text("gone on")])"#,
+        ),
+    ] {
+        let house = House::new();
+        let home = tasks.block_on(paused(&house));
+        let model = house.script(&format!(r#"(say: []), {turn}"#));
+        let more = ["--model", &model];
+        let work = home.path().join("work").to_string_lossy().into_owned();
+        let mut arguments = vec!["run"];
+        arguments.extend(prompt);
+        arguments.extend(["--continue", "-C", &work]);
+        arguments.extend(more);
+        let done = house.give(house.command(&arguments), "");
+        assert_eq!((done.code, &*done.out), (0, "gone on\n"), "{}", done.err);
+        // Now nothing rests any more, so there must be something to say.
+        let done = house.give(house.command(["run", "--continue", "-C", &work]), "");
+        assert_eq!(done.code, 2, "{}", done.err);
+        assert!(done.err.contains("there is no prompt"), "{}", done.err);
+    }
+}

@@ -91,7 +91,7 @@ fn sessions_are_listed_filtered_and_searched() {
             { "text": "hay", "matched": true }, { "text": "\n", "matched": false }
         ])
     );
-    let text = house.run(["sessions", "search", "there"]);
+    let text = house.run(["sessions", "search", "31mthere"]);
     assert!(
         text.out.contains("\\u{1b}[31mthere.") && !text.out.contains('\u{1b}'),
         "{text:?}"
@@ -203,4 +203,50 @@ fn a_resumed_session_asks_its_own_model_unless_it_shall_not() {
     let house = house.with("GLASSWORK_RESUME", "keep-present");
     assert_eq!(house.run(["run", "x", "--continue"]).out, "three of b\n");
     assert_eq!(thinking(&house), json!("high"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
+    use glasswork_app_runtime::watching::Update;
+    use glasswork_session_state::settings::Mode;
+    use glasswork_testkit::house::House as Kit;
+
+    let script = r#"(turns: [
+        (say: [call("bash", (command: "echo one"))]),
+        (say: [text("It went on.")]),
+    ])"#;
+    for prompt in [None, Some("but with care")] {
+        let kit = Kit::of_script(script).await;
+        let work = kit.workspace();
+        std::fs::write(work.join("test"), script).unwrap();
+        let session = kit.session(Kit::settings(Mode::Yolo)).await;
+        let mut watch = kit.runtime().watch(session).unwrap();
+        kit.runtime().prompt(session, "go", None).await.unwrap();
+        kit.runtime().pause(session).await.unwrap();
+        while !watch
+            .next()
+            .await
+            .updates
+            .iter()
+            .any(|update| matches!(update, Update::TurnPaused { .. }))
+        {}
+        let home = kit.close().await;
+        tokio::task::spawn_blocking(move || {
+            let house = House::new().with("GLASSWORK_HOME", &home.path().display().to_string());
+            let row = &house.json(["sessions", "list", "--json"])[0];
+            assert_eq!(row["status"], json!("paused"));
+            let work = work.display().to_string();
+            let mut arguments = vec!["run"];
+            arguments.extend(prompt);
+            arguments.extend(["--continue", "-C", &work, "--permission-mode", "yolo"]);
+            let mut command = house.command(arguments);
+            command.current_dir(&work);
+            let done = house.give(command, "");
+            assert_eq!((done.code, &*done.out), (0, "It went on.\n"), "{done:?}");
+            let shown = house.json(["sessions", "show", "last", "--json"]);
+            assert_eq!(shown["transcript"].to_string().contains("but with care"), prompt.is_some());
+        })
+        .await
+        .unwrap();
+    }
 }

@@ -35,7 +35,7 @@ impl Terminal {
         for (name, value) in house.environment() {
             tmux.args(["-e", &format!("{name}={value}")]);
         }
-        let status = tmux.args(["sh", "-c", &format!("{line}; read wait")]).status();
+        let status = tmux.args(["sh", "-c", &format!("{line} read wait")]).status();
         assert!(status.expect("these tests need tmux").success());
         terminal
     }

@@ -22,6 +22,7 @@ mod retries;
 mod scenarios;
 mod sessions;
 mod size;
+mod state_version;
 mod table;
 mod tree;
 mod world;

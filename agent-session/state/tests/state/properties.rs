@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::context::parts_of;
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::{StopReason, StreamEvent};
@@ -13,6 +15,7 @@ use glasswork_session_state::evidence::{Evidence, FileAccess};
 use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
+use glasswork_session_state::state::Session;
 use glasswork_session_state::tools::Word;
 use glasswork_session_state::{compaction, fork, model, session, tools, tree};
 use proptest::prelude::*;
@@ -265,6 +268,26 @@ fn play(world: &mut World, step: &Move) {
     }
 }
 
+/// The branch as a model is told of it: the last compaction, what that kept, and what came later.
+fn path(session: &Session) -> Vec<EntryId> {
+    let mut branch: Vec<_> = session.tree.branch().collect();
+    branch.reverse();
+    let last = branch.iter().rev().find_map(|(id, entry)| match &entry.body {
+        Body::Compaction(compaction) => Some((*id, compaction.first_kept)),
+        _ => None,
+    });
+    let from = last.map_or(0, |(_, first)| {
+        branch.iter().position(|(id, _)| *id == first).unwrap()
+    });
+    let told = branch[from..]
+        .iter()
+        .filter(|(_, entry)| !matches!(entry.body, Body::Compaction(_)));
+    last.map(|(id, _)| id)
+        .into_iter()
+        .chain(told.map(|(id, _)| *id))
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
@@ -293,11 +316,13 @@ proptest! {
         }
         world.user(opened()).unwrap();
         world.prompt("go on");
+        while world.turn().state == glasswork_agent_core::turn::State::Compacting {
+            world.answer("notes");
+        }
         let (id, _) = world.session().requests.get_max().unwrap();
         let request = world.session().render(*id).unwrap();
         let parts: Vec<_> = parts_of(&world.session().requests, *id);
-        let mut path: Vec<_> = world.session().tree.branch().map(|(id, _)| id).collect();
-        path.reverse();
+        let path = path(world.session());
         assert_eq!(parts.iter().map(|part| part.entry).collect::<Vec<_>>(), path);
         let mut open: Vec<Arc<str>> = vec![];
         for message in request.messages {
