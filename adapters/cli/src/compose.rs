@@ -60,9 +60,12 @@ impl Place {
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
         let instructions = self.homes.instructions_file();
+        // No project has a say in these, so it does not matter from where they are looked for.
+        let host = settings::resolve(&self.homes, &self.environment, &[], Path::new("."));
         Ok(Sessions {
             archive,
             instructions,
+            host: host.map(|resolved| resolved.host),
         })
     }
 
@@ -256,6 +259,7 @@ impl Sessions {
         // Nobody waits for it: what is cut off when the program ends is done by the next one.
         let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
         let _ = housekeeping.spawn(move || archive.pack_old(&host, now));
+        runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
     }
