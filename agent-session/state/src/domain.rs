@@ -161,6 +161,7 @@ into_fact!(
 
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
+    const STATE: u32 = 2;
 
     type Kind = Kind;
     type State = Scope;
