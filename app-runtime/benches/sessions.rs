@@ -51,7 +51,10 @@ fn main() {
     let archive = FileArchive::open(home.path()).unwrap();
     let begun = Instant::now();
     let refreshed = archive.index().refresh(&mut |_| {}).unwrap();
-    println!("index all of them: {:.1} s ({refreshed:?})", begun.elapsed().as_secs_f64());
+    println!(
+        "index all of them: {:.1} s ({refreshed:?})",
+        begun.elapsed().as_secs_f64()
+    );
     let bytes: u64 = ["index.sqlite", "index.sqlite-wal"]
         .iter()
         .filter_map(|name| std::fs::metadata(home.path().join(name)).ok())
@@ -62,7 +65,11 @@ fn main() {
         bytes as f64 / 1e6,
         bytes as f64 / sessions as f64
     );
-    let first = |sort| Listing { sort, limit: 50, ..Listing::default() };
+    let first = |sort| Listing {
+        sort,
+        limit: 50,
+        ..Listing::default()
+    };
     // As long as its folder may still change within the same tick its names are looked at again.
     show("the first page of 50, opened anew", || {
         let archive = FileArchive::open(home.path()).unwrap();
@@ -79,12 +86,19 @@ fn main() {
     let page = archive.page(&middle, &BTreeSet::new()).unwrap();
     middle.limit = 50;
     middle.after = page.rows.last().map(|row| Cursor::behind(row, Sort::Updated));
-    show("a page of 50 in the middle", || archive.page(&middle, &BTreeSet::new()).unwrap());
+    show("a page of 50 in the middle", || {
+        archive.page(&middle, &BTreeSet::new()).unwrap()
+    });
     let named = Listing {
-        filter: Filter { named: Some("word77".to_owned()), ..Filter::default() },
+        filter: Filter {
+            named: Some("word77".to_owned()),
+            ..Filter::default()
+        },
         ..first(Sort::Updated)
     };
-    show("a page of those that are called so", || archive.page(&named, &BTreeSet::new()).unwrap());
+    show("a page of those that are called so", || {
+        archive.page(&named, &BTreeSet::new()).unwrap()
+    });
     for (what, query) in [
         ("a rare word", "word4711"),
         ("a common word", "someone"),
@@ -93,11 +107,16 @@ fn main() {
         ("nothing", "nowhere"),
         ("two words, one in every message", "someone word99"),
     ] {
-        let search = Search { query: query.to_owned(), limit: 20, ..Search::default() };
+        let search = Search {
+            query: query.to_owned(),
+            limit: 20,
+            ..Search::default()
+        };
         let hits = archive.search(&search).unwrap();
-        show(&format!("search for {what} ({} hits of the first 20)", hits.hits.len()), || {
-            archive.search(&search).unwrap()
-        });
+        show(
+            &format!("search for {what} ({} hits of the first 20)", hits.hits.len()),
+            || archive.search(&search).unwrap(),
+        );
     }
     println!("memory at its peak: {} MiB", peak());
 }
@@ -123,7 +142,9 @@ fn make(data: &Path, sessions: u64) -> u64 {
         let (header, mut chain) = line::encode_header(&Header {
             created: Timestamp(at),
             scope: id,
-            ..line::decode_header::<Kind>(template.lines().next().unwrap().as_bytes()).unwrap().0
+            ..line::decode_header::<Kind>(template.lines().next().unwrap().as_bytes())
+                .unwrap()
+                .0
         })
         .unwrap();
         let mut text = String::from_utf8(header).unwrap();
@@ -147,7 +168,9 @@ fn make(data: &Path, sessions: u64) -> u64 {
 }
 
 fn journal_in(folder: &Path) -> std::path::PathBuf {
-    let mut entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     entries
         .find_map(|path| match path.is_dir() {
             true if !path.with_extension("jsonl").exists() => Some(journal_in(&path)),
@@ -173,5 +196,10 @@ fn show<T>(what: &str, mut work: impl FnMut() -> T) {
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    println!("{what:64} median {:8.2} ms   ({:.2}–{:.2})", times[RUNS / 2], times[1], times[RUNS - 2]);
+    println!(
+        "{what:64} median {:8.2} ms   ({:.2}–{:.2})",
+        times[RUNS / 2],
+        times[1],
+        times[RUNS - 2]
+    );
 }

@@ -61,6 +61,10 @@ impl FileArchive {
         })
     }
 
+    pub(crate) fn store(&self) -> &Store<Glasswork> {
+        &self.store
+    }
+
     /// The index of the sessions.
     #[must_use]
     pub fn index(&self) -> &Index {
@@ -99,8 +103,13 @@ impl FileArchive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn repair(&self, session: ScopeId, now: Timestamp, dry_run: bool) -> Result<Option<Repair>, StoreError> {
-        self.store.repair(session, now, dry_run)
+    pub fn repair(
+        &self,
+        session: ScopeId,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Option<Repair>, StoreError> {
+        self.store.repair(session, Kind::Session, now, dry_run)
     }
 
     /// Where a session keeps its blobs.

@@ -336,7 +336,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
     match fact {
         Fact::Session(fact) => of_session(fact, updates),
         Fact::Prompt(fact) => of_prompt(before, fact, updates),
-        Fact::Turn(fact) => of_turn(after, fact, updates),
+        Fact::Turn(fact) => of_turn(before, after, fact, updates),
         Fact::Model(fact) => of_model(before, after, fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
         Fact::Secrets(secrets::Fact::Masked { kind, .. }) => updates.push(Update::SecretMasked {
@@ -430,8 +430,9 @@ fn of_prompt(before: &Session, fact: &prompt::Fact, updates: &mut Vec<Update>) {
     }
 }
 
-fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
+fn of_turn(before: &Session, after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
     let Some(turn) = &after.turn else { return };
+    let stood = before.turn.as_ref().map(|turn| turn.state);
     match fact {
         turn::Fact::Began { .. } => updates.push(Update::TurnBegan { turn: turn.id }),
         turn::Fact::Moved { to, .. } if to.is_terminal() => updates.push(Update::TurnEnded {
@@ -445,6 +446,10 @@ fn of_turn(after: &Session, fact: &turn::Fact, updates: &mut Vec<Update>) {
             to: turn_chart::State::Paused,
             ..
         } => {
+            // A row may leave it where it is, as when words come that wait for it to go on.
+            if stood == Some(turn_chart::State::Paused) {
+                return;
+            }
             updates.push(Update::TurnPaused { turn: turn.id });
         }
         turn::Fact::Pending(pending) => updates.push(Update::Pending { pending: *pending }),

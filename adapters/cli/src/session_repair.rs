@@ -54,7 +54,10 @@ fn text(repair: &Repair) -> String {
         text.push_str(&format!("Commits that are gone: {}\n", ranges(&repair.lost)));
     }
     if !repair.salvaged.is_empty() {
-        text.push_str(&format!("Sound behind the damage: {}\n", ranges(&repair.salvaged)));
+        text.push_str(&format!(
+            "Sound behind the damage: {}\n",
+            ranges(&repair.salvaged)
+        ));
     }
     match &repair.moved_to {
         Some(folder) => text.push_str(&format!(
@@ -65,7 +68,9 @@ fn text(repair: &Repair) -> String {
                 false => " and what was salvaged (salvaged.jsonl)",
             }
         )),
-        None => text.push_str(&format!("All that is there {moved} aside, nothing is thrown away.\n")),
+        None => text.push_str(&format!(
+            "All that is there {moved} aside, nothing is thrown away.\n"
+        )),
     }
     if let Some(session) = repair.recovered {
         text.push_str(&format!(

@@ -212,6 +212,8 @@ async fn a_pause_rests_at_the_next_safe_point_and_the_turn_can_go_on_or_be_stopp
         house.runtime().steer(session, "onward", None).await.unwrap();
         house.runtime().resume(session).await.unwrap();
         let end = House::end_of_turn(watch).await;
+        let pauses = |update: &&Update| matches!(update, Update::TurnPaused { .. });
+        assert_eq!(end.updates.iter().find(pauses), None, "{state:?}: it rests once");
         assert_eq!(
             (end.state, end.failure, end.text.ends_with("again")),
             (State::Completed, None, true),
