@@ -283,7 +283,6 @@ fn what_is_not_damaged_or_not_ours_is_not_repaired() {
         schema: 9,
         scope: scope(1),
         kind: Kind::Tally,
-        lineage: vec![],
         created: NOW,
         lineage: vec![],
     };
