@@ -55,10 +55,12 @@ fn counts(house: &House, session: ScopeId) -> Vec<(String, u32)> {
 }
 
 fn masked(updates: &[Update]) -> Vec<&str> {
-    let kind = |update| match update {
-        &Update::SecretMasked { ref kind } => Some(&**kind),
-        _ => None,
-    };
+    fn kind(update: &Update) -> Option<&str> {
+        match update {
+            Update::SecretMasked { kind } => Some(kind),
+            _ => None,
+        }
+    }
     updates.iter().filter_map(kind).collect()
 }
 

@@ -341,7 +341,8 @@ async fn searching_masks_what_it_tells() {
         "{}",
         missing.text
     );
-    // Lines of a key are lines of a key wherever the reading starts.
+    // Lines of a key are lines of a key wherever the reading starts, also where nobody has seen them before.
+    place.put("work/key.pem", &private_key(3, 70));
     let read = place
         .call("read", "work/key.pem", json!({"offset": 3, "limit": 1}))
         .await
