@@ -8,7 +8,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::models;
 use glasswork_app_runtime::resuming::{self, Past};
-use glasswork_app_runtime::runtime::{OperationError, Opening, Runtime};
+use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::{ScopeId, UnmountError};

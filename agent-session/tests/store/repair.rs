@@ -211,9 +211,11 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     let nothing = Expected { kept: 0, ..WHOLE };
     check("zero bytes", |all, _| all.clear(), &nothing);
     // A header can be made anew.
+    // A header can be made anew, for another session.
     let headless = Expected {
         kept: 0,
         salvaged: &[(1, 6)],
+        recovered: Some(21),
         ..WHOLE
     };
     check("a lost header", |all, _| drop(all.remove(0)), &headless);
@@ -281,7 +283,6 @@ fn what_is_not_damaged_or_not_ours_is_not_repaired() {
         schema: 9,
         scope: scope(1),
         kind: Kind::Tally,
-        lineage: vec![],
         created: NOW,
         lineage: vec![],
     };

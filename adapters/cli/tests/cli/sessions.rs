@@ -220,11 +220,18 @@ async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
         let work = kit.workspace();
         std::fs::write(work.join("test"), script).unwrap();
         let go = work.join("go");
-        assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&go)
+                .status()
+                .unwrap()
+                .success()
+        );
         let session = kit.session(Kit::settings(Mode::Yolo)).await;
         let mut watch = kit.runtime().watch(session).unwrap();
         kit.runtime().prompt(session, "go", None).await.unwrap();
-        let mut until = async |what: fn(&Update) -> bool| while !watch.next().await.updates.iter().any(what) {};
+        let mut until =
+            async |what: fn(&Update) -> bool| while !watch.next().await.updates.iter().any(what) {};
         // Asked to rest while a command runs, it rests before the next request.
         until(|update| matches!(update, Update::ToolStarted { .. })).await;
         kit.runtime().pause(session).await.unwrap();
