@@ -134,7 +134,9 @@ fn told(session: &Session, arguments: &CompactSession, console: &Console) -> Res
         ..
     }) = transcript::of(session).pop()
     else {
-        return Err(Problem::defect("the conversation does not stand at its compaction"));
+        return Err(Problem::defect(
+            "the conversation does not stand at its compaction",
+        ));
     };
     match arguments.json.json {
         true => console.json(

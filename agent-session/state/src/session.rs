@@ -230,9 +230,11 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
         .turn
         .as_ref()
         .is_some_and(|turn| turn.state == turn_chart::State::Completed);
-    let due = completed && !session.queue.follow_ups.is_empty();
-    let spoken = session.compactions.open.as_ref().is_some_and(|open| open.spoken);
-    let due = due || (spoken && !session.queue.follow_ups.is_empty());
+    let wanted = match &session.compactions.open {
+        Some(open) => open.spoken,
+        None => completed,
+    };
+    let due = wanted && !session.queue.follow_ups.is_empty();
     let retry = session
         .attempt()
         .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));

@@ -157,6 +157,32 @@ scenarios! {
         assert_eq!(world.said().last().unwrap(), "user: six");
     }
 
+    fn only_what_was_said_since_begins_a_turn(world) {
+        compacting(world);
+        world.prompt("six");
+        world.ask(prompt::Event::Cancelled);
+        // What waits from before waits on …
+        world.user(requested(None)).unwrap();
+        world.answer("notes");
+        world.expect_session(S::Idle);
+        world.prompt("seven");
+        world.answer("to seven");
+        world.answer("to six");
+        for name in ["eight", "nine"] {
+            turn(world, name);
+        }
+        world.prompt("ten");
+        world.ask(prompt::Event::Interrupted);
+        world.answer("so");
+        world.expect_turn(T::Interrupted);
+        // … and what is said now begins a turn, however the last one ended.
+        world.user(requested(None)).unwrap();
+        world.prompt("eleven");
+        world.answer("more notes");
+        world.expect_session(S::Busy);
+        assert_eq!(world.said().last().unwrap(), "user: eleven");
+    }
+
     fn a_follow_up_waits_for_the_summary_and_is_said_though_there_is_none(world) {
         compacting(world);
         world.ask(followed_up("six"));
