@@ -25,8 +25,8 @@ use glasswork_engine::test_support::Crash;
 use glasswork_engine::{ScopeId, SystemClock, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
-use glasswork_session_state::trash::Way;
 use glasswork_session_state::state::Kind;
+use glasswork_session_state::trash::Way;
 use glasswork_testkit::house::{House, scripted};
 
 use crate::aftermath::{BACK, Listened, effects_are_recorded, home, marks, opening, sent, until};
