@@ -219,7 +219,7 @@ fn answered(blocks: Vec<Block>) -> Body {
     Body::Assistant(Assistant {
         blocks,
         model: "scripted/test".parse().unwrap(),
-        request: RequestId(1),
+        request: Some(RequestId(1)),
         usage: None,
         stop: None,
         cancelled: false,

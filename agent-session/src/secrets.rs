@@ -18,7 +18,6 @@ mod name;
 mod private_key;
 mod put_back;
 mod scanner;
-mod scrub;
 mod shape;
 mod vault;
 
@@ -26,7 +25,6 @@ pub(crate) use answer::AnswerMasking;
 pub use kind::Kind;
 pub use masking::{Masking, Reader, Stream, View};
 pub use put_back::NotPutBack;
-pub use scrub::Scrubber;
 pub use vault::{Origin, Vault};
 
 /// Most sessions whose vaults are kept. Of those before, placeholders cannot be put back any more.

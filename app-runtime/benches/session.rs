@@ -18,8 +18,10 @@
 mod long;
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
+use glasswork_agent_session::store::Store;
 use glasswork_app_runtime::archive::{Archive as _, Vault as _};
 use glasswork_app_runtime::files::{FileArchive, FileVault};
 use glasswork_engine::test_support::wait;
@@ -42,6 +44,7 @@ fn main() {
     let house = House::on(journal, trace);
     opening(&house, &archive, &vault);
     let long = folding(&house, &archive, &vault, megabytes << 20);
+    growth(&house, &archive, &vault, home.path());
     house.engine.stop();
     checkpointed(long, &archive);
 }
@@ -174,6 +177,21 @@ fn reopen(house: &House, vault: &FileVault, id: ScopeId) -> f64 {
     let opened = vault.open(id, Timestamp(0)).unwrap();
     wait(house.engine.mount(opened.loaded)).unwrap();
     begun.elapsed().as_secs_f64() * 1e3
+}
+
+/// What a million deltas leave on the disk, and what is left of them once they are folded away.
+fn growth(house: &House, archive: &FileArchive, vault: &FileVault, home: &Path) {
+    let id = create(house, vault);
+    // Two answers a turn, in a thousand deltas each.
+    (0..500).for_each(|_| house.turn(id, 2_000, 1_000));
+    wait(house.engine.unmount(id)).unwrap();
+    vault.release(id);
+    println!("a million deltas in 1,000 answers of 2,000 bytes:");
+    size(archive, id);
+    let store = Store::<Glasswork>::open(home).unwrap();
+    let mut folded = Vec::new();
+    store.journal(id).unwrap().archive(&mut folded).unwrap();
+    println!("  folded away: {:.1} MB", folded.len() as f64 / 1e6);
 }
 
 fn create(house: &House, vault: &FileVault) -> ScopeId {

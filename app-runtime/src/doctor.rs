@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
+
 use crate::archive::Archive;
+use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::Provider;
 use crate::settings;
@@ -73,7 +76,11 @@ pub fn examine(
         Err(error) => finding("settings", Health::Broken, error.to_string()),
     });
     findings.extend(archive.as_ref().ok().map(|archive| checkpoints(*archive)));
+    let has_records = archive.is_ok();
     findings.push(sessions(homes, archive));
+    if has_records {
+        findings.push(disk(homes));
+    }
     findings.extend(masks.map(secrets));
     let mut usable = false;
     for provider in providers {
@@ -118,6 +125,42 @@ fn secrets(masked: bool) -> Finding {
     }
     let text = "they are recorded and sent to models as they are: `mask_secrets` is turned off";
     finding("secrets", Health::Limited, text)
+}
+
+/// What everything takes, and what keeps it from growing.
+fn disk(homes: &Homes) -> Finding {
+    let sizes = match FileArchive::open(&homes.data).and_then(|archive| archive.sizes()) {
+        Ok(sizes) => sizes,
+        Err(error) => return finding("disk", Health::Limited, error.to_string()),
+    };
+    let traces = 2 * ROTATE_AT >> 20;
+    finding(
+        "disk",
+        Health::Good,
+        format!(
+            "{} journals {}, {} packed ones {}, blobs {}; traces {} (at most {traces} MiB a session), checkpoints {} (at \
+             most {CHECKPOINTS_KEPT} a session), records of processes {} (at most {HOSTS_KEPT}), moved aside {}, trash {}, \
+             index and all else {}",
+            sizes.journal_count,
+            size(sizes.journals),
+            sizes.packed_count,
+            size(sizes.packed),
+            size(sizes.blobs),
+            size(sizes.traces),
+            size(sizes.checkpoints),
+            size(sizes.hosts),
+            size(sizes.aside),
+            size(sizes.trash),
+            size(sizes.other),
+        ),
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        _ => format!("{} MiB", bytes >> 20),
+    }
 }
 
 fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {

@@ -61,6 +61,10 @@ impl FileArchive {
         })
     }
 
+    pub(crate) fn store(&self) -> &Store<Glasswork> {
+        &self.store
+    }
+
     /// The index of the sessions.
     #[must_use]
     pub fn index(&self) -> &Index {
@@ -105,7 +109,7 @@ impl FileArchive {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Option<Repair>, StoreError> {
-        self.store.repair(session, now, dry_run)
+        self.store.repair(session, Kind::Session, now, dry_run)
     }
 
     /// Where a session keeps its blobs.

@@ -16,9 +16,6 @@ use crate::indexing::{self, Leaving};
 use crate::leftovers;
 use crate::runtime::{OperationError, Runtime};
 
-/// How long a session stays mounted after the last thing that happened in it, unless something else is set.
-pub const REST_AFTER: Duration = Duration::from_secs(15 * 60);
-
 /// Mounts and unmounts sessions.
 pub(crate) struct Mounts {
     engine: Weak<Engine<Glasswork>>,
@@ -259,8 +256,7 @@ impl Runtime {
         self.mounts.demand(session).await
     }
 
-    /// From now on unmounts sessions in which nothing has happened for so long ([`REST_AFTER`], say), and which nobody
-    /// follows. To be called once, within a tokio runtime.
+    /// From now on unmounts sessions in which nothing has happened for so long, and which nobody follows. To be called once, within a tokio runtime.
     ///
     /// # Errors
     /// [`OperationError::Start`].

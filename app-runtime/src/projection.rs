@@ -3,3 +3,4 @@
 pub mod report;
 pub mod status;
 pub mod transcript;
+pub mod tree;

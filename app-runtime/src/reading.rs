@@ -13,6 +13,7 @@ use glasswork_session_state::state::{self, Kind, Session};
 
 use crate::archive::{
     Archive, ArchivedSession, Filter, Found, KeptRecord, Listing, Page, Record, Search, SearchError, Sort,
+    TrashedSession,
 };
 
 /// Who reads, and what they may see. Checked here and nowhere else.
@@ -350,6 +351,34 @@ impl Snapshot {
             (Visible::All, asked) => asked.cloned(),
             (Visible::Only(scopes), None) => Some(scopes.clone()),
             (Visible::Only(scopes), Some(asked)) => Some(scopes & asked),
+        }
+    }
+
+    /// The sessions in the trash, latest first. Only their owner sees them.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn trash(&self) -> Result<Vec<TrashedSession>, ReadError> {
+        match self.viewer.sessions {
+            Visible::All => Ok(self.reader.archive.trash()?),
+            Visible::Only(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The session in the trash whose id is, or alone begins with, this text.
+    ///
+    /// # Errors
+    /// [`ReadError::Unknown`], also where several begin so.
+    pub fn find_in_trash(&self, text: &str) -> Result<ScopeId, ReadError> {
+        let wanted = text.trim().to_ascii_lowercase();
+        let trash = self.trash()?;
+        let mut found = trash
+            .iter()
+            .map(|row| row.session.id)
+            .filter(|id| !wanted.is_empty() && id.to_string().starts_with(&wanted));
+        match (found.next(), found.next()) {
+            (Some(id), None) => Ok(id),
+            _ => Err(ReadError::Unknown(format!("{text} in the trash"))),
         }
     }
 

@@ -17,10 +17,12 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use glasswork_session_state::host_settings::{Setting as HostSetting, Settings as HostSettings};
 use glasswork_session_state::settings::{Layer, Setting, Settings, Source};
 use ron::Options;
 use ron::extensions::Extensions;
 use ron::value::RawValue;
+use serde::Serialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::homes::{Environment, Homes};
@@ -35,8 +37,10 @@ const MOST_BYTES: u64 = 1 << 20;
 /// All settings, resolved, with their history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
-    /// What is in force.
+    /// What is in force for a session.
     pub settings: Settings,
+    /// What is in force for the program as a whole.
+    pub host: HostSettings,
     /// Every setting in force, in order, each with what it overrode, the nearest layer first.
     pub explained: Vec<Explained>,
     /// Files that would hold settings and are not read, each with the reason.
@@ -47,9 +51,46 @@ pub struct Resolved {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
     /// The setting.
-    pub setting: Setting,
+    pub setting: AnySetting,
     /// What it overrode, the nearest layer first.
-    pub overrode: Vec<Setting>,
+    pub overrode: Vec<AnySetting>,
+}
+
+/// A setting of a session, or of the program as a whole. Serialises as `{name: {value, from}}`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AnySetting {
+    /// Of a session.
+    Session(Setting),
+    /// Of the program.
+    Host(HostSetting),
+}
+
+impl AnySetting {
+    /// The setting's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Session(setting) => setting.name(),
+            Self::Host(setting) => setting.name(),
+        }
+    }
+
+    /// Where its value comes from.
+    #[must_use]
+    pub fn from(&self) -> &Source {
+        match self {
+            Self::Session(setting) => setting.from(),
+            Self::Host(setting) => setting.from(),
+        }
+    }
+}
+
+fn all(settings: &Settings, host: &HostSettings) -> Vec<AnySetting> {
+    let session = settings.all().into_iter().map(AnySetting::Session);
+    session
+        .chain(host.all().into_iter().map(AnySetting::Host))
+        .collect()
 }
 
 /// A file that would hold settings and is not read.
@@ -139,7 +180,7 @@ pub fn resolve(
     flags: &[Flag],
     workspace: &Path,
 ) -> Result<Resolved, SettingsError> {
-    let mut stack: Vec<Setting> = Vec::new();
+    let mut stack: Vec<AnySetting> = Vec::new();
     stack.extend(from_file(&homes.settings_file())?);
     for (variable, text) in environment.with_prefix(PREFIX) {
         if NOT_SETTINGS.contains(&variable) {
@@ -162,13 +203,15 @@ pub fn resolve(
         stack.push(parse(&flag.name, &flag.value, source, &flag.flag)?);
     }
 
-    let mut settings = Settings::default();
-    let defaults = settings.all();
+    let (mut settings, mut host) = (Settings::default(), HostSettings::default());
+    let defaults = all(&settings, &host);
     for setting in &stack {
-        settings.set(setting.clone());
+        match setting {
+            AnySetting::Session(setting) => settings.set(setting.clone()),
+            AnySetting::Host(setting) => host.set(setting.clone()),
+        }
     }
-    let explained = settings
-        .all()
+    let explained = all(&settings, &host)
         .into_iter()
         .zip(defaults)
         .map(|(setting, default)| {
@@ -187,6 +230,7 @@ pub fn resolve(
     });
     Ok(Resolved {
         settings,
+        host,
         explained,
         not_read: not_read.into_iter().collect(),
     })
@@ -196,7 +240,7 @@ fn options() -> Options {
     Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
 }
 
-fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
+fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
     let unreadable = |error: String| SettingsError::Unreadable {
         file: file.to_owned(),
         error,
@@ -222,7 +266,7 @@ fn from_file(file: &Path) -> Result<Vec<Setting>, SettingsError> {
             column: error.span.start.col,
             message: error.code.to_string(),
         })?;
-    let mut settings: Vec<Setting> = Vec::new();
+    let mut settings: Vec<AnySetting> = Vec::new();
     for (name, raw) in fields.0 {
         let line = line_of(&text, raw.get_ron());
         let place = format!("{}:{line}", file.display());
@@ -292,7 +336,7 @@ impl<'de> de::Deserialize<'de> for Name {
 }
 
 /// Parses one value: as RON, or as plain text where it is none (`GLASSWORK_MODE=ask`).
-fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting, SettingsError> {
+fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetting, SettingsError> {
     let value = options()
         .from_str::<ron::Value>(text)
         .ok()
@@ -300,11 +344,11 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting,
         .filter(|value| *value != ron::Value::Unit)
         .and_then(|value| serde_json::to_value(value).ok())
         .unwrap_or_else(|| serde_json::Value::String(text.to_owned()));
-    let known = Settings::default().all();
+    let known = all(&Settings::default(), &HostSettings::default());
     if !known.iter().any(|setting| setting.name() == name) {
         let nearest = known
             .iter()
-            .map(Setting::name)
+            .map(AnySetting::name)
             .min_by_key(|known| strsim::damerau_levenshtein(known, name));
         return Err(SettingsError::Unknown {
             place: place.to_owned(),
@@ -314,7 +358,15 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<Setting,
     }
     // A setting serialises as `{name: {value, from}}`; going through that form needs no second list of types.
     let tagged = serde_json::json!({ name: { "value": value, "from": source } });
-    serde_json::from_value(tagged).map_err(|error| SettingsError::Misfit {
+    let is_of_host = HostSettings::default()
+        .all()
+        .iter()
+        .any(|setting| setting.name() == name);
+    let parsed = match is_of_host {
+        true => serde_json::from_value(tagged).map(AnySetting::Host),
+        false => serde_json::from_value(tagged).map(AnySetting::Session),
+    };
+    parsed.map_err(|error| SettingsError::Misfit {
         place: place.to_owned(),
         name: name.to_owned(),
         value: text.to_owned(),

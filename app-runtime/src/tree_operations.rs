@@ -2,11 +2,30 @@
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_engine::ScopeId;
-use glasswork_session_state::{Event, tree};
+use glasswork_session_state::{Event, session, tree};
 
 use crate::runtime::{Done, Runtime};
 
 impl Runtime {
+    /// Gives a session a title.
+    ///
+    /// # Errors
+    /// [`OperationError`](crate::runtime::OperationError).
+    pub async fn rename(&self, session: ScopeId, title: &str) -> Done {
+        let title = title.into();
+        self.ask(session, Event::Session(session::Event::Retitled { title }))
+            .await
+    }
+
+    /// Has a session stand before others in lists, or does so no more.
+    ///
+    /// # Errors
+    /// [`OperationError`](crate::runtime::OperationError).
+    pub async fn pin(&self, session: ScopeId, pinned: bool) -> Done {
+        self.ask(session, Event::Session(session::Event::Pinned { pinned }))
+            .await
+    }
+
     /// Has the conversation go on below another entry, or before all of them.
     ///
     /// # Errors

@@ -12,19 +12,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
-use glasswork_app_runtime::archive::Archive;
+use glasswork_app_runtime::archive::{Archive, ArchivedSession};
 use glasswork_app_runtime::files::FileArchive;
-use glasswork_app_runtime::mounting::REST_AFTER;
 use glasswork_app_runtime::reading::Viewer;
+use glasswork_app_runtime::retention::{Plan, plan};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Ports, Runtime};
 use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
 use glasswork_engine::{FeedItem, Refusal, ScopeId, SystemClock, Timestamp, VirtualClock};
 use glasswork_session_state::host;
+use glasswork_session_state::host_settings::Settings;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
 use glasswork_session_state::{Event, Glasswork};
 use glasswork_testkit::house::{House, TurnEnd, scripted};
 
+const REST_AFTER: Duration = Duration::from_secs(900);
 const SCRIPT: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")])])"#;
 
 fn steps(count: u32) -> Setting {
@@ -111,6 +113,132 @@ async fn a_session_at_rest_is_unmounted_unless_somebody_looks_at_it() {
     assert_eq!(unmounted(&mut host).await, watched);
     assert!(is_mounted(&house, resting));
     house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_has_used_for_long_is_packed_and_goes_on_when_it_is_used() {
+    let house = House::of_script(SCRIPT).await;
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        let session = house.session(House::settings(Mode::Ask)).await;
+        house.turn(session, "1").await;
+        sessions.push(session);
+    }
+    // The first is used last, the second is open.
+    let runtime = house.runtime();
+    runtime.set(sessions[0], steps(5)).await.unwrap();
+    for session in [0, 2, 3] {
+        runtime.give_up(sessions[session]).await.unwrap();
+    }
+    let settings = |pack_after| Settings {
+        pack_after: Sourced::from_layer(pack_after, Layer::User),
+        ..Settings::default()
+    };
+    let now = Timestamp(1_795_236_311_000_000);
+    let archive = house.archive();
+    assert_eq!(archive.pack_old(&settings(None), now).sessions, 0);
+    assert_eq!(archive.pack_old(&settings(Some(4)), now).sessions, 0);
+    let before = archive.list().unwrap();
+    let kept = archive.pack_old(&settings(Some(1)), now);
+    // All but the one that was used last, and the one that is open.
+    assert_eq!(kept.sessions, 2);
+    assert!(kept.freed > 0);
+    assert_eq!(archive.pack_old(&settings(Some(1)), now).sessions, 0, "once");
+    let sizes = archive.sizes().unwrap();
+    assert_eq!((sizes.packed_count, sizes.journal_count), (2, 2));
+    assert!(
+        sizes.packed > 0 && sizes.journals > 0 && sizes.traces > 0 && sizes.hosts > 0,
+        "{sizes:?}"
+    );
+    let after = archive.list().unwrap();
+    for (one, other) in before.iter().zip(&after) {
+        assert_eq!(
+            (one.id, one.seq, &one.first_words),
+            (other.id, other.seq, &other.first_words)
+        );
+    }
+    let end = {
+        runtime.mount(sessions[3]).await.unwrap();
+        house.turn(sessions[3], "2").await
+    };
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "two"));
+    assert_eq!(archive.sizes().unwrap().packed_count, 1);
+    house.close().await;
+}
+
+#[test]
+fn what_is_too_many_too_old_or_too_much_goes_and_what_is_pinned_stays() {
+    let day = 24 * 60 * 60 * 1_000_000;
+    let now = Timestamp(100 * day);
+    // Five of 1 MiB, the newest first, one for each day before; the fourth is pinned.
+    let rows: Vec<ArchivedSession> = (1..=5)
+        .map(|number| ArchivedSession {
+            updated: Some(Timestamp(now.0 - i64::from(number) * day)),
+            bytes: 1 << 20,
+            pinned: number == 4,
+            ..ArchivedSession::bare(ScopeId::from_u128(number as u128))
+        })
+        .collect();
+    let check = |settings: Settings, dropped: &[u128], packed: &[u128]| {
+        let ids = |numbers: &[u128]| {
+            numbers
+                .iter()
+                .map(|number| ScopeId::from_u128(*number))
+                .collect::<Vec<_>>()
+        };
+        let expected = Plan {
+            drop: ids(dropped),
+            pack: ids(packed),
+        };
+        assert_eq!(plan(&rows, &settings, now), expected);
+    };
+    let set = |value: u32| Sourced::from_layer(Some(value), Layer::User);
+    let keeps = Settings {
+        pack_after: Sourced::default_of(None),
+        ..Settings::default()
+    };
+    check(keeps.clone(), &[], &[]);
+    check(
+        Settings {
+            pack_after: set(2),
+            ..keeps.clone()
+        },
+        &[],
+        &[3, 4, 5],
+    );
+    check(
+        Settings {
+            keep_sessions: set(2),
+            ..keeps.clone()
+        },
+        &[3, 5],
+        &[],
+    );
+    check(
+        Settings {
+            keep_days: set(1),
+            ..keeps.clone()
+        },
+        &[2, 3, 5],
+        &[],
+    );
+    check(
+        Settings {
+            keep_mib: set(3),
+            ..keeps.clone()
+        },
+        &[5],
+        &[],
+    );
+    check(
+        Settings {
+            keep_mib: set(1),
+            pack_after: set(1),
+            ..keeps
+        },
+        &[2, 3, 5],
+        &[4],
+    );
 }
 
 /// A journal whose disk fails while somebody says so.

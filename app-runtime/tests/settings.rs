@@ -45,7 +45,7 @@ impl Place {
         let resolved = resolve(&self.homes(), &environment, &flags, self.home.path());
         let home = self.home.path().display().to_string();
         let resolved = resolved.map_err(|error| error.to_string().replace(&home, "~"))?;
-        let show = |setting: &glasswork_session_state::settings::Setting| {
+        let show = |setting: &glasswork_app_runtime::settings::AnySetting| {
             let json = serde_json::to_value(setting).unwrap();
             let Source { layer, file, line } = setting.from();
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::digest::Digest;
 use crate::envelope::{Context, Deadline, EffectKey, Moment, Origin, ScopeId};
+use crate::upgrade::Upgrade;
 
 /// Data that travels through the gate: comparable, printable, serialisable.
 pub trait Data: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {}
@@ -20,6 +21,8 @@ impl<T> Data for T where T: Clone + PartialEq + Debug + Serialize + DeserializeO
 pub trait Domain: Sized + Send + Sync + 'static {
     /// The version of events and facts that this build writes. Stands in the header of every journal.
     const SCHEMA: u32;
+    /// The steps from older versions to this one, in order. None where all that was written still reads as it is.
+    const UPGRADES: &'static [Upgrade] = &[];
 
     /// The version of the state's shape and of what `evolve` makes of facts. States on the disk (checkpoints, digests)
     /// are used only by a build with the same one; raised whenever the same journal would lead to a state that is

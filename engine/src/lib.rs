@@ -118,6 +118,7 @@ mod pipeline;
 pub mod replay;
 pub mod root;
 pub mod trace;
+pub mod upgrade;
 
 #[cfg(feature = "writer")]
 mod clock;

@@ -11,6 +11,7 @@ use crate::envelope::ScopeId;
 use crate::line::{self, Body, Chain, Folded, Header, LineError, RecordedCommit};
 use crate::pipeline;
 use crate::root::{Decided, Scope};
+use crate::upgrade;
 use held::{Change, Held, Place, Waiting};
 
 /// What loading gives: a scope at its last commit, and where its journal's chain stands.
@@ -294,6 +295,8 @@ impl<D: Domain> Fold<D> {
             true => Ok(()),
             false => Err(at(DamageKind::OutOfOrder { expected: due, found })),
         };
+        let current = upgrade::upgraded::<D>(bytes, self.schema);
+        let bytes = current.as_deref().unwrap_or(bytes);
         if self.deltas == Deltas::LeftOut
             && let Some((seq, of)) = line::delta(bytes)
             && (!self.held.is_empty() || scope.open.contains_key(&of))

@@ -241,6 +241,17 @@ impl Entry {
         Dispatch::commit(&self.view.op, self.view.id, self.id.seq)
     }
 
+    /// Its label; null where it has none.
+    async fn label(&self) -> Option<String> {
+        let label = self.view.session.tree.label_of(self.id);
+        label.map(|label| label.to_string())
+    }
+
+    /// Whether it is pinned: a compaction carries it over.
+    async fn pinned(&self) -> bool {
+        self.view.session.tree.is_pinned(self.id)
+    }
+
     /// Where it was imported from; null for what was said here.
     async fn source(&self) -> Option<EntrySource> {
         EntrySource::of(&self.view, self.id)

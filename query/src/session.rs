@@ -85,6 +85,26 @@ pub(crate) struct Meta {
     branch: Option<String>,
     /// The commit that was checked out then, in hexadecimal; null where the directory is in no Git repository.
     commit: Option<String>,
+    /// Whether it stands before others in lists.
+    pinned: bool,
+}
+
+/// Where two sessions part.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ForkPoint {
+    /// The other session: the parent of a fork, or a fork.
+    session: ID,
+    /// The commit of the parent at which it was forked.
+    at: Long,
+}
+
+impl ForkPoint {
+    fn of(session: ScopeId, at: u64) -> Self {
+        Self {
+            session: ID(session.to_string()),
+            at: Long(at),
+        }
+    }
 }
 
 /// Secrets of one kind that were masked.
@@ -219,7 +239,22 @@ impl Session {
             created: Time(meta.created),
             branch: meta.head.branch.as_deref().map(str::to_owned),
             commit: meta.head.commit.as_deref().map(str::to_owned),
+            pinned: meta.pinned,
         }
+    }
+
+    /// Where it was forked from another session; null for one that is no fork.
+    async fn forked_from(&self) -> Option<ForkPoint> {
+        let parent = self.0.session.meta.parent?;
+        Some(ForkPoint::of(parent.session, parent.at))
+    }
+
+    /// The forks that were made of it, in order of their ids, at most 4096. Those that are still being made are left
+    /// out.
+    async fn children(&self) -> Vec<ForkPoint> {
+        let children = self.0.session.children.iter();
+        let made = children.filter(|(_, child)| child.effect.is_none());
+        made.map(|(id, child)| ForkPoint::of(*id, child.at)).collect()
     }
 
     /// The secrets that were masked before they came to it, in order of their kinds. In the conversation stand

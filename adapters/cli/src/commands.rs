@@ -201,6 +201,8 @@ pub(crate) enum SessionsCommand {
     /// Where a line is gone or was changed, the session ends before it; what is sound behind it is kept in a file, and,
     /// where that is possible, in a session of its own.
     Repair(RepairSession),
+    #[command(flatten)]
+    Tree(TreeCommand),
     /// What was said and done in a session
     Show {
         /// The session
@@ -211,6 +213,93 @@ pub(crate) enum SessionsCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+/// What there is to do with the tree of a conversation, and with sessions as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TreeCommand {
+    /// The tree of a conversation: every entry, and where the conversation stands
+    Tree {
+        /// The session
+        session: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Make a new session that goes on from a commit of this one
+    ///
+    /// Prints the id of the fork; `run --resume` goes on with it, with `--model` also with another model. What was under
+    /// way at that commit is settled as after a crash.
+    #[command(visible_alias = "clone")]
+    Fork(ForkSession),
+    /// Give a session a title
+    Rename {
+        /// The session
+        session: String,
+        /// The title
+        title: String,
+    },
+    /// Pin a session, or an entry of it, which a compaction then carries over
+    Pin {
+        /// The session
+        session: String,
+        /// The entry, as `sessions tree` names it
+        entry: Option<String>,
+        /// Do not pin it any more
+        #[arg(long)]
+        off: bool,
+    },
+    /// Give an entry a label, or take the one that it has away
+    Label {
+        /// The session
+        session: String,
+        /// The entry, as `sessions tree` names it
+        entry: String,
+        /// The label
+        label: Option<String>,
+    },
+    /// Let a conversation go on elsewhere: below another entry, or from the `start`
+    Leaf(LeafOfSession),
+    /// Close a session
+    Close {
+        /// The session
+        session: String,
+    },
+    /// Put a session into the trash; without one, list what is there
+    Trash {
+        /// The session
+        session: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Take a session out of the trash
+    Restore {
+        /// The session
+        session: String,
+    },
+}
+
+/// Arguments of `sessions fork`.
+#[derive(Debug, Args)]
+pub(crate) struct ForkSession {
+    /// The session
+    pub session: String,
+    /// At this commit (`412`), or at the one that added this entry (`412.0`); at the last one where it is missing
+    #[arg(long, value_name = "COMMIT|ENTRY")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `sessions leaf`.
+#[derive(Debug, Args)]
+pub(crate) struct LeafOfSession {
+    /// The session
+    pub session: String,
+    /// The entry, as `sessions tree` names it, or `start`
+    pub entry: String,
+    /// Go on before this prompt, and print it, to say it in other words
+    #[arg(long)]
+    pub edit: bool,
 }
 
 /// Arguments of `sessions compact`.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::secrets::{Vaults, is_credential};
@@ -18,15 +19,17 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
-use glasswork_app_runtime::mounting;
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
+use glasswork_app_runtime::retention;
 use glasswork_app_runtime::runtime::{Ports, Runtime};
+use glasswork_app_runtime::settings::{self, SettingsError};
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
+use glasswork_session_state::host_settings::Settings as HostSettings;
 
 use crate::problem::Problem;
 
@@ -135,6 +138,8 @@ fn own_server(
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     archive: FileArchive,
+    /// What is set for the program as a whole.
+    host: Result<HostSettings, SettingsError>,
     /// The file with the user's own instructions to agents.
     instructions: PathBuf,
 }
@@ -208,6 +213,7 @@ impl Sessions {
     /// # Errors
     /// Where it cannot be started.
     pub(crate) async fn start(&self, providers: Providers, model: &Model) -> Result<Runtime, Problem> {
+        let host = self.host.clone()?;
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
         let credentials = providers.known.iter().map(|provider| {
@@ -236,8 +242,20 @@ impl Sessions {
             secrets: Arc::new(Vaults::new(providers.credentials)),
         };
         let runtime = Runtime::start(ports).await?;
-        runtime.unmount_after(mounting::REST_AFTER)?;
-        runtime.read_instructions(self.instructions.clone());
+        runtime.unmount_after(Duration::from_secs(
+            60 * u64::from(host.unmount_after_minutes.value),
+        ))?;
+        let now = SystemClock::default().wall();
+        if retention::drops(&host) {
+            for session in self.archive.plan(&host, now).map_err(stored)?.drop {
+                // One that is open elsewhere stays, and is looked at again by the next program.
+                let _ = runtime.put_in_trash(session).await;
+            }
+        }
+        let archive = self.archive.clone();
+        // Nobody waits for it: what is cut off when the program ends is done by the next one.
+        let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
+        let _ = housekeeping.spawn(move || archive.pack_old(&host, now));
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)
     }

@@ -86,6 +86,10 @@ pub(crate) async fn turn(
     signals: &mut Signals,
     asker: Option<Asker>,
 ) -> Result<Left, Problem> {
+    // Before anything is watched: the turn rests still when this is taken in.
+    if let Says::GoOn(Some(said)) = says {
+        runtime.steer(session, said, None).await?;
+    }
     let watch = runtime
         .watch(session)
         .ok_or_else(|| Problem::defect("the session is not open"))?;
@@ -99,12 +103,7 @@ pub(crate) async fn turn(
     };
     match says {
         Says::Prompt(prompt) => drop(runtime.prompt(session, prompt, None).await?),
-        Says::GoOn(said) => {
-            if let Some(said) = said {
-                runtime.steer(session, said, None).await?;
-            }
-            runtime.resume(session).await?;
-        }
+        Says::GoOn(_) => drop(runtime.resume(session).await?),
     }
     let mut patience = None;
     loop {

@@ -21,6 +21,7 @@ mod resume;
 mod run;
 mod session_list;
 mod session_repair;
+mod session_tree;
 mod sessions;
 mod settings;
 mod shell;

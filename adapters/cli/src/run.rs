@@ -8,10 +8,10 @@ use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::models;
 use glasswork_app_runtime::resuming::{self, Past};
-use glasswork_app_runtime::runtime::{Opening, Runtime};
+use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
-use glasswork_engine::ScopeId;
+use glasswork_engine::{ScopeId, UnmountError};
 use glasswork_session_state::settings::Settings;
 use serde::Serialize;
 
@@ -243,7 +243,11 @@ impl Task {
         let left = drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await?;
         shown.end(&left)?;
         if left.by == By::Itself {
-            runtime.give_up(session).await?;
+            match runtime.give_up(session).await {
+                // What is not on the disk yet is waited for when the runtime stops.
+                Ok(()) | Err(OperationError::Unmount(UnmountError::Busy(..))) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(left.code())
     }

@@ -12,7 +12,7 @@ use crate::commands::SessionsCommand;
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{compact, escape, export, import, session_list, session_repair, show};
+use crate::{compact, escape, export, import, session_list, session_repair, session_tree, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
@@ -29,6 +29,7 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
         SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
         SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
+        SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;

@@ -2,8 +2,7 @@
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
-use glasswork_app_runtime::settings::{self, Resolved};
-use glasswork_session_state::settings::Setting;
+use glasswork_app_runtime::settings::{self, AnySetting, Resolved};
 use serde_json::{Value, json};
 
 use crate::commands::Json;
@@ -24,7 +23,7 @@ pub(crate) fn settings(format: Json, console: &Console) -> Result<ExitCode, Prob
     Ok(ExitCode::Done)
 }
 
-fn value_of(setting: &Setting) -> Value {
+fn value_of(setting: &AnySetting) -> Value {
     // A setting serialises as `{name: {value, from}}`.
     let whole = serde_json::to_value(setting).unwrap_or_default();
     whole
@@ -34,7 +33,7 @@ fn value_of(setting: &Setting) -> Value {
         .unwrap_or_default()
 }
 
-fn row(setting: &Setting) -> Value {
+fn row(setting: &AnySetting) -> Value {
     let from = setting.from();
     json!({ "name": setting.name(), "value": value_of(setting), "layer": from.layer, "file": from.file, "line": from.line })
 }

@@ -207,6 +207,8 @@ impl Cursor {
             }
     }
 
+    /// This place, in a list that is sorted so.
+    ///
     /// # Errors
     /// [`CursorError`] where this is a place in a list that is sorted otherwise.
     pub fn of_sort(self, sort: Sort) -> Result<Self, CursorError> {

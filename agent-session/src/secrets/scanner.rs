@@ -294,7 +294,7 @@ impl Scanner {
                 return;
             }
         }
-        if word.starts_with(b"secret:") || word.starts_with(b"masked:") {
+        if word.starts_with(b"secret:") {
             // A placeholder of ours, or what looks like one.
             self.context = Context::Nothing;
             return;

@@ -24,7 +24,7 @@ use super::parts;
 /// The version of the file itself.
 const FORMAT: u32 = 1;
 /// The folder of checkpoints, in the folder of the scope.
-const FOLDER: &str = "checkpoints";
+pub(super) const FOLDER: &str = "checkpoints";
 /// How many checkpoints a scope keeps: the newest two, and older ones that lie ever further apart.
 pub const CHECKPOINTS_KEPT: usize = 8;
 

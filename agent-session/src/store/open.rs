@@ -57,11 +57,11 @@ pub struct TornTail {
 }
 
 /// A fold before its end.
-struct Folded<D: Domain> {
-    folding: Folding<D>,
-    trail: Trail,
-    tail: Tail,
-    unusable: Vec<Unusable>,
+pub(super) struct Folded<D: Domain> {
+    pub(super) folding: Folding<D>,
+    pub(super) trail: Trail,
+    pub(super) tail: Tail,
+    pub(super) unusable: Vec<Unusable>,
 }
 
 impl<D: Domain> Store<D> {
@@ -150,6 +150,7 @@ impl<D: Domain> Store<D> {
                 wanted: scope.to_string(),
             });
         }
+        lease = self.unpacked(lease)?;
         let left = lease.was_left();
         lease.note(&self.owner(now))?;
         if left {
@@ -192,7 +193,7 @@ impl<D: Domain> Store<D> {
             schema: D::SCHEMA,
         };
         let (line, chain) = line::encode_opening(&opening, loaded.chain).map_err(unwritable(&journal))?;
-        lease.begin(epoch, loaded.scope.seq);
+        lease.begin(epoch, loaded.reached);
         if kept.is_none() && trail.path() != journal {
             *lease.written_mut() = reopened(trail.path())?;
         }
@@ -204,7 +205,7 @@ impl<D: Domain> Store<D> {
                 // that failed, lies in a file of its own.
                 let (first, mut bytes) = match kept {
                     Some(unsynced) => (unsynced.first, unsynced.lines),
-                    None => (loaded.scope.seq + 1, Vec::new()),
+                    None => (loaded.reached + 1, Vec::new()),
                 };
                 bytes.extend_from_slice(&line);
                 bytes.push(b'\n');
@@ -222,7 +223,7 @@ impl<D: Domain> Store<D> {
     }
 
     /// Folds all commits; where some are in memory alone, those instead of what the disk has from there on.
-    fn fold(
+    pub(super) fn fold(
         &self,
         journal: &Path,
         scope: ScopeId,
@@ -253,7 +254,7 @@ impl<D: Domain> Store<D> {
         StoredJournal::at(path.into())
     }
 
-    fn owner(&self, now: Timestamp) -> Owner {
+    pub(super) fn owner(&self, now: Timestamp) -> Owner {
         Owner {
             pid: std::process::id(),
             since: now,

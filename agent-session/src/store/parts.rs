@@ -15,6 +15,7 @@ use glasswork_engine::line::{self, Chain};
 use super::error::StoreError;
 use super::layout::{self, Links};
 use super::lease::WrittenFile;
+use super::pack::{self, Unpacking};
 
 /// How long a part becomes before the next one begins, in bytes.
 pub const PART_BYTES: u64 = 64 << 20;
@@ -106,17 +107,21 @@ pub(super) fn begin(folder: &Path, epoch: u32, first: u64, lines: &[u8]) -> Resu
 pub(super) enum Source {
     /// A file.
     File(File),
+    /// A packed journal.
+    Packed(Unpacking),
     /// Lines that are not in any file yet.
     Memory(io::Cursor<Vec<u8>>),
 }
 
 impl Source {
     pub(super) fn open(path: &Path, links: Links) -> Result<Self, StoreError> {
-        Ok(Self::File(layout::open_regular(
-            path,
-            layout::careful(links).read(true),
-            links,
-        )?))
+        let file = layout::open_regular(path, layout::careful(links).read(true), links)?;
+        let read = StoreError::io("read", path);
+        match pack::is_packed(&file) {
+            Ok(false) => Ok(Self::File(file)),
+            Ok(true) => Ok(Self::Packed(Unpacking::begin(file).map_err(read)?)),
+            Err(error) => Err(read(error)),
+        }
     }
 }
 
@@ -149,6 +154,7 @@ impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.read(buffer),
+            Self::Packed(packed) => packed.read(buffer),
             Self::Memory(bytes) => bytes.read(buffer),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use glasswork_engine::line::{self, Body, Chain, Header};
 use glasswork_engine::load::{Damage, DamageKind, Fold, Loaded};
 use glasswork_engine::replay::{Replay, Replayed};
+use glasswork_engine::upgrade::upgraded;
 use glasswork_engine::{Commit, Domain, Scope, ScopeId};
 
 use super::digests::Expected;
@@ -204,6 +205,7 @@ impl<D: Domain> StoredJournal<D> {
         };
         Ok(Commits {
             scope: header.scope,
+            schema: header.schema,
             trail,
             chain,
             seq: 0,
@@ -442,6 +444,8 @@ pub(super) fn damaged(path: &Path, intact: u64, damage: Damage) -> StoreError {
 /// The commits of a journal, one at a time.
 pub struct Commits<D: Domain> {
     scope: ScopeId,
+    /// The schema of the build that wrote what was read last.
+    schema: u32,
     trail: Trail,
     chain: Chain,
     /// The last commit that was read, whether it was given out or not.
@@ -463,8 +467,8 @@ impl<D: Domain> std::fmt::Debug for Commits<D> {
 
 /// What one line of a journal says to a reader of commits.
 enum Said<D: Domain> {
-    /// The journal was opened again.
-    Opened,
+    /// The journal was opened again, by a build of this schema.
+    Opened(u32),
     /// Commits up to this one were folded away.
     Folded(u64),
     /// A commit before those that were asked for.
@@ -479,23 +483,26 @@ impl<D: Domain> Commits<D> {
     fn step(&mut self) -> Result<Option<Result<Commit<D>, StoreError>>, StoreError> {
         while self.seq.saturating_add(1) < self.end {
             let before = self.seq;
-            let (scope, first, chain) = (self.scope, self.first, self.chain);
+            let (scope, schema, first, chain) = (self.scope, self.schema, self.first, self.chain);
             let bytes = match self.trail.next(Stand { seq: before, chain })? {
                 Step::Line(bytes) => bytes,
                 Step::Unfinished(_) | Step::End => return Ok(None),
             };
             let read = line::verify(bytes, chain)
                 .map_err(DamageKind::Line)
-                .and_then(|chain| Ok((chain, said::<D>(bytes, scope, before, first)?)));
+                .and_then(|chain| Ok((chain, said::<D>(bytes, scope, schema, before, first)?)));
             let (chain, said) = read.map_err(|kind| self.trail.damage(before, kind))?;
             self.chain = chain;
             self.seq = match said {
-                Said::Opened => self.seq,
+                Said::Opened(schema) => {
+                    self.schema = schema;
+                    self.seq
+                }
                 Said::Folded(to) => to,
                 Said::Earlier | Said::Commit(_) | Said::Unreadable(_) => self.seq + 1,
             };
             match said {
-                Said::Opened | Said::Folded(_) | Said::Earlier => {}
+                Said::Opened(_) | Said::Folded(_) | Said::Earlier => {}
                 Said::Commit(commit) => return Ok(Some(Ok(*commit))),
                 Said::Unreadable(kind) => return Ok(Some(Err(self.trail.damage(before, kind)))),
             }
@@ -504,9 +511,17 @@ impl<D: Domain> Commits<D> {
     }
 }
 
-fn said<D: Domain>(bytes: &[u8], scope: ScopeId, before: u64, first: u64) -> Result<Said<D>, DamageKind> {
-    let commit = match line::decode_body::<D>(bytes).map_err(DamageKind::Line)? {
-        Body::Opened(_) => return Ok(Said::Opened),
+fn said<D: Domain>(
+    bytes: &[u8],
+    scope: ScopeId,
+    schema: u32,
+    before: u64,
+    first: u64,
+) -> Result<Said<D>, DamageKind> {
+    let current = upgraded::<D>(bytes, schema);
+    let read = current.as_deref().unwrap_or(bytes);
+    let commit = match line::decode_body::<D>(read).map_err(DamageKind::Line)? {
+        Body::Opened(opening) => return Ok(Said::Opened(opening.schema)),
         Body::Folded(folded) if folded.from == before + 1 && folded.to >= folded.from => {
             return Ok(Said::Folded(folded.to));
         }

@@ -84,7 +84,7 @@ enum Says {
 }
 
 impl<D: Domain> Store<D> {
-    /// Repairs a journal, or says what would be done. `None` where nothing is damaged. Takes the lock: a journal that
+    /// Repairs the journal of a scope of this kind, or says what would be done. `None` where nothing is damaged. Takes the lock: a journal that
     /// somebody writes is not repaired.
     ///
     /// # Errors
@@ -94,6 +94,7 @@ impl<D: Domain> Store<D> {
     pub fn repair(
         &self,
         scope: ScopeId,
+        kind: D::Kind,
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Option<Repair>, StoreError> {
@@ -121,7 +122,7 @@ impl<D: Domain> Store<D> {
         let order = pieces.order()?;
         let (mut repair, behind) = pieces.judge(scope, damage, &order);
         if !dry_run {
-            pieces.move_aside(self, &lease, &order, &behind, &mut repair, now)?;
+            pieces.move_aside(self, kind, &lease, &order, &behind, &mut repair, now)?;
         }
         Ok(Some(repair))
     }
@@ -317,10 +318,12 @@ impl<D: Domain> Pieces<D> {
         )
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what was found, and where it goes")]
     /// Puts what is sound in the journal's place. Whenever this is cut off, all is there, and it can be done again.
     fn move_aside(
         &self,
         store: &Store<D>,
+        kind: D::Kind,
         lease: &Lease,
         order: &[usize],
         behind: &BTreeMap<u64, usize>,
@@ -334,7 +337,7 @@ impl<D: Domain> Pieces<D> {
             .or_else(|_| fs::copy(journal, &copy).map(drop))
             .map_err(StoreError::io("make", &copy))?;
         self.write(&aside.join("salvaged.jsonl"), behind.values().copied())?;
-        repair.recovered = self.recover(store, folder, order, behind, repair, now)?;
+        repair.recovered = self.recover(store, kind, folder, order, behind, now)?;
         repair.moved_to = Some(aside.clone());
         let report = aside.join("report.json");
         let text = serde_json::to_vec_pretty(&*repair).unwrap_or_default();
@@ -375,21 +378,25 @@ impl<D: Domain> Pieces<D> {
     fn recover(
         &self,
         store: &Store<D>,
+        kind: D::Kind,
         folder: &Path,
         order: &[usize],
         behind: &BTreeMap<u64, usize>,
-        repair: &Repair,
         now: Timestamp,
     ) -> Result<Option<ScopeId>, StoreError> {
-        let (Some(header), false) = (self.fold.header(), behind.is_empty()) else {
+        if behind.is_empty() {
             return Ok(None);
-        };
+        }
         let scope = ScopeId::mint();
         let unwritable = |error: LineError| StoreError::io("write", folder)(io::Error::other(error));
+        let kept = self.fold.header();
         let header = Header {
             glasswork: line::FORMAT,
+            schema: kept.map_or(D::SCHEMA, |header| header.schema),
             scope,
-            ..header.clone()
+            kind: kept.map_or(kind, |header| header.kind),
+            created: kept.map_or(now, |header| header.created),
+            lineage: kept.map_or_else(Vec::new, |header| header.lineage_of_fork(self.fold.reached())),
         };
         let mut copy = Copy {
             fold: Fold::<D>::new(),
@@ -415,7 +422,7 @@ impl<D: Domain> Pieces<D> {
         }
         let Copy { fold, bytes, .. } = copy;
         let whole = fold.finish().is_ok_and(|loaded| loaded.breach.is_none());
-        if !whole || repair.salvaged.is_empty() {
+        if !whole {
             return Ok(None);
         }
         let (folders, stem) = Place::Sessions.new_journal(store.data(), scope, now);

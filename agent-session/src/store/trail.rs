@@ -78,13 +78,21 @@ impl Trail {
     pub(super) fn open(journal: &Path, links: Links) -> Result<Self, StoreError> {
         let source = Source::open(journal, links)?;
         let folder = journal.with_extension("");
-        let parts = parts::later(&folder)?;
+        let (parts, known) = match source {
+            // All of it: parts that are still there were left by a packing that was cut off.
+            Source::Packed(_) => (Vec::new(), Some((u32::MAX, u64::MAX))),
+            _ => {
+                let parts = parts::later(&folder)?;
+                let known = parts.last().map(|part| (part.epoch, part.first));
+                (parts, known)
+            }
+        };
         Ok(Self {
             folder,
             path: journal.to_owned(),
             lines: Lines::new(source),
             in_first: true,
-            known: parts.last().map(|part| (part.epoch, part.first)),
+            known,
             later: parts.into_iter().map(Later::from).collect(),
             place: LinePlace { line: 1, offset: 0 },
         })

@@ -10,6 +10,7 @@ use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::chart::Chart;
 use glasswork_engine::digest::Digest;
+use glasswork_engine::upgrade::Upgrade;
 use glasswork_engine::{
     Class, Context, Deadline, Decision, Domain, Durability, EffectKey, Loss, Moment, Origin, Recovery,
     ScopeId, Transition,
@@ -25,8 +26,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets, session,
-    tools, trash, tree, turn,
+    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets,
+    session, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -161,6 +162,7 @@ into_fact!(
 
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
+    const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
 
     type Kind = Kind;
     type State = Scope;

@@ -15,6 +15,7 @@ pub mod evidence;
 mod evolve;
 pub mod fork;
 pub mod host;
+pub mod host_settings;
 pub mod import;
 pub mod invariant;
 pub mod judge;
@@ -36,6 +37,7 @@ pub mod tools;
 pub mod trash;
 pub mod tree;
 pub mod turn;
+mod upgrade;
 pub mod usage;
 pub mod waiting;
 

@@ -132,7 +132,7 @@ pub enum Resuming {
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident / $variant:ident : $type:ty = $default:expr;)*) => {
-        /// All settings of a session.
+        /// All settings of this family.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct Settings {
@@ -190,6 +190,8 @@ macro_rules! settings {
         }
     };
 }
+
+pub(crate) use settings;
 
 settings! {
     /// The model that is asked; `None` where none was chosen.

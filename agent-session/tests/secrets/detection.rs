@@ -1,6 +1,6 @@
 //! What is a secret, and what is none.
 
-use glasswork_agent_session::secrets::{Origin, Scrubber};
+use glasswork_agent_session::secrets::Origin;
 
 use crate::support::*;
 
@@ -295,33 +295,6 @@ fn what_is_masked_is_not_masked_again() {
     assert_eq!(masking.text(&text, &Origin::Elsewhere), once);
     let foreign = "[secret:github-token:000000000:1] PASSWORD=[secret:password:000000000:2]";
     assert_eq!(masking.text(foreign, &Origin::Elsewhere), foreign);
-}
-
-#[test]
-fn what_leaves_is_scrubbed_for_good_and_counted() {
-    let scrubber = Scrubber::new(&["ordinarywords".into()]);
-    let text = format!(
-        "PASSWORD=tr0ub4dor&3x tr0ub4dor&3x ordinarywords https://x/y?access_token={} [secret:jwt:000000000:1]\n{}",
-        drawn(WORD, 30, 2),
-        private_key(2, 9)
-    );
-    let (scrubbed, counts) = scrubber.scrub(&text);
-    assert_eq!(
-        scrubbed,
-        "PASSWORD=[masked:password] [masked:password] [masked:credential] https://x/y?access_token=[masked:secret-value] \
-         [secret:jwt:000000000:1]\n-----BEGIN RSA PRIVATE KEY-----\n[masked:private-key]\n[masked:private-key]\n\
-         [masked:private-key]\n-----END RSA PRIVATE KEY-----\n"
-    );
-    let expected = [
-        ("credential", 1),
-        ("password", 2),
-        ("private-key", 1),
-        ("secret-value", 1),
-    ];
-    assert_eq!(counts, expected.map(|(kind, count)| (kind.to_owned(), count)));
-    assert_eq!(scrubber.scrub(&scrubbed), (scrubbed.clone(), vec![]));
-    // A word that an earlier text taught is not known in another.
-    assert_eq!(scrubber.scrub("tr0ub4dor&3x").1, []);
 }
 
 #[test]

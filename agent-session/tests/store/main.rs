@@ -16,6 +16,7 @@ mod digests;
 mod home;
 mod lease;
 mod listing;
+mod pack;
 mod parts;
 mod repair;
 mod run;

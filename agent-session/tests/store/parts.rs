@@ -243,7 +243,7 @@ fn lines_are_not_written_anew_where_another_process_has_gone_on_since() {
 fn a_journal_of_an_older_schema_goes_on_in_a_file_of_the_newer_one() {
     let home = Home::new();
     let path = home.journal(scope(1), [add(1), add(2)]);
-    // As a build of schema 2 would have written it.
+    // As a build of schema 2 would have written it, which had other words.
     let text = std::fs::read_to_string(&path).unwrap();
     let (mut old, mut chain) = (Vec::new(), Chain::default());
     for (number, line) in text.lines().enumerate() {
@@ -259,7 +259,13 @@ fn a_journal_of_an_older_schema_goes_on_in_a_file_of_the_newer_one() {
                 };
                 line::encode_header(&header)
             }
-            _ => line::reseal(line.as_bytes(), chain),
+            _ => {
+                let line = line
+                    .replace("\"add\"", "\"plus\"")
+                    .replace("\"added\"", "\"sum\"");
+                assert!(line.contains("plus") && line.contains("sum"));
+                line::reseal(line.as_bytes(), chain)
+            }
         }
         .unwrap();
         chain = next;

@@ -54,7 +54,11 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     std::fs::write(&path, &bytes).unwrap();
     let before = tree(home.store.data());
 
-    let would = home.store.repair(scope(1), NOW, true).unwrap().expect(name);
+    let would = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, true)
+        .unwrap()
+        .expect(name);
     assert_eq!(
         tree(home.store.data()),
         before,
@@ -78,7 +82,11 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     );
     assert_eq!(found, wanted, "{name}");
 
-    let did = home.store.repair(scope(1), NOW, false).unwrap().expect(name);
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .expect(name);
     let aside = did.moved_to.clone().unwrap();
     let same = Repair {
         moved_to: None,
@@ -112,7 +120,7 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     let sum = expected.kept * (expected.kept + 1) / 2;
     assert_eq!(total(&home, scope(1)), (expected.kept, sum), "{name}");
     assert_eq!(
-        home.store.repair(scope(1), NOW, false).unwrap(),
+        home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(),
         None,
         "{name}: repaired once"
     );
@@ -202,9 +210,12 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     check("the last line", |all, _| all[6][30] ^= 1, &last);
     let nothing = Expected { kept: 0, ..WHOLE };
     check("zero bytes", |all, _| all.clear(), &nothing);
+    // A header can be made anew.
+    // A header can be made anew, for another session.
     let headless = Expected {
         kept: 0,
         salvaged: &[(1, 6)],
+        recovered: Some(21),
         ..WHOLE
     };
     check("a lost header", |all, _| drop(all.remove(0)), &headless);
@@ -233,7 +244,11 @@ fn a_journal_in_several_files_is_repaired_as_one() {
     let mut bytes = std::fs::read(part).unwrap();
     bytes[20] ^= 1;
     std::fs::write(part, &bytes).unwrap();
-    let did = home.store.repair(scope(1), NOW, false).unwrap().unwrap();
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (did.kept, &*did.salvaged, &*did.lost),
         (first - 1, &[(first + 1, 30)][..], &[(first, first)][..])
@@ -252,21 +267,32 @@ fn a_journal_in_several_files_is_repaired_as_one() {
 fn what_is_not_damaged_or_not_ours_is_not_repaired() {
     let home = Home::new();
     let all = lines(&home, 1);
-    assert_eq!(home.store.repair(scope(1), NOW, false).unwrap(), None);
+    assert_eq!(
+        home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(),
+        None
+    );
     let path = home.path(scope(1));
     // Torn is not damaged: opening it tells.
     std::fs::write(&path, &all.concat()[..all.concat().len() - 3]).unwrap();
-    assert_eq!(home.store.repair(scope(1), NOW, false).unwrap(), None);
+    assert_eq!(
+        home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap(),
+        None
+    );
     let header = Header {
         glasswork: FORMAT,
         schema: 9,
         scope: scope(1),
         kind: Kind::Tally,
         created: NOW,
+        lineage: vec![],
     };
     let future = [line::encode_header(&header).unwrap().0, b"\n".to_vec()].concat();
     std::fs::write(&path, &future).unwrap();
-    let said = home.store.repair(scope(1), NOW, false).unwrap_err().to_string();
+    let said = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap_err()
+        .to_string();
     assert!(
         said.contains("update to read it") && !said.contains("repair"),
         "{said}"
@@ -275,11 +301,11 @@ fn what_is_not_damaged_or_not_ours_is_not_repaired() {
     std::fs::write(&path, all[..3].concat()).unwrap();
     let owner = home.store.open_for_writing(scope(1), NOW).unwrap();
     std::fs::write(&path, b"gone").unwrap();
-    let said = home.store.repair(scope(1), NOW, false).unwrap_err();
+    let said = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap_err();
     assert!(matches!(said, StoreError::Owned { .. }), "{said}");
     drop(owner);
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("elsewhere", &path).unwrap();
-    let said = home.store.repair(scope(1), NOW, false).unwrap_err();
+    let said = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap_err();
     assert!(matches!(said, StoreError::NotAJournal { .. }), "{said}");
 }

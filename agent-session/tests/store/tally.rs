@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use glasswork_engine::journal::Journal;
 use glasswork_engine::trace::TraceSink;
+use glasswork_engine::upgrade::{Upgrade, unchanged};
 use glasswork_engine::{
     Class, Clock, Context, Deadline, Decision, Domain, Durability, EffectKey, Engine, Handle, Job, Limits,
     Loss, Moment, Origin, Parts, Party, Recovery, Runner, ScopeId, SystemClock, Timestamp, Transition,
@@ -65,6 +66,12 @@ pub struct No(pub String);
 
 impl Domain for Tally {
     const SCHEMA: u32 = 3;
+    const UPGRADES: &'static [Upgrade] = &[Upgrade {
+        from: 2,
+        event: |event| renamed(event, "plus", "add"),
+        fact: |fact| renamed(fact, "sum", "added"),
+        effect: unchanged,
+    }];
     type Kind = Kind;
     type State = Sum;
     type Event = Event;
@@ -165,6 +172,15 @@ impl Domain for Tally {
             Event::Add { .. } => Durability::Written,
             _ => Durability::Synced,
         }
+    }
+}
+
+/// What schema 2 called `old`.
+fn renamed(value: &mut serde_json::Value, old: &str, new: &str) {
+    if let Some(fields) = value.as_object_mut()
+        && let Some(inner) = fields.remove(old)
+    {
+        fields.insert(new.to_owned(), inner);
     }
 }
 

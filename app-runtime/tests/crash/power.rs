@@ -242,7 +242,15 @@ async fn recover(session: ScopeId, image: Image) {
     if let Err(OperationError::Store(StoreError::Damaged { intact, .. })) = &opened {
         assert!(!from_the_end, "a torn end is no damage");
         assert!(*intact >= synced, "{synced} was synced, {intact} is intact");
-        let repair = store.repair(session, Timestamp(2), false).unwrap().unwrap();
+        let repair = store
+            .repair(
+                session,
+                glasswork_session_state::state::Kind::Session,
+                Timestamp(2),
+                false,
+            )
+            .unwrap()
+            .unwrap();
         assert!(
             repair.kept >= synced && repair.damage.contains("line"),
             "{repair:?}"

@@ -194,10 +194,14 @@ fn unmarked(mut value: serde_json::Value) -> serde_json::Value {
     match &mut value {
         serde_json::Value::Object(fields) => {
             fields.remove("cache_control");
-            fields.values_mut().for_each(|field| *field = unmarked(field.take()));
+            fields
+                .values_mut()
+                .for_each(|field| *field = unmarked(field.take()));
         }
         serde_json::Value::Array(elements) => {
-            elements.iter_mut().for_each(|element| *element = unmarked(element.take()));
+            elements
+                .iter_mut()
+                .for_each(|element| *element = unmarked(element.take()));
         }
         _ => {}
     }
@@ -220,7 +224,10 @@ async fn resumed(wire: Wire) {
     assert_eq!(done.code, 0, "{}", done.err);
     let (house, done) = turn(house, &["--continue", "--permission-mode", "yolo"]).await;
     assert_eq!(done.code, 0, "{}", done.err);
-    assert_eq!(house.json(["sessions", "list", "--json"])[0]["branch"], "of-no-concern");
+    assert_eq!(
+        house.json(["sessions", "list", "--json"])[0]["branch"],
+        "of-no-concern"
+    );
     let bodies: Vec<String> = server
         .received()
         .into_iter()
@@ -234,14 +241,24 @@ async fn resumed(wire: Wire) {
     for field in ["model", "system", "tools"] {
         assert_eq!(old[field], new[field], "{field}");
     }
-    let (old, new) = (old["messages"].as_array().unwrap(), new["messages"].as_array().unwrap());
+    let (old, new) = (
+        old["messages"].as_array().unwrap(),
+        new["messages"].as_array().unwrap(),
+    );
     assert!(new.starts_with(old) && new.len() == old.len() + 2, "{new:?}");
     // Byte by byte, as far as the server's own marks allow.
-    let same = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
+    let same = before
+        .bytes()
+        .zip(after.bytes())
+        .take_while(|(old, new)| old == new)
+        .count();
     let marked = before.rfind("\"cache_control\"").unwrap_or(before.len());
     let end = before.rfind("from-the-tool").unwrap().min(marked);
     assert!(same >= end, "{same} of {end} bytes: {before}\n{after}");
-    assert!(!after.contains("of-no-concern") && !after.contains("retry"), "{after}");
+    assert!(
+        !after.contains("of-no-concern") && !after.contains("retry"),
+        "{after}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -212,24 +212,31 @@ async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
     use glasswork_testkit::house::House as Kit;
 
     let script = r#"(turns: [
-        (say: [call("bash", (command: "echo one"))]),
+        (say: [call("bash", (command: "cat go"))]),
         (say: [text("It went on.")]),
     ])"#;
     for prompt in [None, Some("but with care")] {
         let kit = Kit::of_script(script).await;
         let work = kit.workspace();
         std::fs::write(work.join("test"), script).unwrap();
+        let go = work.join("go");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&go)
+                .status()
+                .unwrap()
+                .success()
+        );
         let session = kit.session(Kit::settings(Mode::Yolo)).await;
         let mut watch = kit.runtime().watch(session).unwrap();
         kit.runtime().prompt(session, "go", None).await.unwrap();
+        let mut until =
+            async |what: fn(&Update) -> bool| while !watch.next().await.updates.iter().any(what) {};
+        // Asked to rest while a command runs, it rests before the next request.
+        until(|update| matches!(update, Update::ToolStarted { .. })).await;
         kit.runtime().pause(session).await.unwrap();
-        while !watch
-            .next()
-            .await
-            .updates
-            .iter()
-            .any(|update| matches!(update, Update::TurnPaused { .. }))
-        {}
+        tokio::task::spawn_blocking(move || std::fs::write(go, "gone").unwrap());
+        until(|update| matches!(update, Update::TurnPaused { .. })).await;
         let home = kit.close().await;
         tokio::task::spawn_blocking(move || {
             let house = House::new().with("GLASSWORK_HOME", &home.path().display().to_string());
@@ -244,7 +251,10 @@ async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
             let done = house.give(command, "");
             assert_eq!((done.code, &*done.out), (0, "It went on.\n"), "{done:?}");
             let shown = house.json(["sessions", "show", "last", "--json"]);
-            assert_eq!(shown["transcript"].to_string().contains("but with care"), prompt.is_some());
+            assert_eq!(
+                shown["transcript"].to_string().contains("but with care"),
+                prompt.is_some()
+            );
         })
         .await
         .unwrap();

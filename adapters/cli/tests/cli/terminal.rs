@@ -1,9 +1,12 @@
 //! A person at a real terminal (tmux): asked before anything is done, and heard at once.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::support::{House, PATIENCE};
+
+static OPENED: AtomicU32 = AtomicU32::new(0);
 
 /// A terminal in which one command runs.
 pub(crate) struct Terminal {
@@ -18,7 +21,13 @@ impl Terminal {
     /// With something for the shell to do afterwards.
     pub(crate) fn then(house: &House, arguments: &[&str], afterwards: &str) -> Self {
         let terminal = Self {
-            socket: house.home.path().join("tmux").display().to_string(),
+            // Of its own: the server of an earlier one may still be on its way out.
+            socket: house
+                .home
+                .path()
+                .join(format!("tmux-{}", OPENED.fetch_add(1, Ordering::Relaxed)))
+                .display()
+                .to_string(),
         };
         let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
         let line = format!(

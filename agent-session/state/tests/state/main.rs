@@ -20,6 +20,7 @@ mod policy;
 mod properties;
 mod retries;
 mod scenarios;
+mod secrets;
 mod sessions;
 mod size;
 mod state_version;

@@ -1,0 +1,187 @@
+//! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `close`, `trash` and `restore`
+
+use glasswork_agent_core::id::EntryId;
+use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
+use glasswork_app_runtime::reading::Snapshot;
+use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::sagas::ForkAt;
+use glasswork_engine::ScopeId;
+use glasswork_session_state::Reply;
+use serde_json::json;
+
+use crate::commands::{ForkSession, LeafOfSession, TreeCommand};
+use crate::compose::{self, Model, Place, Sessions};
+use crate::console::{Console, Layout, Paint};
+use crate::escape;
+use crate::problem::Problem;
+
+/// Does something to the record of a session.
+pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
+    let snapshot = sessions.snapshot();
+    match command {
+        TreeCommand::Tree { session, json } => {
+            let seen = snapshot.session(snapshot.find(session)?, None)?;
+            let tree = tree::of(seen.session()?);
+            return match json.json {
+                true => console.json(&tree, Layout::Document),
+                false => console.data(&text(&tree, console.out)),
+            };
+        }
+        TreeCommand::Trash { session: None, json } => {
+            let trash = snapshot.trash()?;
+            return match json.json {
+                true => {
+                    let rows = trash.iter().map(|row| json!({ "id": row.session.id, "since": row.since, "name": row.session.name() }));
+                    console.json(&rows.collect::<Vec<_>>(), Layout::Document)
+                }
+                false if trash.is_empty() => {
+                    console.note("The trash is empty.\n");
+                    Ok(())
+                }
+                false => {
+                    let row = |name: &str, id| format!("{id}  {}\n", escape::line(name));
+                    let rows = trash.iter().map(|trashed| row(trashed.session.name(), trashed.session.id));
+                    console.data(&rows.collect::<String>())
+                }
+            };
+        }
+        _ => {}
+    }
+    let providers = Place::find()?.providers()?;
+    let tasks = compose::tasks()?;
+    let done = tasks.block_on(async {
+        let runtime = sessions.start(providers, &Model::none()).await?;
+        let done = with(&runtime, &snapshot, command, console).await;
+        runtime.stop().await;
+        done
+    });
+    compose::end(tasks);
+    done
+}
+
+async fn with(
+    runtime: &Runtime,
+    snapshot: &Snapshot,
+    command: &TreeCommand,
+    console: &Console,
+) -> Result<(), Problem> {
+    let find = |session: &str| snapshot.find(session);
+    match command {
+        TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } => {}
+        TreeCommand::Fork(arguments) => fork(runtime, find(&arguments.session)?, arguments, console).await?,
+        TreeCommand::Rename { session, title } => drop(runtime.rename(find(session)?, title).await?),
+        TreeCommand::Pin { session, entry, off } => {
+            let id = find(session)?;
+            match entry {
+                Some(entry) => runtime.pin_entry(id, entry_of(entry)?, !off).await?,
+                None => runtime.pin(id, !off).await?,
+            };
+        }
+        TreeCommand::Label {
+            session,
+            entry,
+            label,
+        } => drop(runtime.label(find(session)?, entry_of(entry)?, label.as_deref()).await?),
+        TreeCommand::Leaf(arguments) => leaf(runtime, find(&arguments.session)?, arguments, console).await?,
+        TreeCommand::Close { session } => runtime.close(find(session)?).await?,
+        TreeCommand::Trash {
+            session: Some(session),
+            ..
+        } => {
+            let id = find(session)?;
+            runtime.put_in_trash(id).await?;
+            console.note(&format!("It is in the trash; `glasswork sessions restore {id}` brings it back.\n"));
+        }
+        TreeCommand::Restore { session } => runtime.take_from_trash(snapshot.find_in_trash(session)?).await?,
+    }
+    Ok(())
+}
+
+fn entry_of(text: &str) -> Result<EntryId, Problem> {
+    text.parse()
+        .map_err(|error: glasswork_engine::NameError| Problem::usage(error.to_string()))
+}
+
+async fn fork(
+    runtime: &Runtime,
+    session: ScopeId,
+    arguments: &ForkSession,
+    console: &Console,
+) -> Result<(), Problem> {
+    let at = match arguments.at.as_deref() {
+        None => ForkAt::Head,
+        Some(at) if at.contains('.') => ForkAt::Entry(entry_of(at)?),
+        Some(at) => ForkAt::Commit(at.parse().map_err(|_| {
+            Problem::usage(format!("`{at}` is neither a commit (`412`) nor an entry (`412.0`)"))
+        })?),
+    };
+    let child = runtime.fork(session, at).await?;
+    match arguments.json.json {
+        true => console.json(&json!({ "id": child, "parent": session }), Layout::Document),
+        false => console.data(&format!("{child}\n")),
+    }
+}
+
+async fn leaf(
+    runtime: &Runtime,
+    session: ScopeId,
+    arguments: &LeafOfSession,
+    console: &Console,
+) -> Result<(), Problem> {
+    if arguments.edit {
+        let taken = runtime.take_back(session, entry_of(&arguments.entry)?, None).await?;
+        return match taken.reply {
+            Reply::TakenBack { text } => console.data(&format!("{text}\n")),
+            _ => Ok(()),
+        };
+    }
+    let to = match arguments.entry.as_str() {
+        "start" => None,
+        entry => Some(entry_of(entry)?),
+    };
+    runtime.move_leaf(session, to, None).await?;
+    Ok(())
+}
+
+fn text(tree: &Tree, paint: Paint) -> String {
+    let mut text = String::new();
+    if let Some(parent) = tree.parent {
+        text.push_str(&paint.dim(&format!("(a fork of {} at {})\n", parent.session, parent.at)));
+    }
+    // An entry stands deeper than its parent only where the conversation went on in more than one way.
+    let mut depths = std::collections::BTreeMap::new();
+    for node in &tree.nodes {
+        let siblings = tree.nodes.iter().filter(|other| other.parent == node.parent).count();
+        let above = node.parent.and_then(|parent| depths.get(&parent).copied()).unwrap_or(0);
+        let depth: usize = above + usize::from(siblings > 1);
+        depths.insert(node.entry, depth);
+        text.push_str(&line(tree, node, depth, paint));
+    }
+    for child in &tree.children {
+        text.push_str(&paint.dim(&format!("(forked at {}: {})\n", child.at, child.session)));
+    }
+    text
+}
+
+fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
+    let mark = match (tree.leaf == Some(node.entry), node.active) {
+        (true, _) => "●",
+        (false, true) => "│",
+        (false, false) => " ",
+    };
+    let who = match node.kind {
+        Kind::Prompt => ">",
+        Kind::Answer => "<",
+        Kind::Result => "=",
+        Kind::Compaction => "(compacted)",
+    };
+    let label = node.label.as_deref().map(|label| format!("  [{}]", escape::line(label)));
+    let pin = if node.pinned { "  (pinned)" } else { "" };
+    let words = escape::line(&node.words);
+    format!(
+        "{mark} {}{:<8} {who} {words}{}{pin}\n",
+        "  ".repeat(depth),
+        node.entry.to_string(),
+        paint.bold(&label.unwrap_or_default()),
+    )
+}

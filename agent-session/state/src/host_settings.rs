@@ -1,0 +1,18 @@
+//! What can be set for the program as a whole, beside what is set for each session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{Source, Sourced, settings};
+
+settings! {
+    /// How many sessions lie unpacked, those in which something happened last; `None` packs none.
+    pack_after / PackAfter: Option<u32> = Some(200);
+    /// How many sessions are kept, those in which something happened last; `None` keeps all.
+    keep_sessions / KeepSessions: Option<u32> = None;
+    /// How long a session is kept in which nothing happens, in days; `None` keeps all.
+    keep_days / KeepDays: Option<u32> = None;
+    /// How much room the journals of sessions may take, in MiB; `None` keeps all.
+    keep_mib / KeepMib: Option<u32> = None;
+    /// How long a session stays mounted in which nothing happens, in minutes.
+    unmount_after_minutes / UnmountAfterMinutes: u32 = 15;
+}

@@ -1,0 +1,136 @@
+//! The tree of a conversation, as people look at it: what was said where, and where the conversation stands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::tree::Body;
+use glasswork_ai::conversation::Block;
+use glasswork_engine::{ScopeId, Timestamp};
+use glasswork_session_state::state::Session;
+use serde::Serialize;
+
+/// Characters of what was said that a node shows.
+const WORDS: usize = 80;
+
+/// The tree of a session's conversation, with the sessions that were forked from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tree {
+    /// Where the conversation stands; `None` before its first entry.
+    pub leaf: Option<EntryId>,
+    /// The entries, oldest first.
+    pub nodes: Vec<Node>,
+    /// Of a fork: the session that was forked.
+    pub parent: Option<ForkPoint>,
+    /// The forks that were made of it.
+    pub children: Vec<ForkPoint>,
+}
+
+/// An entry, as a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// The entry.
+    pub entry: EntryId,
+    /// The entry before it.
+    pub parent: Option<EntryId>,
+    /// When it was added.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: Kind,
+    /// The beginning of what it says, on one line.
+    pub words: String,
+    /// Its label.
+    pub label: Option<Arc<str>>,
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// Whether it is on the branch to the leaf.
+    pub active: bool,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A person's words.
+    Prompt,
+    /// A model's answer.
+    Answer,
+    /// The result of a tool call.
+    Result,
+    /// A summary that stands for what is older.
+    Compaction,
+}
+
+/// A session and the commit at which it was, or was made, a fork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ForkPoint {
+    /// The other session.
+    pub session: ScopeId,
+    /// The commit of the parent.
+    pub at: u64,
+}
+
+/// The tree of a session.
+#[must_use]
+pub fn of(session: &Session) -> Tree {
+    let tree = &session.tree;
+    let active: BTreeSet<EntryId> = tree.branch().map(|(id, _)| id).collect();
+    let nodes = tree.entries().map(|(id, entry)| {
+        let (kind, words) = said(&entry.body);
+        Node {
+            entry: id,
+            parent: entry.parent,
+            at: entry.at,
+            kind,
+            words: first_words(&words),
+            label: tree.label_of(id).cloned(),
+            pinned: tree.is_pinned(id),
+            active: active.contains(&id),
+        }
+    });
+    let made = session.children.iter().filter(|(_, child)| child.effect.is_none());
+    Tree {
+        leaf: tree.leaf(),
+        nodes: nodes.collect(),
+        parent: session.meta.parent.map(|parent| ForkPoint {
+            session: parent.session,
+            at: parent.at,
+        }),
+        children: made
+            .map(|(id, child)| ForkPoint {
+                session: *id,
+                at: child.at,
+            })
+            .collect(),
+    }
+}
+
+fn said(body: &Body) -> (Kind, String) {
+    match body {
+        Body::Prompt { text, .. } => (Kind::Prompt, text.to_string()),
+        Body::Assistant(answer) => {
+            let blocks = answer.blocks.iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text.to_string()),
+                Block::ToolCall(call) => Some(format!("[{}]", call.name)),
+                Block::Thinking(_) => None,
+            });
+            (Kind::Answer, blocks.collect::<Vec<_>>().join(" "))
+        }
+        Body::ToolResult { result, .. } => (Kind::Result, format!("{}: {}", result.name, result.text)),
+        Body::Compaction(_) => (Kind::Compaction, String::new()),
+    }
+}
+
+fn first_words(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+        if words.chars().count() > WORDS {
+            return words.chars().take(WORDS).chain(['…']).collect();
+        }
+    }
+    words
+}
