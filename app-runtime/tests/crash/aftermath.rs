@@ -163,6 +163,7 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
     let opened = house.runtime().open(session, opening(house.home())).await;
     opened.unwrap_or_else(|error| panic!("{kill:?}: {error}"));
     assert_eq!(marked(session), Vec::<String>::new(), "{kill:?}");
+    family_is_whole(&house, session, said, kill).await;
     let now = house.now(session);
     assert!(now.open_turn().is_none(), "{kill:?}: {:?}", now.turn);
     assert!(
@@ -229,6 +230,42 @@ pub(crate) fn marks(work: &Path) -> Vec<String> {
 /// The requests that a model was sent.
 pub(crate) fn sent(home: &Path) -> Vec<String> {
     lines(&home.join("asked"))
+}
+
+/// Every fork that was asked for is there once recovery has made it, whoever was told of it finds it, it opens at rest,
+/// and there are no others.
+async fn family_is_whole(house: &House, session: ScopeId, said: &Said, kill: Kill) {
+    let mut watch = house.runtime().watch(session).unwrap();
+    while watch
+        .session()
+        .children
+        .values()
+        .any(|child| child.effect.is_some())
+    {
+        tokio::time::timeout(PATIENCE, watch.next()).await.unwrap();
+    }
+    let children: BTreeSet<ScopeId> = watch.session().children.keys().copied().collect();
+    let listed = house.archive().list().unwrap().into_iter().map(|row| row.id);
+    let listed: BTreeSet<ScopeId> = listed.filter(|id| *id != session).collect();
+    assert_eq!(listed, children, "{kill:?}");
+    for told in said.all("forked") {
+        assert!(
+            children.contains(&told.parse().unwrap()),
+            "{kill:?}: {told} was told"
+        );
+    }
+    for child in children {
+        let opened = house.runtime().open(child, opening(house.home())).await;
+        opened.unwrap_or_else(|error| panic!("{kill:?}: {error}"));
+        let now = house.now(child);
+        assert_eq!(
+            now.meta.parent.map(|parent| parent.session),
+            Some(session),
+            "{kill:?}"
+        );
+        assert!(now.open_turn().is_none(), "{kill:?}: {:?}", now.turn);
+        house.runtime().give_up(child).await.unwrap();
+    }
 }
 
 /// What a later process says, however often it is asked.

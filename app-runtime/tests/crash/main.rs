@@ -12,6 +12,7 @@
 mod aftermath;
 mod branch_switch;
 mod compaction;
+mod forking;
 mod kill;
 mod leftover;
 mod past;
