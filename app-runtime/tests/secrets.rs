@@ -55,11 +55,11 @@ fn counts(house: &House, session: ScopeId) -> Vec<(String, u32)> {
 }
 
 fn masked(updates: &[Update]) -> Vec<&str> {
-    let kind = |update| match update {
-        &Update::SecretMasked { ref kind } => Some(&**kind),
+    let kinds = updates.iter().filter_map(|update| match update {
+        Update::SecretMasked { kind } => Some(&**kind),
         _ => None,
-    };
-    updates.iter().filter_map(kind).collect()
+    });
+    kinds.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
