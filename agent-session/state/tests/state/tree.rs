@@ -166,7 +166,7 @@ fn a_fork_that_was_cut_short_is_made_by_the_next_process() {
         of: SCOPE,
         at: 3,
     };
-    assert_eq!(making(&world), [effect.clone()]);
+    assert_eq!(making(&world), std::slice::from_ref(&effect));
     let first = *world.open.keys().next().unwrap();
     world.crash();
     assert_eq!(making(&world), [effect]);
