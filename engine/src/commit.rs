@@ -48,17 +48,23 @@ impl<D: Domain> Commit<D> {
     /// *delta*, and without it the state is the same once the effect has ended.
     #[must_use]
     pub fn delta_of(&self) -> Option<EffectKey> {
-        let Origin::Effect(key) = self.origin else {
-            return None;
-        };
         let ends = self.settles.is_some() || !self.closes.is_empty();
         let asks = !self.effects.is_empty() || !self.stops.is_empty();
-        let interim = !self.facts.is_empty() && self.facts.iter().all(D::is_interim);
-        (interim && !ends && !asks).then_some(key)
+        delta_of::<D>(&self.origin, &self.facts, ends || asks)
     }
 
     /// The rows of charts that it took, in order.
     pub fn rows(&self) -> impl Iterator<Item = Transition<'_>> {
         self.facts.iter().filter_map(D::row)
     }
+}
+
+/// The effect that has sent a commit of these facts, if they say only how it is coming along. `moves` says whether the
+/// commit ends effects, or asks for or stops any.
+pub(crate) fn delta_of<D: Domain>(origin: &Origin, facts: &[D::Fact], moves: bool) -> Option<EffectKey> {
+    let Origin::Effect(key) = *origin else {
+        return None;
+    };
+    let interim = !facts.is_empty() && facts.iter().all(D::is_interim);
+    (interim && !moves).then_some(key)
 }

@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::commit::Commit;
+use crate::commit::{self, Commit};
 use crate::domain::Domain;
 use crate::envelope::{DispatchId, EffectKey, Origin, ScopeId, Timestamp};
 
@@ -463,13 +463,9 @@ impl<D: Domain> RecordedCommit<'_, D> {
     /// As [`Commit::delta_of`]; also of lines that are not marked.
     #[must_use]
     pub fn delta_of(&self) -> Option<EffectKey> {
-        let Origin::Effect(key) = self.origin else {
-            return None;
-        };
         let ends = self.settles.is_some() || !self.closes.is_empty();
         let asks = !self.effects.is_empty() || !self.stops.is_empty();
-        let interim = !self.facts.is_empty() && self.facts.iter().all(D::is_interim);
-        (interim && !ends && !asks).then_some(key)
+        commit::delta_of::<D>(&self.origin, &self.facts, ends || asks)
     }
 
     /// The effects that it ends.

@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use glasswork_ai::conversation::{Block, Thought, ToolCall};
 use glasswork_ai::stream::{StopReason, Usage};
 use serde_json::Value;
 
 use super::arrange::{Draft, Found, Item, Link, Tally, What};
-use super::text::{arguments, content, count, is_set, members, model, text, time, told};
+use super::text::{blocks, content, count, is_set, members, model, text, time, told};
 use super::{Answer, Why, lines};
 
 pub(super) fn recognises(line: &Value) -> bool {
@@ -196,28 +195,7 @@ fn assistant(
 }
 
 fn answer(message: &Value, line: u64, tally: &mut Tally) -> Answer {
-    let mut blocks = vec![];
-    match message.get("content") {
-        Some(Value::Array(parts)) => {
-            for part in parts {
-                match text(part, "type") {
-                    "text" => blocks.push(Block::Text(text(part, "text").into())),
-                    "thinking" => blocks.push(Block::Thinking(Thought {
-                        text: text(part, "thinking").into(),
-                        signature: None,
-                        redacted: None,
-                    })),
-                    "tool_use" => blocks.push(Block::ToolCall(ToolCall {
-                        id: text(part, "id").into(),
-                        name: text(part, "name").into(),
-                        arguments: arguments(part.get("input")),
-                    })),
-                    kind => tally.left(Why::NoText, kind, line),
-                }
-            }
-        }
-        other => blocks.push(Block::Text(content(other, line, tally).into())),
-    }
+    let blocks = blocks(message.get("content"), ("tool_use", "input"), line, tally);
     let usage = message.get("usage").filter(|usage| usage.is_object());
     let stop = match text(message, "stop_reason") {
         "" => None,

@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use glasswork_ai::conversation::{Block, Thought, ToolCall};
 use glasswork_ai::stream::{StopReason, Usage};
 use serde_json::Value;
 
 use super::arrange::{Draft, Found, Item, Leaf, Link, What};
-use super::text::{arguments, content, count, is_set, members, model, text, thinking, time, told};
+use super::text::{blocks, content, count, is_set, members, model, text, thinking, time, told};
 use super::{Answer, Why, lines};
 
 pub(super) fn recognises(line: &Value) -> bool {
@@ -170,28 +169,7 @@ fn command(value: &Value) -> String {
 }
 
 fn answer(value: &Value, line: u64, tally: &mut super::arrange::Tally) -> Answer {
-    let mut blocks = vec![];
-    match value.get("content") {
-        Some(Value::Array(parts)) => {
-            for part in parts {
-                match text(part, "type") {
-                    "text" => blocks.push(Block::Text(text(part, "text").into())),
-                    "thinking" => blocks.push(Block::Thinking(Thought {
-                        text: text(part, "thinking").into(),
-                        signature: None,
-                        redacted: None,
-                    })),
-                    "toolCall" => blocks.push(Block::ToolCall(ToolCall {
-                        id: text(part, "id").into(),
-                        name: text(part, "name").into(),
-                        arguments: arguments(part.get("arguments")),
-                    })),
-                    kind => tally.left(Why::NoText, kind, line),
-                }
-            }
-        }
-        other => blocks.push(Block::Text(content(other, line, tally).into())),
-    }
+    let blocks = blocks(value.get("content"), ("toolCall", "arguments"), line, tally);
     let usage = value.get("usage").filter(|usage| usage.is_object());
     let (stop, cancelled) = match text(value, "stopReason") {
         "stop" => (Some(StopReason::EndOfTurn), false),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::conversation::{Block, Thought, ToolCall};
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_engine::Timestamp;
 use serde_json::Value;
@@ -125,4 +126,35 @@ pub(super) fn members(value: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         _ => "a value".to_owned(),
     }
+}
+
+/// The blocks of an answer, as pi and Claude Code have them: both took the shape from Anthropic's wire, and name the
+/// block of a call and its arguments in their own way.
+pub(super) fn blocks(
+    found: Option<&Value>,
+    (call, input): (&str, &str),
+    line: u64,
+    tally: &mut Tally,
+) -> Vec<Block> {
+    let Some(Value::Array(parts)) = found else {
+        return vec![Block::Text(content(found, line, tally).into())];
+    };
+    let mut blocks = vec![];
+    for part in parts {
+        match text(part, "type") {
+            "text" => blocks.push(Block::Text(text(part, "text").into())),
+            "thinking" => blocks.push(Block::Thinking(Thought {
+                text: text(part, "thinking").into(),
+                signature: None,
+                redacted: None,
+            })),
+            kind if kind == call => blocks.push(Block::ToolCall(ToolCall {
+                id: text(part, "id").into(),
+                name: text(part, "name").into(),
+                arguments: arguments(part.get(input)),
+            })),
+            kind => tally.left(Why::NoText, kind, line),
+        }
+    }
+    blocks
 }
