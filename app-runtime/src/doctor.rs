@@ -139,7 +139,7 @@ fn disk(homes: &Homes) -> Finding {
         Ok(sizes) => sizes,
         Err(error) => return finding("disk", Health::Limited, error.to_string()),
     };
-    let traces = 2 * ROTATE_AT >> 20;
+    let traces = (2 * ROTATE_AT) >> 20;
     finding(
         "disk",
         Health::Good,

@@ -65,7 +65,7 @@ fn text(repair: &Repair) -> String {
             escape::line(&folder.display().to_string()),
             match repair.salvaged.is_empty() {
                 true => "",
-                false => " and what was salvaged (salvaged.jsonl)",
+                false => " and what was salvaged",
             }
         )),
         None => text.push_str(&format!(

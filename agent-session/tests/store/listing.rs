@@ -89,7 +89,9 @@ fn everything_is_listed_newest_first_and_what_is_damaged_says_so() {
          move it away or put a journal, named by its id in its place",
         &format!(
             "session: {broken}: line 2 (byte {}): the checksum does not fit: the line was changed, or the line before \
-             it is not the one it was written after. Nothing before it can be used; the file is left as it is",
+             it is not the one it was written after. Nothing before it can be used; the file is left as it is; \
+             `glasswork sessions repair 01970000-0000-7000-8000-000000000001` keeps all that is sound and moves the \
+             rest aside",
             header + 1
         ),
         "session: sessions/2025 is a symbolic link, not a folder; move it away or put a folder in its place",

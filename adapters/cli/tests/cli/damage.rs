@@ -135,7 +135,9 @@ fn each_damage_is_told_and_repaired() {
         if journal.exists() {
             let replayed = house.run(["replay", &*id]);
             assert_eq!(replayed.code, 0, "{name}: {replayed:?}");
-            let resumed = house.run(["run", "x", "--resume", &*id, "--model", &*model]);
+            let resumed = house.run([
+                "run", "x", "--resume", &*id, "--model", &*model, "--permission-mode", "yolo",
+            ]);
             assert_eq!(resumed.code, 0, "{name}: {resumed:?}");
             let again = house.run(["sessions", "repair", &*id]);
             assert!(

@@ -112,7 +112,7 @@ fn the_second_interrupt_leaves_at_once_and_the_session_can_be_gone_on_with() {
 #[test]
 fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
     let house = House::new();
-    let (up, go) = (house.pipe("up"), house.pipe("go"));
+    let (up, _) = (house.pipe("up"), house.pipe("go"));
     let turns = r#"(say: [call("bash", (command: "echo up > up; cat go"))]), (expect: "again", say: [text("Here again.")])"#;
     let model = house.script(turns);
     let working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
@@ -130,8 +130,8 @@ fn a_killed_process_leaves_a_session_that_can_be_gone_on_with() {
         .unwrap()
         .clone();
     assert_eq!(call["state"], "unknown_outcome", "{call:#}");
-    // Nobody was left to end the command.
-    std::fs::write(go, "").unwrap();
+    // Nobody was left to end the command, so whoever goes on with the session does.
+    assert!(again.err.contains("a command was still running"), "{}", again.err);
 }
 
 #[test]
