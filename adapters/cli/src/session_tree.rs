@@ -31,9 +31,7 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
             let trash = snapshot.trash()?;
             return match json.json {
                 true => {
-                    let rows = trash.iter().map(
-                        |row| json!({ "id": row.session.id, "since": row.since, "name": row.session.name() }),
-                    );
+                    let rows = trash.iter().map(|row| json!({ "id": row.session.id, "since": row.since, "name": row.session.name() }));
                     console.json(&rows.collect::<Vec<_>>(), Layout::Document)
                 }
                 false if trash.is_empty() => {
@@ -42,9 +40,7 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
                 }
                 false => {
                     let row = |name: &str, id| format!("{id}  {}\n", escape::line(name));
-                    let rows = trash
-                        .iter()
-                        .map(|trashed| row(trashed.session.name(), trashed.session.id));
+                    let rows = trash.iter().map(|trashed| row(trashed.session.name(), trashed.session.id));
                     console.data(&rows.collect::<String>())
                 }
             };
@@ -85,11 +81,7 @@ async fn with(
             session,
             entry,
             label,
-        } => drop(
-            runtime
-                .label(find(session)?, entry_of(entry)?, label.as_deref())
-                .await?,
-        ),
+        } => drop(runtime.label(find(session)?, entry_of(entry)?, label.as_deref()).await?),
         TreeCommand::Leaf(arguments) => leaf(runtime, find(&arguments.session)?, arguments, console).await?,
         TreeCommand::Close { session } => runtime.close(find(session)?).await?,
         TreeCommand::Trash {
@@ -98,9 +90,7 @@ async fn with(
         } => {
             let id = find(session)?;
             runtime.put_in_trash(id).await?;
-            console.note(&format!(
-                "It is in the trash; `glasswork sessions restore {id}` brings it back.\n"
-            ));
+            console.note(&format!("It is in the trash; `glasswork sessions restore {id}` brings it back.\n"));
         }
         TreeCommand::Restore { session } => runtime.take_from_trash(snapshot.find_in_trash(session)?).await?,
     }
@@ -122,9 +112,7 @@ async fn fork(
         None => ForkAt::Head,
         Some(at) if at.contains('.') => ForkAt::Entry(entry_of(at)?),
         Some(at) => ForkAt::Commit(at.parse().map_err(|_| {
-            Problem::usage(format!(
-                "`{at}` is neither a commit (`412`) nor an entry (`412.0`)"
-            ))
+            Problem::usage(format!("`{at}` is neither a commit (`412`) nor an entry (`412.0`)"))
         })?),
     };
     let child = runtime.fork(session, at).await?;
@@ -141,9 +129,7 @@ async fn leaf(
     console: &Console,
 ) -> Result<(), Problem> {
     if arguments.edit {
-        let taken = runtime
-            .take_back(session, entry_of(&arguments.entry)?, None)
-            .await?;
+        let taken = runtime.take_back(session, entry_of(&arguments.entry)?, None).await?;
         return match taken.reply {
             Reply::TakenBack { text } => console.data(&format!("{text}\n")),
             _ => Ok(()),
@@ -165,15 +151,8 @@ fn text(tree: &Tree, paint: Paint) -> String {
     // An entry stands deeper than its parent only where the conversation went on in more than one way.
     let mut depths = std::collections::BTreeMap::new();
     for node in &tree.nodes {
-        let siblings = tree
-            .nodes
-            .iter()
-            .filter(|other| other.parent == node.parent)
-            .count();
-        let above = node
-            .parent
-            .and_then(|parent| depths.get(&parent).copied())
-            .unwrap_or(0);
+        let siblings = tree.nodes.iter().filter(|other| other.parent == node.parent).count();
+        let above = node.parent.and_then(|parent| depths.get(&parent).copied()).unwrap_or(0);
         let depth: usize = above + usize::from(siblings > 1);
         depths.insert(node.entry, depth);
         text.push_str(&line(tree, node, depth, paint));
@@ -196,10 +175,7 @@ fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
         Kind::Result => "=",
         Kind::Compaction => "(compacted)",
     };
-    let label = node
-        .label
-        .as_deref()
-        .map(|label| format!("  [{}]", escape::line(label)));
+    let label = node.label.as_deref().map(|label| format!("  [{}]", escape::line(label)));
     let pin = if node.pinned { "  (pinned)" } else { "" };
     let words = escape::line(&node.words);
     format!(

@@ -135,7 +135,7 @@ async fn the_environment_overrides_the_settings_and_both_keys_are_secrets() {
 
 #[test]
 fn a_key_that_others_can_read_is_refused_and_no_message_tells_a_key() {
-    let house = House::new();
+    let house = House::new().with("OPENAI_BASE_URL", "http://127.0.0.1:9");
     let fine = format!("(openai_api_key: \"{KEY}\")");
     let refused: [(&str, u32, &str); 6] = [
         (&fine, 0o640, "chmod 600"),
