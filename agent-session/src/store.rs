@@ -16,6 +16,7 @@ mod archive;
 mod checkpoint;
 mod copy;
 mod digests;
+mod discard;
 mod error;
 mod fork;
 mod journal;

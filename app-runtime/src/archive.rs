@@ -178,6 +178,9 @@ pub trait Vault: Send + Sync + 'static {
     /// Gives a scope up again, after it was unmounted.
     fn release(&self, scope: ScopeId);
 
+    /// Removes the record of a scope that was given up before anything was committed in it. One with commits stays.
+    fn discard(&self, _scope: ScopeId) {}
+
     /// Makes `child` a fork of `of` at its commit `at`; nobody owns it. One that is there already stays.
     ///
     /// # Errors

@@ -89,12 +89,18 @@ pub fn examine(
             true => finding(
                 provider.name,
                 Health::Good,
-                format!("can be asked ({})", provider.key_variable),
+                match &provider.key_from {
+                    Some(place) => format!("can be asked ({place})"),
+                    None => "can be asked, without a key".to_owned(),
+                },
             ),
             false => finding(
                 provider.name,
                 Health::Limited,
-                format!("no key: set {}", provider.key_variable),
+                format!(
+                    "no key: set {}, or `{}_api_key` in the settings",
+                    provider.key_variable, provider.name
+                ),
             ),
         });
     }

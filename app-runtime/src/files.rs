@@ -347,6 +347,11 @@ impl Vault for FileVault {
         self.journals.close(scope);
     }
 
+    fn discard(&self, scope: ScopeId) {
+        // What cannot be removed is an empty session, which lists hide.
+        let _ = self.archive.store.discard(scope);
+    }
+
     fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError> {
         self.archive.store.fork(of, at, child, now)
     }

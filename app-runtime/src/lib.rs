@@ -3,6 +3,7 @@
 //!
 //! Screens and transports call this crate and nothing below it, but for data types.
 
+pub mod api_keys;
 pub mod archive;
 pub mod charts;
 mod checkout;

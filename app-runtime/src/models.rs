@@ -8,10 +8,12 @@ use glasswork_session_state::settings::{Layer, Sourced};
 pub struct Provider {
     /// Its name, as in `provider/id`.
     pub name: &'static str,
-    /// Where its key is looked for.
+    /// The variable in which its key is looked for.
     pub key_variable: &'static str,
-    /// Whether there is one.
+    /// Whether it can be asked: with a key, or because its server wants none.
     pub has_key: bool,
+    /// Where its key comes from, if there is one.
+    pub key_from: Option<String>,
     /// The model that is asked where nobody chose one.
     pub default_model: &'static str,
     /// How the ids of the models begin that are known here; empty where any id is as good as another, as of a server
@@ -40,7 +42,7 @@ pub enum Unusable {
         known: String,
     },
     /// There is no key for its provider.
-    #[error("there is no key for `{provider}`: set {variable}")]
+    #[error("there is no key for `{provider}`: set {variable}, or `{provider}_api_key` in your settings")]
     NoKey {
         /// The provider.
         provider: &'static str,
@@ -138,10 +140,10 @@ pub fn choose(
     for provider in providers {
         let model = format!("{}/{}", provider.name, provider.default_model);
         ways.push(if provider.has_key {
-            format!(
-                "  `--model {model}` (there is a key in {})",
-                provider.key_variable
-            )
+            match &provider.key_from {
+                Some(place) => format!("  `--model {model}` (there is a key in {place})"),
+                None => format!("  `--model {model}` (its server may want no key)"),
+            }
         } else {
             format!(
                 "  set {} to a key, which makes {model} available",
@@ -165,6 +167,7 @@ mod tests {
             name,
             key_variable: "KEY",
             has_key: true,
+            key_from: None,
             default_model: "m-1",
             families,
         };

@@ -238,7 +238,7 @@ impl Runtime {
         Watch::begin(self.engine.reader(), session)
     }
 
-    /// Begins a session.
+    /// Begins a session. Of one that could not be begun nothing stays.
     ///
     /// # Errors
     /// [`OperationError`].
@@ -246,8 +246,12 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        self.take_in(loaded, None, &workspace, opening).await?;
-        Ok(id)
+        let begun = self.take_in(loaded, None, &workspace, opening).await;
+        if begun.is_err() {
+            let vault = Arc::clone(&self.vault);
+            let _ = tokio::task::spawn_blocking(move || vault.discard(id)).await;
+        }
+        begun.map(|()| id)
     }
 
     /// Opens a session of the past. What its last process left open is settled first; then what is set now holds.

@@ -14,23 +14,36 @@
 //! was changed in the session. A project's file is not read: nothing that a workspace ships has effect before the
 //! workspace is trusted, and there is no way to trust one yet.
 
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use glasswork_agent_session::secrets::SecretString;
 use glasswork_session_state::host_settings::{Setting as HostSetting, Settings as HostSettings};
-use glasswork_session_state::settings::{Layer, Setting, Settings, Source};
+use glasswork_session_state::settings::{Layer, Setting, Settings, Source, Sourced};
 use ron::Options;
 use ron::extensions::Extensions;
 use ron::value::RawValue;
 use serde::Serialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
+use crate::api_keys::{API_KEYS, ApiKeySetting, ApiKeys};
 use crate::homes::{Environment, Homes};
 
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "GLASSWORK_";
 /// Variables with that prefix that are something else.
 const NOT_SETTINGS: &[&str] = &["GLASSWORK_HOME", glasswork_agent_session::processes::MARK];
+/// Makes the setting of an address.
+type Address = fn(Sourced<Option<String>>) -> HostSetting;
+/// The variables that providers' own programs read for addresses.
+const ADDRESSES: [(&str, Address); 2] = [
+    ("ANTHROPIC_BASE_URL", HostSetting::AnthropicBaseUrl),
+    ("OPENAI_BASE_URL", HostSetting::OpenaiBaseUrl),
+];
+/// Permissions of a file that let others than its owner at it.
+const OTHERS: u32 = 0o077;
 /// A settings file longer than this is none.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -41,6 +54,8 @@ pub struct Resolved {
     pub settings: Settings,
     /// What is in force for the program as a whole.
     pub host: HostSettings,
+    /// The keys of providers.
+    pub api_keys: ApiKeys,
     /// Every setting in force, in order, each with what it overrode, the nearest layer first.
     pub explained: Vec<Explained>,
     /// Files that would hold settings and are not read, each with the reason.
@@ -64,6 +79,8 @@ pub enum AnySetting {
     Session(Setting),
     /// Of the program.
     Host(HostSetting),
+    /// The key of a provider.
+    ApiKey(ApiKeySetting),
 }
 
 impl AnySetting {
@@ -73,6 +90,7 @@ impl AnySetting {
         match self {
             Self::Session(setting) => setting.name(),
             Self::Host(setting) => setting.name(),
+            Self::ApiKey(setting) => setting.name(),
         }
     }
 
@@ -82,14 +100,16 @@ impl AnySetting {
         match self {
             Self::Session(setting) => setting.from(),
             Self::Host(setting) => setting.from(),
+            Self::ApiKey(setting) => setting.from(),
         }
     }
 }
 
-fn all(settings: &Settings, host: &HostSettings) -> Vec<AnySetting> {
+fn all(settings: &Settings, host: &HostSettings, keys: &ApiKeys) -> Vec<AnySetting> {
     let session = settings.all().into_iter().map(AnySetting::Session);
     session
         .chain(host.all().into_iter().map(AnySetting::Host))
+        .chain(keys.all().map(AnySetting::ApiKey))
         .collect()
 }
 
@@ -124,6 +144,20 @@ pub enum SettingsError {
         column: usize,
         /// What is wrong.
         message: String,
+    },
+    /// The file holds a key, and others than the user can get at it.
+    #[error(
+        "{place}: `{name}` is a secret, and others can read or change this file: `chmod 600 {}`, then make a new key if \
+         it may have been seen",
+        file.display()
+    )]
+    Exposed {
+        /// Where it stands.
+        place: String,
+        /// The setting.
+        name: &'static str,
+        /// The file.
+        file: PathBuf,
     },
     /// There is no such setting.
     #[error(
@@ -182,6 +216,7 @@ pub fn resolve(
 ) -> Result<Resolved, SettingsError> {
     let mut stack: Vec<AnySetting> = Vec::new();
     stack.extend(from_file(&homes.settings_file())?);
+    stack.extend(of_providers(environment));
     for (variable, text) in environment.with_prefix(PREFIX) {
         if NOT_SETTINGS.contains(&variable) {
             continue;
@@ -204,14 +239,16 @@ pub fn resolve(
     }
 
     let (mut settings, mut host) = (Settings::default(), HostSettings::default());
-    let defaults = all(&settings, &host);
+    let mut api_keys = ApiKeys::default();
+    let defaults = all(&settings, &host, &api_keys);
     for setting in &stack {
         match setting {
             AnySetting::Session(setting) => settings.set(setting.clone()),
             AnySetting::Host(setting) => host.set(setting.clone()),
+            AnySetting::ApiKey(key) => api_keys.add(key.clone()),
         }
     }
-    let explained = all(&settings, &host)
+    let explained = all(&settings, &host, &api_keys)
         .into_iter()
         .zip(defaults)
         .map(|(setting, default)| {
@@ -231,9 +268,45 @@ pub fn resolve(
     Ok(Resolved {
         settings,
         host,
+        api_keys,
         explained,
         not_read: not_read.into_iter().collect(),
     })
+}
+
+/// What the environment says of providers, in variables that are not ours alone. Their values are taken as they are.
+fn of_providers(environment: &Environment) -> Vec<AnySetting> {
+    let source = |variable: &str| Source {
+        layer: Layer::Environment,
+        file: Some(variable.into()),
+        line: None,
+    };
+    let addresses = ADDRESSES.into_iter().filter_map(|(variable, setting)| {
+        let value = Some(environment.text(variable)?.to_owned());
+        let from = source(variable);
+        Some(AnySetting::Host(setting(Sourced { value, from })))
+    });
+    let keys = API_KEYS.into_iter().filter_map(|(name, variable)| {
+        let key = Some(SecretString::from(environment.text(variable)?.trim()));
+        Some(AnySetting::ApiKey(ApiKeySetting::new(
+            name,
+            key,
+            source(variable),
+        )))
+    });
+    addresses.chain(keys).collect()
+}
+
+/// What of the environment holds where the settings cannot be read: the keys, and no address.
+#[must_use]
+pub fn keys_of_environment(environment: &Environment) -> ApiKeys {
+    let mut keys = ApiKeys::default();
+    for setting in of_providers(environment) {
+        if let AnySetting::ApiKey(key) = setting {
+            keys.add(key);
+        }
+    }
+    keys
 }
 
 fn options() -> Options {
@@ -254,7 +327,14 @@ fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
         }
         Ok(_) => {}
     }
-    let text = fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    let mut text = String::new();
+    // Of the very file that is read, whatever its name leads to a moment later.
+    let mode = fs::File::open(file)
+        .and_then(|mut opened| {
+            opened.read_to_string(&mut text)?;
+            Ok(opened.metadata()?.permissions().mode())
+        })
+        .map_err(|error| unreadable(error.to_string()))?;
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -264,7 +344,7 @@ fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
             file: file.to_owned(),
             line: error.span.start.line,
             column: error.span.start.col,
-            message: error.code.to_string(),
+            message: without_key(error.code.to_string(), &text),
         })?;
     let mut settings: Vec<AnySetting> = Vec::new();
     for (name, raw) in fields.0 {
@@ -279,9 +359,49 @@ fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
             file: Some(named.into()),
             line: u32::try_from(line).ok(),
         };
-        settings.push(parse(&name, raw.get_ron().trim(), source, &place)?);
+        let setting = parse(&name, raw.get_ron().trim(), source, &place)?;
+        match &setting {
+            AnySetting::ApiKey(key) if key.key().is_some() && mode & OTHERS != 0 => {
+                return Err(SettingsError::Exposed {
+                    place,
+                    name: key.name(),
+                    file: file.to_owned(),
+                });
+            }
+            _ => settings.push(setting),
+        }
     }
     Ok(settings)
+}
+
+/// What is wrong with a text that is no RON. Words of the text are left out where one of them may be a key.
+fn without_key(message: String, text: &str) -> String {
+    let has_key = API_KEYS.iter().any(|(name, _)| text.contains(name));
+    match has_key && message.contains('`') {
+        true => "this is no RON; a key stands in quotation marks".to_owned(),
+        false => message,
+    }
+}
+
+fn api_key(name: &'static str, text: &str, source: Source, place: &str) -> Result<AnySetting, SettingsError> {
+    let key = match source.layer {
+        // What is written there is not repeated: it may be the key.
+        Layer::User => options()
+            .from_str::<Option<String>>(text)
+            .map_err(|_| SettingsError::Misfit {
+                place: place.to_owned(),
+                name: name.to_owned(),
+                value: "what is written there".to_owned(),
+                message: "a key is a text in quotation marks".to_owned(),
+            })?,
+        _ => Some(text.to_owned()),
+    };
+    let key = key
+        .as_deref()
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(SecretString::from);
+    Ok(AnySetting::ApiKey(ApiKeySetting::new(name, key, source)))
 }
 
 /// The line, from 1, on which `part`, a slice of `text`, has its first visible character.
@@ -337,6 +457,9 @@ impl<'de> de::Deserialize<'de> for Name {
 
 /// Parses one value: as RON, or as plain text where it is none (`GLASSWORK_MODE=ask`).
 fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetting, SettingsError> {
+    if let Some((name, _)) = API_KEYS.into_iter().find(|(key, _)| *key == name) {
+        return api_key(name, text, source, place);
+    }
     let value = options()
         .from_str::<ron::Value>(text)
         .ok()
@@ -344,7 +467,11 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
         .filter(|value| *value != ron::Value::Unit)
         .and_then(|value| serde_json::to_value(value).ok())
         .unwrap_or_else(|| serde_json::Value::String(text.to_owned()));
-    let known = all(&Settings::default(), &HostSettings::default());
+    let known = all(
+        &Settings::default(),
+        &HostSettings::default(),
+        &ApiKeys::default(),
+    );
     if !known.iter().any(|setting| setting.name() == name) {
         let nearest = known
             .iter()

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
-use glasswork_app_runtime::archive::{Archive, ArchivedSession};
+use glasswork_app_runtime::archive::{Archive, ArchivedSession, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::retention::{Plan, plan};
@@ -324,4 +324,36 @@ async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
     runtime.stop().await;
     let loaded = archive.load(session, None).unwrap();
     assert_eq!((loaded.scope.seq, loaded.scope.epoch), (seq, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_session_that_could_not_be_begun_nothing_stays() {
+    let house = House::of_script(SCRIPT).await;
+    let opening = |title: Option<&str>| Opening {
+        workspace: house.workspace(),
+        settings: House::settings(Mode::Ask),
+        title: title.map(Into::into),
+    };
+    let begun = house.runtime().new_session(opening(Some("fits"))).await.unwrap();
+    // No line of a journal holds this.
+    let endless = "x".repeat(2 << 20);
+    let refused = house.runtime().new_session(opening(Some(&endless))).await;
+    refused.unwrap_err();
+    let listed: Vec<ScopeId> = house.archive().list().unwrap().iter().map(|row| row.id).collect();
+    assert_eq!(listed, [begun]);
+    // A year, a month in it, and there a journal and its folder.
+    let below = |folders: Vec<std::path::PathBuf>| -> Vec<_> {
+        let entries = folders
+            .into_iter()
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let left = below(below(below(vec![house.home().join("data/sessions")])));
+    assert_eq!(left.len(), 2, "{left:?}");
+    // And one in which something was committed stays, whoever discards it.
+    house.runtime().give_up(begun).await.unwrap();
+    let (vault, _journal, _trace) = house.archive().writing().unwrap();
+    vault.discard(begun);
+    assert_eq!(house.archive().list().unwrap().len(), 1);
+    house.close().await;
 }

@@ -13,9 +13,11 @@ use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
+use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
@@ -30,6 +32,7 @@ use glasswork_query::Graph;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
 use glasswork_session_state::host_settings::Settings as HostSettings;
+use glasswork_session_state::settings::Sourced;
 
 use crate::problem::Problem;
 
@@ -72,37 +75,64 @@ impl Place {
     /// The providers that this build speaks with.
     ///
     /// # Errors
-    /// Where the environment has an address that is none.
+    /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
-        let text = |name: &str| self.environment.text(name).map(ToOwned::to_owned);
-        let secret = |name: &str| self.environment.text(name).map(SecretString::from);
-        let set = http::Settings {
-            openai_api_key: secret("OPENAI_API_KEY"),
-            openai_base_url: text("OPENAI_BASE_URL"),
-            anthropic_api_key: secret("ANTHROPIC_API_KEY"),
-            anthropic_base_url: text("ANTHROPIC_BASE_URL"),
+        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        self.providers_of(&resolved.host, &resolved.api_keys)
+    }
+
+    /// The providers as far as they are known: where the settings cannot be read, by the environment's keys alone.
+    ///
+    /// # Errors
+    /// Where there is an address that is none.
+    pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
+        match settings::resolve(&self.homes, &self.environment, &[], Path::new(".")) {
+            Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys),
+            Err(_) => {
+                let keys = settings::keys_of_environment(&self.environment);
+                self.providers_of(&HostSettings::default(), &keys)
+            }
+        }
+    }
+
+    fn providers_of(&self, host: &HostSettings, keys: &ApiKeys) -> Result<Providers, Problem> {
+        let secret = |name: &str| keys.in_force(name).and_then(|key| key.key()).cloned();
+        let place_of = |name: &str| {
+            let key = keys.in_force(name).filter(|key| key.key().is_some())?;
+            Some(From(key.from()).to_string())
         };
-        let wrong = |name: &str, error: http::BaseUrlError| Problem::usage(format!("{name}: {error}"));
+        let set = http::Settings {
+            openai_api_key: secret("openai_api_key"),
+            openai_base_url: host.openai_base_url.value.clone(),
+            anthropic_api_key: secret("anthropic_api_key"),
+            anthropic_base_url: host.anthropic_base_url.value.clone(),
+        };
+        let wrong = |address: &Sourced<Option<String>>, error: http::BaseUrlError| {
+            Problem::usage(format!("{}: {error}", From(&address.from)))
+        };
         let anthropic = set
             .anthropic()
-            .map_err(|error| wrong("ANTHROPIC_BASE_URL", error))?;
-        let openai = set.openai().map_err(|error| wrong("OPENAI_BASE_URL", error))?;
+            .map_err(|error| wrong(&host.anthropic_base_url, error))?;
+        let openai = set
+            .openai()
+            .map_err(|error| wrong(&host.openai_base_url, error))?;
         let known = vec![
             Provider {
                 name: "anthropic",
                 key_variable: "ANTHROPIC_API_KEY",
                 has_key: anthropic.is_usable(),
+                key_from: place_of("anthropic_api_key"),
                 default_model: "claude-sonnet-4-5",
-                families: own_server(&self.environment, "ANTHROPIC_BASE_URL", &["claude-"]),
+                families: own_server(&host.anthropic_base_url, &["claude-"]),
             },
             Provider {
                 name: "openai",
                 key_variable: "OPENAI_API_KEY",
                 has_key: openai.is_usable(),
+                key_from: place_of("openai_api_key"),
                 default_model: "gpt-5",
                 families: own_server(
-                    &self.environment,
-                    "OPENAI_BASE_URL",
+                    &host.openai_base_url,
                     &["gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"],
                 ),
             },
@@ -110,28 +140,38 @@ impl Place {
         let ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
-        // Whatever of the environment is a secret by its name, keys of providers or not.
-        let credentials = self
-            .environment
-            .with_prefix("")
-            .filter(|(name, value)| is_credential(name, value))
-            .map(|(_, value)| SecretString::from(value))
-            .collect();
         Ok(Providers {
             known,
             ports,
-            credentials,
+            secrets: self.secrets_with(keys),
         })
+    }
+
+    /// The secrets of this process: of the environment whatever is one by its name, and the keys of providers.
+    fn secrets_with(&self, keys: &ApiKeys) -> Vaults {
+        let environment = self.environment.with_prefix("");
+        let named = environment
+            .filter(|(name, value)| is_credential(name, value))
+            .map(|(_, value)| SecretString::from(value));
+        Vaults::new(named.chain(keys.secrets().cloned()).collect())
+    }
+
+    /// The secrets of this process, to be masked in what leaves it.
+    ///
+    /// # Errors
+    /// Where the settings cannot be read: one of them may be such a secret.
+    pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
+        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        Ok(self.secrets_with(&resolved.api_keys))
     }
 }
 
 /// The families of models that are known, unless the user has named a server, which may have any.
 fn own_server(
-    environment: &Environment,
-    address: &str,
+    address: &Sourced<Option<String>>,
     families: &'static [&'static str],
 ) -> &'static [&'static str] {
-    match environment.text(address) {
+    match address.value {
         Some(_) => &[],
         None => families,
     }
@@ -220,10 +260,14 @@ impl Sessions {
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
         let credentials = providers.known.iter().map(|provider| {
-            let variable = Arc::from(provider.key_variable);
-            let credential = match provider.has_key {
-                true => Credential::Present { from: variable },
-                false => Credential::Missing { expected: variable },
+            let credential = match (&provider.key_from, provider.has_key) {
+                (Some(place), _) => Credential::Present {
+                    from: place.as_str().into(),
+                },
+                (None, true) => Credential::NotNeeded,
+                (None, false) => Credential::Missing {
+                    expected: provider.key_variable.into(),
+                },
             };
             (Arc::from(provider.name), credential)
         });
@@ -242,7 +286,7 @@ impl Sessions {
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
-            secrets: Arc::new(Vaults::new(providers.credentials)),
+            secrets: Arc::new(providers.secrets),
         };
         let runtime = Runtime::start(ports).await?;
         runtime.unmount_after(Duration::from_secs(
@@ -299,7 +343,7 @@ pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
     ports: Models,
-    credentials: Vec<SecretString>,
+    secrets: Vaults,
 }
 
 /// What a model needs beside its provider: a script, where it plays one.

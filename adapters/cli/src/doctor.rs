@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     let workspace = std::env::current_dir().map_err(Problem::failed)?;
-    let providers = place.providers()?;
+    let providers = place.providers_for_doctor()?;
     let sessions = place.sessions();
     let archive = match &sessions {
         Ok(sessions) => Ok(sessions.archive()),

@@ -31,7 +31,7 @@ pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, 
     };
     let leaving = match arguments.raw {
         true => Leaving::default(),
-        false => Leaving::home(place.environment.text("HOME")).masking(what.session),
+        false => Leaving::home(place.environment.text("HOME")).masking(&place.secrets()?, what.session),
     };
     let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
     if to_stdout && what.format == Format::Archive && console.out_is_terminal {

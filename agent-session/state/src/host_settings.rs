@@ -15,4 +15,8 @@ settings! {
     keep_mib / KeepMib: Option<u32> = None;
     /// How long a session stays mounted in which nothing happens, in minutes.
     unmount_after_minutes / UnmountAfterMinutes: u32 = 15;
+    /// Where the server of `anthropic` is; `None` is its own. Only the user's own settings and environment say so.
+    anthropic_base_url / AnthropicBaseUrl: Option<String> = None;
+    /// Where the server of `openai` is; `None` is its own. Only the user's own settings and environment say so.
+    openai_base_url / OpenaiBaseUrl: Option<String> = None;
 }

@@ -53,11 +53,12 @@ impl Leaving {
         }
     }
 
-    /// Masks secrets that came to a session before secrets were masked, or while that was turned off.
+    /// Masks secrets that came to a session before secrets were masked, or while that was turned off; among them those
+    /// of this process.
     #[must_use]
-    pub fn masking(self, session: ScopeId) -> Self {
+    pub fn masking(self, secrets: &Vaults, session: ScopeId) -> Self {
         Self {
-            masking: Some(Vaults::new(vec![]).masking(session, true)),
+            masking: Some(secrets.masking(session, true)),
             ..self
         }
     }
@@ -151,15 +152,17 @@ mod tests {
     #[test]
     fn what_is_masked_is_counted_whenever_it_was() {
         let session = ScopeId::from_u128(7);
-        let leaving = Leaving::home(Some("/h")).masking(session);
+        let own = Vaults::new(vec!["the-key-of-this-process".into()]);
+        let leaving = Leaving::home(Some("/h")).masking(&own, session);
         // Put together here, so that nobody takes this file for a leak.
         let token = ["gh", "p_x7Kq9ZtR2mWv5LpN8sYb3JdF6hGc1TaQ4eUi"].concat();
         let mut found = Findings::default();
-        let text = format!("{token} in /h/x, [secret:password:1a2b3c4d5:1]");
+        let text = format!("{token} in /h/x, the-key-of-this-process, [secret:password:1a2b3c4d5:1]");
         let left = leaving.text(&text, &mut found);
         assert!(!left.contains(&token) && left.contains("~/x"), "{left}");
+        assert!(!left.contains("key-of-this"), "{left}");
         let kinds: Vec<u64> = found.secrets.values().copied().collect();
-        assert_eq!(kinds, [1, 1], "{found:?}");
+        assert_eq!(kinds, [1, 1, 1], "{found:?}");
         assert_eq!(found.secrets.get("password"), Some(&1));
     }
 }

@@ -6,6 +6,7 @@
     clippy::panic
 )] // a test fails by panicking
 
+mod api_keys;
 mod compact;
 mod damage;
 mod demo;
