@@ -187,7 +187,7 @@ pub trait Vault: Send + Sync + 'static {
     /// [`StoreError`].
     fn fork(&self, of: ScopeId, at: u64, child: ScopeId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Moves a session into the trash, or out of it. One that is there already stays.
+    /// Moves a session into the trash, or out of it, or removes it from there. One that is there already stays.
     ///
     /// # Errors
     /// [`StoreError::Owned`] where somebody has it open, and others.

@@ -146,7 +146,7 @@ fn disk(homes: &Homes) -> Finding {
         format!(
             "{} journals {}, {} packed ones {}, blobs {}; traces {} (at most {traces} MiB a session), checkpoints {} (at \
              most {CHECKPOINTS_KEPT} a session), records of processes {} (at most {HOSTS_KEPT}), moved aside {}, trash {}, \
-             index and all else {}",
+             index {}, all else {}",
             sizes.journal_count,
             size(sizes.journals),
             sizes.packed_count,
@@ -157,6 +157,7 @@ fn disk(homes: &Homes) -> Finding {
             size(sizes.hosts),
             size(sizes.aside),
             size(sizes.trash),
+            size(sizes.index),
             size(sizes.other),
         ),
     )

@@ -360,6 +360,7 @@ impl Vault for FileVault {
         match way {
             Way::In => self.archive.store.put_in_trash(session, now),
             Way::Out => self.archive.store.take_from_trash(session),
+            Way::Gone => self.archive.store.remove_from_trash(session),
         }
     }
 

@@ -11,7 +11,8 @@ use glasswork_session_state::host_settings::Settings;
 use crate::archive::{Archive, ArchivedSession, StoreError};
 use crate::files::FileArchive;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A day.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MIB: u64 = 1 << 20;
 
 /// What shall become of sessions.

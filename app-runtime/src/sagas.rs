@@ -5,6 +5,7 @@
 //! other the host has it, and what it makes says itself where it comes from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_session::runners::Records;
@@ -137,6 +138,26 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn take_from_trash(&self, session: ScopeId) -> Result<(), OperationError> {
         self.move_session(session, Way::Out).await
+    }
+
+    /// Removes from the trash, for good, what has been there for longer than `older_than`; everything where there is no
+    /// such limit. Returns what was removed.
+    ///
+    /// # Errors
+    /// [`OperationError`] of the first that cannot be removed; those before it are gone.
+    pub async fn empty_trash(&self, older_than: Option<Duration>) -> Result<Vec<ScopeId>, OperationError> {
+        let snapshot = self.reader().snapshot(Viewer::owner());
+        let read = tokio::task::spawn_blocking(move || snapshot.trash());
+        let trash = read.await.map_err(|broken| failed(broken.to_string()))??;
+        let now = self.clock.wall();
+        let mut removed = Vec::new();
+        for row in trash {
+            if older_than.is_none_or(|age| now.since(row.since) > age) {
+                self.move_session(row.session.id, Way::Gone).await?;
+                removed.push(row.session.id);
+            }
+        }
+        Ok(removed)
     }
 
     async fn move_session(&self, session: ScopeId, way: Way) -> Result<(), OperationError> {

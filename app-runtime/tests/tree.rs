@@ -283,3 +283,35 @@ async fn what_was_put_into_the_trash_comes_back_whole() {
     assert!(matches!(error, OperationError::NotDone(_)), "{error:?}");
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_removed_from_the_trash_is_gone_and_nothing_else_is() {
+    let house = House::of_script(WORK).await;
+    let runtime = house.runtime();
+    let old = house.session(House::settings(Mode::Yolo)).await;
+    let other = house.session(House::settings(Mode::Yolo)).await;
+    runtime.put_in_trash(old).await.unwrap();
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    assert_eq!(runtime.empty_trash(Some(day)).await.unwrap(), []);
+    assert_eq!(house.archive().trash().unwrap().len(), 1);
+    assert_eq!(runtime.empty_trash(None).await.unwrap(), [old]);
+    assert_eq!(house.archive().trash().unwrap(), []);
+    assert!(runtime.take_from_trash(old).await.is_err());
+    let left: Vec<_> = std::fs::read_dir(house.home().join("data/trash"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(
+        house
+            .archive()
+            .list()
+            .unwrap()
+            .iter()
+            .map(|row| row.id)
+            .collect::<Vec<_>>(),
+        [other]
+    );
+    // Once more changes nothing.
+    assert_eq!(runtime.empty_trash(None).await.unwrap(), []);
+    house.close().await;
+}

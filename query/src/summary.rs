@@ -184,6 +184,10 @@ fn of_trash(event: &trash::Event) -> String {
             session,
             way: Way::Out,
         } => format!("{session} shall come out of the trash"),
+        trash::Event::Requested {
+            session,
+            way: Way::Gone,
+        } => format!("{session} shall be removed from the trash"),
         trash::Event::Moved { session } => format!("{session} was moved"),
         trash::Event::Failed { session, message } => {
             format!("{session} was not moved: {}", first_words(message, WORDS))

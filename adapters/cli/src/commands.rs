@@ -264,10 +264,20 @@ pub(crate) enum TreeCommand {
         /// The session
         session: String,
     },
-    /// Put a session into the trash; without one, list what is there
+    /// Put a session into the trash; without one, list what is there, or empty it
     Trash {
         /// The session
+        #[arg(conflicts_with = "empty")]
         session: Option<String>,
+        /// Remove what is there, for good
+        #[arg(long)]
+        empty: bool,
+        /// Only what has been there for longer than so many days
+        #[arg(long, value_name = "DAYS", requires = "empty")]
+        older_than: Option<u32>,
+        /// Do not ask
+        #[arg(long, requires = "empty")]
+        yes: bool,
         #[command(flatten)]
         json: Json,
     },

@@ -299,6 +299,10 @@ impl Sessions {
                 let _ = runtime.put_in_trash(session).await;
             }
         }
+        if let Some(days) = host.trash_days.value {
+            // What cannot be removed now is tried again by the next program.
+            let _ = runtime.empty_trash(Some(retention::DAY * days)).await;
+        }
         let archive = self.archive.clone();
         // Nobody waits for it: what is cut off when the program ends is done by the next one.
         let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());

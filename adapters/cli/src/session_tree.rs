@@ -3,6 +3,7 @@
 use glasswork_agent_core::id::EntryId;
 use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
 use glasswork_app_runtime::reading::Snapshot;
+use glasswork_app_runtime::retention::DAY;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::ScopeId;
@@ -27,7 +28,12 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
                 false => console.data(&text(&tree, console.out)),
             };
         }
-        TreeCommand::Trash { session: None, json } => {
+        TreeCommand::Trash {
+            session: None,
+            empty: false,
+            json,
+            ..
+        } => {
             let trash = snapshot.trash()?;
             return match json.json {
                 true => {
@@ -44,6 +50,24 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
                     console.data(&rows.collect::<String>())
                 }
             };
+        }
+        TreeCommand::Trash {
+            empty: true,
+            yes: false,
+            ..
+        } => {
+            if !console.can_ask {
+                return Err(Problem::usage(
+                    "what is removed from the trash is gone for good, and there is no terminal to ask at; add `--yes`",
+                ));
+            }
+            console.note("Remove what is in the trash, for good? [y/N] ");
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map_err(Problem::failed)?;
+            if !matches!(answer.trim(), "y" | "Y" | "yes") {
+                console.note("Nothing was removed.\n");
+                return Ok(());
+            }
         }
         _ => {}
     }
@@ -67,6 +91,18 @@ async fn with(
 ) -> Result<(), Problem> {
     let find = |session: &str| snapshot.find(session);
     match command {
+        TreeCommand::Trash {
+            empty: true,
+            older_than,
+            json,
+            ..
+        } => {
+            let removed = runtime.empty_trash(older_than.map(|days| DAY * days)).await?;
+            match json.json {
+                true => console.json(&json!({ "removed": removed }), Layout::Document)?,
+                false => console.note(&format!("{} removed.\n", removed.len())),
+            }
+        }
         TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } => {}
         TreeCommand::Fork(arguments) => fork(runtime, find(&arguments.session)?, arguments, console).await?,
         TreeCommand::Rename { session, title } => drop(runtime.rename(find(session)?, title).await?),

@@ -33,7 +33,9 @@ pub struct Sizes {
     pub hosts: u64,
     /// What was put into the trash.
     pub trash: u64,
-    /// All else: the index, notes of owners, drafts.
+    /// The index of sessions.
+    pub index: u64,
+    /// All else: notes of owners, drafts.
     pub other: u64,
 }
 
@@ -76,6 +78,7 @@ fn count(path: &Path, names: &[String], name: &str, bytes: u64, sizes: &mut Size
     let slot = match names.as_slice() {
         ["host", ..] => &mut sizes.hosts,
         ["trash", ..] => &mut sizes.trash,
+        [] if name.starts_with("index.sqlite") => &mut sizes.index,
         ["sessions", _, _] if name.ends_with(".jsonl") => {
             let is_packed = File::open(path)
                 .and_then(|file| pack::is_packed(&file))

@@ -115,6 +115,27 @@ impl<D: Domain> Store<D> {
         fs::remove_dir_all(&trashed.folder).map_err(StoreError::io("remove", &trashed.folder))
     }
 
+    /// Removes a session that is in the trash, for good. One that is not there, or not any more, is left alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; what is still there then stays in the trash, and can be removed again.
+    pub fn remove_from_trash(&self, scope: ScopeId) -> Result<(), StoreError> {
+        // A move into the trash that was cut short is ended first, so that nothing of the session stays elsewhere.
+        self.tidy(scope)?;
+        let Some(trashed) = self.in_trash(scope)? else {
+            return Ok(());
+        };
+        // The journal goes last: as long as it is there, the session is in the trash.
+        let folder = trashed.kept().with_extension("");
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &folder)(error));
+            }
+            _ => {}
+        }
+        fs::remove_dir_all(&trashed.folder).map_err(StoreError::io("remove", &trashed.folder))
+    }
+
     /// What is in the trash, latest first.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ settings! {
     keep_days / KeepDays: Option<u32> = None;
     /// How much room the journals of sessions may take, in MiB; `None` keeps all.
     keep_mib / KeepMib: Option<u32> = None;
+    /// How long what is in the trash stays there, in days; `None` keeps it.
+    trash_days / TrashDays: Option<u32> = None;
     /// How long a session stays mounted in which nothing happens, in minutes.
     unmount_after_minutes / UnmountAfterMinutes: u32 = 15;
     /// Where the server of `anthropic` is; `None` is its own. Only the user's own settings and environment say so.

@@ -21,6 +21,8 @@ pub enum Way {
     In,
     /// Out of it, to where it was.
     Out,
+    /// Out of it, for good: it is removed.
+    Gone,
 }
 
 /// What happens to the trash.

@@ -260,3 +260,51 @@ async fn a_turn_that_rests_goes_on_without_a_prompt_or_with_one() {
         .unwrap();
     }
 }
+
+#[test]
+fn the_trash_is_emptied_by_whoever_says_so_and_after_the_days_that_are_set() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    for _ in 0..2 {
+        assert_eq!(house.yolo(&model).code, 0);
+    }
+    assert_eq!(house.run(["sessions", "trash", "last"]).code, 0);
+    // Nobody can be asked here.
+    let refused = house.run(["sessions", "trash", "--empty"]);
+    assert_eq!((refused.code, &*refused.out), (2, ""), "{}", refused.err);
+    assert!(refused.err.contains("--yes"), "{}", refused.err);
+    for wrong in [
+        &["--yes"][..],
+        &["--older-than", "3"],
+        &["last", "--empty", "--yes"],
+    ] {
+        assert_eq!(
+            house.run([&["sessions", "trash"], wrong].concat()).code,
+            2,
+            "{wrong:?}"
+        );
+    }
+    let kept = house.run(["sessions", "trash", "--empty", "--older-than", "1", "--yes"]);
+    assert_eq!((kept.code, &*kept.err), (0, "0 removed.\n"));
+    let rows = |house: &House| {
+        house
+            .json(["sessions", "trash", "--json"])
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(rows(&house), 1);
+    let gone = house.json(["sessions", "trash", "--empty", "--yes", "--json"]);
+    assert_eq!(gone["removed"].as_array().unwrap().len(), 1);
+    assert_eq!(rows(&house), 0);
+
+    // The setting does the same when a program starts.
+    assert_eq!(house.run(["sessions", "trash", "last"]).code, 0);
+    assert_eq!(rows(&house), 1);
+    let house = house.with("GLASSWORK_TRASH_DAYS", "1");
+    assert_eq!(house.yolo(&model).code, 0);
+    assert_eq!(rows(&house), 1);
+    let house = house.with("GLASSWORK_TRASH_DAYS", "0");
+    assert_eq!(house.yolo(&model).code, 0);
+    assert_eq!(rows(&house), 0);
+}
