@@ -128,7 +128,7 @@ fn is_none_more(more: &u64) -> bool {
 }
 
 impl Paths {
-    fn of<'a>(paths: impl Iterator<Item = &'a Arc<str>>) -> Self {
+    pub(crate) fn of<'a>(paths: impl Iterator<Item = &'a Arc<str>>) -> Self {
         let mut list = Self::default();
         for path in paths {
             if list.paths.len() < CARRIED_PATHS {
@@ -140,8 +140,17 @@ impl Paths {
         list
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.paths.is_empty()
+    }
+
+    /// A line for each, and one for those that are counted only.
+    pub(crate) fn listed(&self) -> String {
+        let mut lines: String = self.paths.iter().map(|path| format!("- {path}\n")).collect();
+        if self.more > 0 {
+            let _ = writeln!(lines, "- and {} more", self.more);
+        }
+        lines
     }
 }
 
@@ -263,7 +272,7 @@ pub fn cut(tree: &Tree, parts: &Vector<Part>, total: u64, keep: u64) -> Option<C
         let begins_turn = match &tree.get(part.entry)?.body {
             Body::ToolResult { .. } => continue,
             Body::Prompt { via, .. } => *via != Via::Steering,
-            Body::Assistant(_) | Body::Compaction(_) => false,
+            Body::Assistant(_) | Body::Compaction(_) | Body::BranchSummary(_) => false,
         };
         let found = Cut {
             parts: u64::try_from(place).unwrap_or(u64::MAX),
@@ -380,18 +389,11 @@ pub fn message(compaction: &Compaction) -> String {
         section("Pinned by the user, word for word", &quoted.text);
     }
     section("Notes on what happened", &compaction.summary);
-    let listed = |paths: &Paths| {
-        let mut lines: String = paths.paths.iter().map(|path| format!("- {path}\n")).collect();
-        if paths.more > 0 {
-            let _ = writeln!(lines, "- and {} more", paths.more);
-        }
-        lines
-    };
     if !carried.changed.is_empty() {
-        section("Files that were changed so far", &listed(&carried.changed));
+        section("Files that were changed so far", &carried.changed.listed());
     }
     if !carried.read.is_empty() {
-        section("Files that were only read so far", &listed(&carried.read));
+        section("Files that were only read so far", &carried.read.listed());
     }
     if !carried.unknown.is_empty() {
         let lines: String = carried
@@ -546,7 +548,7 @@ pub fn question(
 }
 
 /// A message as whoever summarises is told of it.
-fn told(tree: &Tree, part: Part) -> String {
+pub(crate) fn told(tree: &Tree, part: Part) -> String {
     let Some(entry) = tree.get(part.entry) else {
         return String::new();
     };
@@ -572,6 +574,7 @@ fn told(tree: &Tree, part: Part) -> String {
             format!("[result of {}{failed}]\n{text}\n", result.name)
         }
         Body::Compaction(compaction) => format!("[notes]\n{}\n", compaction.summary),
+        Body::BranchSummary(branch) => format!("[notes on another attempt]\n{}\n", branch.summary),
     }
 }
 
@@ -588,6 +591,7 @@ fn text_of(body: &Body) -> String {
         }
         Body::ToolResult { result, .. } => result.text.to_string(),
         Body::Compaction(compaction) => compaction.summary.to_string(),
+        Body::BranchSummary(branch) => branch.summary.to_string(),
     }
 }
 

@@ -13,6 +13,7 @@ use glasswork_ai::stream::Usage;
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
+use crate::branch_summary::{self, Left};
 use crate::compaction;
 use crate::id::{EntryId, RequestId, TurnId};
 use crate::tree::{Body, Tree, chars};
@@ -207,7 +208,7 @@ impl Context {
                 request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
-            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) => None,
+            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => None,
         });
         answers.next()
     }
@@ -287,6 +288,20 @@ impl Context {
             base: self.base.filter(|_| kept > 0).map(|base| base.request),
             kept,
             new,
+            head: 0,
+            tokens,
+            estimate: self.calibration.estimate(tokens),
+        }
+    }
+
+    /// Plans a request of what is left of a branch alone, without a head.
+    #[must_use]
+    pub fn plan_left(&self, left: &Left) -> Plan {
+        let tokens = left.parts.iter().map(|part| part.tokens).sum();
+        Plan {
+            base: None,
+            kept: 0,
+            new: left.parts.clone(),
             head: 0,
             tokens,
             estimate: self.calibration.estimate(tokens),
@@ -407,6 +422,23 @@ pub enum Purpose {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget: Option<u64>,
     },
+    /// A summary of a branch that is left: its parts are what was said there, and are sent as one text.
+    Branch {
+        /// Older messages of the branch that are not among the parts.
+        #[serde(default, skip_serializing_if = "is_none_more")]
+        more: u64,
+        /// What the summary shall not miss.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        focus: Option<Arc<str>>,
+        /// Most tokens that they may take, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<u64>,
+    },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_none_more(more: &u64) -> bool {
+    *more == 0
 }
 
 impl Purpose {
@@ -468,17 +500,26 @@ pub fn render(
     id: RequestId,
 ) -> Option<Request> {
     let prepared = requests.get(&id)?;
-    if let Purpose::Summary {
-        inside_turn,
-        focus,
-        budget,
-    } = &prepared.purpose
-    {
-        let parts = parts_of(requests, id);
-        let question = compaction::question(tree, &parts, *inside_turn, focus.as_deref(), *budget);
+    let parts = parts_of(requests, id);
+    let asked = match &prepared.purpose {
+        Purpose::Step => None,
+        Purpose::Summary {
+            inside_turn,
+            focus,
+            budget,
+        } => {
+            let question = compaction::question(tree, &parts, *inside_turn, focus.as_deref(), *budget);
+            Some((compaction::INSTRUCTIONS, question))
+        }
+        Purpose::Branch { more, focus, budget } => {
+            let question = branch_summary::question(tree, &parts, *more, focus.as_deref(), *budget);
+            Some((branch_summary::INSTRUCTIONS, question))
+        }
+    };
+    if let Some((instructions, question)) = asked {
         return Some(Request {
             model: prepared.model.clone(),
-            system: vec![compaction::INSTRUCTIONS.into()],
+            system: vec![instructions.into()],
             messages: vec![Message::User(question.into())],
             tools: vec![],
             thinking: prepared.thinking,
@@ -487,7 +528,7 @@ pub fn render(
     }
     let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
     let mut messages = Vec::new();
-    for part in parts_of(requests, id) {
+    for part in parts {
         messages.extend(message(&tree.get(part.entry)?.body));
     }
     Some(Request {
@@ -516,5 +557,6 @@ fn message(body: &Body) -> Option<Message> {
         }
         Body::ToolResult { result, .. } => Some(Message::ToolResult(result.clone())),
         Body::Compaction(compaction) => Some(Message::User(compaction::message(compaction).into())),
+        Body::BranchSummary(branch) => Some(Message::User(branch_summary::message(branch).into())),
     }
 }

@@ -4,6 +4,7 @@
 //! the charts ask for.
 
 pub mod answer;
+pub mod branch_summary;
 pub mod compaction;
 pub mod context;
 pub mod id;

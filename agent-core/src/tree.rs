@@ -11,6 +11,7 @@ use im::ordmap::DiffItem;
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::branch_summary::{self, BranchSummary};
 use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
@@ -64,6 +65,8 @@ pub enum Body {
     },
     /// A summary, which stands for what is old of the branch.
     Compaction(Arc<Compaction>),
+    /// A summary of a branch that was left.
+    BranchSummary(Arc<BranchSummary>),
 }
 
 /// A model's answer.
@@ -128,6 +131,7 @@ impl Body {
             Self::Assistant(answer) => answer.blocks.iter().map(block_chars).sum(),
             Self::ToolResult { result, .. } => chars(&result.text),
             Self::Compaction(compaction) => compaction::message_chars(compaction),
+            Self::BranchSummary(branch) => branch_summary::message_chars(branch),
         }
     }
 }

@@ -36,6 +36,24 @@ impl Runtime {
             .await
     }
 
+    /// Has the conversation go on below another entry, or before all of them, with a summary of the branch that is left.
+    /// Returns when the request for it is under way, or at once where nothing is left; [`watch`](Self::watch) tells how
+    /// it ends. Until the summary is there, and where there is none to be had, the leaf stays where it was.
+    ///
+    /// # Errors
+    /// [`OperationError`](crate::runtime::OperationError).
+    pub async fn move_leaf_with_summary(
+        &self,
+        session: ScopeId,
+        to: Option<EntryId>,
+        focus: Option<&str>,
+        key: Option<&str>,
+    ) -> Done {
+        let (focus, key) = (focus.map(Into::into), key.map(Into::into));
+        self.ask(session, Event::Tree(tree::Event::BranchLeft { to, focus, key }))
+            .await
+    }
+
     /// Takes a prompt back, so that it can be said in other words: the conversation goes on before it. The
     /// [reply](glasswork_session_state::Reply::TakenBack) has what it said.
     ///

@@ -182,6 +182,20 @@ pub enum Update {
         /// Below this entry; `None` for before all of them.
         to: Option<EntryId>,
     },
+    /// A summary of the branch that is left is being made.
+    BranchSummaryBegan {
+        /// Where the conversation shall go on; `None` for before all entries.
+        to: Option<EntryId>,
+        /// The model that makes it.
+        model: ModelId,
+        /// Messages that it tells of.
+        messages: u64,
+    },
+    /// The conversation goes on elsewhere, with a summary of the branch that was left.
+    BranchSummarised {
+        /// The entry that has it.
+        entry: EntryId,
+    },
     /// A summary of what is old is being made.
     CompactionBegan {
         /// Why.
@@ -371,6 +385,21 @@ fn of_compaction(after: &Session, fact: &compaction::Fact, updates: &mut Vec<Upd
                 tokens_after: compaction.tokens_after,
                 saved_little: guard.is_some(),
             }
+        }
+        F::BranchBegan {
+            leaving,
+            plan,
+            more,
+            model,
+            ..
+        } => Update::BranchSummaryBegan {
+            to: leaving.to,
+            model: model.clone(),
+            messages: more.saturating_add(u64::try_from(plan.new.len()).unwrap_or(u64::MAX)),
+        },
+        F::BranchKept { .. } => {
+            let Some(entry) = after.tree.leaf() else { return };
+            Update::BranchSummarised { entry }
         }
         F::GivenUp { message } => Update::CompactionFailed {
             message: Arc::clone(message),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
 use glasswork_agent_core::compaction::{self, Why};
-use glasswork_session_state::compaction::Guard;
+use glasswork_session_state::compaction::{Guard, Subject};
 
 use crate::entry::Entry;
 use crate::error::Answer;
@@ -24,6 +24,8 @@ pub(crate) enum CompactionReason {
     Overflow,
     /// It was made elsewhere, before the conversation was imported.
     Imported,
+    /// The conversation goes on elsewhere, and brings a summary of the branch that is left.
+    BranchLeft,
 }
 
 impl From<&Why> for CompactionReason {
@@ -161,12 +163,18 @@ impl CompactionUnderWay {
     /// Why it is made.
     async fn reason(&self) -> Option<CompactionReason> {
         let open = self.0.session.compactions.open.as_ref()?;
-        Some((&open.why).into())
+        Some(match &open.of {
+            Subject::Old { why, .. } => why.into(),
+            Subject::Branch(_) => CompactionReason::BranchLeft,
+        })
     }
 
     /// What the summary is asked not to miss.
     async fn focus(&self) -> Option<String> {
-        focus_of(&self.0.session.compactions.open.as_ref()?.why)
+        match &self.0.session.compactions.open.as_ref()?.of {
+            Subject::Old { why, .. } => focus_of(why),
+            Subject::Branch(leaving) => leaving.focus.as_deref().map(str::to_owned),
+        }
     }
 
     /// Since when.

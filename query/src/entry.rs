@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
+use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_core::tree;
 use glasswork_ai::conversation;
 use serde_json::Value;
 
+use crate::branch_summary::BranchSummaryBody;
 use crate::call::Call;
 use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
@@ -40,6 +42,8 @@ pub(crate) enum EntryKind {
     ToolResult,
     /// A summary that stands for what is old of the branch.
     Compaction,
+    /// A summary of a branch that was left.
+    BranchSummary,
 }
 
 impl EntryKind {
@@ -49,6 +53,7 @@ impl EntryKind {
             tree::Body::Assistant(_) => Self::Assistant,
             tree::Body::ToolResult { .. } => Self::ToolResult,
             tree::Body::Compaction(_) => Self::Compaction,
+            tree::Body::BranchSummary(_) => Self::BranchSummary,
         }
     }
 }
@@ -72,6 +77,7 @@ pub(crate) enum EntryBody {
     Assistant(AssistantBody),
     ToolResult(ToolResultBody),
     Compaction(CompactionBody),
+    BranchSummary(BranchSummaryBody),
 }
 
 /// A person's words.
@@ -185,6 +191,7 @@ pub(crate) fn said(body: &tree::Body) -> String {
         }
         tree::Body::ToolResult { result, .. } => result.text.to_string(),
         tree::Body::Compaction(body) => compaction::message(body),
+        tree::Body::BranchSummary(body) => branch_summary::message(body),
     }
 }
 
@@ -277,6 +284,10 @@ impl Entry {
                 view: Arc::clone(&self.view),
                 compaction: Arc::clone(compaction),
             }),
+            tree::Body::BranchSummary(branch) => EntryBody::BranchSummary(BranchSummaryBody {
+                view: Arc::clone(&self.view),
+                branch: Arc::clone(branch),
+            }),
         }))
     }
 }
@@ -285,9 +296,10 @@ impl AssistantBody {
     fn answer(&self) -> Answer<&tree::Assistant> {
         match &self.entry.body {
             tree::Body::Assistant(answer) => Ok(answer),
-            tree::Body::Prompt { .. } | tree::Body::ToolResult { .. } | tree::Body::Compaction(_) => {
-                Err(absent("answer", self.id))
-            }
+            tree::Body::Prompt { .. }
+            | tree::Body::ToolResult { .. }
+            | tree::Body::Compaction(_)
+            | tree::Body::BranchSummary(_) => Err(absent("answer", self.id)),
         }
     }
 }

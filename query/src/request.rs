@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use glasswork_agent_core::compaction;
+use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, Purpose, SystemPart};
 use glasswork_agent_core::id::{EntryId, RequestId};
 use glasswork_agent_core::tree::{self, Body};
@@ -65,6 +65,8 @@ pub(crate) enum RequestPurpose {
     Step,
     /// A summary: its parts are what is summarised, and are sent as one text.
     Compaction,
+    /// A summary of a branch that is left: its parts are what was said there, and are sent as one text.
+    BranchSummary,
 }
 
 /// What the provider's cache did for a request, by the provider's own count.
@@ -169,7 +171,10 @@ impl RequestMessage {
     async fn blocks(&self) -> Answer<Option<Vec<Block>>> {
         match &self.entry.body {
             Body::Assistant(answer) => entry::blocks(&self.view, self.part.part.entry, answer).map(Some),
-            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) => Ok(None),
+            Body::Prompt { .. }
+            | Body::ToolResult { .. }
+            | Body::Compaction(_)
+            | Body::BranchSummary(_) => Ok(None),
         }
     }
 
@@ -316,6 +321,7 @@ fn renders(body: &Body, message: &Message) -> bool {
         }
         (Body::ToolResult { result, .. }, Message::ToolResult(sent)) => result == sent,
         (Body::Compaction(body), Message::User(sent)) => compaction::message(body) == **sent,
+        (Body::BranchSummary(body), Message::User(sent)) => branch_summary::message(body) == **sent,
         _ => false,
     }
 }
@@ -343,6 +349,7 @@ impl Request {
         match self.prepared.purpose {
             Purpose::Step => RequestPurpose::Step,
             Purpose::Summary { .. } => RequestPurpose::Compaction,
+            Purpose::Branch { .. } => RequestPurpose::BranchSummary,
         }
     }
 

@@ -151,6 +151,12 @@ fn of_import(event: &import::Event) -> String {
 fn of_tree(event: &tree::Event) -> String {
     match event {
         tree::Event::LeafMoved { to: Some(entry), .. } => format!("moved to entry {entry}"),
+        tree::Event::BranchLeft { to: Some(entry), .. } => {
+            format!("asked to move to entry {entry}, with a summary of what is left")
+        }
+        tree::Event::BranchLeft { to: None, .. } => {
+            "asked to move before the first entry, with a summary of what is left".to_owned()
+        }
         tree::Event::LeafMoved { to: None, .. } => "moved before the first entry".to_owned(),
         tree::Event::TakenBack { entry, .. } => format!("prompt {entry} was taken back"),
         tree::Event::Labelled {

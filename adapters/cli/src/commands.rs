@@ -310,6 +310,12 @@ pub(crate) struct LeafOfSession {
     /// Go on before this prompt, and print it, to say it in other words
     #[arg(long)]
     pub edit: bool,
+    /// Bring along a summary of the branch that is left; the conversation stays where it is if there is none to be had
+    #[arg(long, conflicts_with = "edit")]
+    pub summarise: bool,
+    /// What that summary shall not miss
+    #[arg(long, value_name = "TEXT", requires = "summarise")]
+    pub focus: Option<String>,
 }
 
 /// Arguments of `sessions compact`.

@@ -1,6 +1,7 @@
 //! The command line of Glasswork.
 
 mod ask;
+mod branch;
 mod charts;
 mod commands;
 mod compact;

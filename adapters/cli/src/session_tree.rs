@@ -171,12 +171,16 @@ async fn leaf(
             _ => Ok(()),
         };
     }
-    let to = match arguments.entry.as_str() {
-        "start" => None,
-        entry => Some(entry_of(entry)?),
-    };
-    runtime.move_leaf(session, to, None).await?;
+    runtime.move_leaf(session, place_of(&arguments.entry)?, None).await?;
     Ok(())
+}
+
+/// Where a conversation shall go on: below an entry, or before all of them.
+pub(crate) fn place_of(entry: &str) -> Result<Option<EntryId>, Problem> {
+    match entry {
+        "start" => Ok(None),
+        entry => entry_of(entry).map(Some),
+    }
 }
 
 fn text(tree: &Tree, paint: Paint) -> String {
@@ -210,6 +214,7 @@ fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
         Kind::Answer => "<",
         Kind::Result => "=",
         Kind::Compaction => "(compacted)",
+        Kind::BranchSummary => "(attempt)",
     };
     let label = node.label.as_deref().map(|label| format!("  [{}]", escape::line(label)));
     let pin = if node.pinned { "  (pinned)" } else { "" };

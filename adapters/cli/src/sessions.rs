@@ -8,11 +8,11 @@ use glasswork_app_runtime::projection::transcript::{self, Line, Said};
 use glasswork_session_state::state::Session;
 use serde_json::{Value, json};
 
-use crate::commands::SessionsCommand;
+use crate::commands::{SessionsCommand, TreeCommand};
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{compact, escape, export, import, session_list, session_repair, session_tree, show};
+use crate::{branch, compact, escape, export, import, session_list, session_repair, session_tree, show};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
@@ -29,6 +29,9 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
         SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
         SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
         SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
+        SessionsCommand::Tree(TreeCommand::Leaf(arguments)) if arguments.summarise => {
+            return branch::leave(arguments, console);
+        }
         SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
@@ -132,6 +135,11 @@ fn said(line: &Line, paint: Paint) -> String {
             paint.bold(&format!(
                 "— compacted: about {tokens_before} tokens before, {tokens_after} after —"
             )),
+            paint.dim(&escape::text(text))
+        ),
+        Said::BranchLeft { text, .. } => format!(
+            "\n{}\n{}",
+            paint.bold("— another attempt was left —"),
             paint.dim(&escape::text(text))
         ),
         Said::Cancelled => paint.red("(cut off by a cancel)"),

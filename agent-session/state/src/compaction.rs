@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
+use glasswork_agent_core::branch_summary::{self, BranchSummary};
 use glasswork_agent_core::compaction::{
     Compaction, Cut, Hindrance, LARGE_WINDOW, Room, Why, carried_tokens, carry, cut,
 };
@@ -71,6 +72,29 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         budget: Option<u64>,
     },
+    /// A request for a summary of the branch that is left was prepared.
+    BranchBegan {
+        /// Where the conversation comes from, and where it shall go on.
+        leaving: Leaving,
+        /// What the summary is of.
+        plan: Plan,
+        /// Older messages of that branch that are not among its parts.
+        #[serde(default, skip_serializing_if = "is_none_more")]
+        more: u64,
+        /// The model that is asked.
+        model: ModelId,
+        /// Most tokens that the request may have, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        budget: Option<u64>,
+    },
+    /// The summary of the branch that was left is an entry; the leaf has moved just before.
+    BranchKept {
+        /// Number of the entry among those of this commit.
+        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        entry: u16,
+        /// The entry.
+        branch: Arc<BranchSummary>,
+    },
     /// The summary is an entry, and stands for what it summarises.
     Kept {
         /// Number of the entry among those of this commit.
@@ -115,13 +139,44 @@ impl Compactions {
     }
 }
 
-/// A compaction under way.
+/// What a summary under way is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// What is old of the conversation.
+    Old {
+        /// Why.
+        why: Why,
+        /// Where the conversation will be cut.
+        cut: Cut,
+    },
+    /// A branch that is left once it is there.
+    Branch(Leaving),
+}
+
+/// A branch that is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Its end.
+    pub from: EntryId,
+    /// Where the conversation shall go on: below this entry, or before all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<EntryId>,
+    /// What the summary shall not miss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Arc<str>>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_none_more(more: &u64) -> bool {
+    *more == 0
+}
+
+/// A summary under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compacting {
-    /// Why.
-    pub why: Why,
-    /// Where the conversation will be cut.
-    pub cut: Cut,
+    /// What it is of.
+    pub of: Subject,
     /// Since when.
     pub since: Timestamp,
     /// The request for the summary.
@@ -129,6 +184,17 @@ pub struct Compacting {
     /// Whether someone has spoken meanwhile, to be answered when it is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spoken: bool,
+}
+
+impl Compacting {
+    /// The branch that is left when it is there, where it is of one.
+    #[must_use]
+    pub fn leaving(&self) -> Option<&Leaving> {
+        match &self.of {
+            Subject::Branch(leaving) => Some(leaving),
+            Subject::Old { .. } => None,
+        }
+    }
 }
 
 /// Why no compaction begins by itself, until something has changed.
@@ -184,36 +250,36 @@ impl Fact {
                     },
                     budget: *budget,
                 };
-                let request = session.next_request();
-                let prepared = Prepared {
-                    turn: session.open_turn().map_or(TurnId(0), |turn| turn.id),
-                    by: moment.seq,
-                    plan: plan.clone(),
-                    model: model.clone(),
-                    thinking: Thinking::Default,
-                    max_output_tokens: Some(*max_output_tokens),
-                    body: None,
-                    usage: Usage::default(),
-                    attempts: 0,
-                    purpose,
-                };
-                session.requests.insert(request, Arc::new(prepared));
-                session.compactions.open = Some(Arc::new(Compacting {
+                let of = Subject::Old {
                     why: why.clone(),
                     cut: *cut,
-                    since: moment.at,
-                    attempt: Attempt {
-                        request,
-                        number: 0,
-                        first_at: moment.at,
-                        effect: None,
-                        wait: None,
-                        answer: Answer::default(),
-                        stop: None,
-                        failure: None,
-                    },
-                    spoken: false,
-                }));
+                };
+                session.asks(moment, of, plan, model, *max_output_tokens, purpose);
+            }
+            Self::BranchBegan {
+                leaving,
+                plan,
+                more,
+                model,
+                budget,
+            } => {
+                let purpose = Purpose::Branch {
+                    more: *more,
+                    focus: leaving.focus.clone(),
+                    budget: *budget,
+                };
+                let of = Subject::Branch(leaving.clone());
+                session.asks(moment, of, plan, model, branch_summary::MOST_OUTPUT, purpose);
+            }
+            Self::BranchKept { entry, branch } => {
+                let id = EntryId {
+                    seq: moment.seq,
+                    ordinal: *entry,
+                };
+                let body = Body::BranchSummary(Arc::clone(branch));
+                session.tree.append(id, moment.at, body);
+                session.context.follow(&session.tree, Some(id));
+                session.compactions.open = None;
             }
             Self::Kept {
                 entry,
@@ -232,7 +298,11 @@ impl Fact {
                 session.set_overflow(|overflow| overflow.map(|_| Overflow::Compacted));
             }
             Self::GivenUp { message } => {
-                session.compactions.open = None;
+                let open = session.compactions.open.take();
+                // That a branch got no summary says nothing of compacting.
+                if open.is_some_and(|open| open.leaving().is_some()) {
+                    return;
+                }
                 session.compactions.guard = Some(Guard::NoSummary {
                     turn: session.turn.as_ref().map(|turn| turn.id),
                     message: Arc::clone(message),
@@ -251,6 +321,47 @@ impl Fact {
 }
 
 impl Session {
+    /// Has a request for a summary under way.
+    fn asks(
+        &mut self,
+        moment: Moment,
+        of: Subject,
+        plan: &Plan,
+        model: &ModelId,
+        max_output_tokens: u32,
+        purpose: Purpose,
+    ) {
+        let request = self.next_request();
+        let prepared = Prepared {
+            turn: self.open_turn().map_or(TurnId(0), |turn| turn.id),
+            by: moment.seq,
+            plan: plan.clone(),
+            model: model.clone(),
+            thinking: Thinking::Default,
+            max_output_tokens: Some(max_output_tokens),
+            body: None,
+            usage: Usage::default(),
+            attempts: 0,
+            purpose,
+        };
+        self.requests.insert(request, Arc::new(prepared));
+        self.compactions.open = Some(Arc::new(Compacting {
+            of,
+            since: moment.at,
+            attempt: Attempt {
+                request,
+                number: 0,
+                first_at: moment.at,
+                effect: None,
+                wait: None,
+                answer: Answer::default(),
+                stop: None,
+                failure: None,
+            },
+            spoken: false,
+        }));
+    }
+
     fn set_overflow(&mut self, to: impl FnOnce(Option<Overflow>) -> Option<Overflow>) {
         if self.open_turn().is_some()
             && let Some(turn) = self.turn_mut()
@@ -308,29 +419,54 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
         Event::Undone { key } => return undo(draft, key.as_ref()),
     };
     draft.once(key.as_ref())?;
-    match draft.session.state {
-        SessionState::Vacant | SessionState::Closed => return Err(Rejection::NotOpen),
-        SessionState::Busy | SessionState::Closing => return Err(Rejection::Busy),
-        SessionState::Compacting => return Err(Rejection::Compacting),
-        SessionState::Idle => {}
-    }
-    let focus = focus
-        .as_ref()
-        .map(|focus| focus.trim())
-        .filter(|focus| !focus.is_empty());
-    if focus.is_some_and(|focus| focus.len() > FOCUS_BYTES) {
-        return Err(Rejection::FocusTooLong);
-    }
+    at_rest(draft)?;
+    let focus = focused(focus.as_ref())?;
     summariser(&draft.session)?;
-    let why = Why::Asked {
-        focus: focus.map(Arc::from),
-    };
+    let why = Why::Asked { focus };
     if let Err(hindrance) = planned(&draft.session, &why) {
         return Err(Rejection::CannotCompact(hindrance));
     }
     draft.why = Some(why);
     session::advance(draft, SessionTrigger::Compact)?;
     Ok(Reply::Done)
+}
+
+/// A summary that someone asks for is made between turns.
+fn at_rest(draft: &Draft<'_>) -> Result<(), Rejection> {
+    match draft.session.state {
+        SessionState::Vacant | SessionState::Closed => Err(Rejection::NotOpen),
+        SessionState::Busy | SessionState::Closing => Err(Rejection::Busy),
+        SessionState::Compacting => Err(Rejection::Compacting),
+        SessionState::Idle => Ok(()),
+    }
+}
+
+fn focused(focus: Option<&Arc<str>>) -> Result<Option<Arc<str>>, Rejection> {
+    let focus = focus.map(|focus| focus.trim()).filter(|focus| !focus.is_empty());
+    match focus.is_some_and(|focus| focus.len() > FOCUS_BYTES) {
+        true => Err(Rejection::FocusTooLong),
+        false => Ok(focus.map(Arc::from)),
+    }
+}
+
+/// Lets the conversation go on elsewhere, with a summary of the branch that is left: once that is there. Where nothing is
+/// left there is nothing to summarise, and it goes on there at once.
+pub(crate) fn leave(
+    draft: &mut Draft<'_>,
+    to: Option<EntryId>,
+    focus: Option<&Arc<str>>,
+) -> Result<(), Rejection> {
+    at_rest(draft)?;
+    let focus = focused(focus)?;
+    tree::can_go_to(draft, to)?;
+    let session = &draft.session;
+    let left = branch_summary::left(&session.tree, session.context.parts(), to);
+    let Some(from) = session.tree.leaf().filter(|_| !left.parts.is_empty()) else {
+        return tree::go_to(draft, to);
+    };
+    summariser(session)?;
+    draft.leaving = Some((Leaving { from, to, focus }, left));
+    session::advance(draft, SessionTrigger::Compact)
 }
 
 fn undo(draft: &mut Draft<'_>, key: Option<&Arc<str>>) -> Result<Reply, Rejection> {
@@ -460,6 +596,19 @@ pub(crate) fn blame(session: &Session, failure: &Failure) -> TurnFailure {
 
 /// Prepares the request for a summary.
 pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    if let Some((leaving, left)) = draft.leaving.take() {
+        let session = &draft.session;
+        let most = u64::from(branch_summary::MOST_OUTPUT);
+        let began = Fact::BranchBegan {
+            leaving,
+            plan: session.context.plan_left(&left),
+            more: left.more,
+            model: summariser(session)?,
+            budget: session.room().window.map(|window| window.saturating_sub(most)),
+        };
+        draft.fact(began.into());
+        return Ok(());
+    }
     let session = &draft.session;
     let overflow = session.open_turn().and_then(|turn| turn.overflow);
     let why = draft.why.take().unwrap_or(match overflow {
@@ -521,18 +670,33 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
     let Some(prepared) = session.requests.get(&open.attempt.request) else {
         return Err(none("its request is not known".to_owned()));
     };
+    let (why, cut) = match &open.of {
+        Subject::Old { why, cut } => (why, cut),
+        Subject::Branch(leaving) => {
+            let (changed, read) = branch_summary::files(&session.footprint);
+            draft.branch = Some(Arc::new(BranchSummary {
+                from: leaving.from,
+                summary: summary.into(),
+                model: prepared.model.clone(),
+                request: open.attempt.request,
+                changed,
+                read,
+            }));
+            return Ok(());
+        }
+    };
     let before = context.tokens();
     let mut compaction = Compaction {
-        why: open.why.clone(),
+        why: why.clone(),
         summary: summary.into(),
         model: prepared.model.clone(),
         request: open.attempt.request,
-        first_kept: open.cut.first_kept,
+        first_kept: cut.first_kept,
         tokens_before: before,
         tokens_after: 0,
-        carried: carry(&session.tree, context.parts(), &open.cut, &session.footprint),
+        carried: carry(&session.tree, context.parts(), cut, &session.footprint),
     };
-    let gone = context.message_tokens().saturating_sub(open.cut.kept_tokens);
+    let gone = context.message_tokens().saturating_sub(cut.kept_tokens);
     let message = tokens_of_chars(Body::Compaction(Arc::new(compaction.clone())).chars());
     let after = before.saturating_sub(gone).saturating_add(message);
     if after >= before {
@@ -553,6 +717,13 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
 
 /// Puts the summary in the place of what it summarises.
 pub(crate) fn keep(draft: &mut Draft<'_>) {
+    let open = draft.session.compactions.open.clone();
+    if let (Some(branch), Some(leaving)) = (draft.branch.take(), open.as_ref().and_then(|open| open.leaving())) {
+        draft.fact(tree::Fact::LeafMoved { to: leaving.to }.into());
+        let entry = draft.entries(1);
+        draft.fact(Fact::BranchKept { entry, branch }.into());
+        return;
+    }
     let Some((compaction, guard)) = draft.compaction.take() else {
         return;
     };

@@ -163,7 +163,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 2;
+    const STATE: u32 = 3;
 
     type Kind = Kind;
     type State = Scope;
@@ -211,6 +211,7 @@ impl Domain for Glasswork {
             Event::Tools(T::ToolSettled { .. }) => "tool_settled",
             Event::Tools(T::ToolLost { .. }) => "tool_lost",
             Event::Tree(tree::Event::LeafMoved { .. }) => "leaf_moved",
+            Event::Tree(tree::Event::BranchLeft { .. }) => "branch_left",
             Event::Tree(tree::Event::TakenBack { .. }) => "taken_back",
             Event::Tree(tree::Event::Labelled { .. }) => "labelled",
             Event::Tree(tree::Event::Pinned { .. }) => "entry_pinned",

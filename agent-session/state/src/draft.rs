@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::branch_summary::{BranchSummary, Left};
 use glasswork_agent_core::compaction::{Compaction, Why};
 use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
-use crate::compaction::Guard;
+use crate::compaction::{Guard, Leaving};
 use crate::domain::{Fact, Glasswork, Reply};
 use crate::effect::Effect;
 use crate::keys::KEY_BYTES;
@@ -28,6 +29,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) why: Option<Why>,
     /// The compaction that an answer came to, and why none follows by itself.
     pub(crate) compaction: Option<(Arc<Compaction>, Option<Guard>)>,
+    /// The branch that is left with a summary, where someone asked for that.
+    pub(crate) leaving: Option<(Leaving, Left)>,
+    /// The summary of it that an answer came to.
+    pub(crate) branch: Option<Arc<BranchSummary>>,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     stops: Vec<EffectKey>,
@@ -44,6 +49,8 @@ impl<'a> Draft<'a> {
             max_steps: None,
             why: None,
             compaction: None,
+            leaving: None,
+            branch: None,
             facts: vec![],
             effects: vec![],
             stops: vec![],

@@ -26,6 +26,7 @@ use crate::call::Detail;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
+use crate::compaction::Leaving;
 use crate::{compaction, import, model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
@@ -143,7 +144,8 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
             // Instructions that files of the workspace and the user give.
             system.iter_mut().for_each(|part| each(&mut part.text));
         }
-        domain::Event::Compaction(compaction::Event::Requested { focus, .. }) => {
+        domain::Event::Compaction(compaction::Event::Requested { focus, .. })
+        | domain::Event::Tree(tree::Event::BranchLeft { focus, .. }) => {
             focus.iter_mut().for_each(each)
         }
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
@@ -238,6 +240,10 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
         }
         domain::Fact::Compaction(compaction::Fact::Began {
             why: Why::Asked { focus: Some(focus) },
+            ..
+        })
+        | domain::Fact::Compaction(compaction::Fact::BranchBegan {
+            leaving: Leaving { focus: Some(focus), .. },
             ..
         }) => each(focus),
         domain::Fact::Tree(tree::Fact::Labelled {

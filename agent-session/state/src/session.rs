@@ -231,6 +231,8 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
         .as_ref()
         .is_some_and(|turn| turn.state == turn_chart::State::Completed);
     let wanted = match &session.compactions.open {
+        // What was said for another place is not said here: where the leaf stays, it waits.
+        Some(open) if open.leaving().is_some() && trigger == Trigger::AttemptFailed => false,
         Some(open) => open.spoken,
         None => completed,
     };

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::rejection::Rejection;
-use crate::session;
+use crate::{compaction, session};
 use crate::state::Session;
 
 /// Longest label of an entry, in bytes.
@@ -25,6 +25,18 @@ pub enum Event {
         /// Below this entry; `None` for before all of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<EntryId>,
+        /// Idempotency key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+    },
+    /// The conversation shall go on elsewhere, with a summary of the branch that is left: once that is there.
+    BranchLeft {
+        /// Below this entry; `None` for before all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<EntryId>,
+        /// What the summary shall not miss.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        focus: Option<Arc<str>>,
         /// Idempotency key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Arc<str>>,
@@ -103,6 +115,10 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             draft.once(key.as_ref())?;
             go_to(draft, *to)?;
         }
+        Event::BranchLeft { to, focus, key } => {
+            draft.once(key.as_ref())?;
+            compaction::leave(draft, *to, focus.as_ref())?;
+        }
         Event::TakenBack { entry, key } => {
             draft.once(key.as_ref())?;
             let prompt = draft
@@ -151,6 +167,15 @@ fn exists(draft: &Draft<'_>, entry: EntryId) -> Result<(), Rejection> {
 
 /// Lets the conversation go on below an entry, or before all of them.
 pub(crate) fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
+    can_go_to(draft, to)?;
+    if draft.session.tree.leaf() != to {
+        draft.fact(Fact::LeafMoved { to }.into());
+    }
+    Ok(())
+}
+
+/// Whether the conversation can go on there now.
+pub(crate) fn can_go_to(draft: &Draft<'_>, to: Option<EntryId>) -> Result<(), Rejection> {
     if draft.session.open_turn().is_some() {
         return Err(Rejection::Busy);
     }
@@ -159,9 +184,6 @@ pub(crate) fn go_to(draft: &mut Draft<'_>, to: Option<EntryId>) -> Result<(), Re
     }
     if let Some(to) = to {
         after_results(&draft.session, to)?;
-    }
-    if draft.session.tree.leaf() != to {
-        draft.fact(Fact::LeafMoved { to }.into());
     }
     Ok(())
 }
@@ -172,7 +194,7 @@ fn after_results(session: &Session, to: EntryId) -> Result<(), Rejection> {
     let answer = match &entry.body {
         Body::Assistant(_) => to,
         Body::ToolResult { call, .. } => session.call(*call).map_or(to, |call| call.entry),
-        Body::Prompt { .. } | Body::Compaction(_) => return Ok(()),
+        Body::Prompt { .. } | Body::Compaction(_) | Body::BranchSummary(_) => return Ok(()),
     };
     let Some(proposer) = session.tree.get(answer) else {
         return Err(Rejection::UnknownEntry(answer));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tool_call;
@@ -80,6 +81,13 @@ pub enum Said {
         /// The same after.
         tokens_after: u64,
     },
+    /// The conversation was elsewhere, and the model is told this of it.
+    BranchLeft {
+        /// What the model is told.
+        text: Arc<str>,
+        /// The end of the branch that was left.
+        from: EntryId,
+    },
 }
 
 /// The conversation of a session.
@@ -142,6 +150,10 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
             first_kept: compaction.first_kept,
             tokens_before: compaction.tokens_before,
             tokens_after: compaction.tokens_after,
+        })],
+        Body::BranchSummary(branch) => vec![line(Said::BranchLeft {
+            text: branch_summary::message(branch).into(),
+            from: branch.from,
         })],
         // Shown with its call.
         Body::ToolResult { .. } => Vec::new(),

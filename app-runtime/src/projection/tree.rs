@@ -59,6 +59,8 @@ pub enum Kind {
     Result,
     /// A summary that stands for what is older.
     Compaction,
+    /// A summary of a branch that was left.
+    BranchSummary,
 }
 
 /// A session and the commit at which it was, or was made, a fork.
@@ -118,6 +120,7 @@ fn said(body: &Body) -> (Kind, String) {
         }
         Body::ToolResult { result, .. } => (Kind::Result, format!("{}: {}", result.name, result.text)),
         Body::Compaction(_) => (Kind::Compaction, String::new()),
+        Body::BranchSummary(branch) => (Kind::BranchSummary, branch.summary.to_string()),
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod compacting;
+mod leaving;
 mod coverage;
 mod damage;
 mod fixtures;

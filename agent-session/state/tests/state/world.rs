@@ -488,6 +488,7 @@ fn short(body: &Body) -> String {
             format!("{what}: {}", result.text)
         }
         Body::Compaction(compaction) => format!("notes: {}", compaction.summary),
+        Body::BranchSummary(branch) => format!("attempt: {}", branch.summary),
     }
 }
 

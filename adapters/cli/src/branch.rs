@@ -1,0 +1,122 @@
+//! `glasswork sessions leaf --summarise`
+
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::resuming;
+use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::watching::Update;
+use glasswork_engine::ScopeId;
+
+use crate::commands::LeafOfSession;
+use crate::compose::{self, Place, Sessions};
+use crate::console::Console;
+use crate::escape;
+use crate::problem::Problem;
+use crate::run::{self, Ready};
+use crate::session_tree;
+use crate::signals::Signals;
+
+/// Lets a conversation go on elsewhere, with a summary of the branch that is left.
+pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    let past = resuming::named(&sessions.snapshot(), &arguments.session)?;
+    let ready = run::prepare(&place, &[], Some(&past), past.workspace.clone(), console)?;
+    let tasks = compose::tasks()?;
+    let done = tasks.block_on(perform(past.id, arguments, &sessions, ready, console));
+    compose::end(tasks);
+    done
+}
+
+async fn perform(
+    session: ScopeId,
+    arguments: &LeafOfSession,
+    sessions: &Sessions,
+    ready: Ready,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
+    let mut signals = Signals::take().map_err(Problem::failed)?;
+    let runtime = sessions.start(ready.providers, &ready.model).await?;
+    let done = match runtime.open(session, ready.opening).await {
+        Ok(notices) => {
+            for notice in notices {
+                console.note(&format!("note: {}\n", escape::line(&notice)));
+            }
+            summarise(&runtime, session, arguments, console, &mut signals).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    if done.is_ok() {
+        runtime.give_up(session).await?;
+    }
+    runtime.stop().await;
+    done
+}
+
+async fn summarise(
+    runtime: &Runtime,
+    session: ScopeId,
+    arguments: &LeafOfSession,
+    console: &Console,
+    signals: &mut Signals,
+) -> Result<ExitCode, Problem> {
+    let to = session_tree::place_of(&arguments.entry)?;
+    let mut watch = runtime
+        .watch(session)
+        .ok_or_else(|| Problem::defect("the session is not open"))?;
+    if watch.session().tree.leaf() == to {
+        return Ok(ExitCode::Done);
+    }
+    runtime
+        .move_leaf_with_summary(session, to, arguments.focus.as_deref(), None)
+        .await?;
+    let stays = "the conversation goes on where it did; without --summarise it moves at once\n";
+    let mut stopped = false;
+    loop {
+        let watched = tokio::select! {
+            biased;
+            _ = signals.next() => {
+                if stopped {
+                    return Ok(ExitCode::Interrupted);
+                }
+                stopped = true;
+                // It may have ended meanwhile; that is no failure.
+                let _ = runtime.cancel(session).await;
+                continue;
+            }
+            watched = watch.next() => watched,
+        };
+        let begins = watched
+            .updates
+            .iter()
+            .any(|update| matches!(update, Update::BranchSummarised { .. }));
+        for update in &watched.updates {
+            match update {
+                Update::BranchSummaryBegan { model, messages, .. } => {
+                    let model = escape::line(&model.to_string()).into_owned();
+                    console.note(&format!("summarising {messages} messages with {model} …\n"));
+                }
+                Update::BranchSummarised { entry } => {
+                    console.data(&format!("{entry}\n"))?;
+                    return Ok(ExitCode::Done);
+                }
+                // Nothing was left, so there is nothing to summarise.
+                Update::LeafMoved { .. } if !begins => return Ok(ExitCode::Done),
+                Update::CompactionFailed { message } => {
+                    console.note(&format!("no summary: {}; {stays}", escape::line(message)));
+                    return Ok(ExitCode::Failed);
+                }
+                Update::CompactionDropped => {
+                    console.note(&format!("no summary; {stays}"));
+                    return Ok(ExitCode::Interrupted);
+                }
+                Update::Ended => return Ok(ExitCode::Failed),
+                Update::RecordingFailed { reason } => {
+                    return Err(Problem::failed(format!(
+                        "the journal cannot be written: {reason}"
+                    )));
+                }
+                _ => {}
+            }
+        }
+    }
+}
