@@ -50,7 +50,11 @@ pub struct Left {
 /// The last entry that two branches share. Costs what they do not share.
 #[must_use]
 pub fn fork_of(tree: &Tree, one: Option<EntryId>, other: Option<EntryId>) -> Option<EntryId> {
-    let above = |id: EntryId| tree.get(id).and_then(|entry| entry.parent).filter(|parent| *parent < id);
+    let above = |id: EntryId| {
+        tree.get(id)
+            .and_then(|entry| entry.parent)
+            .filter(|parent| *parent < id)
+    };
     let (mut one, mut other) = (one?, other?);
     // A parent is always older, so the younger of two entries is not on the branch to the older one.
     while one != other {
@@ -154,7 +158,10 @@ pub fn question(tree: &Tree, parts: &[Part], more: u64, focus: Option<&str>, bud
     let left_out = more.saturating_add(u64::try_from(first).unwrap_or(u64::MAX));
     let mut text = String::from("<transcript>\n");
     if left_out > 0 {
-        let _ = writeln!(text, "[The first {left_out} messages are left out: they do not fit.]\n");
+        let _ = writeln!(
+            text,
+            "[The first {left_out} messages are left out: they do not fit.]\n"
+        );
     }
     for said in said.iter().skip(first) {
         let _ = writeln!(text, "{said}");

@@ -208,7 +208,9 @@ impl Context {
                 request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
-            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => None,
+            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => {
+                None
+            }
         });
         answers.next()
     }

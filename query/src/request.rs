@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, Purpose, SystemPart};
 use glasswork_agent_core::id::{EntryId, RequestId};
 use glasswork_agent_core::tree::{self, Body};
+use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_ai::conversation::Message;
 use glasswork_ai::model;
 use glasswork_ai::stream::Usage;
@@ -171,10 +171,9 @@ impl RequestMessage {
     async fn blocks(&self) -> Answer<Option<Vec<Block>>> {
         match &self.entry.body {
             Body::Assistant(answer) => entry::blocks(&self.view, self.part.part.entry, answer).map(Some),
-            Body::Prompt { .. }
-            | Body::ToolResult { .. }
-            | Body::Compaction(_)
-            | Body::BranchSummary(_) => Ok(None),
+            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => {
+                Ok(None)
+            }
         }
     }
 

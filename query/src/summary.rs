@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::Way;
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, compaction, fork, host, import, model, prompt, recovery, session, tools, trash,
-    tree,
+    DeadlineKey, Event, checkout, compaction, fork, host, import, model, prompt, recovery, session, tools,
+    trash, tree,
 };
 
 use crate::text::{first_words, variant_name};

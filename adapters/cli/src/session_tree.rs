@@ -37,7 +37,9 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
             let trash = snapshot.trash()?;
             return match json.json {
                 true => {
-                    let rows = trash.iter().map(|row| json!({ "id": row.session.id, "since": row.since, "name": row.session.name() }));
+                    let rows = trash.iter().map(
+                        |row| json!({ "id": row.session.id, "since": row.since, "name": row.session.name() }),
+                    );
                     console.json(&rows.collect::<Vec<_>>(), Layout::Document)
                 }
                 false if trash.is_empty() => {
@@ -46,7 +48,9 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
                 }
                 false => {
                     let row = |name: &str, id| format!("{id}  {}\n", escape::line(name));
-                    let rows = trash.iter().map(|trashed| row(trashed.session.name(), trashed.session.id));
+                    let rows = trash
+                        .iter()
+                        .map(|trashed| row(trashed.session.name(), trashed.session.id));
                     console.data(&rows.collect::<String>())
                 }
             };
@@ -117,7 +121,11 @@ async fn with(
             session,
             entry,
             label,
-        } => drop(runtime.label(find(session)?, entry_of(entry)?, label.as_deref()).await?),
+        } => drop(
+            runtime
+                .label(find(session)?, entry_of(entry)?, label.as_deref())
+                .await?,
+        ),
         TreeCommand::Leaf(arguments) => leaf(runtime, find(&arguments.session)?, arguments, console).await?,
         TreeCommand::Close { session } => runtime.close(find(session)?).await?,
         TreeCommand::Trash {
@@ -126,7 +134,9 @@ async fn with(
         } => {
             let id = find(session)?;
             runtime.put_in_trash(id).await?;
-            console.note(&format!("It is in the trash; `glasswork sessions restore {id}` brings it back.\n"));
+            console.note(&format!(
+                "It is in the trash; `glasswork sessions restore {id}` brings it back.\n"
+            ));
         }
         TreeCommand::Restore { session } => runtime.take_from_trash(snapshot.find_in_trash(session)?).await?,
     }
@@ -148,7 +158,9 @@ async fn fork(
         None => ForkAt::Head,
         Some(at) if at.contains('.') => ForkAt::Entry(entry_of(at)?),
         Some(at) => ForkAt::Commit(at.parse().map_err(|_| {
-            Problem::usage(format!("`{at}` is neither a commit (`412`) nor an entry (`412.0`)"))
+            Problem::usage(format!(
+                "`{at}` is neither a commit (`412`) nor an entry (`412.0`)"
+            ))
         })?),
     };
     let child = runtime.fork(session, at).await?;
@@ -165,13 +177,17 @@ async fn leaf(
     console: &Console,
 ) -> Result<(), Problem> {
     if arguments.edit {
-        let taken = runtime.take_back(session, entry_of(&arguments.entry)?, None).await?;
+        let taken = runtime
+            .take_back(session, entry_of(&arguments.entry)?, None)
+            .await?;
         return match taken.reply {
             Reply::TakenBack { text } => console.data(&format!("{text}\n")),
             _ => Ok(()),
         };
     }
-    runtime.move_leaf(session, place_of(&arguments.entry)?, None).await?;
+    runtime
+        .move_leaf(session, place_of(&arguments.entry)?, None)
+        .await?;
     Ok(())
 }
 
@@ -191,8 +207,15 @@ fn text(tree: &Tree, paint: Paint) -> String {
     // An entry stands deeper than its parent only where the conversation went on in more than one way.
     let mut depths = std::collections::BTreeMap::new();
     for node in &tree.nodes {
-        let siblings = tree.nodes.iter().filter(|other| other.parent == node.parent).count();
-        let above = node.parent.and_then(|parent| depths.get(&parent).copied()).unwrap_or(0);
+        let siblings = tree
+            .nodes
+            .iter()
+            .filter(|other| other.parent == node.parent)
+            .count();
+        let above = node
+            .parent
+            .and_then(|parent| depths.get(&parent).copied())
+            .unwrap_or(0);
         let depth: usize = above + usize::from(siblings > 1);
         depths.insert(node.entry, depth);
         text.push_str(&line(tree, node, depth, paint));
@@ -216,7 +239,10 @@ fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
         Kind::Compaction => "(compacted)",
         Kind::BranchSummary => "(attempt)",
     };
-    let label = node.label.as_deref().map(|label| format!("  [{}]", escape::line(label)));
+    let label = node
+        .label
+        .as_deref()
+        .map(|label| format!("  [{}]", escape::line(label)));
     let pin = if node.pinned { "  (pinned)" } else { "" };
     let words = escape::line(&node.words);
     format!(

@@ -44,10 +44,7 @@ pub(super) fn of(body: &Body) -> Option<(Speaker, String)> {
             Speaker::Model,
             beginning(&compaction.summary, WORDS_BYTES).to_owned(),
         ),
-        Body::BranchSummary(branch) => (
-            Speaker::Model,
-            beginning(&branch.summary, WORDS_BYTES).to_owned(),
-        ),
+        Body::BranchSummary(branch) => (Speaker::Model, beginning(&branch.summary, WORDS_BYTES).to_owned()),
     };
     let text = match text.contains(MARKS) {
         true => text.replace(MARKS, " "),

@@ -718,7 +718,9 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
 /// Puts the summary in the place of what it summarises.
 pub(crate) fn keep(draft: &mut Draft<'_>) {
     let open = draft.session.compactions.open.clone();
-    if let (Some(branch), Some(leaving)) = (draft.branch.take(), open.as_ref().and_then(|open| open.leaving())) {
+    if let (Some(branch), Some(leaving)) =
+        (draft.branch.take(), open.as_ref().and_then(|open| open.leaving()))
+    {
         draft.fact(tree::Fact::LeafMoved { to: leaving.to }.into());
         let entry = draft.entries(1);
         draft.fact(Fact::BranchKept { entry, branch }.into());

@@ -23,10 +23,10 @@ use im::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Detail;
+use crate::compaction::Leaving;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::compaction::Leaving;
 use crate::{compaction, import, model, prompt, session, tools, tree};
 
 /// How a placeholder begins.
@@ -145,9 +145,7 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
             system.iter_mut().for_each(|part| each(&mut part.text));
         }
         domain::Event::Compaction(compaction::Event::Requested { focus, .. })
-        | domain::Event::Tree(tree::Event::BranchLeft { focus, .. }) => {
-            focus.iter_mut().for_each(each)
-        }
+        | domain::Event::Tree(tree::Event::BranchLeft { focus, .. }) => focus.iter_mut().for_each(each),
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
         domain::Event::Import(import::Event::Begun(begun)) => begun.title.iter_mut().for_each(each),
@@ -243,7 +241,9 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
             ..
         })
         | domain::Fact::Compaction(compaction::Fact::BranchBegan {
-            leaving: Leaving { focus: Some(focus), .. },
+            leaving: Leaving {
+                focus: Some(focus), ..
+            },
             ..
         }) => each(focus),
         domain::Fact::Tree(tree::Fact::Labelled {

@@ -10,8 +10,8 @@ use crate::call::Call;
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::rejection::Rejection;
-use crate::{compaction, session};
 use crate::state::Session;
+use crate::{compaction, session};
 
 /// Longest label of an entry, in bytes.
 pub const LABEL_BYTES: usize = 256;

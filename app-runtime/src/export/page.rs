@@ -143,7 +143,9 @@ fn what(said: Said) -> What {
             }
         }
         Said::Cancelled => What::Note("The answer was cut off by a cancel.".to_owned()),
-        Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => What::Summary(text(summary)),
+        Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => {
+            What::Summary(text(summary))
+        }
     }
 }
 

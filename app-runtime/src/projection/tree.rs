@@ -90,7 +90,10 @@ pub fn of(session: &Session) -> Tree {
             active: active.contains(&id),
         }
     });
-    let made = session.children.iter().filter(|(_, child)| child.effect.is_none());
+    let made = session
+        .children
+        .iter()
+        .filter(|(_, child)| child.effect.is_none());
     Tree {
         leaf: tree.leaf(),
         nodes: nodes.collect(),

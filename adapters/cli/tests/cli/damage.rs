@@ -136,7 +136,14 @@ fn each_damage_is_told_and_repaired() {
             let replayed = house.run(["replay", &*id]);
             assert_eq!(replayed.code, 0, "{name}: {replayed:?}");
             let resumed = house.run([
-                "run", "x", "--resume", &*id, "--model", &*model, "--permission-mode", "yolo",
+                "run",
+                "x",
+                "--resume",
+                &*id,
+                "--model",
+                &*model,
+                "--permission-mode",
+                "yolo",
             ]);
             assert_eq!(resumed.code, 0, "{name}: {resumed:?}");
             let again = house.run(["sessions", "repair", &*id]);

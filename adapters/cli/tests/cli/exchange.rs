@@ -64,7 +64,8 @@ fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     assert!(why.out.contains("11 entries of lines 4 to 15"), "{}", why.out);
 
     // And gone on with.
-    let model = house.script(r#"(say: [text("Said elsewhere.")]), (expect: "Go on.", say: [text("So it goes.")])"#);
+    let model =
+        house.script(r#"(say: [text("Said elsewhere.")]), (expect: "Go on.", say: [text("So it goes.")])"#);
     let gone_on = house.run(["run", "Go on.", "--resume", "last", "--model", &*model]);
     assert_eq!(
         (gone_on.code, &*gone_on.out),

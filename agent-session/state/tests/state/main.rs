@@ -8,7 +8,6 @@
 )]
 
 mod compacting;
-mod leaving;
 mod coverage;
 mod damage;
 mod fixtures;
@@ -16,6 +15,7 @@ mod import;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;
+mod leaving;
 mod merging;
 mod policy;
 mod properties;
