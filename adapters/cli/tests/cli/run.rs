@@ -20,6 +20,20 @@ fn the_answer_is_data_and_the_rest_is_not() {
 }
 
 #[test]
+fn the_instructions_of_user_and_workspace_are_in_the_system_prompt() {
+    let house = House::new();
+    let folder = house.home.path().join("glasswork/config");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("AGENTS.md"), "Answer in verse.").unwrap();
+    fs::write(house.work.join("AGENTS.md"), "Indent by three.").unwrap();
+    assert_eq!(house.yolo(&house.script(r#"(say: [text("so")])"#)).code, 0);
+    let journal = fs::read_to_string(house.journal()).unwrap();
+    for text in ["Answer in verse.", "Indent by three."] {
+        assert!(journal.contains(text), "{text}");
+    }
+}
+
+#[test]
 fn the_prompt_also_comes_from_standard_input() {
     let house = House::new();
     let model = house.script(r#"(expect: "from the pipe", say: [text("heard")])"#);
