@@ -184,10 +184,10 @@ fn growth(house: &House, archive: &FileArchive, vault: &FileVault, home: &Path) 
     let id = create(house, vault);
     // Two answers a turn, in a thousand deltas each.
     (0..500).for_each(|_| house.turn(id, 2_000, 1_000));
-    wait(house.engine.unmount(id)).unwrap();
-    vault.release(id);
     println!("a million deltas in 1,000 answers of 2,000 bytes:");
     size(archive, id);
+    wait(house.engine.unmount(id)).unwrap();
+    vault.release(id);
     let store = Store::<Glasswork>::open(home).unwrap();
     let mut folded = Vec::new();
     store.journal(id).unwrap().archive(&mut folded).unwrap();
