@@ -1,55 +1,23 @@
 //! `glasswork sessions leaf --summarise`
 
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
 
 use crate::commands::LeafOfSession;
-use crate::compose::{self, Place, Sessions};
 use crate::console::Console;
 use crate::escape;
+use crate::one_session;
 use crate::problem::Problem;
-use crate::run::{self, Ready};
 use crate::session_tree;
 use crate::signals::Signals;
 
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
-    let place = Place::find()?;
-    let sessions = place.sessions()?;
-    let past = resuming::named(&sessions.snapshot(), &arguments.session)?;
-    let ready = run::prepare(&place, &[], Some(&past), past.workspace.clone(), console)?;
-    let tasks = compose::tasks()?;
-    let done = tasks.block_on(perform(past.id, arguments, &sessions, ready, console));
-    compose::end(tasks);
-    done
-}
-
-async fn perform(
-    session: ScopeId,
-    arguments: &LeafOfSession,
-    sessions: &Sessions,
-    ready: Ready,
-    console: &Console,
-) -> Result<ExitCode, Problem> {
-    let mut signals = Signals::take().map_err(Problem::failed)?;
-    let runtime = sessions.start(ready.providers, &ready.model).await?;
-    let done = match runtime.open(session, ready.opening).await {
-        Ok(notices) => {
-            for notice in notices {
-                console.note(&format!("note: {}\n", escape::line(&notice)));
-            }
-            summarise(&runtime, session, arguments, console, &mut signals).await
-        }
-        Err(error) => Err(error.into()),
-    };
-    if done.is_ok() {
-        runtime.give_up(session).await?;
-    }
-    runtime.stop().await;
-    done
+    one_session::with(&arguments.session, console, async |runtime, session, signals| {
+        summarise(runtime, session, arguments, console, signals).await
+    })
 }
 
 async fn summarise(

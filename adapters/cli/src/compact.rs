@@ -2,7 +2,6 @@
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
-use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
@@ -10,53 +9,23 @@ use glasswork_session_state::state::Session;
 use serde_json::json;
 
 use crate::commands::CompactSession;
-use crate::compose::{self, Place, Sessions};
 use crate::console::{Console, Layout};
 use crate::escape;
+use crate::one_session;
 use crate::problem::Problem;
-use crate::run::{self, Ready};
 use crate::show::{Screen, To};
 use crate::signals::Signals;
 
 /// Makes a conversation shorter, or undoes that.
 pub(crate) fn compact(arguments: &CompactSession, console: &Console) -> Result<ExitCode, Problem> {
-    let place = Place::find()?;
-    let sessions = place.sessions()?;
-    let past = resuming::named(&sessions.snapshot(), &arguments.session)?;
-    let ready = run::prepare(&place, &[], Some(&past), past.workspace.clone(), console)?;
-    let tasks = compose::tasks()?;
-    let done = tasks.block_on(perform(past.id, arguments, &sessions, ready, console));
-    compose::end(tasks);
-    done
-}
-
-async fn perform(
-    session: ScopeId,
-    arguments: &CompactSession,
-    sessions: &Sessions,
-    ready: Ready,
-    console: &Console,
-) -> Result<ExitCode, Problem> {
-    let mut signals = Signals::take().map_err(Problem::failed)?;
-    let runtime = sessions.start(ready.providers, &ready.model).await?;
-    let opened = runtime.open(session, ready.opening).await;
-    let done = match opened {
-        Ok(notices) => {
-            for notice in notices {
-                console.note(&format!("note: {}\n", escape::line(&notice)));
-            }
-            match arguments.undo {
-                true => undo(&runtime, session, arguments, console).await,
-                false => summarise(&runtime, session, arguments, console, &mut signals).await,
-            }
-        }
-        Err(error) => Err(error.into()),
-    };
-    if done.is_ok() {
-        runtime.give_up(session).await?;
-    }
-    runtime.stop().await;
-    done
+    one_session::with(
+        &arguments.session,
+        console,
+        async |runtime, session, signals| match arguments.undo {
+            true => undo(runtime, session, arguments, console).await,
+            false => summarise(runtime, session, arguments, console, signals).await,
+        },
+    )
 }
 
 async fn undo(

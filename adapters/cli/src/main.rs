@@ -14,6 +14,7 @@ mod escape;
 mod export;
 mod graph;
 mod import;
+mod one_session;
 mod outline;
 mod pick;
 mod problem;

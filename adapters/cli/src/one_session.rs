@@ -1,0 +1,46 @@
+//! Opening one session for one piece of work, and giving it up again.
+
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::resuming;
+use glasswork_app_runtime::runtime::Runtime;
+use glasswork_engine::ScopeId;
+
+use crate::compose::{self, Place};
+use crate::console::Console;
+use crate::escape;
+use crate::problem::Problem;
+use crate::run;
+use crate::signals::Signals;
+
+/// Opens the session that is named so, does the work, and gives it up.
+pub(crate) fn with(
+    named: &str,
+    console: &Console,
+    work: impl AsyncFnOnce(&Runtime, ScopeId, &mut Signals) -> Result<ExitCode, Problem>,
+) -> Result<ExitCode, Problem> {
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    let past = resuming::named(&sessions.snapshot(), named)?;
+    let ready = run::prepare(&place, &[], Some(&past), past.workspace.clone(), console)?;
+    let tasks = compose::tasks()?;
+    let done = tasks.block_on(async {
+        let mut signals = Signals::take().map_err(Problem::failed)?;
+        let runtime = sessions.start(ready.providers, &ready.model).await?;
+        let done = match runtime.open(past.id, ready.opening).await {
+            Ok(notices) => {
+                for notice in notices {
+                    console.note(&format!("note: {}\n", escape::line(&notice)));
+                }
+                work(&runtime, past.id, &mut signals).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        if done.is_ok() {
+            runtime.give_up(past.id).await?;
+        }
+        runtime.stop().await;
+        done
+    });
+    compose::end(tasks);
+    done
+}
