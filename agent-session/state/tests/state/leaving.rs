@@ -63,7 +63,7 @@ scenarios! {
         let leaf = world.session().tree.leaf().unwrap();
         let entry = world.session().tree.get(leaf).unwrap().clone();
         let Body::BranchSummary(made) = &entry.body else { panic!() };
-        assert_eq!((entry.parent, Some(made.from), made.request), (to, from, id));
+        assert_eq!((entry.parent, made.from, made.request), (to, from, id));
         world.prompt("four");
         let sent = sent(world);
         assert_eq!((sent.len(), &*sent[0], &*sent[1], &*sent[3]), (4, "one", "answer", "four"));
