@@ -2,7 +2,7 @@
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
-use glasswork_app_runtime::reading::Snapshot;
+use glasswork_app_runtime::reading::{Snapshot, Viewer};
 use glasswork_app_runtime::retention::DAY;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::sagas::ForkAt;
@@ -180,15 +180,28 @@ async fn leaf(
         let taken = runtime
             .take_back(session, entry_of(&arguments.entry)?, None)
             .await?;
-        return match taken.reply {
-            Reply::TakenBack { text } => console.data(&format!("{text}\n")),
-            _ => Ok(()),
+        let Reply::TakenBack { text } = taken.reply else {
+            return Err(Problem::defect("the words of the prompt are not told"));
         };
+        if !arguments.json.json {
+            return console.data(&format!("{text}\n"));
+        }
+        let seen = runtime
+            .reader()
+            .snapshot(Viewer::owner())
+            .session(session, None)?;
+        let leaf = seen.session()?.tree.leaf();
+        return console.json(
+            &json!({ "id": session, "leaf": leaf, "text": text }),
+            Layout::Document,
+        );
     }
-    runtime
-        .move_leaf(session, place_of(&arguments.entry)?, None)
-        .await?;
-    Ok(())
+    let to = place_of(&arguments.entry)?;
+    runtime.move_leaf(session, to, None).await?;
+    match arguments.json.json {
+        true => console.json(&json!({ "id": session, "leaf": to }), Layout::Document),
+        false => Ok(()),
+    }
 }
 
 /// Where a conversation shall go on: below an entry, or before all of them.
