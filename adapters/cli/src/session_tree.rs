@@ -1,5 +1,7 @@
 //! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `close`, `trash` and `restore`
 
+use std::collections::BTreeMap;
+
 use glasswork_agent_core::id::EntryId;
 use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
 use glasswork_app_runtime::reading::{Snapshot, Viewer};
@@ -218,13 +220,16 @@ fn text(tree: &Tree, paint: Paint) -> String {
         text.push_str(&paint.dim(&format!("(a fork of {} at {})\n", parent.session, parent.at)));
     }
     // An entry stands deeper than its parent only where the conversation went on in more than one way.
-    let mut depths = std::collections::BTreeMap::new();
-    for node in &tree.nodes {
-        let siblings = tree
-            .nodes
+    let beginnings = tree.nodes.iter().filter(|node| node.parent.is_none());
+    let mut ways = BTreeMap::from([(None, beginnings.count())]);
+    ways.extend(
+        tree.nodes
             .iter()
-            .filter(|other| other.parent == node.parent)
-            .count();
+            .map(|node| (Some(node.entry), node.children.len())),
+    );
+    let mut depths = BTreeMap::new();
+    for node in &tree.nodes {
+        let siblings = ways.get(&node.parent).copied().unwrap_or(1);
         let above = node
             .parent
             .and_then(|parent| depths.get(&parent).copied())
