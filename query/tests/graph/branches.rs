@@ -91,7 +91,7 @@ fn a_summary_of_a_branch_is_seen_while_it_is_made_and_afterwards() {
     let by = |seq: u64| json!({ "id": format!("{S}/{seq}") });
     let under_way = world.ask(&format!(
         "{{ session(id: \"{S}\") {{ state leaf {{ id }} compaction {{ reason focus goesOnBelow request {{ number purpose turn base kept }} }} \
-         waitingFor {{ on }} dispatches(filter: {{ event: \"branch_left\" }}) {{ nodes {{ id summary }} }} }} }}"
+         waitingFor {{ on }} dispatches(filter: {{ event: \"branch_left\" }}) {{ nodes {{ id }} }} }} }}"
     ));
     assert_eq!(
         under_way["session"],
@@ -102,7 +102,7 @@ fn a_summary_of_a_branch_is_seen_while_it_is_made_and_afterwards() {
                 "number": 3, "purpose": "BRANCH_SUMMARY", "turn": null, "base": null, "kept": 0,
             } },
             "waitingFor": [{ "on": "MODEL" }],
-            "dispatches": { "nodes": [{ "id": format!("{S}/{asked}"), "summary": under_way["session"]["dispatches"]["nodes"][0]["summary"] }] },
+            "dispatches": { "nodes": [by(asked)] },
         })
     );
     world.say("It led nowhere.");
@@ -111,7 +111,7 @@ fn a_summary_of_a_branch_is_seen_while_it_is_made_and_afterwards() {
         "{{ session(id: \"{S}\") {{ state compaction {{ reason }} compactions {{ nodes {{ id }} }} leaf {{ id parent active kind preview by {{ id }} \
          body {{ ... on BranchSummaryBody {{ from {{ id active }} summary model filesChanged {{ paths more }} filesRead {{ paths }} \
          request {{ number purpose question body {{ digest }} usage {{ input output }} messages {{ nodes {{ kind sent by {{ id }} }} }} }} }} }} }} \
-         usage {{ total {{ output }} }} \
+         usage {{ tokens {{ output }} }} \
          nextRequest {{ base kept messages {{ nodes {{ kind sent by {{ id }} }} }} }} }} }}"
     ));
     let session = &after["session"];
@@ -167,18 +167,29 @@ fn a_summary_of_a_branch_is_seen_while_it_is_made_and_afterwards() {
             &json!("idle"),
             &Value::Null,
             &json!({ "nodes": [] }),
-            &json!({ "total": { "output": 30 } })
+            &json!({ "tokens": { "output": 30 } })
         )
     );
     // Why it stands there: the answer, and whoever asked for it.
-    for subject in [
-        format!("entry: \"{}\"", name(seq)),
-        format!("requestPart: {{ session: \"{S}\", request: 3, part: 0 }}"),
+    let link = |seq: u64, text: &str| json!({ "dispatch": by(seq), "text": text });
+    let first = format!("{{ request: \"{S}/r3\", message: 0 }}");
+    for (subject, chain) in [
+        (
+            format!("entry: \"{}\"", name(seq)),
+            json!([
+                link(seq, "the model finished: end_of_turn"),
+                link(
+                    asked,
+                    "asked to move to entry 3.0, with a summary of what is left"
+                ),
+            ]),
+        ),
+        (format!("requestPart: {first}"), json!([link(4, "“Second”")])),
     ] {
         let why = world.ask(&format!(
-            "{{ why(of: {{ {subject} }}) {{ chain {{ dispatch {{ id event }} }} }} }}"
+            "{{ why(of: {{ {subject} }}) {{ chain {{ dispatch {{ id }} text }} }} }}"
         ));
-        println!("{why:#}");
+        assert_eq!(why["why"]["chain"], chain);
     }
 }
 
