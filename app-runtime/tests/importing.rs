@@ -308,7 +308,8 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
             r#"{{"type":"message","id":"r","parentId":"b","message":{{"role":"toolResult","toolCallId":"c","content":[{{"type":"text","text":"{token}"}}]}}}}"#
         ),
     ];
-    std::fs::write(&file, lines.join("\n")).unwrap();
+    let left = format!(r#"{{"type":"branch_summary","id":"l","parentId":"b","summary":"tried {token}"}}"#);
+    std::fs::write(&file, lines.join("\n") + "\n" + &left).unwrap();
     let plan = plan(&house, &file);
     house.runtime().import(&plan).await.unwrap();
     let home = house.close().await;
