@@ -196,9 +196,12 @@ async fn roots_and_compactions_are_nodes_too() {
     let session = house.session(House::settings(Mode::Yolo)).await;
     house.turn(session, "one").await;
     runtime.move_leaf(session, None, None).await.unwrap();
-    for prompt in ["two", "three", "four"] {
+    // As many characters as are shown, and one more.
+    let (fits, longer) = ("x".repeat(80), "y".repeat(81));
+    for prompt in ["two", &fits, &longer] {
         house.turn(session, prompt).await;
     }
+    let cut = format!("{}…", &longer[..80]);
     let window = Sourced::from_layer(Some(6_000), Layer::Session);
     runtime
         .set(session, Setting::ContextWindow(window))
@@ -221,9 +224,9 @@ async fn roots_and_compactions_are_nodes_too() {
             answer(1, &[]),
             active(prompt(2, None, "two")),
             active(answer(3, &[e[4]])),
-            active(prompt(4, Some(e[3]), "three")),
+            active(prompt(4, Some(e[3]), &fits)),
             active(answer(5, &[e[6]])),
-            active(prompt(6, Some(e[5]), "four")),
+            active(prompt(6, Some(e[5]), &cut)),
             active(answer(7, &[e[8]])),
             active(node(e[8], Some(e[7]), &[], Kind::Compaction, "")),
         ],
