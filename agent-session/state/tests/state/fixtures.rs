@@ -149,8 +149,11 @@ fn a_conversation_is_being_compacted(world: &mut World) {
     world.stream(vec![began(0), delta(0, "it was ")]);
 }
 
+/// A story and its name.
+type Story = (&'static str, fn(&mut World));
+
 /// The stories that end where a state has what it has nowhere else: they are kept whatever else is.
-const ENDINGS: &[(&str, fn(&mut World))] = &[
+const ENDINGS: &[Story] = &[
     ("a_branch_is_being_left", a_branch_is_being_left),
     (
         "a_conversation_is_being_compacted",
@@ -160,7 +163,7 @@ const ENDINGS: &[(&str, fn(&mut World))] = &[
 
 /// Writes the stories that together, and with those that are there, hold all that any of them holds.
 fn write(folder: &Path) {
-    let rest: (&str, fn(&mut World)) = ("what_no_story_needs", the_rest);
+    let rest: Story = ("what_no_story_needs", the_rest);
     let mut held = BTreeSet::new();
     for schema in 1..=Glasswork::SCHEMA {
         for entry in fs::read_dir(self::folder(schema)).into_iter().flatten() {
