@@ -5,13 +5,13 @@ use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
 
-use crate::commands::LeafOfSession;
 use crate::console::Console;
 use crate::escape;
 use crate::one_session;
 use crate::problem::Problem;
 use crate::session_tree;
 use crate::signals::Signals;
+use crate::tree_commands::LeafOfSession;
 
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
