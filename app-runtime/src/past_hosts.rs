@@ -9,7 +9,7 @@ use glasswork_engine::{FeedItem, Following, ScopeId};
 use tokio::sync::watch;
 
 use crate::mounting::Mounts;
-use crate::runtime::OperationError;
+use crate::runtime::{OperationError, Runtime};
 
 /// Whether all of it is done.
 #[derive(Clone)]
@@ -35,6 +35,13 @@ impl Past {
     /// Waits until all of it is done, or can not be done by this process.
     pub(crate) async fn settled(&self) {
         let _ = self.0.clone().wait_for(|done| *done).await;
+    }
+}
+
+impl Runtime {
+    /// Waits until what past processes left undone of their own affairs is done.
+    pub async fn past_is_settled(&self) {
+        self.sagas.past.settled().await;
     }
 }
 
