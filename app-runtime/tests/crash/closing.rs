@@ -77,7 +77,10 @@ async fn after(home: TempDir, said: &Said, kill: Kill, resumed: &Cell<u32>) -> T
             assert!(rows.iter().all(|row| row.status != Status::Closed), "{kill:?}");
         }
         [closing] => {
-            assert!(closing.is_over() && closing.stayed.is_empty(), "{kill:?}: {closing:?}");
+            assert!(
+                closing.is_over() && closing.stayed.is_empty(),
+                "{kill:?}: {closing:?}"
+            );
             assert_eq!(closing.closed.len(), 4, "{kill:?}: {closing:?}");
             let closed: Vec<ScopeId> = closing.closed.iter().copied().collect();
             in_order(house.archive(), &closed);
@@ -111,7 +114,9 @@ async fn closing_a_tree_is_killed_at_every_write() {
     let moments = [Moment::Before, Moment::Written, Moment::After(500)];
     let lanes = [family().await, family().await];
     let deaths = victim
-        .dies(&moments, lanes, async |home, said, kill| after(home, said, kill, &resumed).await)
+        .dies(&moments, lanes, async |home, said, kill| {
+            after(home, said, kill, &resumed).await
+        })
         .await;
     assert!(deaths >= 40, "{deaths}");
     assert!(resumed.get() >= 20, "gone on with {} times", resumed.get());

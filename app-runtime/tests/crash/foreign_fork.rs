@@ -61,21 +61,37 @@ async fn after(home: TempDir, said: &Said, kill: Kill, resumed: &Cell<u32>) -> T
     let house = hosts::next(home, kill).await;
     let kept = hosts::kept(&house, kill);
     resumed.set(resumed.get() + u32::from(hosts::was_resumed(&kept)));
-    let asked = kept.iter().flat_map(|kept| &kept.commits).filter_map(|commit| match &commit.event {
-        Event::Fork(fork::Event::Requested { child, .. }) => Some(*child),
-        _ => None,
-    });
+    let asked = kept
+        .iter()
+        .flat_map(|kept| &kept.commits)
+        .filter_map(|commit| match &commit.event {
+            Event::Fork(fork::Event::Requested { child, .. }) => Some(*child),
+            _ => None,
+        });
     let asked: BTreeSet<ScopeId> = asked.collect();
     let failed = kept.iter().flat_map(|kept| &kept.commits);
-    let failed: Vec<_> = failed.filter(|commit| matches!(commit.event, Event::Fork(fork::Event::Failed { .. }))).collect();
+    let failed: Vec<_> = failed
+        .filter(|commit| matches!(commit.event, Event::Fork(fork::Event::Failed { .. })))
+        .collect();
     assert!(failed.is_empty(), "{kill:?}: {failed:?}");
     // All that were asked for are there, and nothing else.
     let rows = house.archive().list().unwrap();
-    let forks: BTreeSet<ScopeId> = rows.iter().map(|row| row.id).filter(|id| *id != session).collect();
+    let forks: BTreeSet<ScopeId> = rows
+        .iter()
+        .map(|row| row.id)
+        .filter(|id| *id != session)
+        .collect();
     assert_eq!(forks, asked, "{kill:?}");
-    assert_eq!(without_journal(&house.home().join("data/sessions")), Vec::<PathBuf>::new(), "{kill:?}");
+    assert_eq!(
+        without_journal(&house.home().join("data/sessions")),
+        Vec::<PathBuf>::new(),
+        "{kill:?}"
+    );
     for told in said.all("forked") {
-        assert!(forks.contains(&told.parse().unwrap()), "{kill:?}: {told} was told");
+        assert!(
+            forks.contains(&told.parse().unwrap()),
+            "{kill:?}: {told} was told"
+        );
     }
     for fork in forks {
         house.runtime().open(fork, opening(house.home())).await.unwrap();
@@ -106,7 +122,9 @@ async fn a_fork_of_what_is_not_mounted_is_killed_at_every_write() {
         Moment::After(3000),
     ];
     let deaths = victim
-        .dies(&moments, lanes, async |home, said, kill| after(home, said, kill, &resumed).await)
+        .dies(&moments, lanes, async |home, said, kill| {
+            after(home, said, kill, &resumed).await
+        })
         .await;
     assert!(deaths >= 20, "{deaths}");
     assert!(resumed.get() >= 3, "gone on with {} times", resumed.get());

@@ -32,7 +32,10 @@ pub(crate) fn kept(house: &House, kill: Kill) -> Vec<Kept> {
     let store = Store::<Glasswork>::open(house.home().join("data")).unwrap();
     let alive = house.snapshot().host().unwrap().id;
     let hosts = store.list().filter(|listed| listed.place == Place::Host);
-    let mut ids: Vec<_> = hosts.filter_map(|listed| listed.scope).filter(|id| *id != alive).collect();
+    let mut ids: Vec<_> = hosts
+        .filter_map(|listed| listed.scope)
+        .filter(|id| *id != alive)
+        .collect();
     ids.sort_unstable();
     let one = |id| {
         let journal = store.journal(id).unwrap();
@@ -43,8 +46,14 @@ pub(crate) fn kept(house: &House, kill: Kill) -> Vec<Kept> {
         let Scope::Host(host) = &scope.state else {
             panic!("{id} is no host")
         };
-        assert!(host.forks.is_empty() && host.moving.is_empty(), "{kill:?}: {host:?}");
-        let commits = journal.commits(1..).unwrap().map(|commit| Arc::new(commit.unwrap()));
+        assert!(
+            host.forks.is_empty() && host.moving.is_empty(),
+            "{kill:?}: {host:?}"
+        );
+        let commits = journal
+            .commits(1..)
+            .unwrap()
+            .map(|commit| Arc::new(commit.unwrap()));
         Kept {
             host: Arc::clone(host),
             commits: commits.collect(),

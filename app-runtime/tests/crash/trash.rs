@@ -62,7 +62,10 @@ async fn after(home: TempDir, said: &Said, kill: Kill, resumed: &Cell<u32>) -> T
         .collect();
     // Whatever was told is on record; what is on record has happened, all of it, in its order.
     let told: Vec<&str> = said.all("moved").collect();
-    assert!(asked.starts_with(&told), "{kill:?}: {told:?} was told, {asked:?} was asked for");
+    assert!(
+        asked.starts_with(&told),
+        "{kill:?}: {told:?} was told, {asked:?} was asked for"
+    );
     let archive = house.archive();
     let place = (archive.list().unwrap().len(), archive.trash().unwrap().len());
     let expected = match asked.last().copied() {
@@ -77,12 +80,20 @@ async fn after(home: TempDir, said: &Said, kill: Kill, resumed: &Cell<u32>) -> T
     assert_eq!(in_trash.is_empty(), expected.1 == 0, "{kill:?}: {in_trash:?}");
     if expected.1 == 1 {
         let trashed = archive.trash().unwrap().remove(0).session;
-        assert_eq!((trashed.damage, trashed.status), (None, Status::Completed), "{kill:?}");
+        assert_eq!(
+            (trashed.damage, trashed.status),
+            (None, Status::Completed),
+            "{kill:?}"
+        );
         house.runtime().take_from_trash(trashed.id).await.unwrap();
     }
     if expected != (0, 0) {
         let session = archive.list().unwrap()[0].id;
-        house.runtime().open(session, opening(house.home())).await.unwrap();
+        house
+            .runtime()
+            .open(session, opening(house.home()))
+            .await
+            .unwrap();
         let end = house.turn(session, "onward").await;
         assert_eq!(end.failure, None, "{kill:?}");
     } else {
@@ -116,7 +127,9 @@ async fn what_goes_to_the_trash_is_killed_at_every_step() {
         Moment::Renamed(4),
     ];
     let deaths = victim
-        .dies(&moments, lanes, async |home, said, kill| after(home, said, kill, &resumed).await)
+        .dies(&moments, lanes, async |home, said, kill| {
+            after(home, said, kill, &resumed).await
+        })
         .await;
     assert!(deaths >= 30, "{deaths}");
     assert!(resumed.get() >= 8, "gone on with {} times", resumed.get());

@@ -1,14 +1,15 @@
 //! What a fork has used itself, apart from what was used before it was forked; and closing what rests.
 
 use glasswork_agent_core::session::State;
-use glasswork_ai::stream::StreamEvent;
+use glasswork_ai::conversation::Block;
+use glasswork_ai::stream::{StopReason, StreamEvent, Usage};
 use glasswork_engine::ScopeId;
 use glasswork_session_state::domain::{Event, Reply};
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::usage::Ledger;
 use glasswork_session_state::{fork, prompt, session};
 
-use crate::world::{World, prompted, read, usage};
+use crate::world::{World, finished, prompted, read, usage};
 
 fn entered(parent: u128, at: u64) -> Event {
     Event::Fork(fork::Event::Entered {
@@ -17,13 +18,20 @@ fn entered(parent: u128, at: u64) -> Event {
     })
 }
 
+fn answer(world: &mut World, tokens: Usage) {
+    world.connect();
+    world.stream(vec![StreamEvent::Usage(tokens)]);
+    world.finish(
+        vec![finished(0, Block::Text("So.".into()))],
+        StopReason::EndOfTurn,
+    );
+}
+
 #[test]
 fn a_fork_counts_from_its_making() {
     let mut world = World::new();
     world.prompt("one");
-    world.connect();
-    world.stream(vec![StreamEvent::Usage(usage(100, 3))]);
-    world.answer("1");
+    answer(&mut world, usage(100, 3));
     assert_eq!(world.session().inherited, Ledger::default());
     assert_eq!(world.session().spent(), world.session().usage);
     let before = world.session().usage.clone();
@@ -35,9 +43,7 @@ fn a_fork_counts_from_its_making() {
     assert!(world.session().spent().is_empty());
     let calls = world.running(&[read("/work/a")]);
     world.settle(calls[0], glasswork_session_state::tools::Word::Succeeded, "text");
-    world.connect();
-    world.stream(vec![StreamEvent::Usage(usage(10, 5))]);
-    world.answer("2");
+    answer(&mut world, usage(10, 5));
     let own = world.session().spent();
     assert_eq!((own.tokens(), before.tokens()), (usage(10, 5), usage(100, 3)));
     assert_eq!(world.session().usage.tokens(), usage(110, 8));
