@@ -105,13 +105,18 @@ impl Mounts {
             return Err(error.into());
         }
         lock(&self.since).insert(session, self.clock.awake());
+        let entered = match parent.filter(|parent| known != Some(*parent)) {
+            Some(state::Parent { session: parent, at }) => {
+                let entered = Event::Fork(fork::Event::Entered { parent, at });
+                self.user.dispatch(session, entered).await.map(drop)
+            }
+            None => Ok(()),
+        };
+        // Only now: the index must not hear of a fork that does not know its parent.
         let (live, vault) = (self.reader.clone(), Arc::clone(&self.vault));
         self.tasks.spawn(indexing::follow(live, vault, session));
         self.tell(host::Event::Mounted(session)).await?;
-        if let Some(state::Parent { session: parent, at }) = parent.filter(|parent| known != Some(*parent)) {
-            let entered = Event::Fork(fork::Event::Entered { parent, at });
-            self.user.dispatch(session, entered).await?;
-        }
+        entered?;
         Ok(())
     }
 

@@ -116,8 +116,6 @@ async fn a_program_works_while_its_house_is_kept() {
     })
     .await
     .unwrap();
-    // Somebody goes on with the oldest one before its turn comes.
-    runtime.open(old[0], opening(home.path())).await.unwrap();
     runtime.keep_house(archive.clone(), keeps_one());
     let host = || {
         let host = runtime.reader().snapshot(Viewer::owner()).host().unwrap();
@@ -127,7 +125,7 @@ async fn a_program_works_while_its_house_is_kept() {
         }
     };
 
-    // The first move cannot go on, and a whole turn goes by.
+    // The first move cannot go on; somebody goes on with the session whose turn would come next, and a whole turn goes by.
     let hears = Arc::new(Mutex::new(hears));
     let heard = async || {
         let hears = Arc::clone(&hears);
@@ -136,6 +134,7 @@ async fn a_program_works_while_its_house_is_kept() {
             .unwrap()
     };
     assert_eq!(heard().await, old[1]);
+    runtime.open(old[0], opening(home.path())).await.unwrap();
     let watch = runtime.watch(old[0]).unwrap();
     runtime.prompt(old[0], "b", None).await.unwrap();
     assert_eq!(House::end_of_turn(watch).await.failure, None);
