@@ -10,17 +10,19 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use glasswork_agent_session::store::{HOSTS_KEPT, Place, Store};
 use glasswork_app_runtime::archive::{Archive, Opened, StoreError, Vault};
 use glasswork_app_runtime::files::{FileArchive, FileVault};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
 use glasswork_engine::load::Loaded;
+use glasswork_engine::test_support::Fixture;
 use glasswork_engine::{Reader, ScopeId, SystemClock, Timestamp};
 use glasswork_session_state::host_settings::Settings;
 use glasswork_session_state::settings::{Layer, Mode, Sourced};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::trash::{self, Way, Why};
-use glasswork_session_state::{Event, Glasswork};
+use glasswork_session_state::{Event, Glasswork, host};
 use glasswork_testkit::house::{House, PATIENCE, scripted};
 
 const TALK: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")])])"#;
@@ -219,4 +221,45 @@ async fn what_a_program_does_not_come_to_is_done_by_the_next() {
     assert_eq!(house.archive().list().unwrap().len(), 1);
     assert_eq!(house.archive().trash().unwrap().len(), 2);
     house.close().await;
+}
+
+/// However many have come since: what was being done would never be done again.
+#[test]
+fn a_record_in_which_something_is_left_to_be_done_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::<Glasswork>::open(home.path()).unwrap();
+    let fixture = Fixture::<Glasswork>::default();
+    let left = |event| {
+        let host = fixture.create(Kind::Host);
+        fixture.accept(host, event);
+        host
+    };
+    let moving = left(Event::Trash(trash::Event::Requested {
+        session: ScopeId::mint(),
+        way: Way::In,
+        why: Why::Asked,
+    }));
+    let idle = left(Event::Host(host::Event::Mounted(ScopeId::mint())));
+    let mut hosts = vec![];
+    for _ in 0..HOSTS_KEPT + 1 {
+        hosts.push(
+            store
+                .create(Place::Host, ScopeId::mint(), Kind::Host, Timestamp(0))
+                .unwrap(),
+        );
+    }
+    for host in [moving, idle] {
+        let file = home.path().join(format!("host/{host}.jsonl"));
+        std::fs::write(file, fixture.journal.bytes(host)).unwrap();
+    }
+    drop(hosts);
+    assert_eq!(store.left_open(), [moving]);
+    // The oldest three are too many, and one of them stays.
+    assert_eq!(store.prune_hosts().unwrap(), 2);
+    assert_eq!(store.left_open(), [moving]);
+    // Nobody takes from another process what that is doing itself.
+    let held = store.open_for_writing(moving, Timestamp(1)).unwrap();
+    assert_eq!(store.left_open(), []);
+    drop(held);
+    assert_eq!(store.left_open(), [moving]);
 }

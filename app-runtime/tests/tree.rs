@@ -216,6 +216,9 @@ async fn what_cannot_be_forked_is_told() {
     assert!(matches!(error, OperationError::NotDone(_)), "{error:?}");
     assert!(error.to_string().contains("999"), "{error}");
     assert_eq!(house.archive().list().unwrap().len(), before);
+    // Nothing stays of it: one journal and one folder are there.
+    let journal = house.archive().journal_of(session).unwrap().path().to_owned();
+    assert_eq!(std::fs::read_dir(journal.parent().unwrap()).unwrap().count(), 2);
     house.close().await;
 }
 
