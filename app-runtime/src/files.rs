@@ -364,6 +364,10 @@ impl Vault for FileVault {
         }
     }
 
+    fn left_open(&self) -> Vec<ScopeId> {
+        self.archive.store.left_open()
+    }
+
     fn index(&self, scope: &Arc<Scope<Glasswork>>, open: bool) {
         let Some((journal, created)) = self.archive.held().get(&scope.id).cloned() else {
             return;

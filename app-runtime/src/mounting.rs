@@ -19,12 +19,12 @@ use crate::runtime::{OperationError, Runtime};
 /// Mounts and unmounts sessions.
 pub(crate) struct Mounts {
     engine: Weak<Engine<Glasswork>>,
-    reader: glasswork_engine::Reader<Glasswork>,
-    user: Handle<Glasswork>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    tasks: tokio::runtime::Handle,
-    host: ScopeId,
+    pub(crate) reader: glasswork_engine::Reader<Glasswork>,
+    pub(crate) user: Handle<Glasswork>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: tokio::runtime::Handle,
+    pub(crate) host: ScopeId,
     /// Who works on whether a session is mounted, as long as somebody does.
     turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
     /// When each session was mounted, in time awake.
@@ -57,7 +57,7 @@ impl Mounts {
         }
     }
 
-    fn engine(&self) -> Result<Arc<Engine<Glasswork>>, OperationError> {
+    pub(crate) fn engine(&self) -> Result<Arc<Engine<Glasswork>>, OperationError> {
         let stopped = glasswork_engine::MountError::Stopped;
         self.engine.upgrade().ok_or(OperationError::Mount(stopped))
     }
@@ -105,13 +105,18 @@ impl Mounts {
             return Err(error.into());
         }
         lock(&self.since).insert(session, self.clock.awake());
+        let entered = match parent.filter(|parent| known != Some(*parent)) {
+            Some(state::Parent { session: parent, at }) => {
+                let entered = Event::Fork(fork::Event::Entered { parent, at });
+                self.user.dispatch(session, entered).await.map(drop)
+            }
+            None => Ok(()),
+        };
+        // Only now: the index must not hear of a fork that does not know its parent.
         let (live, vault) = (self.reader.clone(), Arc::clone(&self.vault));
         self.tasks.spawn(indexing::follow(live, vault, session));
         self.tell(host::Event::Mounted(session)).await?;
-        if let Some(state::Parent { session: parent, at }) = parent.filter(|parent| known != Some(*parent)) {
-            let entered = Event::Fork(fork::Event::Entered { parent, at });
-            self.user.dispatch(session, entered).await?;
-        }
+        entered?;
         Ok(())
     }
 

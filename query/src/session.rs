@@ -507,9 +507,20 @@ impl Session {
         Request::next(&self.0)
     }
 
-    /// What was used.
+    /// What was used: of a fork also before it was made. Sums over sessions are made of `ownUsage`.
     async fn usage(&self) -> Usage {
         Usage::from(&self.0.session.usage)
+    }
+
+    /// Of that, what it has used itself.
+    async fn own_usage(&self) -> Usage {
+        Usage::from(&self.0.session.spent())
+    }
+
+    /// Of that, what was used before it was forked, which is on record in another session. A fork counts from its first
+    /// opening.
+    async fn inherited_usage(&self) -> Usage {
+        Usage::from(&self.0.session.inherited)
     }
 
     /// Effects whose outcome is not recorded yet.

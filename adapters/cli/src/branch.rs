@@ -9,13 +9,13 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
 use serde_json::json;
 
-use crate::commands::LeafOfSession;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::one_session;
 use crate::problem::Problem;
 use crate::session_tree;
 use crate::signals::Signals;
+use crate::tree_commands::LeafOfSession;
 
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {

@@ -3,6 +3,7 @@
 mod ask;
 mod branch;
 mod charts;
+mod close;
 mod commands;
 mod compact;
 mod compose;
@@ -21,6 +22,7 @@ mod problem;
 mod replay;
 mod resume;
 mod run;
+mod session_commands;
 mod session_list;
 mod session_repair;
 mod session_tree;
@@ -29,6 +31,7 @@ mod settings;
 mod shell;
 mod show;
 mod signals;
+mod tree_commands;
 
 use clap::Parser as _;
 use glasswork_app_runtime::ending::ExitCode;

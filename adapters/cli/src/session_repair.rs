@@ -4,11 +4,11 @@ use crate::compose::Repair;
 use glasswork_app_runtime::ending::ExitCode;
 use serde_json::json;
 
-use crate::commands::RepairSession;
 use crate::compose::Sessions;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::RepairSession;
 
 /// Repairs a session, or says what would be done.
 pub(crate) fn repair(

@@ -14,7 +14,7 @@ use super::error::IndexError;
 /// `gwix`: whose file this is, where SQLite keeps it.
 const APPLICATION: i32 = 0x6777_6978;
 /// Raised whenever the tables change, or what is written into them. There are no migrations: it is made anew.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// How long another process's transaction is waited for. Each is a few milliseconds; a rebuild writes in portions.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -35,6 +35,7 @@ CREATE TABLE sessions (
     bytes INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
+    inherited INTEGER NOT NULL,
     cost INTEGER,
     name_key TEXT NOT NULL,
     title TEXT,

@@ -492,9 +492,11 @@ fn read_journal(
         bytes,
         ..Row::bare(id)
     });
+    // A fork that nobody has opened yet says so in its header alone; all that is in it is its parent's.
+    let unopened = parent.is_some() && row.parent != parent;
     let row = Row {
-        // A fork that nobody has opened yet says so in its header alone.
         parent: parent.or(row.parent),
+        inherited: if unopened { row.tokens } else { row.inherited },
         ..row
     };
     match error {

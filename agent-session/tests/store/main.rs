@@ -23,3 +23,4 @@ mod run;
 mod second;
 mod tally;
 mod traces;
+mod trash;

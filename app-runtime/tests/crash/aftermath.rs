@@ -356,7 +356,18 @@ impl Victim {
     }
 
     /// Kills it at each of its writes, at each of these moments, in two lanes at once. Returns how often it was killed.
-    pub(crate) async fn is_killed_at_every_write(self, moments: &[Moment], mut lanes: [Lane; 2]) -> usize {
+    pub(crate) async fn is_killed_at_every_write(self, moments: &[Moment], lanes: [Lane; 2]) -> usize {
+        let after = async |home: TempDir, said: &Said, kill: Kill| check(home, said, kill, self.before).await;
+        self.dies(moments, lanes, after).await
+    }
+
+    /// Likewise, and looks at what each death leaves.
+    pub(crate) async fn dies(
+        self,
+        moments: &[Moment],
+        mut lanes: [Lane; 2],
+        after: impl AsyncFn(TempDir, &Said, Kill) -> TempDir,
+    ) -> usize {
         let home = lanes[0].restored();
         let whole = self.play(&home, None).await;
         assert!(
@@ -375,7 +386,7 @@ impl Victim {
                 let home = lane.restored();
                 let said = self.play(&home, Some(kill)).await;
                 killed += usize::from(said.killed);
-                lane.home = Some(check(home, &said, kill, self.before).await);
+                lane.home = Some(after(home, &said, kill).await);
             }
             killed
         };
