@@ -23,7 +23,7 @@ use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Opening;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::settings::Mode;
-use glasswork_testkit::house::{House, MODEL, scripted};
+use glasswork_testkit::house::{House, MODEL, PATIENCE, scripted};
 use strum::VariantArray;
 use tempfile::TempDir;
 
@@ -267,13 +267,19 @@ async fn what_was_said_is_found_by_words_phrases_and_beginnings() {
     );
 }
 
-/// Files of an index, as they are now.
-fn files(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let names = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"];
-    let files = names.map(|name| data.join(name)).into_iter();
-    files
-        .filter_map(|path| Some((path.clone(), std::fs::read(&path).ok()?)))
-        .collect()
+/// An index as it is now, all of it in one file.
+fn whole(copy: &Path, index: &Path) -> Vec<u8> {
+    let connection = rusqlite::Connection::open(index).unwrap();
+    connection
+        .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+        .unwrap();
+    std::fs::read(copy).unwrap()
+}
+
+fn remove_index(data: &Path) {
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,30 +289,31 @@ async fn what_a_dead_process_left_unwritten_is_read_from_its_journal() {
     let session = house.session(House::settings(Mode::Yolo)).await;
     house.turn(session, "one").await;
     let data = house.home().join("data");
-    // The index follows a moment later; a list of another process sees it then.
+    // The index follows a moment later. Here that moment is now: it hears of the session as it is.
+    let writer = IndexWriter::spawn(Index::of(Store::open(&data).unwrap())).unwrap();
+    let seen = house.snapshot().session(session, None).unwrap();
+    writer.tell(Change {
+        created: seen.scope.at,
+        scope: seen.scope,
+        journal: journal_of(&house, session),
+        open: true,
+    });
+    writer.settle(PATIENCE);
     let other = FileArchive::open(&data).unwrap();
-    let began = std::time::Instant::now();
-    while hits(&other, "\"first answer\"").is_empty() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "the index does not follow"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    assert_eq!(hits(&other, "\"first answer\"").len(), 1);
     let row = page(&other, &all()).remove(0);
     assert_eq!(
         row.owner.as_ref().map(|owner| owner.pid),
         Some(std::process::id())
     );
     drop(other);
-    let then = files(&data);
+    let then = whole(&house.home().join("then.sqlite"), &data.join("index.sqlite"));
     house.turn(session, "two").await;
     house.runtime().prompt(session, "three", None).await.unwrap();
     let home = house.close().await;
     // As if it had been killed before the index heard of the second turn.
-    for (path, bytes) in then {
-        std::fs::write(path, bytes).unwrap();
-    }
+    remove_index(&home.path().join("data"));
+    std::fs::write(home.path().join("data/index.sqlite"), then).unwrap();
     let archive = open(&home);
     let row = page(&archive, &all()).remove(0);
     assert_eq!((row.status, row.messages, row.owner), (Status::LeftOpen, 5, None));
@@ -328,15 +335,7 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
     let data = home.path().join("data");
     let path = data.join("index.sqlite");
     let before = page(&open(&home), &all());
-    let whole = {
-        // All of it in one file.
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        let copy = home.path().join("whole.sqlite");
-        connection
-            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
-            .unwrap();
-        std::fs::read(copy).unwrap()
-    };
+    let whole = whole(&home.path().join("whole.sqlite"), &path);
     let sqlite = |statements: &str| {
         let statements = statements.to_owned();
         move |path: &Path| {
@@ -395,11 +394,7 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
         ),
     ];
     for (what, put) in puts {
-        for ending in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(ending);
-            let _ = std::fs::remove_file(&name);
-        }
+        remove_index(&data);
         put(&path);
         let archive = open(&home);
         assert_eq!(page(&archive, &all()), before, "{what}");
@@ -412,36 +407,6 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
     // What was there is not thrown away.
     assert!(data.join("index.sqlite.aside").exists() || data.join("index.sqlite.aside-1").exists());
     assert_eq!(before[0].id, session);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_no_file_can_be_made_lists_are_made_in_memory() {
-    let (home, session, _) = lived_in().await;
-    let data = home.path().join("data");
-    // A name that nothing can be made under, for root too.
-    let index = Index::of(Store::open(&data).unwrap());
-    assert_eq!(index.file(), data.join("index.sqlite"));
-    for ending in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(data.join(format!("index.sqlite{ending}")));
-    }
-    let made = std::process::Command::new("chattr")
-        .args(["+i"])
-        .arg(&data)
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        // Without that attribute only a user who is not root is kept out.
-        return;
-    }
-    let rows = index.page(&all(), &BTreeSet::new());
-    let found = index.search(&search("needle"));
-    std::process::Command::new("chattr")
-        .args(["-i"])
-        .arg(&data)
-        .status()
-        .unwrap();
-    assert_eq!(rows.unwrap().rows[0].id, session);
-    assert_eq!(found.unwrap().hits.len(), 2);
-    assert!(!index.file().exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,15 +16,15 @@ use glasswork_app_runtime::archive::{Archive, ArchivedSession, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::retention::{Plan, plan};
-use glasswork_app_runtime::runtime::{Opening, OperationError, Ports, Runtime};
+use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
-use glasswork_engine::{FeedItem, Refusal, ScopeId, SystemClock, Timestamp, VirtualClock};
+use glasswork_engine::{FeedItem, Refusal, ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::host;
 use glasswork_session_state::host_settings::Settings;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
 use glasswork_session_state::{Event, Glasswork};
-use glasswork_testkit::house::{House, TurnEnd, scripted};
+use glasswork_testkit::house::{House, TurnEnd, ports, scripted};
 
 const REST_AFTER: Duration = Duration::from_secs(900);
 const SCRIPT: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")])])"#;
@@ -276,28 +276,14 @@ impl Journal for Failing {
 async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
     let home = tempfile::tempdir().unwrap();
     let archive = FileArchive::open(home.path().join("data")).unwrap();
-    let (vault, journal, trace) = archive.writing().unwrap();
     let fails = Arc::new(AtomicBool::new(false));
-    let blobs = archive.clone();
-    let runtime = Runtime::start(Ports {
-        archive: Arc::new(archive.clone()),
-        vault: Arc::new(vault),
-        journal: Box::new(Failing {
-            inner: Box::new(journal),
-            fails: Arc::clone(&fails),
-            reporter: Mutex::default(),
-        }),
-        trace: Box::new(trace),
-        clock: Arc::new(SystemClock::default()),
-        models: scripted(SCRIPT),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
-    })
-    .await
-    .unwrap();
+    let mut ports = ports(&archive, scripted(SCRIPT));
+    ports.journal = Box::new(Failing {
+        inner: ports.journal,
+        fails: Arc::clone(&fails),
+        reporter: Mutex::default(),
+    });
+    let runtime = Runtime::start(ports).await.unwrap();
     let opening = Opening {
         workspace: home.path().to_owned(),
         settings: House::settings(Mode::Ask),

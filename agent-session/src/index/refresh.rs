@@ -85,7 +85,7 @@ impl Index {
     /// Reads every journal again. A file that is not sound is moved aside first.
     ///
     /// # Errors
-    /// [`IndexError`].
+    /// [`IndexError::NotKept`] where no file can be written, and others.
     pub fn reindex(&self, progress: &mut dyn FnMut(Progress)) -> Result<Refreshed, IndexError> {
         let sound = self.with(|connection| {
             let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -97,10 +97,16 @@ impl Index {
             *self.held() = None;
             super::file::move_aside(self.file())?;
         }
-        self.with(|connection| {
+        let refreshed = self.with(|connection| {
             connection.execute("DELETE FROM folders", [])?;
             self.bring_in_line(connection, &BTreeSet::new(), true, progress)
-        })
+        })?;
+        match self.held().as_ref().is_some_and(|opened| opened.is_in_memory()) {
+            false => Ok(refreshed),
+            true => Err(IndexError::NotKept {
+                path: self.file().to_owned(),
+            }),
+        }
     }
 
     pub(super) fn refresh_with(

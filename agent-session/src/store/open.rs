@@ -90,6 +90,23 @@ impl<D: Domain> Store<D> {
         if !layout::ensure_folder(&folder)? {
             return Err(StoreError::Exists(scope));
         }
+        let made = self.begin(scope, kind, now, &folder, &journal);
+        if made.is_err() && fs::symlink_metadata(&journal).is_err() {
+            // Of what could not be begun nothing stays, unless that cannot be removed either.
+            let _ = fs::remove_dir_all(&folder);
+        }
+        made
+    }
+
+    /// Writes the first line of a new journal.
+    fn begin(
+        &self,
+        scope: ScopeId,
+        kind: D::Kind,
+        now: Timestamp,
+        folder: &Path,
+        journal: &Path,
+    ) -> Result<Created<D>, StoreError> {
         // Under another name first, so that no journal is ever seen without its header, or without its owner.
         let draft = folder.join("journal.new");
         let file = layout::make_file(&draft)?;
@@ -103,11 +120,13 @@ impl<D: Domain> Store<D> {
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');
-        let mut lease = Lease::take(scope, journal.clone(), file)?;
+        let mut lease = Lease::take(scope, journal.to_owned(), file)?;
         lease.note(&self.owner(now))?;
         append(&mut lease, &bytes)?;
-        fs::rename(&draft, &journal).map_err(StoreError::io("name", &journal))?;
-        layout::sync_folder(home)?;
+        fs::rename(&draft, journal).map_err(StoreError::io("name", journal))?;
+        if let Some(home) = folder.parent() {
+            layout::sync_folder(home)?;
+        }
         Ok(Created {
             loaded: Loaded::vacant(scope, kind, chain),
             lease,

@@ -17,5 +17,4 @@ mod kill;
 mod leftover;
 mod past;
 mod power;
-mod second;
 mod turn;
