@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
@@ -361,14 +361,23 @@ impl Index {
         stale
     }
 
-    /// Searches in what was said, for [`SEARCH_TIME`](super::SEARCH_TIME) at most. Blocks; may take that long.
+    /// Searches in what was said, for [`SEARCH_TIME`](super::SEARCH_TIME) at most. Blocks; may take that long, and where
+    /// journals have to be read first, as long as that takes.
     ///
     /// # Errors
     /// [`SearchError`].
     pub fn search(&self, search: &Search) -> Result<Found, SearchError> {
+        self.search_for(search, search::SEARCH_TIME)
+    }
+
+    /// Searches for so long at most: what was found by then is what there is, and [`Found::cut`] says so.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub fn search_for(&self, search: &Search, limit: Duration) -> Result<Found, SearchError> {
         let terms = search::parse(&search.query)?;
         self.refresh(&mut |_| {})?;
-        let until = std::time::Instant::now() + search::SEARCH_TIME;
+        let until = std::time::Instant::now() + limit;
         // On a connection of its own: lists do not wait for it.
         let alone = Self::of(self.store.clone());
         let memory = self.with(|connection| match connection.path() {

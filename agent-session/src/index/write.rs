@@ -142,6 +142,9 @@ fn put_row(transaction: &Transaction<'_>, id: &str, written: &Written<'_>) -> Re
 /// Places for entries of the same microsecond.
 const PLACES: i64 = 1 << 10;
 
+/// How far one look for the last entry of a time goes.
+const CROWD: i64 = 64 * PLACES;
+
 /// The number of an entry is its time, so that what was said last is found first, in whatever order it was written.
 pub(super) fn place(at: Timestamp) -> i64 {
     at.0.clamp(0, i64::MAX / PLACES - 1) * PLACES
@@ -160,13 +163,17 @@ fn put_said(
     speaker: &str,
     text: &str,
 ) -> Result<(), IndexError> {
-    // Entries of one commit have one time; their order is kept.
+    // Entries of one commit have one time; their order is kept. Where a clock stands still many commits have one time,
+    // and each goes behind the last of them.
     let mut n = place(at) + i64::from(entry.ordinal) % PLACES;
     let mut claim = transaction.prepare_cached(
         "INSERT INTO entries (n, session, entry, speaker) VALUES (?, ?, ?, ?) ON CONFLICT (n) DO NOTHING",
     )?;
     while claim.execute(params![n, session, entry.to_string(), speaker])? == 0 {
-        n += 1;
+        let last: i64 = transaction
+            .prepare_cached("SELECT max(n) FROM entries WHERE n >= ?1 AND n < ?1 + ?2")?
+            .query_row(params![n, CROWD], |row| row.get(0))?;
+        n = last + 1;
     }
     transaction
         .prepare_cached("INSERT INTO said (rowid, text) VALUES (?, ?)")?
