@@ -15,7 +15,7 @@ use glasswork_agent_core::turn::State;
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
-use glasswork_app_runtime::retention::{Plan, plan};
+use glasswork_app_runtime::retention::{Plan, drops, plan};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
@@ -234,11 +234,72 @@ fn what_is_too_many_too_old_or_too_much_goes_and_what_is_pinned_stays() {
         Settings {
             keep_mib: set(1),
             pack_after: set(1),
-            ..keeps
+            ..keeps.clone()
         },
         &[2, 3, 5],
         &[4],
     );
+    // What goes makes room for what is older, and what cannot be read is left for people, and counts for nothing.
+    let row = |number: i64, mib: u64| ArchivedSession {
+        updated: Some(Timestamp(now.0 - number * day)),
+        bytes: mib << 20,
+        ..ArchivedSession::bare(ScopeId::from_u128(number as u128))
+    };
+    let damaged = ArchivedSession {
+        damage: Some("torn".to_owned()),
+        ..row(1, 9)
+    };
+    let rows = [damaged, row(2, 1), row(3, 5), row(4, 1), row(5, 1)];
+    let room = Settings {
+        keep_mib: set(3),
+        ..keeps.clone()
+    };
+    assert_eq!(plan(&rows, &room, now).drop, [ScopeId::from_u128(3)]);
+    // Each of the three puts something away; packing alone does not.
+    let few = Settings {
+        keep_sessions: set(1),
+        ..keeps.clone()
+    };
+    let young = Settings {
+        keep_days: set(1),
+        ..keeps.clone()
+    };
+    assert!([few, young, room].iter().all(drops));
+    assert!(!drops(&Settings {
+        pack_after: set(1),
+        ..keeps
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_state_was_is_noted_at_rest_alone() {
+    let talk = r#"(turns: [
+        (say: [text("one"), call("bash", (command: "echo a")), call("bash", (command: "echo b"))]),
+        (say: [text("two")]),
+    ])"#;
+    let house = House::of_script(talk).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "1").await;
+    house.runtime().give_up(session).await.unwrap();
+    let noted = house
+        .archive()
+        .journal_of(session)
+        .unwrap()
+        .folder()
+        .join("digests.jsonl");
+    let noted = std::fs::read_to_string(noted).unwrap();
+    let seqs = noted.lines().map(|line| -> u64 {
+        let rest = line.strip_prefix("{\"seq\":").unwrap();
+        rest.split(',').next().unwrap().parse().unwrap()
+    });
+    let mut count = 0;
+    for seq in seqs {
+        let then = house.archive().load(session, Some(seq)).unwrap().scope;
+        assert!(then.open.is_empty(), "as of {seq}: {:?}", then.open);
+        count += 1;
+    }
+    assert!(count > 0);
+    house.close().await;
 }
 
 /// A journal whose disk fails while somebody says so.

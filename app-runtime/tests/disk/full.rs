@@ -8,8 +8,10 @@ use glasswork_app_runtime::archive::{Archive as _, Record};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::OperationError;
 use glasswork_app_runtime::watching::Update;
-use glasswork_engine::{Commit, Refusal, ScopeId};
+use glasswork_engine::{Commit, Refusal, ScopeId, Timestamp};
 use glasswork_session_state::effect::Effect;
+use glasswork_session_state::host_settings::Settings;
+use glasswork_session_state::settings::{Layer, Sourced};
 use glasswork_session_state::{Event, Glasswork, host};
 use glasswork_testkit::house::{PATIENCE, scripted};
 use glasswork_testkit::second::{plays, say};
@@ -44,6 +46,11 @@ async fn part(home: &Path) {
     let before = runtime.new_session(opening(home)).await.unwrap();
     assert_eq!(turn(&runtime, before, "one").await, "One needle.");
     runtime.give_up(before).await.unwrap();
+    let packed = Settings {
+        pack_after: Sourced::from_layer(Some(0), Layer::User),
+        ..Settings::default()
+    };
+    assert_eq!(archive.pack_old(&packed, Timestamp(1)).sessions, 1);
     let other = runtime.new_session(opening(home)).await.unwrap();
     let session = runtime.new_session(opening(home)).await.unwrap();
     assert_eq!(turn(&runtime, session, "one").await, "One needle.");
@@ -123,6 +130,16 @@ async fn part(home: &Path) {
         assert!(refused.contains("free some space"), "{refused}");
     }
     can_be_read(&archive, session, "needle");
+    // What is packed has to be unpacked before it goes on, for which there is no room either.
+    let refused = runtime.mount(before).await.unwrap_err().to_string();
+    assert!(refused.contains("free some space"), "{refused}");
+    let left = std::fs::read_dir(archive.journal_of(before).unwrap().folder()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        names.filter(|name| name.contains("new")).count(),
+        0,
+        "no draft takes room"
+    );
     // Nor can the host's own record be written any more. Sessions are given up all the same.
     let host = || runtime.reader().snapshot(Viewer::owner()).host().unwrap();
     while host().journal_failure.is_none() {
