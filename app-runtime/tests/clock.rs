@@ -218,6 +218,18 @@ async fn what_is_young_is_never_put_away_for_its_age() {
     house.runtime().give_up(held[1]).await.unwrap();
     let fork = house.runtime().fork(held[0], ForkAt::Head).await.unwrap();
     assert_eq!(drops(later), [held[0]]);
+    let row = house
+        .archive()
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|row| row.id == fork)
+        .unwrap();
+    assert_eq!(
+        row.parent,
+        Some(held[0]),
+        "it says so before anybody has opened it"
+    );
     // One that is used under a clock that has jumped back was made later than that.
     clock.set_wall(NOW);
     house.runtime().mount(fork).await.unwrap();

@@ -28,7 +28,7 @@ use strum::VariantArray;
 use tempfile::TempDir;
 
 const TALK: &str = r#"(turns: [
-    (say: [text("I look for the needle."), call("bash", (command: "echo straw; echo haystack"))], usage: (input: 10, output: 5)),
+    (say: [thinking("Camels."), text("I look for the needle."), call("bash", (command: "echo straw; echo haystack"))], usage: (input: 10, output: 5)),
     (say: [text("There was only straw, \u{2}marked\u{3}.")], usage: (input: 20, output: 7)),
 ])"#;
 
@@ -181,6 +181,8 @@ async fn what_was_said_is_found_by_words_phrases_and_beginnings() {
     );
     check("\"only str\"*", &["model: There was [only straw],  marked ."]);
     check("haystac", &[]);
+    // What was thought was not said.
+    check("camels", &[]);
     check(
         "haystack",
         &[
@@ -301,6 +303,8 @@ async fn what_a_dead_process_left_unwritten_is_read_from_its_journal() {
     writer.settle(PATIENCE);
     let other = FileArchive::open(&data).unwrap();
     assert_eq!(hits(&other, "\"first answer\"").len(), 1);
+    let looked = other.index().refresh(&mut |_| {}).unwrap();
+    assert_eq!(looked.read, 0, "what its owner keeps is not read beside it");
     let row = page(&other, &all()).remove(0);
     assert_eq!(
         row.owner.as_ref().map(|owner| owner.pid),
@@ -315,9 +319,9 @@ async fn what_a_dead_process_left_unwritten_is_read_from_its_journal() {
     remove_index(&home.path().join("data"));
     std::fs::write(home.path().join("data/index.sqlite"), then).unwrap();
     let archive = open(&home);
+    assert_eq!(hits(&archive, "answer").len(), 2);
     let row = page(&archive, &all()).remove(0);
     assert_eq!((row.status, row.messages, row.owner), (Status::LeftOpen, 5, None));
-    assert_eq!(hits(&archive, "answer").len(), 2);
     let left = Listing {
         filter: Filter {
             status: Some(Status::LeftOpen),
@@ -425,7 +429,7 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     // Gone, with all that was said.
     let away = home.path().join("away.jsonl");
     std::fs::rename(&path, &away).unwrap();
-    assert_eq!((listed(), hits(&archive, "needle").len()), (vec![], 0));
+    assert_eq!((hits(&archive, "needle").len(), listed()), (0, vec![]));
     // Back.
     std::fs::rename(&away, &path).unwrap();
     assert_eq!(
@@ -443,12 +447,19 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     );
     let row = page(&archive, &all()).remove(0);
     assert_eq!((row.status, row.messages > 0), (Status::Damaged, true));
+    let of = |damaged| {
+        let mut listing = all();
+        listing.filter.damaged = Some(damaged);
+        page(&archive, &listing).len()
+    };
+    assert_eq!((of(true), of(false)), (1, 0));
     // Mended.
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(
         (listed(), hits(&archive, "needle").len()),
         (vec![(session, false)], 2)
     );
+    assert_eq!((of(true), of(false)), (0, 1));
     // Nothing of a journal that is shorter stays.
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     std::fs::write(&path, lines[..3].concat()).unwrap();
@@ -468,7 +479,7 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     assert_eq!(listed(), [(session, false)]);
     let month = path.parent().unwrap();
     std::fs::rename(month, home.path().join("month")).unwrap();
-    assert_eq!((listed(), hits(&archive, "needle").len()), (vec![], 0));
+    assert_eq!((hits(&archive, "needle").len(), listed()), (0, vec![]));
     std::fs::rename(home.path().join("month"), month).unwrap();
     assert_eq!(
         (listed(), hits(&archive, "needle").len()),
@@ -488,9 +499,117 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_very_long_both_ends_are_found() {
+    let talk = r#"(turns: [
+        (say: [call("bash", (command: "echo alpha; seq 10000 11700; echo omega"))]),
+        (say: [text("Done.")]),
+    ])"#;
+    let house = House::of_script(talk).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let prompt = format!("first {} last", "and then ".repeat(10_000));
+    house.turn(session, &prompt).await;
+    house.runtime().give_up(session).await.unwrap();
+    let home = house.close().await;
+    let archive = open(&home);
+    let said = |query: &str| {
+        let found = archive.search(&search(query)).unwrap();
+        found.hits.iter().map(|hit| hit.speaker).collect::<Vec<_>>()
+    };
+    // The call has the words too, of which the tool's result is one.
+    assert_eq!(said("alpha"), [Speaker::Tool, Speaker::Model]);
+    assert_eq!(said("omega"), [Speaker::Tool, Speaker::Model]);
+    assert_eq!(said("11690"), [Speaker::Tool]);
+    assert_eq!(
+        said("10850"),
+        [],
+        "the middle of a long result is in the journal alone"
+    );
+    assert_eq!(said("first"), [Speaker::Person]);
+    assert_eq!(said("last"), [], "and so is the end of an endless prompt");
+    // The index takes a part of what the journal takes.
+    let index = std::fs::metadata(home.path().join("data/index.sqlite"))
+        .unwrap()
+        .len();
+    assert!(index < 300_000, "{index}");
+}
+
+/// Gives a folder the time of its last change.
+fn set_time(folder: &Path, time: std::time::SystemTime) {
+    let folder = std::fs::File::open(folder).unwrap();
+    folder.set_modified(time).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_whose_time_does_not_tell_is_looked_at_as_long_as_that_may_be() {
+    let (home, session, _) = lived_in().await;
+    let archive = open(&home);
+    let path = journal(&home, session);
+    let month = path.parent().unwrap();
+    let away = home.path().join("away.jsonl");
+    let listed = || page(&archive, &all()).len();
+    assert_eq!(listed(), 1);
+    // As if it had changed twice within one tick of the file system's clock.
+    let time = std::fs::metadata(month).unwrap().modified().unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    set_time(month, time);
+    assert_eq!(hits(&archive, "needle").len(), 0);
+    std::fs::rename(&away, &path).unwrap();
+    set_time(month, time);
+    assert_eq!(listed(), 1);
+    // One that has not changed for long is not looked at; by hand it is.
+    let long_ago = time - Duration::from_secs(3_600);
+    set_time(month, long_ago);
+    assert_eq!(listed(), 1);
+    let refreshed = archive.index().refresh(&mut |_| {}).unwrap();
+    assert_eq!(refreshed.read, 0);
+    let again = archive.index().reindex(&mut |_| {}).unwrap();
+    assert_eq!((again.read, listed()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand_an_index_that_says_what_was_never_said_is_made_anew() {
+    let (home, _, _) = lived_in().await;
+    let data = home.path().join("data");
+    let archive = open(&home);
+    assert_eq!(hits(&archive, "needle").len(), 2);
+    let connection = rusqlite::Connection::open(data.join("index.sqlite")).unwrap();
+    // Nothing that SQLite's own check of a file would find.
+    let changed = connection
+        .execute("UPDATE said_content SET c0 = 'quite other words'", [])
+        .unwrap();
+    assert!(changed > 2);
+    drop(connection);
+    archive.index().reindex(&mut |_| {}).unwrap();
+    assert_eq!(hits(&archive, "needle").len(), 2);
+    assert_eq!(hits(&archive, "other").len(), 0);
+    assert!(data.join("index.sqlite.aside").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_behind_does_not_undo_what_is_further() {
+    let (home, session, _) = lived_in().await;
+    let archive = open(&home);
+    let row = page(&archive, &all()).remove(0);
+    let writer = IndexWriter::spawn(Index::of(Store::open(home.path().join("data")).unwrap())).unwrap();
+    let old = archive.load(session, Some(row.seq / 2)).unwrap().scope;
+    writer.tell(Change {
+        created: row.created,
+        scope: old,
+        journal: journal(&home, session),
+        open: false,
+    });
+    writer.settle(PATIENCE);
+    let connection = rusqlite::Connection::open(home.path().join("data/index.sqlite")).unwrap();
+    let seq: i64 = connection
+        .query_row("SELECT seq FROM sessions", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(u64::try_from(seq).unwrap(), row.seq);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_in_every_order_add_up_to_the_whole() {
     let house = House::of_script(&format!("(turns: [{}])", r#"(say: [text("Well.")]),"#.repeat(7))).await;
-    let titles = ["b", "A", "ä", "", "a", "B:c", "zz", "b"];
+    let titles = ["b", "A", "ä", "zz", "a", "B:c", "", "b"];
     let mut sessions = Vec::new();
     for (number, title) in titles.iter().enumerate() {
         let opening = Opening {

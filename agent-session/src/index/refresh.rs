@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state;
-use rusqlite::types::Value;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::Index;
@@ -26,6 +25,9 @@ const PORTION: usize = 64;
 const PORTION_BYTES: i64 = 8 << 20;
 /// A folder that has changed so shortly ago may change again without its time telling.
 const RECENT_NS: i128 = 2_000_000_000;
+
+/// Noted in place of a time that may not tell. No folder has it.
+const LOOK_AGAIN: i64 = i64::MIN;
 
 /// How far a refresh is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,8 +170,11 @@ impl Index {
                 continue;
             }
             self.compare(connection, &folder, &name, all, due, gone)?;
-            let stamp = Some(stamp).filter(|stamp| !is_recent(*stamp));
-            looked_at.push(Folder { name, stamp });
+            let stamp = if is_recent(stamp) { LOOK_AGAIN } else { stamp };
+            looked_at.push(Folder {
+                name,
+                stamp: Some(stamp),
+            });
         }
         for (name, _) in known {
             gone.extend(in_folder(connection, &name)?);
@@ -388,45 +393,6 @@ impl Index {
             Some(found) => Ok(found),
             None => Ok(alone.with(|connection| search::search(connection, &terms, search, until))?),
         }
-    }
-
-    /// The sessions whose ids begin so, newest first, at most `limit`. `beginning` is hexadecimal, without hyphens.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn begin_with(&self, beginning: &str, limit: usize) -> Result<Vec<ScopeId>, IndexError> {
-        let mut prefix = String::new();
-        for (place, digit) in beginning.chars().enumerate() {
-            if [8, 12, 16, 20].contains(&place) {
-                prefix.push('-');
-            }
-            prefix.push(digit);
-        }
-        // `g` comes after all hexadecimal digits.
-        let beyond = format!("{prefix}g");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(|connection| {
-            self.refresh_with(connection, &BTreeSet::new(), &mut |_| {})?;
-            let condition = "id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
-            let values = [
-                Value::from(prefix.clone()),
-                Value::from(beyond.clone()),
-                Value::from(limit),
-            ];
-            let found = list::rows_where(connection, condition, &values)?;
-            Ok(found.into_iter().map(|found| found.row.id).collect())
-        })
-    }
-
-    /// Where the index believes the journal of a session to be, if it is there.
-    #[must_use]
-    pub fn journal(&self, id: ScopeId) -> Option<PathBuf> {
-        let path = self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT path FROM sessions WHERE id = ?")?;
-            Ok(statement.query_row(params![id.to_string()], |row| row.get::<_, String>(0))?)
-        });
-        let path = self.store.data().join(path.ok()?);
-        path.is_file().then_some(path)
     }
 }
 
