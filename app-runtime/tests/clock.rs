@@ -18,6 +18,7 @@ use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::{Clock as _, ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::host_settings::Settings as Keeping;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
+use glasswork_session_state::{Event, fork};
 use glasswork_testkit::house::{House, PATIENCE, scripted};
 use strum::VariantArray as _;
 
@@ -216,14 +217,14 @@ async fn what_is_young_is_never_put_away_for_its_age() {
         .await
         .unwrap();
     house.runtime().give_up(held[1]).await.unwrap();
-    let fork = house.runtime().fork(held[0], ForkAt::Head).await.unwrap();
+    let child = house.runtime().fork(held[0], ForkAt::Head).await.unwrap();
     assert_eq!(drops(later), [held[0]]);
     let row = house
         .archive()
         .list()
         .unwrap()
         .into_iter()
-        .find(|row| row.id == fork)
+        .find(|row| row.id == child)
         .unwrap();
     assert_eq!(
         row.parent,
@@ -232,9 +233,16 @@ async fn what_is_young_is_never_put_away_for_its_age() {
     );
     // One that is used under a clock that has jumped back was made later than that.
     clock.set_wall(NOW);
-    house.runtime().mount(fork).await.unwrap();
-    house.turn(fork, "two").await;
-    house.runtime().give_up(fork).await.unwrap();
+    house.runtime().mount(child).await.unwrap();
+    house.turn(child, "two").await;
+    house.runtime().give_up(child).await.unwrap();
     assert_eq!(drops(later), [held[0]]);
+    // Whose fork it is goes on record once, however often it is opened.
+    house.runtime().mount(child).await.unwrap();
+    let commits = house.archive().commits(child, 1..=u64::MAX).unwrap();
+    let entered = commits
+        .iter()
+        .filter(|commit| matches!(commit.event, Event::Fork(fork::Event::Entered { .. })));
+    assert_eq!(entered.count(), 1);
     house.close().await;
 }

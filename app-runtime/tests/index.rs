@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -397,6 +398,15 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
             Box::new(|path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
         ),
     ];
+    let version = |path: &Path| -> i64 {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    let ours = version(&home.path().join("whole.sqlite"));
+    // Somebody keeps a folder where a file would be put aside.
+    std::fs::create_dir(data.join("index.sqlite.aside")).unwrap();
     for (what, put) in puts {
         remove_index(&data);
         put(&path);
@@ -405,11 +415,20 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
         assert_eq!(hits(&archive, "needle").len(), 2, "{what}");
         drop(archive);
         assert!(path.is_file() && !path.is_symlink(), "{what}");
+        assert_eq!(version(&path), ours, "{what}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{what}");
         // It holds, too.
         assert_eq!(page(&open(&home), &all()), before, "{what}");
     }
     // What was there is not thrown away.
-    assert!(data.join("index.sqlite.aside").exists() || data.join("index.sqlite.aside-1").exists());
+    assert!(data.join("index.sqlite.aside-1").exists());
+    // Nor does who has it open stay with one that others do not find any more.
+    let archive = open(&home);
+    assert_eq!(page(&archive, &all()), before);
+    remove_index(&data);
+    assert_eq!(page(&archive, &all()), before);
+    assert!(path.is_file());
     assert_eq!(before[0].id, session);
 }
 
@@ -594,16 +613,34 @@ async fn who_is_behind_does_not_undo_what_is_further() {
     let old = archive.load(session, Some(row.seq / 2)).unwrap().scope;
     writer.tell(Change {
         created: row.created,
-        scope: old,
+        scope: Arc::clone(&old),
         journal: journal(&home, session),
         open: false,
     });
     writer.settle(PATIENCE);
     let connection = rusqlite::Connection::open(home.path().join("data/index.sqlite")).unwrap();
-    let seq: i64 = connection
-        .query_row("SELECT seq FROM sessions", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(u64::try_from(seq).unwrap(), row.seq);
+    let rows = |seq: u64| -> i64 {
+        let count = "SELECT count(*) FROM sessions WHERE seq = ?";
+        let seq = i64::try_from(seq).unwrap();
+        connection.query_row(count, [seq], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows(row.seq), rows(row.seq / 2)), (1, 0));
+    // Told of what is older while what is newer waits, and then ended, it writes what is newer: all of it.
+    let new = archive.load(session, None).unwrap().scope;
+    for number in 1..=60u128 {
+        for scope in [&new, &old] {
+            let mut scope = (**scope).clone();
+            scope.id = ScopeId::from_u128(number);
+            writer.tell(Change {
+                scope: Arc::new(scope),
+                created: row.created,
+                journal: journal(&home, session),
+                open: false,
+            });
+        }
+    }
+    drop(writer);
+    assert_eq!((rows(row.seq), rows(row.seq / 2)), (61, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -63,6 +63,11 @@ async fn who_asks_for_a_session_that_is_not_mounted_has_it_mounted_and_two_share
     runtime.mount(session).await.unwrap();
     let end = house.turn(session, "2").await;
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "two"));
+    // Of what is given up nothing is remembered.
+    assert!(house.archive().held(session).is_some());
+    runtime.give_up(session).await.unwrap();
+    assert_eq!(house.archive().held(session), None);
+    runtime.mount(session).await.unwrap();
     // What is not there is not made.
     let unknown = runtime
         .prompt(ScopeId::from_u128(5), "x", None)

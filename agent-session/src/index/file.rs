@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -171,7 +171,7 @@ fn make(path: &Path) -> Result<(), IndexError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
-                true => Ok(()),
+                true => own_alone(path),
                 false => move_aside(path).and_then(|()| make(path)),
             }
         }
@@ -181,6 +181,22 @@ fn make(path: &Path) -> Result<(), IndexError> {
             source,
         }),
     }
+}
+
+/// Takes everybody else's permissions on the file away: what was said is in it.
+fn own_alone(path: &Path) -> Result<(), IndexError> {
+    let restrict = || {
+        let mode = fs::symlink_metadata(path)?.permissions().mode() & 0o777;
+        match mode & 0o600 {
+            wanted if wanted == mode => Ok(()),
+            wanted => fs::set_permissions(path, fs::Permissions::from_mode(wanted)),
+        }
+    };
+    restrict().map_err(|source| IndexError::Io {
+        doing: "restrict the permissions of",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn is_empty_or_ours(connection: &Connection) -> Result<bool, IndexError> {

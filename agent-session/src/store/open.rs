@@ -176,7 +176,9 @@ impl<D: Domain> Store<D> {
             look_at_the_disk(&journal)?;
         }
         let found = self.fold(&journal, scope, None);
-        // Another process may have gone on since, with what it found on the disk.
+        // Another process may have gone on since, with what it found on the disk. And there may be none: where writing
+        // has failed, all that was written before may have been synced.
+        let unsynced = unsynced.filter(|unsynced| !unsynced.lines.is_empty());
         let kept = unsynced.filter(|unsynced| match &found {
             Ok(found) => found
                 .folding

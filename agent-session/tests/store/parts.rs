@@ -231,6 +231,22 @@ fn lines_that_the_disk_did_not_confirm_are_written_anew_to_a_file_of_their_own()
 }
 
 #[test]
+fn where_all_was_synced_before_writing_failed_nothing_is_written_anew() {
+    let (home, whole, ..) = journal();
+    let unsynced = Unsynced {
+        epoch: 1,
+        first: 7,
+        lines: Vec::new(),
+    };
+    let opened = home.store.open_again(scope(1), NOW, Some(unsynced)).unwrap();
+    assert_eq!((opened.loaded.scope.seq, opened.loaded.scope.epoch), (6, 2));
+    drop(opened);
+    assert_eq!(names(&home), [] as [&str; 0]);
+    assert!(std::fs::read(home.path(scope(1))).unwrap().starts_with(&whole));
+    check(&home, 6, 21);
+}
+
+#[test]
 fn a_checkpoint_of_lines_that_were_written_anew_is_no_use() {
     let home = Home::new();
     let live = Live::start(&Default::default()).keep(5);

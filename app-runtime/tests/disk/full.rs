@@ -142,9 +142,13 @@ async fn part(home: &Path) {
     );
     // Nor can the host's own record be written any more. Sessions are given up all the same.
     let host = || runtime.reader().snapshot(Viewer::owner()).host().unwrap();
-    while host().journal_failure.is_none() {
-        runtime.take_from_trash(ScopeId::mint()).await.unwrap_err();
-    }
+    let fails = async || {
+        while host().journal_failure.is_none() {
+            fill(&ballast);
+            runtime.take_from_trash(ScopeId::mint()).await.unwrap_err();
+        }
+    };
+    fails().await;
     runtime.give_up(other).await.unwrap();
     assert_eq!(
         asked.load(Ordering::SeqCst),
@@ -152,8 +156,21 @@ async fn part(home: &Path) {
         "nothing was asked of the model meanwhile"
     );
 
-    // Room again: the same process goes on.
-    std::fs::remove_file(&ballast).unwrap();
+    // Room again: the same process goes on, whatever it is asked first: to mount something, or to open again what is
+    // well.
+    let room = || {
+        let file = std::fs::OpenOptions::new().write(true).open(&ballast);
+        file.unwrap().set_len(0).unwrap();
+    };
+    room();
+    runtime.mount(other).await.unwrap();
+    assert_eq!(host().journal_failure, None);
+    fails().await;
+    room();
+    runtime.reopen(other).await.unwrap();
+    assert_eq!(host().journal_failure, None);
+    fails().await;
+    room();
     runtime.reopen(session).await.unwrap();
     let now = runtime
         .reader()

@@ -137,13 +137,14 @@ async fn what_stands_in_a_place_of_the_store_is_not_followed_and_is_named_where_
     fs::create_dir(outside.path().join("folder")).unwrap();
     fs::write(outside.path().join("file"), b"not ours\n").unwrap();
     let before = all(outside.path());
-    let pristine = tempfile::tempdir().unwrap();
-    copy(&data, pristine.path());
+    let pristine = data.clone();
     for (place, works) in places(&journal, &data) {
         for what in PUTS {
+            let home = tempfile::tempdir().unwrap();
+            fs::create_dir(home.path().join("work")).unwrap();
+            let data = home.path().join("data");
             let at = data.join(&place);
-            remove(&data);
-            copy(pristine.path(), &data);
+            copy(&pristine, &data);
             remove(&at);
             put(what, &at, outside.path());
             let case = format!("{} is {what:?}", place.display());
@@ -169,8 +170,6 @@ async fn what_stands_in_a_place_of_the_store_is_not_followed_and_is_named_where_
             }
         }
     }
-    remove(&data);
-    copy(pristine.path(), &data);
     let house = House::at(home, scripted(SCRIPT), Arc::new(SystemClock::default())).await;
     house.runtime().mount(session).await.unwrap();
     assert_eq!(house.turn(session, "two").await.text, "two");
