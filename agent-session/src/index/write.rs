@@ -206,7 +206,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, id: ScopeId, path: &str) -> 
     Ok(())
 }
 
-/// Notes that a folder was looked at when it had this time; `None` where it has to be looked at again, or is gone.
+/// Notes that a folder was looked at when it had this time; `None` where it is gone.
 pub(super) fn note_folder(
     transaction: &Transaction<'_>,
     folder: &str,

@@ -272,7 +272,7 @@ impl<D: Domain> Kept<D> {
             let Ok(label) = checkpoint::label::<D>(&file, scope) else {
                 continue;
             };
-            if Trail::open_at(&journal, Links::Refuse, &label.spot)?.is_some() {
+            if Trail::open_at(&journal, &label.spot)?.is_some() {
                 return Ok(Self {
                     attached,
                     digested: None,
@@ -346,7 +346,7 @@ impl<D: Domain> Kept<D> {
     fn go_to(&mut self, seq: u64) -> Result<(), StoreError> {
         let trail = match self.spot.lines {
             0 => Some(Trail::open(&self.attached.journal, Links::Refuse)?),
-            _ => Trail::open_at(&self.attached.journal, Links::Refuse, &self.spot)?,
+            _ => Trail::open_at(&self.attached.journal, &self.spot)?,
         };
         let mut trail = match trail {
             Some(trail) => trail,

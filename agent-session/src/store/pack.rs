@@ -138,15 +138,10 @@ impl<D: Domain> Store<D> {
             return Ok(lease);
         }
         let draft = draft(lease.folder())?;
-        let file = layout::make_file(&draft)?;
-        let mut unpacking = reopen(&journal)
-            .and_then(|file| Unpacking::begin(file).map_err(StoreError::io("unpack", &journal)))?;
-        let mut writer = io::BufWriter::new(&file);
-        io::copy(&mut unpacking, &mut writer)
-            .and_then(|_| writer.flush())
-            .and_then(|()| file.sync_all())
-            .map_err(StoreError::io("unpack", &journal))?;
-        drop(writer);
+        let file = unpack(&journal, &draft).inspect_err(|_| {
+            // A full disk needs the room.
+            let _ = fs::remove_file(&draft);
+        })?;
         // Before it is the journal, so that nobody else has it in between.
         let unpacked = Lease::take(lease.scope(), journal.clone(), file)?;
         remove_parts(lease.folder())?;
@@ -154,6 +149,20 @@ impl<D: Domain> Store<D> {
         sync_beside(&journal)?;
         Ok(unpacked)
     }
+}
+
+fn unpack(journal: &Path, draft: &Path) -> Result<File, StoreError> {
+    let file = layout::make_file(draft)?;
+    let unpacked = StoreError::io("unpack", journal);
+    let copy = || -> io::Result<()> {
+        let mut writer = io::BufWriter::new(&file);
+        let mut unpacking = Unpacking::begin(reopen(journal).map_err(io::Error::other)?)?;
+        io::copy(&mut unpacking, &mut writer)?;
+        writer.flush()?;
+        file.sync_all()
+    };
+    copy().map_err(unpacked)?;
+    Ok(file)
 }
 
 fn write_packed<D: Domain>(stored: &StoredJournal<D>, draft: &Path) -> Result<u64, StoreError> {

@@ -92,6 +92,10 @@ pub(super) fn begin(folder: &Path, epoch: u32, first: u64, lines: &[u8]) -> Resu
     (&file)
         .write_all(lines)
         .and_then(|()| file.sync_all())
+        .inspect_err(|_| {
+            // A full disk needs the room.
+            let _ = fs::remove_file(&draft);
+        })
         .map_err(StoreError::io("write", &path))?;
     fs::rename(&draft, &path).map_err(StoreError::io("name", &path))?;
     layout::sync_folder(folder)?;

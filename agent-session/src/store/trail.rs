@@ -99,7 +99,7 @@ impl Trail {
     }
 
     /// The journal from a place on; `None` where it is not one of this journal (any more).
-    pub(super) fn open_at(journal: &Path, links: Links, spot: &Spot) -> Result<Option<Self>, StoreError> {
+    pub(super) fn open_at(journal: &Path, spot: &Spot) -> Result<Option<Self>, StoreError> {
         let folder = journal.with_extension("");
         let known = match &spot.part {
             None => None,
@@ -112,8 +112,7 @@ impl Trail {
             .part
             .as_ref()
             .map_or_else(|| journal.to_owned(), |part| folder.join(part));
-        let links = if known.is_some() { Links::Refuse } else { links };
-        let source = match Source::behind(&path, links, spot.offset, spot.chain) {
+        let source = match Source::behind(&path, Links::Refuse, spot.offset, spot.chain) {
             Ok(Some(source)) => source,
             Ok(None) | Err(StoreError::Io { .. } | StoreError::NotAJournal { .. }) => return Ok(None),
             Err(error) => return Err(error),

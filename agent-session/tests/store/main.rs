@@ -10,6 +10,7 @@
 )]
 
 mod checkpoints;
+mod copy;
 mod crash;
 mod damage;
 mod digests;

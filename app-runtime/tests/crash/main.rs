@@ -20,6 +20,5 @@ mod kill;
 mod leftover;
 mod past;
 mod power;
-mod second;
 mod trash;
 mod turn;
