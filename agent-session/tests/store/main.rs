@@ -17,6 +17,7 @@ mod home;
 mod lease;
 mod listing;
 mod pack;
+mod packed_damage;
 mod parts;
 mod repair;
 mod run;

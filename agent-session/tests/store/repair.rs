@@ -21,6 +21,7 @@ fn lines(home: &Home, number: u128) -> Lines {
 struct Expected {
     kept: u64,
     salvaged: &'static [(u64, u64)],
+    unproven: &'static [(u64, u64)],
     lost: &'static [(u64, u64)],
     doubled: u64,
     strange: usize,
@@ -31,6 +32,7 @@ struct Expected {
 const WHOLE: Expected = Expected {
     kept: 6,
     salvaged: &[],
+    unproven: &[],
     lost: &[],
     doubled: 0,
     strange: 0,
@@ -69,6 +71,7 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     let found = (
         would.kept,
         &*would.salvaged,
+        &*would.unproven,
         &*would.lost,
         would.doubled,
         would.strange.len(),
@@ -76,6 +79,7 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     let wanted = (
         expected.kept,
         expected.salvaged,
+        expected.unproven,
         expected.lost,
         expected.doubled,
         expected.strange,
@@ -160,6 +164,7 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     let gone = Expected {
         kept: 2,
         salvaged: &[(4, 6)],
+        unproven: &[(4, 4)],
         lost: &[(3, 3)],
         strange: 0,
         recovered: Some(18),
@@ -167,7 +172,9 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     };
     check("a lost line", |all, _| drop(all.remove(3)), &gone);
     let changed = Expected { strange: 1, ..gone };
-    check("a flipped byte", |all, _| all[3][30] ^= 1, &changed);
+    // What is left of the line tells what the next one was written after.
+    let proven = Expected { unproven: &[], ..changed };
+    check("a flipped byte", |all, _| all[3][30] ^= 1, &proven);
     let checksum = |all: &mut Lines, _: &Lines| {
         let place = all[3].len() - 5;
         all[3][place] ^= 1;
@@ -196,6 +203,7 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
         every,
         &Expected {
             salvaged: &[(3, 4)],
+            unproven: &[(3, 3)],
             lost: &[(2, 2)],
             strange: 1,
             recovered: Some(8),
@@ -210,11 +218,11 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     check("the last line", |all, _| all[6][30] ^= 1, &last);
     let nothing = Expected { kept: 0, ..WHOLE };
     check("zero bytes", |all, _| all.clear(), &nothing);
-    // A header can be made anew.
     // A header can be made anew, for another session.
     let headless = Expected {
         kept: 0,
         salvaged: &[(1, 6)],
+        unproven: &[(1, 1)],
         recovered: Some(21),
         ..WHOLE
     };
