@@ -222,6 +222,13 @@ pub fn stated(line: &[u8]) -> Option<Chain> {
     (chain.to_string() == digits).then_some(chain)
 }
 
+/// The chain after a line by what it says, whatever checksum it states; `None` where it is too short to have one.
+#[must_use]
+pub fn computed(line: &[u8], chain: Chain) -> Option<Chain> {
+    let body = line.get(..line.len().checked_sub(CRC_LENGTH)?)?;
+    Some(chain.over(body))
+}
+
 /// Checks a line's place in the chain and returns the chain after it.
 ///
 /// # Errors

@@ -23,7 +23,8 @@ pub(super) struct Piece {
     pub(super) says: Says,
     /// The checksum that it states.
     pub(super) stated: Option<Chain>,
-    /// Whether it was written after the piece that stands before it, by the checksum that this one states.
+    /// Whether it was written after the piece that stands before it, by the checksum that is left of that one: the one
+    /// that it states, or the one that it should.
     pub(super) follows: bool,
     /// Whether it comes from a sound block of a packed journal.
     pub(super) in_block: bool,
@@ -57,7 +58,12 @@ pub(super) struct Pieces {
     pub(super) all: Vec<Piece>,
     /// Blocks of packed files that are not what was written.
     pub(super) broken: Vec<Unsound>,
+    /// With which checksum the last piece may end.
+    ends: Vec<Chain>,
 }
+
+/// With how many checksums a piece may end: the one that it states, and those that follow from what stands before it.
+const ENDS: usize = 4;
 
 impl Pieces {
     pub(super) fn find(journal: &Path) -> Result<Self, StoreError> {
@@ -94,29 +100,38 @@ impl Pieces {
         };
         let proven = found.as_ref().map_or(0, |found| found.proven);
         let holes = found.as_ref().map_or(&[][..], |found| &found.holes);
-        let mut before = self.all.last().and_then(|piece| piece.stated);
+        let mut before = std::mem::take(&mut self.ends);
+        if self.all.is_empty() {
+            before.push(Chain::default());
+        }
         let all = &mut self.all;
         let read = StoreError::io("read", path);
         let reader = BufReader::new(file.try_clone().map_err(StoreError::io("open", path))?);
         each_piece(reader, |offset, length, bytes| {
             if holes.contains(&offset) {
-                before = None;
+                before.clear();
             }
-            for (skipped, bytes) in split(bytes.unwrap_or_default(), before) {
+            for (skipped, bytes) in split(bytes.unwrap_or_default(), &before) {
                 let stated = line::stated(bytes);
+                let follows = fits(bytes, &before);
                 all.push(Piece {
                     file: number,
                     offset: offset + skipped as u64,
                     length: if bytes.is_empty() { length } else { bytes.len() },
                     says: says(bytes),
                     stated,
-                    follows: line::verify(bytes, before.unwrap_or_default()).is_ok(),
+                    follows,
                     in_block: offset < proven,
                 });
-                before = stated;
+                let computed = before.iter().filter_map(|chain| line::computed(bytes, *chain));
+                before = match follows {
+                    true => stated.into_iter().collect(),
+                    false => stated.into_iter().chain(computed).take(ENDS).collect(),
+                };
             }
         })
         .map_err(read)?;
+        self.ends = before;
         let broken = found.iter().flat_map(|found| &found.broken);
         self.broken.extend(broken.map(|(offset, bytes)| Unsound {
             file: number,
@@ -171,11 +186,16 @@ fn says(line: &[u8]) -> Says {
     }
 }
 
+/// Whether a line was written after one that ends with one of these checksums.
+fn fits(line: &[u8], before: &[Chain]) -> bool {
+    before.iter().any(|chain| line::verify(line, *chain).is_ok())
+}
+
 /// The lines in a piece, each with its place: more than one where the newline between them was changed or lost.
-fn split(piece: &[u8], before: Option<Chain>) -> Vec<(usize, &[u8])> {
+fn split<'a>(piece: &'a [u8], before: &[Chain]) -> Vec<(usize, &'a [u8])> {
     let mut lines = Vec::new();
     let (mut begin, mut from) = (0, 0);
-    let is_one = line::verify(piece, before.unwrap_or_default()).is_ok();
+    let is_one = fits(piece, before);
     while !is_one && let Some(rest) = piece.get(from..) {
         let Some(place) = memchr::memmem::find(rest, b",\"crc\":\"") else {
             break;

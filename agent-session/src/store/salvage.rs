@@ -3,8 +3,8 @@
 //! Lines name the one before them by its checksum, so those that were only moved, doubled or parted by strange ones
 //! are put in order again without loss. Behind a hole a line is *proven* where something else states the checksum
 //! that it was written after: what is left of the line before it, a checkpoint or a digest, or, in a packed journal,
-//! the checksum of its block. Where nothing does, the line that was written after it confirms at least the checksum
-//! that it ends with: then it is taken, and named as unproven. What nobody confirms is not taken.
+//! the checksum of its block. Where the line before it is not there at all, the one that was written after it confirms
+//! at least the checksum that it ends with: then it is taken, and named as unproven. What nobody confirms is not taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,13 +74,16 @@ impl<D: Domain> Salvage<D> {
         let known: BTreeSet<_> = known.map(identity).collect();
         let mut commits: BTreeMap<u64, Behind> = BTreeMap::new();
         let mut openings = Vec::new();
-        // The line before, if that is sound, and the last commit until there.
-        let (mut is_sound, mut reached) = (false, None);
+        // The last commit that the piece before says, whether it is sound or not.
+        let mut said = None;
         for (index, piece) in pieces.all.iter().enumerate() {
-            let before = reached.filter(|_| is_sound);
-            if let Says::Commits(_, last) = piece.says {
-                reached = Some(last);
-            }
+            let before = said;
+            said = match piece.says {
+                Says::Commits(_, last) => Some(last),
+                Says::Header => Some(0),
+                Says::Opening => before,
+                Says::Nothing => None,
+            };
             let is_taken = taken.contains(&index);
             let mut is_proven = is_taken || piece.follows || piece.in_block;
             if let Says::Commits(first, _) = piece.says
@@ -91,7 +94,6 @@ impl<D: Domain> Salvage<D> {
                 let bytes = pieces.read(piece)?;
                 is_proven = stated.iter().any(|stated| line::verify(&bytes, *stated).is_ok());
             }
-            is_sound = is_proven;
             if is_taken {
                 continue;
             }
@@ -101,7 +103,7 @@ impl<D: Domain> Salvage<D> {
                     witnesses.get(&last).is_some_and(|known| known.contains(&stated))
                 }));
             match piece.says {
-                // One that stands behind the commit before it, and does not follow it, was changed.
+                // Of one that stands behind the commit before it, and does not follow it, one of the two was changed.
                 Says::Commits(first, last)
                     if first > kept && (is_proven || is_confirmed && before != Some(first - 1)) =>
                 {

@@ -13,6 +13,7 @@ mod checkpoints;
 mod crash;
 mod damage;
 mod digests;
+mod holes;
 mod home;
 mod lease;
 mod listing;

@@ -179,12 +179,26 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
         let place = all[3].len() - 5;
         all[3][place] ^= 1;
     };
-    check("a flipped checksum", checksum, &changed);
+    check("a flipped checksum", checksum, &proven);
+    // It says what ours said, so what follows it is proven.
     check(
         "a foreign line instead",
         |all, foreign| all[3] = foreign[3].clone(),
-        &changed,
+        &proven,
     );
+    // Of two lines that do not fit one another nobody can tell which one was changed.
+    let neither = Expected {
+        salvaged: &[(5, 6)],
+        lost: &[(3, 4)],
+        strange: 2,
+        recovered: Some(14),
+        ..proven
+    };
+    let both = |all: &mut Lines, foreign: &Lines| {
+        all[3] = foreign[3].clone();
+        all[3][30] ^= 1;
+    };
+    check("a foreign line instead, and changed", both, &neither);
     let two = Expected {
         kept: 1,
         salvaged: &[(3, 4), (6, 6)],
