@@ -42,7 +42,10 @@ async fn lived() -> (tempfile::TempDir, ScopeId, Vec<Vec<u8>>) {
     }
     let home = house.close().await;
     let bytes = std::fs::read(journal(&home, session).path()).unwrap();
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let lines = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
     (home, session, lines)
 }
 
@@ -69,8 +72,16 @@ fn replayed(home: &tempfile::TempDir, session: ScopeId, name: &str) -> (Vec<(u64
     let replayed = archive.replay(&Record::Session(session), None).unwrap();
     assert_eq!(replayed.differences, [], "{name}");
     assert_eq!(replayed.loaded.scope, loaded.scope, "{name}");
-    assert_eq!(replayed.commits + replayed.folded + replayed.lost, loaded.scope.seq, "{name}");
-    let gaps = replayed.gaps.iter().map(|Gap { from, to }| (*from, *to)).collect();
+    assert_eq!(
+        replayed.commits + replayed.folded + replayed.lost,
+        loaded.scope.seq,
+        "{name}"
+    );
+    let gaps = replayed
+        .gaps
+        .iter()
+        .map(|Gap { from, to }| (*from, *to))
+        .collect();
     (gaps, replayed.unsure)
 }
 
@@ -104,7 +115,11 @@ async fn a_session_that_lost_any_commit_is_recovered_and_decided_again_outside_o
             let house = House::at(home, scripted(SCRIPT), Arc::new(SystemClock::default())).await;
             house.runtime().mount(id).await.unwrap();
             let open = house.snapshot().session(id, None).unwrap().scope.open.clone();
-            assert!(open.values().all(|effect| Glasswork::class(effect) == Class::Again), "{name}: {open:?}");
+            assert!(
+                open.values()
+                    .all(|effect| Glasswork::class(effect) == Class::Again),
+                "{name}: {open:?}"
+            );
             let end = house.turn(id, "go on").await;
             assert_eq!(end.state, State::Completed, "{name}: {:?}", end.failure);
             home = house.close().await;

@@ -95,7 +95,9 @@ pub enum DamageKind {
     #[error("the line is longer than {} bytes, which no line is", line::MAX_LINE)]
     TooLong,
     /// The line lies in a compressed block that is not what was written.
-    #[error("the line cannot be unpacked: the compressed block at byte {at} of the file is damaged, or cut off")]
+    #[error(
+        "the line cannot be unpacked: the compressed block at byte {at} of the file is damaged, or cut off"
+    )]
     Block {
         /// Where the block begins in the file, in bytes.
         at: u64,

@@ -42,7 +42,11 @@ fn account(replayed: &Replayed<Downloads>) -> Account {
     (
         replayed.commits,
         replayed.lost,
-        replayed.gaps.iter().map(|Gap { from, to }| (*from, *to)).collect(),
+        replayed
+            .gaps
+            .iter()
+            .map(|Gap { from, to }| (*from, *to))
+            .collect(),
         replayed.differences.iter().map(|found| found.seq).collect(),
         replayed.unsure,
     )
@@ -53,7 +57,8 @@ fn a_gap_is_accounted_for_and_what_stands_outside_of_it_is_decided_again() {
     // What commit 6 noted is not what is decided now; what commit 8 was asked is in no language of this build.
     let otherwise = ("[\"Noted\"]", "[\"Noted\",\"Noted\"]");
     let unreadable = ("{\"Finish\":{\"of\":\"3/0\"", "{\"Fetch\":{\"of\":\"3/0\"");
-    let cases: [(&[RangeInclusive<u64>], &[(&str, &str)], Account); 7] = [
+    type Case<'a> = (&'a [RangeInclusive<u64>], &'a [(&'a str, &'a str)], Account);
+    let cases: [Case<'_>; 7] = [
         (&[], &[], (10, 0, vec![], vec![], 0)),
         // Lost of it is what commit 8 looks at; the other end does not.
         (&[4..=4], &[], (9, 1, vec![(4, 4)], vec![], 1)),
@@ -94,5 +99,8 @@ fn archiving_keeps_what_was_lost_apart_from_what_was_dropped() {
     assert_eq!(told.folded, 4);
     let replayed = replay::<Downloads>(&archived).unwrap();
     assert_eq!((replayed.lost, replayed.folded, replayed.commits), (2, 4, 4));
-    assert_eq!(*replayed.loaded.scope, *load::<Downloads>(&journal).unwrap().scope);
+    assert_eq!(
+        *replayed.loaded.scope,
+        *load::<Downloads>(&journal).unwrap().scope
+    );
 }

@@ -250,7 +250,12 @@ impl Blocks {
         if read_at(&self.file, &mut head, at)? < HEAD_LENGTH {
             return Ok(None);
         }
-        let Some(Head { number, length, sum: stated }) = Head::of(&head) else {
+        let Some(Head {
+            number,
+            length,
+            sum: stated,
+        }) = Head::of(&head)
+        else {
             return Ok(None);
         };
         let begin = at + HEAD_LENGTH as u64;
@@ -278,7 +283,9 @@ impl Blocks {
                 (self.lines, self.given) = (lines, 0);
                 (end, number + 1)
             }
-            Some(Block::Last { number, end }) if number == self.number && end == self.file.metadata()?.len() => {
+            Some(Block::Last { number, end })
+                if number == self.number && end == self.file.metadata()?.len() =>
+            {
                 self.ended = true;
                 (end, number)
             }

@@ -128,7 +128,11 @@ impl Expected {
     /// of that commit.
     pub(super) fn meet(&mut self, seq: u64, chain: Chain) -> bool {
         let places = self.by_commit.get(&seq).into_iter().flatten();
-        let ours = places.filter(|place| self.records.get(**place).is_some_and(|record| record.chain == chain));
+        let ours = places.filter(|place| {
+            self.records
+                .get(**place)
+                .is_some_and(|record| record.chain == chain)
+        });
         let before = self.ours.len();
         self.ours.extend(ours);
         self.ours.len() > before

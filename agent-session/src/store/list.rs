@@ -312,7 +312,10 @@ fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, St
         let file = layout::open_regular(path, layout::careful(Links::Refuse).read(true), Links::Refuse)?;
         let length = file.metadata().map_err(StoreError::io("look at", path))?.len();
         bytes += length;
-        if blocks::form(&file).map_err(StoreError::io("read", path))?.is_some() {
+        if blocks::form(&file)
+            .map_err(StoreError::io("read", path))?
+            .is_some()
+        {
             // Its end alone says nothing.
             last = None;
         } else if let Some((0, _)) = last {

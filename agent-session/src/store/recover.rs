@@ -33,7 +33,12 @@ pub(super) fn recover<D: Domain>(
     salvage: &Salvage<D>,
     now: Timestamp,
 ) -> Result<Option<ScopeId>, StoreError> {
-    let proven: Vec<Behind> = salvage.behind.iter().copied().filter(|found| found.is_proven).collect();
+    let proven: Vec<Behind> = salvage
+        .behind
+        .iter()
+        .copied()
+        .filter(|found| found.is_proven)
+        .collect();
     for behind in [&salvage.behind, &proven] {
         let scope = ScopeId::mint();
         if let Some(bytes) = journal(of, scope, pieces, salvage, behind, now)? {
@@ -80,7 +85,9 @@ fn journal<D: Domain>(
     let mut sound = copy.add(line::encode_header(&header).map_err(unwritable)?);
     let before = salvage.order.iter().skip(1).map(|index| (*index, None));
     for (index, commits) in before.chain(behind.iter().map(|found| (found.piece, found.commits))) {
-        let Some(piece) = pieces.all.get(index) else { continue };
+        let Some(piece) = pieces.all.get(index) else {
+            continue;
+        };
         let bytes = pieces.read(piece)?;
         if let Some((first, _)) = commits
             && let (from, to) = (copy.fold.reached() + 1, first - 1)

@@ -164,7 +164,10 @@ impl<D: Domain> Salvage<D> {
     pub(super) fn ranges(&self) -> Ranges {
         let mut ranges = Ranges::default();
         let mut reached = self.fold.reached();
-        for Behind { commits, is_proven, .. } in &self.behind {
+        for Behind {
+            commits, is_proven, ..
+        } in &self.behind
+        {
             let Some((first, last)) = *commits else { continue };
             if first > reached + 1 {
                 ranges.lost.push((reached + 1, first - 1));

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Store;
 use super::error::StoreError;
-use super::{checkpoint, blocks};
+use super::{blocks, checkpoint};
 
 /// Lengths of files in bytes, and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

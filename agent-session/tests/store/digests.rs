@@ -181,7 +181,12 @@ fn what_was_noted_of_another_history_is_not_compared_is_told_once_and_goes() {
     let told = "state, as of commit 4, is not what it was";
     assert!(unsound(&home, scope(1)).unwrap().starts_with(told));
     fs::write(&digests, &all).unwrap();
-    let told = || home.store.open_for_writing(scope(1), NOW).unwrap().of_another_history;
+    let told = || {
+        home.store
+            .open_for_writing(scope(1), NOW)
+            .unwrap()
+            .of_another_history
+    };
     assert_eq!((told(), told()), (3, 0));
     assert_eq!(fs::read_to_string(&digests).unwrap().lines().count(), 4);
     // And what comes now is noted and compared.
@@ -196,14 +201,24 @@ fn packing_and_unpacking_leave_what_was_noted_comparable() {
     let home = Home::new();
     let digests = filled(&home, scope(1), 6, 100);
     let whole = fs::read_to_string(&digests).unwrap();
-    assert!(matches!(home.store.pack(scope(1), NOW).unwrap(), Packed::Now { .. }));
-    assert_eq!(fs::read_to_string(&digests).unwrap(), whole, "nothing was folded away");
+    assert!(matches!(
+        home.store.pack(scope(1), NOW).unwrap(),
+        Packed::Now { .. }
+    ));
+    assert_eq!(
+        fs::read_to_string(&digests).unwrap(),
+        whole,
+        "nothing was folded away"
+    );
     for _ in 0..2 {
         assert_eq!(unsound(&home, scope(1)), None);
         change(&digests, 6, otherwise);
         assert!(unsound(&home, scope(1)).is_some());
         fs::write(&digests, &whole).unwrap();
         let opened = home.store.open_for_writing(scope(1), NOW).unwrap();
-        assert_eq!((opened.loaded.scope.unsound.clone(), opened.of_another_history), (None, 0));
+        assert_eq!(
+            (opened.loaded.scope.unsound.clone(), opened.of_another_history),
+            (None, 0)
+        );
     }
 }

@@ -104,9 +104,16 @@ fn check(holes: &[u64], harm: Harm, beside: Beside) {
         std::fs::remove_file(path.with_extension("").join("digests.jsonl")).unwrap();
     }
     let bytes = std::fs::read(&path).unwrap();
-    let lines: Vec<Vec<u8>> = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let lines: Vec<Vec<u8>> = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
     std::fs::write(&path, harmed(&lines, &holes, harm)).unwrap();
-    let did = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap().expect(&name);
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .expect(&name);
     let total = |id| {
         let journal = home.store.journal(id).unwrap();
         let read = journal.read().unwrap().scope;
@@ -116,7 +123,11 @@ fn check(holes: &[u64], harm: Harm, beside: Beside) {
     if matches!(harm, Harm::NoNewline | Harm::Joined) {
         // The last line without its newline was never written whole.
         let kept = COMMITS - u64::from(holes.contains(&COMMITS));
-        assert_eq!((did.kept, did.salvaged, did.recovered), (kept, vec![], None), "{name}");
+        assert_eq!(
+            (did.kept, did.salvaged, did.recovered),
+            (kept, vec![], None),
+            "{name}"
+        );
         assert_eq!(total(scope(1)), (kept, (1..=kept).sum(), None), "{name}");
         return;
     }
@@ -125,14 +136,22 @@ fn check(holes: &[u64], harm: Harm, beside: Beside) {
     let all: BTreeSet<u64> = proven.union(&unproven).copied().collect();
     let found = (did.kept, &*did.salvaged, &*did.unproven);
     assert_eq!(found, (kept, &*ranges(&all), &*ranges(&unproven)), "{name}");
-    let missing: BTreeSet<u64> = (kept + 1..=all.last().copied().unwrap_or(0)).filter(|seq| !all.contains(seq)).collect();
+    let missing: BTreeSet<u64> = (kept + 1..=all.last().copied().unwrap_or(0))
+        .filter(|seq| !all.contains(seq))
+        .collect();
     assert_eq!(did.lost, ranges(&missing), "{name}");
     assert_eq!(total(scope(1)), (kept, (1..=kept).sum(), None), "{name}");
-    let recovered = all.last().map(|last| (*last, (1..=kept).chain(all.iter().copied()).sum(), None));
+    let recovered = all
+        .last()
+        .map(|last| (*last, (1..=kept).chain(all.iter().copied()).sum(), None));
     assert_eq!(did.recovered.map(total), recovered, "{name}");
     let gaps = did.recovered.map(|id| {
         let replayed = home.store.journal(id).unwrap().replay(None).unwrap();
-        replayed.gaps.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>()
+        replayed
+            .gaps
+            .iter()
+            .map(|gap| (gap.from, gap.to))
+            .collect::<Vec<_>>()
     });
     assert_eq!(gaps, recovered.map(|_| ranges(&missing)), "{name}");
 }

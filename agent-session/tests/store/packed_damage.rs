@@ -65,7 +65,12 @@ fn blocks(packed: &[u8]) -> Vec<Block> {
             .filter(|line| line.starts_with(b"{\"seq\""));
         let first = last + 1;
         last += commits.count() as u64;
-        blocks.push(Block { begin, end, first, last });
+        blocks.push(Block {
+            begin,
+            end,
+            first,
+            last,
+        });
         begin = end;
     }
     assert_eq!(last, COMMITS);
@@ -108,10 +113,18 @@ fn repair(home: &Home, name: &str) -> (Repair, Option<u64>, Option<u64>) {
         let journal = home.store.journal(id).ok()?;
         let read = journal.read().unwrap();
         let replayed = journal.replay(None).unwrap();
-        assert_eq!((replayed.difference_count, &replayed.loaded.scope), (0, &read.scope), "{name}");
+        assert_eq!(
+            (replayed.difference_count, &replayed.loaded.scope),
+            (0, &read.scope),
+            "{name}"
+        );
         Some(read.scope.state.total)
     };
-    let did = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap().expect(name);
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .expect(name);
     let totals = (total(scope(1)), did.recovered.and_then(total));
     (did, totals.0, totals.1)
 }
@@ -134,13 +147,18 @@ fn a_flipped_byte_costs_the_block_in_which_it_lies() {
     let blocks = blocks(&packed);
     assert!(blocks.len() >= 4, "{blocks:?}");
     again(&home, &path, None);
-    let heads = blocks.iter().flat_map(|block| (block.begin..block.begin + 24).step_by(3));
+    let heads = blocks
+        .iter()
+        .flat_map(|block| (block.begin..block.begin + 24).step_by(3));
     let places: Vec<usize> = heads.chain((0..packed.len()).step_by(5_003)).collect();
     for place in places {
         let mut bytes = packed.clone();
         bytes[place] ^= 1 << (place % 8);
         let name = format!("byte {place}");
-        let hit = blocks.iter().find(|block| (block.begin..block.end).contains(&place)).unwrap();
+        let hit = blocks
+            .iter()
+            .find(|block| (block.begin..block.end).contains(&place))
+            .unwrap();
         let (intact, kind) = verdict(&home, &path, &bytes, &name);
         assert_eq!(intact, hit.first - 1, "{name}: {kind}");
         if place >= 8 {
@@ -149,14 +167,38 @@ fn a_flipped_byte_costs_the_block_in_which_it_lies() {
         let (did, kept, recovered) = repair(&home, &name);
         let is_last = hit.last < hit.first;
         let behind = (hit.last < COMMITS && !is_last).then_some((hit.last + 1, COMMITS));
-        assert_eq!((did.kept, did.salvaged.first().copied()), (intact, behind), "{name}");
-        assert_eq!(did.lost.first().copied(), behind.map(|_| (hit.first, hit.last)), "{name}");
+        assert_eq!(
+            (did.kept, did.salvaged.first().copied()),
+            (intact, behind),
+            "{name}"
+        );
+        assert_eq!(
+            did.lost.first().copied(),
+            behind.map(|_| (hit.first, hit.last)),
+            "{name}"
+        );
         assert_eq!(did.unproven, [], "{name}");
-        let strange: Vec<_> = did.strange.iter().map(|found| (found.offset, found.bytes)).collect();
-        assert_eq!(strange, [(hit.begin as u64, (hit.end - hit.begin) as u64)], "{name}");
+        let strange: Vec<_> = did
+            .strange
+            .iter()
+            .map(|found| (found.offset, found.bytes))
+            .collect();
+        assert_eq!(
+            strange,
+            [(hit.begin as u64, (hit.end - hit.begin) as u64)],
+            "{name}"
+        );
         assert_eq!(kept, (intact > 0).then(|| sum(1, intact)), "{name}");
-        assert_eq!(recovered, behind.map(|(first, last)| sum(1, intact) + sum(first, last)), "{name}");
-        assert_eq!(fs::read(did.moved_to.unwrap().join("journal.jsonl")).unwrap(), bytes, "{name}");
+        assert_eq!(
+            recovered,
+            behind.map(|(first, last)| sum(1, intact) + sum(first, last)),
+            "{name}"
+        );
+        assert_eq!(
+            fs::read(did.moved_to.unwrap().join("journal.jsonl")).unwrap(),
+            bytes,
+            "{name}"
+        );
         again(&home, &path, did.recovered);
     }
 }
@@ -167,7 +209,9 @@ fn wherever_a_pack_is_cut_off_the_blocks_before_are_kept() {
     let path = home.path(scope(1));
     let blocks = blocks(&packed);
     again(&home, &path, None);
-    let ends = blocks.iter().flat_map(|block| [block.begin, block.begin + 24, block.end - 1]);
+    let ends = blocks
+        .iter()
+        .flat_map(|block| [block.begin, block.begin + 24, block.end - 1]);
     let lengths = ends.filter(|length| *length < packed.len());
     let lengths = lengths.chain((0..packed.len()).step_by(9_973));
     for length in lengths {
@@ -176,8 +220,16 @@ fn wherever_a_pack_is_cut_off_the_blocks_before_are_kept() {
         let whole = blocks.iter().take_while(|block| block.end <= length).last();
         assert_eq!(intact, whole.map_or(0, |block| block.last), "{name}: {kind}");
         let (did, kept, recovered) = repair(&home, &name);
-        assert_eq!((did.kept, &*did.salvaged, &*did.lost), (intact, &[][..], &[][..]), "{name}");
-        assert_eq!((kept, recovered), ((intact > 0).then(|| sum(1, intact)), None), "{name}");
+        assert_eq!(
+            (did.kept, &*did.salvaged, &*did.lost),
+            (intact, &[][..], &[][..]),
+            "{name}"
+        );
+        assert_eq!(
+            (kept, recovered),
+            ((intact > 0).then(|| sum(1, intact)), None),
+            "{name}"
+        );
         again(&home, &path, None);
     }
 }
@@ -189,7 +241,9 @@ fn a_lost_doubled_or_moved_block_is_told_and_the_others_are_kept() {
     let blocks = blocks(&packed);
     again(&home, &path, None);
     let of = |numbers: &[usize]| -> Vec<u8> {
-        let parts = numbers.iter().map(|number| &packed[blocks[*number].begin..blocks[*number].end]);
+        let parts = numbers
+            .iter()
+            .map(|number| &packed[blocks[*number].begin..blocks[*number].end]);
         parts.collect::<Vec<_>>().concat()
     };
     let all: Vec<usize> = (0..blocks.len()).collect();
@@ -241,10 +295,17 @@ fn one_frame_alone_is_read_and_unpacked_and_kept_up_to_its_damage() {
     ] {
         let (intact, kind) = verdict(&home, &path, &bytes, name);
         // A changed byte may be found by the line in which it lies before the frame's own checksum comes.
-        assert!(name == "flipped" || kind == DamageKind::Block { at: 0 }, "{name}: {kind}");
+        assert!(
+            name == "flipped" || kind == DamageKind::Block { at: 0 },
+            "{name}: {kind}"
+        );
         assert!(intact >= COMMITS / 4, "{name}: {intact}");
         let (did, kept, recovered) = repair(&home, name);
-        assert_eq!((did.kept, kept, recovered), (intact, Some(sum(1, intact)), None), "{name}");
+        assert_eq!(
+            (did.kept, kept, recovered),
+            (intact, Some(sum(1, intact)), None),
+            "{name}"
+        );
         again(&home, &path, None);
     }
     fs::write(&path, &whole).unwrap();

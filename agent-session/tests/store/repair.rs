@@ -173,7 +173,10 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     check("a lost line", |all, _| drop(all.remove(3)), &gone);
     let changed = Expected { strange: 1, ..gone };
     // What is left of the line tells what the next one was written after.
-    let proven = Expected { unproven: &[], ..changed };
+    let proven = Expected {
+        unproven: &[],
+        ..changed
+    };
     check("a flipped byte", |all, _| all[3][30] ^= 1, &proven);
     let checksum = |all: &mut Lines, _: &Lines| {
         let place = all[3].len() - 5;

@@ -115,9 +115,19 @@ fn asked(house: &House) -> Terminal {
 
 /// Changes how long a file may be that the program writes.
 fn limit(model: &str, bytes: &str) {
-    let found = Command::new("pgrep").args(["-f", &format!("glasswork run go --model {model}")]).output().unwrap();
-    let pid = String::from_utf8(found.stdout).unwrap().lines().next_back().unwrap().to_owned();
-    let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+    let found = Command::new("pgrep")
+        .args(["-f", &format!("glasswork run go --model {model}")])
+        .output()
+        .unwrap();
+    let pid = String::from_utf8(found.stdout)
+        .unwrap()
+        .lines()
+        .next_back()
+        .unwrap()
+        .to_owned();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:")])
+        .status();
     assert!(limited.unwrap().success());
 }
 
@@ -133,13 +143,32 @@ fn what_was_shown_is_kept_in_memory_until_the_disk_is_well() {
     terminal.press("y");
     terminal.press("Enter");
     let screen = terminal.until("the last of what you saw is in memory alone");
-    assert!(screen.contains("make room, and it is written; Ctrl-C gives it up"), "{screen}");
+    assert!(
+        screen.contains("make room, and it is written; Ctrl-C gives it up"),
+        "{screen}"
+    );
     limit(&model, "unlimited");
     let screen = terminal.until("code=1");
-    assert!(screen.contains("the disk takes lines again, and has all that you saw"), "{screen}");
-    let id = house.json(["sessions", "list", "--json"])[0]["id"].as_str().unwrap().to_owned();
-    assert!(screen.contains(&format!("`glasswork run --resume {id}` goes on")), "{screen}");
-    let again = house.run(["run", "again", "--resume", &*id, "--model", &*house.script(r#"(say: [text("Here.")])"#)]);
+    assert!(
+        screen.contains("the disk takes lines again, and has all that you saw"),
+        "{screen}"
+    );
+    let id = house.json(["sessions", "list", "--json"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        screen.contains(&format!("`glasswork run --resume {id}` goes on")),
+        "{screen}"
+    );
+    let again = house.run([
+        "run",
+        "again",
+        "--resume",
+        &*id,
+        "--model",
+        &*house.script(&format!(r#"{ASKS}, (say: [text("Here.")])"#)),
+    ]);
     assert_eq!((again.code, &*again.out), (0, "Here.\n"), "{}", again.err);
 }
 
