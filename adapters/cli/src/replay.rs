@@ -128,10 +128,10 @@ fn text(document: &Document<'_>, console: &Console) -> String {
         ));
     }
     if document.unsure > 0 {
-        text.push_str(&format!(
-            "{} decisions that may have looked at what is not there any more came out otherwise, and cannot be compared\n",
-            document.unsure
-        ));
+        text.push_str(&match document.unsure {
+            1 => "1 decision that may have looked at what is not there any more came out otherwise, and cannot be compared\n".to_owned(),
+            many => format!("{many} decisions that may have looked at what is not there any more came out otherwise, and cannot be compared\n"),
+        });
     }
     let commits = document.commits;
     text.push_str(&match document.difference_count {
