@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::turn::State;
-use glasswork_agent_session::store::{Repair, StoredJournal};
+use glasswork_agent_session::store::{Packed, Repair, Store, StoredJournal};
 use glasswork_app_runtime::archive::{Archive, Record};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_engine::replay::Gap;
@@ -131,4 +131,33 @@ async fn a_session_that_lost_any_commit_is_recovered_and_decided_again_outside_o
     }
     assert!(recovered >= 5, "{recovered} of {last}");
     assert!(compared > 0 && compared < recovered, "{compared} of {recovered}");
+}
+
+/// Packing folds deltas away, and so every checksum behind them becomes another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_noted_of_a_session_is_compared_after_packing_too() {
+    // So long that it comes in several pieces.
+    let script = format!(r#"(turns: [(say: [text("{}")])])"#, "word ".repeat(20_000));
+    let house = House::of_script(&script).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    assert_eq!(house.turn(session, "go").await.state, State::Completed);
+    let home = house.close().await;
+    let noted = journal(&home, session).folder().join("digests.jsonl");
+    let before = std::fs::read_to_string(&noted).unwrap();
+    let store = Store::<Glasswork>::open(home.path().join("data")).unwrap();
+    assert!(matches!(store.pack(session, NOW).unwrap(), Packed::Now { .. }));
+    let replayed = archive(&home).replay(&Record::Session(session), None).unwrap();
+    assert!(replayed.folded > 0 && replayed.lost == 0);
+    let after = std::fs::read_to_string(&noted).unwrap();
+    assert_eq!(after.lines().count(), before.lines().count());
+    assert_ne!(after, before);
+    let loaded = || archive(&home).load(session, None).unwrap().scope;
+    assert_eq!(loaded().unsound, None);
+    let last = after.lines().next_back().unwrap();
+    let place = after.len() - 1 - last.len() + last.find("\"digests\":{").unwrap() + 11;
+    let place = place + after[place..].find("\":\"").unwrap() + 3;
+    let digit = if after[place..].starts_with('0') { "1" } else { "0" };
+    std::fs::write(&noted, [&after[..place], digit, &after[place + 1..]].concat()).unwrap();
+    let unsound = loaded().unsound.clone();
+    assert!(unsound.unwrap().contains("is not what it was"));
 }
