@@ -13,6 +13,7 @@ mod doctor;
 mod drive;
 mod escape;
 mod export;
+mod failed_disk;
 mod graph;
 mod import;
 mod one_session;

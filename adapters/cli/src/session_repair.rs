@@ -59,6 +59,12 @@ fn text(repair: &Repair) -> String {
             ranges(&repair.salvaged)
         ));
     }
+    if !repair.unproven.is_empty() {
+        text.push_str(&format!(
+            "Of those, taken as they stand, because what would prove them is gone: {}\n",
+            ranges(&repair.unproven)
+        ));
+    }
     match &repair.moved_to {
         Some(folder) => text.push_str(&format!(
             "All that was there {moved} to {}, with a report{}.\n",

@@ -312,10 +312,12 @@ impl<D: Domain> Kept<D> {
             before => before.clone(),
         };
         self.digested = Some(Arc::clone(scope));
-        match before {
-            Some(before) => digests::note(&self.attached.journal.with_extension(""), &before, scope),
-            None => Ok(()),
-        }
+        let Some(before) = before else {
+            return Ok(());
+        };
+        self.go_to(scope.seq)?;
+        let folder = self.attached.journal.with_extension("");
+        digests::note(&folder, &before, scope, self.spot.chain)
     }
 
     /// A checkpoint costs what the state is long, so one of a long state waits until the journal has grown by half as

@@ -10,6 +10,7 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
 use super::checkpoint::Unusable;
+use super::digests;
 use super::error::StoreError;
 use super::journal::Unsynced;
 use super::layout::{self, Links, Place};
@@ -41,6 +42,9 @@ pub struct OpenedForWriting<D: Domain> {
     pub torn: Option<TornTail>,
     /// Checkpoints that could not be used, and were removed. The journal has all that they had.
     pub unusable: Vec<Unusable>,
+    /// How many digests were of another history of the journal than the one that lies there, and were removed: an older
+    /// copy was put back, or the disk has lost what came after.
+    pub of_another_history: u64,
 }
 
 /// A last line that was being written when the process or the machine stopped. Nobody was told that it is safe.
@@ -206,6 +210,13 @@ impl<D: Domain> Store<D> {
             _ => None,
         };
         let schema = folding.schema();
+        let strange = folding.of_another_history();
+        if !strange.is_empty() {
+            // They are told once. Where they cannot be removed they say nothing all the same.
+            let _ = digests::rewrite(lease.folder(), |seq, chain| {
+                (!strange.contains(&(seq, chain))).then_some(chain)
+            });
+        }
         let mut loaded = folding.finish(&journal)?;
         let epoch = loaded.scope.epoch.saturating_add(1);
         let opening = Opening {
@@ -240,6 +251,7 @@ impl<D: Domain> Store<D> {
             lease,
             torn,
             unusable,
+            of_another_history: strange.len() as u64,
         })
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Chain, LineError};
 use glasswork_engine::load::{Damage, DamageKind};
 
+use super::blocks::BrokenBlock;
 use super::checkpoint::Spot;
 use super::error::StoreError;
 use super::layout::Links;
@@ -185,13 +186,25 @@ impl Trail {
         }
     }
 
+    /// Why the line that the last step should have given could not be read.
+    fn failed(&self, intact: u64, error: std::io::Error) -> StoreError {
+        match BrokenBlock::of(&error) {
+            Some(BrokenBlock { at }) => self.damage(intact, DamageKind::Block { at }),
+            None => StoreError::io("read", &self.path)(error),
+        }
+    }
+
     /// The next line for a reader that stands there.
     pub(super) fn next(&mut self, stand: Stand) -> Result<Step<'_>, StoreError> {
         self.change_over(stand)?;
         self.place = self.next_place();
         let header = self.in_first && self.place.line == 1;
         // Asked twice, because what was borrowed cannot be given back: the second time it comes from memory.
-        match self.lines.peek().map_err(StoreError::io("read", &self.path))? {
+        let peeked = match self.lines.peek() {
+            Ok(piece) => piece,
+            Err(error) => return Err(self.failed(stand.seq, error)),
+        };
+        match peeked {
             Piece::Line(_) => {}
             Piece::TooLong => return Err(self.damage(stand.seq, DamageKind::TooLong)),
             Piece::Unfinished(_) if header => return Err(self.damage(0, DamageKind::TornTail)),

@@ -15,7 +15,7 @@ use crate::aftermath::{Lane, Victim, mortal, opening};
 use crate::hosts;
 use crate::kill::{Kill, Moment, given};
 use crate::past;
-use crate::second::{Said, plays, say};
+use glasswork_testkit::second::{Said, plays, say};
 
 const TEST: &str = "closing::closing_a_tree_is_killed_at_every_write";
 

@@ -17,7 +17,7 @@ use crate::aftermath::{Victim, mortal, opening};
 use crate::hosts;
 use crate::kill::{Kill, Moment, given};
 use crate::past;
-use crate::second::{Said, plays, say};
+use glasswork_testkit::second::{Said, plays, say};
 
 const TEST: &str = "foreign_fork::a_fork_of_what_is_not_mounted_is_killed_at_every_write";
 
