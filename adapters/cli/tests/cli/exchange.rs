@@ -16,6 +16,51 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 #[test]
+fn agents_that_a_conversation_called_are_told_with_their_counts() {
+    let house = House::new();
+    let file = fixture("claude-code-agents.jsonl");
+    let import = ["sessions", "import", file.to_str().unwrap(), "--workspace", "."];
+    let new = house.run(import);
+    assert_eq!(new.code, 0, "{}", new.err);
+    assert!(new.out.ends_with("(claude-code, 7 entries)\n"), "{}", new.out);
+    for told in [
+        "(2 entries): Count b",
+        "(4 entries): Count a",
+        "(2 entries): no title",
+        "    1 × progress:",
+    ] {
+        assert!(new.err.contains(told), "{told} is not in {}", new.err);
+    }
+    let parent = new.out.split_whitespace().next().unwrap();
+    let again = house.json(import.iter().chain(&["--json"]));
+    assert_eq!(
+        (&again[0]["session"], &again[0]["result"]),
+        (&json!(parent), &json!("already_here"))
+    );
+    let called = again[0]["called"].as_array().unwrap();
+    let query = format!("{{ session(id: \"{parent}\") {{ children {{ session at }} }} }}");
+    let children = house.json(["query", &query])["data"]["session"]["children"].clone();
+    assert_eq!((called.len(), children.as_array().unwrap().len()), (3, 3));
+    let tree = house.run(["sessions", "tree", parent]).out;
+    for child in called {
+        let id = child["session"].as_str().unwrap();
+        assert!(tree.contains(id), "{tree}");
+        let of = house.run(["sessions", "tree", id]).out;
+        assert!(of.contains(&format!("of {parent} at ")), "{of}");
+        assert_eq!(house.run(["sessions", "rename", id, "renamed"]).code, 0);
+    }
+    // They are listed like any other.
+    assert_eq!(
+        house
+            .json(["sessions", "list", "--json"])
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+}
+
+#[test]
 fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     let house = House::new();
     let file = fixture("pi-v3.jsonl");
@@ -46,6 +91,14 @@ fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     }
     let again = house.run(import);
     assert!(again.out.contains("  is here already: "), "{}", again.out);
+
+    assert!(
+        house
+            .run(["sessions", "tree", "last"])
+            .out
+            .contains("Why does the lexer loop?")
+    );
+    assert!(house.run(["sessions", "tree", "last"]).out.contains("  [start]"));
 
     // It can be asked where an entry comes from.
     let query = "{ session(id: \"last\") { importedFrom { format version entries taken left { kind } }
