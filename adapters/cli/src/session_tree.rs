@@ -17,7 +17,12 @@ use crate::escape;
 use crate::problem::Problem;
 
 /// Does something to the record of a session.
-pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
+pub(crate) fn act(
+    command: &TreeCommand,
+    place: &Place,
+    sessions: &Sessions,
+    console: &Console,
+) -> Result<(), Problem> {
     let snapshot = sessions.snapshot();
     match command {
         TreeCommand::Tree { session, json } => {
@@ -75,7 +80,7 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
         }
         _ => {}
     }
-    let providers = Place::find()?.providers()?;
+    let providers = place.providers()?;
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let runtime = sessions.start(providers, &Model::none()).await?;

@@ -47,6 +47,74 @@ fn every_setting_says_where_it_comes_from_and_what_it_overrode() {
 }
 
 #[test]
+fn settings_speak_ron() {
+    let house = House::new();
+    let folder = house.home.path().join("glasswork/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = |text: &str| {
+        std::fs::write(folder.join("settings.ron"), text).unwrap();
+        house.run(["settings"])
+    };
+    for (text, told) in [
+        (
+            "(pack_after: null)",
+            "`pack_after` cannot be null: where nothing is meant, RON says `None`",
+        ),
+        ("(model: null)", "RON says `None`"),
+        (
+            "(max_steps: None)",
+            "`max_steps` cannot be None: invalid type: `None`, expected u32",
+        ),
+    ] {
+        let refused = settings(text);
+        assert_eq!((refused.code, &*refused.out), (2, ""), "{text}");
+        assert!(refused.err.contains(told), "{text}: {}", refused.err);
+    }
+    let shown = settings("(pack_after: None, keep_days: 3)").out;
+    let row = |name: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(row("pack_after ").split_whitespace().nth(1), Some("None"));
+    assert_eq!(row("keep_days ").split_whitespace().nth(1), Some("3"));
+}
+
+#[test]
+fn the_settings_file_is_read_once() {
+    use rustix::fs::inotify;
+    let house = House::new();
+    let folder = house.home.path().join("glasswork/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("settings.ron");
+    std::fs::write(&file, "(mode: \"yolo\")").unwrap();
+    let model = house.script(r#"(say: [text("ok")]), (say: [text("ok again")])"#);
+    assert_eq!(house.run(["run", "x", "--model", &*model]).code, 0);
+    for arguments in [
+        &["run", "x", "--model", &*model][..],
+        &["run", "more", "--continue", "--model", &*model],
+        &["sessions", "fork", "last"],
+        &["sessions", "trash", "last"],
+        &["settings"],
+        &["doctor"],
+    ] {
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, &file, inotify::WatchFlags::OPEN).unwrap();
+        let done = house.run(arguments);
+        assert_eq!(done.code, 0, "{done:?}");
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        let mut opened = 0;
+        while events.next().is_ok() {
+            opened += 1;
+        }
+        assert_eq!(opened, 1, "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_workspace_cannot_set_anything() {
     let house = House::new();
     std::fs::create_dir(house.work.join(".glasswork")).unwrap();
