@@ -562,4 +562,23 @@ mod tests {
         assert_eq!(text.get(12..13), Some("7"));
         assert!(matches!(text.get(16..17), Some("8" | "9" | "a" | "b")));
     }
+
+    #[test]
+    fn an_import_goes_on_where_a_batch_begins_and_nowhere_else() {
+        let lines = [
+            r#"{"type":"session","version":3,"id":"s"}"#,
+            r#"{"type":"message","id":"a","message":{"role":"user","content":"one"}}"#,
+            r#"{"type":"message","id":"b","message":{"role":"user","content":"two"}}"#,
+        ];
+        let bytes = lines.join("\n").into_bytes();
+        let plan = Plan::of(Path::new("x"), bytes, None, Some(Path::new("/"))).ok();
+        let events = |taken| {
+            plan.as_ref()
+                .map(|plan| plan.rest(taken).map(|events| events.len()))
+        };
+        assert_eq!(
+            [0, 1, 2, 3].map(events),
+            [Some(Some(2)), Some(None), Some(Some(1)), Some(None)]
+        );
+    }
 }

@@ -465,3 +465,27 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
         "journal and copy of the file have placeholders instead: {read}"
     );
 }
+
+#[tokio::test]
+async fn what_is_no_file_or_too_long_is_not_read() {
+    let house = House::of_script(SCRIPT).await;
+    let told = |path: &Path| importing::read(path).unwrap_err().to_string();
+    assert!(told(house.home()).contains("no regular file"));
+    let pipe = house.home().join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(told(&pipe).contains("no regular file"));
+    let long = house.home().join("long");
+    // Sparse: nothing of it is on the disk.
+    std::fs::File::create(&long)
+        .unwrap()
+        .set_len(importing::MAX_FILE + 1)
+        .unwrap();
+    assert!(told(&long).contains("is not imported"));
+    house.close().await;
+}

@@ -8,7 +8,7 @@ use glasswork_engine::ScopeId;
 use crate::commands::LeafOfSession;
 use crate::console::Console;
 use crate::escape;
-use crate::one_session;
+use crate::one_session::{self, Cancellable};
 use crate::problem::Problem;
 use crate::session_tree;
 use crate::signals::Signals;
@@ -28,36 +28,19 @@ async fn summarise(
     signals: &mut Signals,
 ) -> Result<ExitCode, Problem> {
     let to = session_tree::place_of(&arguments.entry)?;
-    let mut watch = runtime
-        .watch(session)
-        .ok_or_else(|| Problem::defect("the session is not open"))?;
-    if watch.session().tree.leaf() == to {
+    let mut work = Cancellable::watch(runtime, session, signals)?;
+    if work.watch.session().tree.leaf() == to {
         return Ok(ExitCode::Done);
     }
     runtime
         .move_leaf_with_summary(session, to, arguments.focus.as_deref(), None)
         .await?;
     let stays = "the conversation goes on where it did; without --summarise it moves at once\n";
-    let mut stopped = false;
-    loop {
-        let watched = tokio::select! {
-            biased;
-            _ = signals.next() => {
-                if stopped {
-                    return Ok(ExitCode::Interrupted);
-                }
-                stopped = true;
-                // It may have ended meanwhile; that is no failure.
-                let _ = runtime.cancel(session).await;
-                continue;
-            }
-            watched = watch.next() => watched,
-        };
-        let begins = watched
-            .updates
+    while let Some(updates) = work.next().await? {
+        let begins = updates
             .iter()
             .any(|update| matches!(update, Update::BranchSummarised { .. }));
-        for update in &watched.updates {
+        for update in &updates {
             match update {
                 Update::BranchSummaryBegan { model, messages, .. } => {
                     let model = escape::line(&model.to_string()).into_owned();
@@ -78,13 +61,9 @@ async fn summarise(
                     return Ok(ExitCode::Interrupted);
                 }
                 Update::Ended => return Ok(ExitCode::Failed),
-                Update::RecordingFailed { reason } => {
-                    return Err(Problem::failed(format!(
-                        "the journal cannot be written: {reason}"
-                    )));
-                }
                 _ => {}
             }
         }
     }
+    Ok(ExitCode::Interrupted)
 }

@@ -1,6 +1,6 @@
 //! What a hostile or broken file has, in each format: what can be saved is there, and of the rest each line is told.
 
-use glasswork_agent_session::foreign::{ASIDES, Format, MAX_LINE, Transcript, only};
+use glasswork_agent_session::foreign::{ASIDES, Body, Format, MAX_LINE, Transcript, only};
 use serde_json::{Value, json};
 
 use crate::{describe, read};
@@ -323,4 +323,36 @@ fn agents_that_were_called_are_taken_up_to_a_bound_and_the_others_told() {
             (&["do it".to_owned()][..], aside.lines[0])
         );
     }
+}
+
+#[test]
+fn what_was_taken_back_and_is_said_again_elsewhere_stands_twice() {
+    let (format, says, head) = FORMATS[3];
+    let lines = [
+        says("a", "", "one"),
+        says("b", "", "two"),
+        json!({ "$rewindTo": "b" }),
+        says("c", "", "three"),
+        says("b", "", "two again"),
+    ];
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    let transcript = read(format, format!("{head}\n{}\n", lines.join("\n")).as_bytes());
+    assert_eq!(words(&transcript), ["one", "two", "three", "two again"]);
+    assert_eq!((transcript.sent, transcript.leaf), (vec![0, 2, 3], Some(3)));
+}
+
+#[test]
+fn the_usage_of_an_answer_that_becomes_several_is_counted_once() {
+    let calls: Vec<Value> = (0..300)
+        .map(|number| json!({ "type": "toolCall", "id": format!("c{number}"), "name": "ls" }))
+        .collect();
+    let answer = json!({ "type": "message", "id": "b", "parentId": "a", "message": {
+        "role": "assistant", "content": calls, "usage": { "input": 5, "output": 7 } } });
+    let file = format!("{}\n{}\n{answer}\n", FORMATS[0].2, pi("a", "", "go"));
+    let transcript = read(Format::Pi, file.as_bytes());
+    let usages = transcript.entries.iter().filter_map(|entry| match &entry.body {
+        Body::Answer(answer) => Some(answer.usage.map(|usage| (usage.input, usage.output))),
+        _ => None,
+    });
+    assert_eq!(usages.collect::<Vec<_>>(), [Some((5, 7)), None, None]);
 }

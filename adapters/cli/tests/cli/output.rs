@@ -1,10 +1,8 @@
 //! What goes where, in which form.
 
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
-use super::support::{House, done};
+use super::support::House;
 
 #[test]
 fn every_setting_says_where_it_comes_from_and_what_it_overrode() {
@@ -258,18 +256,8 @@ fn who_stops_reading_has_read_enough() {
     let big = r#"(say: [call("bash", (command: "seq 100000")), text("x")]), (say: [text("y")])"#;
     let model = house.script(big);
     let piped = |arguments: &str| {
-        let line = format!(
-            "set -o pipefail; {} {arguments} | head -n 1",
-            env!("CARGO_BIN_EXE_glasswork")
-        );
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-c", &line])
-            .env_clear()
-            .envs(house.environment())
-            .current_dir(&house.work)
-            .stdin(Stdio::null());
-        done(shell.output().unwrap())
+        let program = env!("CARGO_BIN_EXE_glasswork");
+        house.shell(&format!("set -o pipefail; {program} {arguments} | head -n 1"))
     };
     let first = piped(&format!(
         "run go --permission-mode yolo --output-format stream-json --model {model}"
