@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::branch_summary::{self, Left};
 use crate::compaction;
 use crate::id::{EntryId, RequestId, TurnId};
+use crate::tail_map::TailMap;
 use crate::tree::{Body, Tree, chars};
 
 /// A part of the system prompt.
@@ -469,7 +470,7 @@ pub struct BodyRef {
 
 /// The message parts of a request, in order: its own, and what it keeps of those before it.
 #[must_use]
-pub fn parts_of(requests: &OrdMap<RequestId, Arc<Prepared>>, id: RequestId) -> Vec<Part> {
+pub fn parts_of(requests: &TailMap<RequestId, Arc<Prepared>>, id: RequestId) -> Vec<Part> {
     let mut chain = Vec::new();
     let mut next = Some((id, u64::MAX));
     while let Some((id, take)) = next {
@@ -498,7 +499,7 @@ pub fn parts_of(requests: &OrdMap<RequestId, Arc<Prepared>>, id: RequestId) -> V
 pub fn render(
     tree: &Tree,
     context: &Context,
-    requests: &OrdMap<RequestId, Arc<Prepared>>,
+    requests: &TailMap<RequestId, Arc<Prepared>>,
     id: RequestId,
 ) -> Option<Request> {
     let prepared = requests.get(&id)?;

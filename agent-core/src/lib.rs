@@ -10,6 +10,7 @@ pub mod context;
 pub mod id;
 pub mod partial;
 pub mod session;
+pub mod tail_map;
 pub mod tool_call;
 pub mod tree;
 pub mod turn;

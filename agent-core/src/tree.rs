@@ -7,7 +7,6 @@ use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
-use im::ordmap::DiffItem;
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +14,12 @@ use crate::branch_summary::{self, BranchSummary};
 use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
+use crate::tail_map::TailMap;
 
 /// The conversation tree. Entries are never changed, only added; labels and pins stand beside them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Tree {
-    entries: OrdMap<EntryId, Arc<Entry>>,
+    entries: TailMap<EntryId, Arc<Entry>>,
     leaf: Option<EntryId>,
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     labels: OrdMap<EntryId, Arc<str>>,
@@ -261,17 +261,15 @@ impl Tree {
         &'a self,
         before: &'a Self,
     ) -> impl Iterator<Item = (EntryId, Option<&'a Arc<Entry>>)> {
-        before.entries.diff(&self.entries).map(|change| match change {
-            DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } => (*id, Some(new)),
-            DiffItem::Remove(id, _) => (*id, None),
-        })
+        let changed = self.entries.changed_since(&before.entries);
+        changed.into_iter().map(|(id, entry)| (*id, entry))
     }
 
     /// All but the entries: leaf, labels, pins.
     #[must_use]
     pub fn without_entries(&self) -> Self {
         Self {
-            entries: OrdMap::new(),
+            entries: TailMap::new(),
             ..self.clone()
         }
     }

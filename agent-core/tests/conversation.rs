@@ -14,12 +14,12 @@ use glasswork_agent_core::context::{
 };
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::partial::Partial;
+use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
 use glasswork_ai::conversation::{Block, Message, Thought, ToolCall, ToolResult};
 use glasswork_ai::model::{Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
 use glasswork_engine::Timestamp;
-use im::OrdMap;
 use proptest::prelude::*;
 
 fn entry(seq: u64) -> EntryId {
@@ -158,7 +158,7 @@ fn thinking_alone_is_not_sent() {
     for (body, seq) in bodies.into_iter().zip(1..) {
         context.append(entry(seq), tree.append(entry(seq), Timestamp(0), body));
     }
-    let requests = OrdMap::unit(RequestId(1), prepared(context.plan()));
+    let requests = TailMap::from_iter([(RequestId(1), prepared(context.plan()))]);
     let request = render(&tree, &context, &requests, RequestId(1)).unwrap();
     let model = "scripted/test".parse().unwrap();
     let blocks = vec![Block::Thinking(thought), Block::ToolCall(call)];
@@ -195,7 +195,7 @@ fn a_request_may_keep_less_than_there_was() {
         plan(Some(3), 2, &[6]),
     ];
     let numbered = (1..).map(RequestId).zip(plans.into_iter().map(prepared));
-    let requests: OrdMap<RequestId, Arc<Prepared>> = numbered.collect();
+    let requests: TailMap<RequestId, Arc<Prepared>> = numbered.collect();
     let parts = |id| {
         let parts = parts_of(&requests, RequestId(id)).into_iter();
         parts.map(|part| part.by).collect::<Vec<_>>()
@@ -260,7 +260,7 @@ proptest! {
         steps in prop::collection::vec((0u8..4, any::<prop::sample::Index>()), 1..60)
     ) {
         let (mut tree, mut context) = (Tree::default(), Context::default());
-        let mut requests: OrdMap<RequestId, Arc<Prepared>> = OrdMap::new();
+        let mut requests: TailMap<RequestId, Arc<Prepared>> = TailMap::new();
         for (seq, (step, which)) in (1..).zip(steps) {
             match step {
                 0 if !tree.is_empty() => {
@@ -308,7 +308,7 @@ proptest! {
     #[test]
     fn a_request_remembers_its_parts(steps in prop::collection::vec(0usize..5, 1..20)) {
         let mut context = Context::default();
-        let mut requests: OrdMap<RequestId, Arc<Prepared>> = OrdMap::new();
+        let mut requests: TailMap<RequestId, Arc<Prepared>> = TailMap::new();
         let mut expected = vec![];
         let mut seq = 0;
         for (number, new) in (1..).zip(&steps) {

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, SimpleObject};
+use glasswork_agent_core::tail_map::TailMap;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::host::Host;
 use glasswork_session_state::import::Import;
 use glasswork_session_state::state::{Scope, Session};
-use im::OrdMap;
-use im::ordmap::DiffItem;
 use serde::Serialize;
 
 use crate::error::Answer;
@@ -337,20 +336,13 @@ impl Differ {
     }
 
     /// Tables of entities: only those that are not the same pointer are looked at.
-    fn tables<K, T>(&mut self, before: &OrdMap<K, Arc<T>>, after: &OrdMap<K, Arc<T>>)
+    fn tables<K, T>(&mut self, before: &TailMap<K, Arc<T>>, after: &TailMap<K, Arc<T>>)
     where
         K: Ord + Clone + ToString,
         T: Serialize + PartialEq,
     {
-        for item in before.diff(after) {
-            let (key, old, new) = match item {
-                DiffItem::Add(key, new) => (key, None, Some(new)),
-                DiffItem::Remove(key, old) => (key, Some(old), None),
-                DiffItem::Update {
-                    old: (key, old),
-                    new: (_, new),
-                } => (key, Some(old), Some(new)),
-            };
+        for (key, new) in after.changed_since(before) {
+            let old = before.get(key);
             self.below(PathSegment::of_key(key.to_string()), |differ| {
                 differ.nodes(old.map(Node::of).as_ref(), new.map(Node::of).as_ref());
             });

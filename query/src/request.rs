@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use async_graphql::{Enum, ID, Object, SimpleObject};
 use glasswork_agent_core::context::{self, Head, HeadPart, Part, Prepared, Purpose, SystemPart};
 use glasswork_agent_core::id::{EntryId, RequestId};
+use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::{self, Body};
 use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_ai::conversation::Message;
 use glasswork_ai::model;
 use glasswork_ai::stream::Usage;
-use im::OrdMap;
 
 use crate::dispatch::Dispatch;
 use crate::entry::{self, Block, Entry, EntryKind};
@@ -262,7 +262,7 @@ impl Request {
     }
 
     /// All requests, this one among them.
-    fn requests(&self) -> OrdMap<RequestId, Arc<Prepared>> {
+    fn requests(&self) -> TailMap<RequestId, Arc<Prepared>> {
         let requests = &self.view.session.requests;
         if self.recorded {
             requests.clone()

@@ -9,9 +9,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use glasswork_agent_core::context::Context;
+use glasswork_agent_core::tail_map::TailMap;
 use glasswork_engine::digest::Digest;
-use im::OrdMap;
-use im::ordmap::DiffItem;
 use serde::Serialize;
 
 use crate::state::{Scope, Session};
@@ -52,18 +51,13 @@ fn of_session(before: Option<&Session>, after: &Session, each: Each<'_>) {
     }
 }
 
-fn map<K, V>(kind: &str, before: &OrdMap<K, Arc<V>>, after: &OrdMap<K, Arc<V>>, each: Each<'_>)
+fn map<K, V>(kind: &str, before: &TailMap<K, Arc<V>>, after: &TailMap<K, Arc<V>>, each: Each<'_>)
 where
     K: Ord + Clone + Display,
     V: Serialize + PartialEq,
 {
-    for change in before.diff(after) {
-        match change {
-            DiffItem::Add(id, new) | DiffItem::Update { new: (id, new), .. } => {
-                each(&format!("{kind} {id}"), Some(Digest::of(new)));
-            }
-            DiffItem::Remove(id, _) => each(&format!("{kind} {id}"), None),
-        }
+    for (id, now) in after.changed_since(before) {
+        each(&format!("{kind} {id}"), now.map(Digest::of));
     }
 }
 
@@ -71,9 +65,9 @@ where
 fn rest(session: &Session) -> BTreeMap<String, Digest> {
     let rest = Session {
         tree: session.tree.without_entries(),
-        calls: OrdMap::new(),
-        requests: OrdMap::new(),
-        past: OrdMap::new(),
+        calls: TailMap::new(),
+        requests: TailMap::new(),
+        past: TailMap::new(),
         context: Context::default(),
         ..session.clone()
     };

@@ -6,6 +6,7 @@ use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
@@ -60,11 +61,11 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Arc<Turn>>,
     /// The turns before that one.
-    pub past: OrdMap<TurnId, Arc<Turn>>,
+    pub past: TailMap<TurnId, Arc<Turn>>,
     /// The conversation.
     pub tree: Tree,
     /// Every tool call.
-    pub calls: OrdMap<CallId, Arc<Call>>,
+    pub calls: TailMap<CallId, Arc<Call>>,
     /// Words that wait.
     pub queue: Queue,
     /// What is set.
@@ -72,7 +73,7 @@ pub struct Session {
     /// The conversation as the model would be sent it.
     pub context: Context,
     /// Every prepared request.
-    pub requests: OrdMap<RequestId, Arc<Prepared>>,
+    pub requests: TailMap<RequestId, Arc<Prepared>>,
     /// What was used.
     pub usage: Ledger,
     /// The last idempotency keys.
@@ -246,13 +247,13 @@ impl Session {
             meta: Arc::default(),
             state: session_chart::State::Vacant,
             turn: None,
-            past: OrdMap::new(),
+            past: TailMap::new(),
             tree: Tree::default(),
-            calls: OrdMap::new(),
+            calls: TailMap::new(),
             queue: Queue::default(),
             settings: Arc::default(),
             context: Context::default(),
-            requests: OrdMap::new(),
+            requests: TailMap::new(),
             usage: Ledger::default(),
             keys: Keys::default(),
             import: None,
