@@ -89,8 +89,37 @@ fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     for told in ["1 × hologram: not known here (line 19)", "1 × image: not text"] {
         assert!(new.err.contains(told), "{}", new.err);
     }
-    let again = house.run(import);
-    assert!(again.out.contains("  is here already: "), "{}", again.out);
+    for again in [house.run(import), house.run(import.iter().chain(&["--dry-run"]))] {
+        assert!(again.out.contains("  is here already: "), "{}", again.out);
+    }
+    let another = house.run(import.iter().chain(&["--as-new"]));
+    assert!(another.out.contains("  is new: "), "{}", another.out);
+    let another = another.out.split_whitespace().next().unwrap();
+    assert_eq!(house.run(["sessions", "trash", another]).code, 0);
+    // What is too long for an entry is told.
+    let long = house.work.join("long.jsonl");
+    let said = format!(
+        r#"{{"type":"message","id":"a","message":{{"role":"user","content":"{}"}}}}"#,
+        "x".repeat(50_000)
+    );
+    fs::write(
+        &long,
+        format!("{{\"type\":\"session\",\"version\":3,\"id\":\"s\"}}\n{said}\n"),
+    )
+    .unwrap();
+    let long = house.run([
+        "sessions",
+        "import",
+        "long.jsonl",
+        "--workspace",
+        ".",
+        "--dry-run",
+    ]);
+    assert!(
+        long.err.contains("1 × text: longer than an entry holds"),
+        "{}",
+        long.err
+    );
 
     assert!(
         house
@@ -175,6 +204,16 @@ fn an_exported_session_is_written_once_and_comes_back() {
             .output()
             .unwrap();
         assert_eq!(piped.stdout, bytes, "{format} on standard output is the same");
+        if format != "archive" {
+            let raw = house.run([
+                "sessions", "export", "last", "--format", format, "-o", "-", "--raw",
+            ]);
+            assert!(
+                raw.out.contains(&home) && raw.err.is_empty(),
+                "{format}: {}",
+                raw.err
+            );
+        }
         if verbatim {
             let other = House::new();
             let file = house.work.join(&file);

@@ -207,3 +207,16 @@ fn the_trash_is_emptied_by_a_y_and_by_nothing_else() {
     );
     assert_eq!(rows(), 0);
 }
+
+#[test]
+fn an_archive_does_not_go_to_a_terminal() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    let terminal = Terminal::open(&house, &["sessions", "export", "last", "-o", "-"]);
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("an archive is no text") && screen.contains("code=2"),
+        "{screen}"
+    );
+}
