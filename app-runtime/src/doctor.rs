@@ -1,7 +1,5 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
@@ -10,7 +8,7 @@ use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::Provider;
-use crate::settings;
+use crate::settings::{Resolved, SettingsError};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,13 +46,13 @@ fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Findi
 pub fn examine(
     homes: &Homes,
     environment: &Environment,
-    workspace: &Path,
+    settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
-    findings.push(match settings::resolve(homes, environment, &[], workspace) {
+    findings.push(match settings {
         Ok(resolved) => {
             let file = homes.settings_file();
             let read = if file.exists() {

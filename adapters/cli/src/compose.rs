@@ -24,7 +24,7 @@ use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
-use glasswork_app_runtime::settings::{self, SettingsError};
+use glasswork_app_runtime::settings::{self, Flag, Layers, Resolved, SettingsError};
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
@@ -35,13 +35,15 @@ use glasswork_session_state::settings::Sourced;
 
 use crate::problem::Problem;
 
-/// Where this process is: its environment and its directories.
+/// Where this process is: its environment, its directories, and what is set there.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The environment.
     pub environment: Environment,
     /// The directories.
     pub homes: Homes,
+    /// What the user's file and the environment say. They are read once.
+    settings: Result<Layers, SettingsError>,
 }
 
 impl Place {
@@ -52,7 +54,26 @@ impl Place {
     pub(crate) fn find() -> Result<Self, Problem> {
         let environment = Environment::of_process();
         let homes = Homes::find(&environment)?;
-        Ok(Self { environment, homes })
+        let settings = Layers::read(&homes, &environment);
+        Ok(Self {
+            environment,
+            homes,
+            settings,
+        })
+    }
+
+    /// The settings, with what flags say, for a workspace.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or a flag does not fit.
+    pub(crate) fn settings(&self, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
+        self.settings.clone()?.resolve(flags, workspace)
+    }
+
+    /// What is set for the program as a whole. No project has a say in it, so it does not matter from where it is
+    /// looked for.
+    fn of_program(&self) -> Result<Resolved, SettingsError> {
+        self.settings(&[], Path::new("."))
     }
 
     /// The sessions.
@@ -62,8 +83,7 @@ impl Place {
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
         let instructions = self.homes.instructions_file();
-        // No project has a say in these, so it does not matter from where they are looked for.
-        let host = settings::resolve(&self.homes, &self.environment, &[], Path::new("."));
+        let host = self.of_program();
         Ok(Sessions {
             archive,
             instructions,
@@ -76,7 +96,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         self.providers_of(&resolved.host, &resolved.api_keys)
     }
 
@@ -85,7 +105,7 @@ impl Place {
     /// # Errors
     /// Where there is an address that is none.
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
-        match settings::resolve(&self.homes, &self.environment, &[], Path::new(".")) {
+        match self.of_program() {
             Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys),
             Err(_) => {
                 let keys = settings::keys_of_environment(&self.environment);
@@ -160,7 +180,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read: one of them may be such a secret.
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         Ok(self.secrets_with(&resolved.api_keys))
     }
 }

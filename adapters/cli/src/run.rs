@@ -9,7 +9,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::models;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
-use glasswork_app_runtime::settings::{self, Flag};
+use glasswork_app_runtime::settings::Flag;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::{ScopeId, UnmountError};
 use glasswork_session_state::settings::Settings;
@@ -37,7 +37,16 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     if prompt.is_none() && !goes_on {
         return Err(no_prompt());
     }
-    let place = Place::find()?;
+    within(arguments, prompt, &Place::find()?, console)
+}
+
+/// The same, of a prompt that was read, in a place that was found.
+pub(crate) fn within(
+    arguments: &Run,
+    prompt: Option<String>,
+    place: &Place,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions, console)?;
     // Only a turn that rests can go on without a word.
@@ -50,7 +59,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         (None, None) => here()?,
     };
     let flags = flags(arguments, console);
-    let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
+    let ready = prepare(place, &flags, past.as_ref(), workspace, console)?;
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
@@ -83,7 +92,7 @@ pub(crate) fn prepare(
     workspace: PathBuf,
     console: &Console,
 ) -> Result<Ready, Problem> {
-    let resolved = settings::resolve(&place.homes, &place.environment, flags, &workspace)?;
+    let resolved = place.settings(flags, &workspace)?;
     for left in &resolved.not_read {
         console.note(&format!(
             "note: {} is not read: {}\n",
