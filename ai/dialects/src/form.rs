@@ -92,6 +92,19 @@ pub(crate) fn behind_blanks(text: &str) -> Result<&str, Match> {
     if rest.is_empty() { Err(Match::Perhaps) } else { Ok(rest) }
 }
 
+/// Most bytes of a name.
+pub(crate) const NAME: usize = 128;
+
+/// How long a text is up to the first of what `ends` it; `Err` where that has not come, or comes too late for a name.
+/// The answer does not depend on how much of the text is there already.
+pub(crate) fn name_length(text: &str, ends: impl Fn(char) -> bool) -> Result<usize, Match> {
+    match text.find(ends) {
+        Some(end) if end <= NAME => Ok(end),
+        None if text.len() <= NAME => Err(Match::Perhaps),
+        Some(_) | None => Err(Match::No),
+    }
+}
+
 /// An object or a list follows.
 pub(crate) fn value_head(text: &str) -> Match {
     match behind_blanks(text) {
@@ -107,11 +120,10 @@ pub(crate) fn call_head(text: &str) -> Match {
         Ok(rest) => rest.strip_prefix('[').unwrap_or(rest).trim_start(),
         Err(answer) => return answer,
     };
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-')));
-    match end {
-        Some(end) if end > 0 && rest.get(end..).is_some_and(|rest| rest.starts_with('(')) => Match::Yes,
-        None if rest.len() <= 128 => Match::Perhaps,
-        _ => Match::No,
+    match name_length(rest, |c| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))) {
+        Ok(end) if end > 0 && rest.get(end..).is_some_and(|rest| rest.starts_with('(')) => Match::Yes,
+        Ok(_) => Match::No,
+        Err(answer) => answer,
     }
 }
 

@@ -49,7 +49,8 @@ pub use tools::Tools;
 pub fn mend(text: &str) -> Result<(String, Vec<Repair>), Broken> {
     let mut reader = lenient::Lenient::new(text, lenient::Syntax::Json);
     let value = reader.whole()?;
-    match reader.repairs.iter().find(|repair| repair.kind == RepairKind::MissingCloser) {
+    let end = text.trim_end().len();
+    match reader.repairs.iter().find(|repair| repair.kind == RepairKind::MissingCloser && repair.at >= end) {
         Some(open) => Err(Broken::new(open.at, "a bracket is not closed: the rest may be missing")),
         None => Ok((value.to_json(), reader.repairs)),
     }

@@ -2,7 +2,7 @@
 
 use crate::dialect::{Dialect, FORMS, harmony};
 use crate::event::{Event, Refusal};
-use crate::form::Form;
+use crate::form::{Form, behind_blanks};
 use crate::page::Page;
 use crate::region::{End, REGION_LIMIT, Region};
 use crate::thinking::{SILENT, STRAY, TAGS};
@@ -91,7 +91,9 @@ impl Recogniser {
     /// Takes a piece of the answer.
     pub fn feed(&mut self, text: &str) -> Vec<Event> {
         if !text.is_empty() {
-            self.release_thinking();
+            if !text.trim().is_empty() {
+                self.release_thinking();
+            }
             self.take_in(text);
         }
         std::mem::take(&mut self.out)
@@ -124,15 +126,15 @@ impl Recogniser {
             Thinking::Plain => self.out.push(Event::Thinking(text.to_owned())),
         }
         if let Thinking::Fresh(held) = &mut self.thinking {
-            let answer = match held.trim_start() {
-                "" => Match::Perhaps,
-                rest if self.tools.is_empty() => begins(rest, "\0"),
-                rest => opener(rest, false),
+            let answer = match behind_blanks(held) {
+                Ok(_) if self.tools.is_empty() => Match::No,
+                Ok(rest) => opener(rest, false),
+                Err(answer) => answer,
             };
             match answer {
                 Match::Yes => self.thinking = Thinking::Held(std::mem::take(held)),
-                Match::Perhaps if held.len() <= 256 => {}
-                Match::Perhaps | Match::No => self.release_thinking(),
+                Match::Perhaps => {}
+                Match::No => self.release_thinking(),
             }
         }
         if matches!(&self.thinking, Thinking::Held(held) if held.len() > REGION_LIMIT) {
@@ -169,7 +171,8 @@ impl Recogniser {
                         let is_natural = region.form.ending == crate::form::Ending::Message;
                         let closing = match (cut, is_natural) {
                             (true, _) => Closing::Cut,
-                            (false, _) => Closing::Unmarked,
+                            (false, true) => Closing::Natural,
+                            (false, false) => Closing::Unmarked,
                         };
                         self.end_region(&region, self.pending.len(), closing, began);
                     }

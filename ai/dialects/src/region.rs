@@ -68,7 +68,8 @@ impl Region {
                 Ok(closer) => {
                     self.tentative.get_or_insert(self.at + closer.len());
                 }
-                Err(Match::Perhaps) if !last => return End::Open,
+                // Where the message ends in half a closer, it was cut.
+                Err(Match::Perhaps) => return End::Open,
                 Err(_) => {}
             }
             if is_inside {
@@ -79,6 +80,9 @@ impl Region {
                 continue;
             }
             match begins(rest, self.form.opener) {
+                Match::Yes if self.form.ending == Ending::Balanced && self.complete.is_some() => {
+                    return End::Closed(self.at);
+                }
                 Match::Yes => return End::Unmarked(self.at),
                 Match::Perhaps if !last => return End::Open,
                 Match::Perhaps | Match::No => {}

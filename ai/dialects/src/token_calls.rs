@@ -63,7 +63,9 @@ fn one(text: &str, start: usize, tokens: &Tokens) -> One {
     let result = arguments(body, body.len(), start, tokens).or_else(|broken| {
         // A bracket may be missing before the end of the call.
         let end = body.find(tokens.end).ok_or_else(|| broken.clone())?;
-        arguments(body, end, start, tokens).map_err(|_| broken)
+        let text = body.get(..end).unwrap_or_default().trim_end();
+        let most = text.strip_suffix(tokens.tail).unwrap_or(text).len();
+        arguments(body, most, start, tokens).map_err(|_| broken)
     });
     match result {
         Ok((arguments, end, repairs)) => (Some(name), end, Ok(arguments), repairs),

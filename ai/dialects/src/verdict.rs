@@ -14,6 +14,8 @@ use crate::value::Value;
 pub(crate) enum Closing {
     /// As it should.
     Marked,
+    /// By the end of the message, as the dialect may.
+    Natural,
     /// Without its closing token, but the message went on or ended.
     Unmarked,
     /// By the limit of output tokens: what is there is a part.
@@ -43,8 +45,8 @@ pub(crate) fn judge(
             }
             region.get(found.span.clone()).unwrap_or(region)
         };
-        // Only the last call of a region can be cut by the region's end.
-        let closing = if place == last { closing } else { Closing::Marked };
+        // What a region lacks at its end, only its last call can lack. Where the answer was cut nothing of it counts.
+        let closing = if place == last || closing == Closing::Cut { closing } else { Closing::Marked };
         match verdict(&mut found, closing, tools) {
             Ok(arguments) => Event::Call(Call {
                 name: found.name.unwrap_or_default(),
@@ -80,12 +82,14 @@ fn verdict(found: &mut Found, closing: Closing, tools: &Tools) -> Result<Value, 
         let known: Vec<&str> = tools.names().take(32).collect();
         return Err(format!("there is no tool `{}`; the tools are {}", shown(name), known.join(", ")));
     };
-    if closing == Closing::Unmarked {
+    if matches!(closing, Closing::Unmarked | Closing::Natural) {
         let cut = [RepairKind::MissingCloser, RepairKind::MissingMarker];
         if found.repairs.iter().any(|repair| cut.contains(&repair.kind)) {
             return Err("the call is not complete: a bracket or tag is not closed, and the message ends".to_owned());
         }
-        found.repairs.push(Repair { kind: RepairKind::MissingMarker, at: found.span.end });
+        if closing == Closing::Unmarked {
+            found.repairs.push(Repair { kind: RepairKind::MissingMarker, at: found.span.end });
+        }
     }
     let arguments = match arguments {
         Arguments::Json(value @ Value::Object(_)) => value.clone(),

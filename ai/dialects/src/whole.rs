@@ -201,7 +201,7 @@ impl Whole {
             return None;
         }
         let is_open = self.depth > 0 || self.quote.is_some();
-        let closing = if is_open && closing == Closing::Marked { Closing::Unmarked } else { closing };
+        let closing = if is_open && closing == Closing::Marked { Closing::Natural } else { closing };
         let mut events = judge(inner, found, dialect, closing, tools);
         if let [Event::Call(call)] = events.as_mut_slice() {
             call.raw = text.to_owned();

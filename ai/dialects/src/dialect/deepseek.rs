@@ -6,7 +6,7 @@
 
 use super::Dialect;
 use crate::elements::{Shape, calls};
-use crate::form::{Ending, Form, Literals, any_head, behind_blanks, between};
+use crate::form::{Ending, Form, Literals, any_head, behind_blanks, between, name_length};
 use crate::token::{Match, begins};
 use crate::token_calls::{self, Tokens};
 
@@ -100,9 +100,11 @@ fn v31_head(text: &str) -> Match {
     match v3_head(text) {
         Match::Yes => Match::No,
         Match::Perhaps => Match::Perhaps,
-        Match::No if text.split_once(SEPARATOR).is_some_and(|(name, _)| !name.contains('\n')) => Match::Yes,
-        Match::No if text.len() <= 128 && !text.contains('\n') => Match::Perhaps,
-        Match::No => Match::No,
+        Match::No => match name_length(text, |c| c == '<' || c == '\n') {
+            Ok(end) if end > 0 => begins(text.get(end..).unwrap_or_default(), SEPARATOR),
+            Ok(_) => Match::No,
+            Err(answer) => answer,
+        },
     }
 }
 

@@ -19,9 +19,9 @@ const FENCE_CLOSERS: &[&str] = &["```"];
 pub(crate) const FENCE: Form = Form {
     dialect: Dialect::Gemma,
     opener: FENCE_OPENER,
-    head: |text| match text.trim_start_matches([' ', '\r']).strip_prefix('\n') {
+    head: |text| match text.strip_prefix('\r').unwrap_or(text).strip_prefix('\n') {
         Some(rest) => call_head(rest),
-        None if text.trim().is_empty() => Match::Perhaps,
+        None if text.len() <= 8 && text.trim().is_empty() => Match::Perhaps,
         None => Match::No,
     },
     closers: FENCE_CLOSERS,

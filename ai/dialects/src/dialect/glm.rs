@@ -5,7 +5,7 @@
 
 use super::Dialect;
 use crate::candidate::{Arguments, Found, Text};
-use crate::form::{Ending, Form, Literals, behind_blanks, inside};
+use crate::form::{Ending, Form, Literals, behind_blanks, inside, name_length};
 use crate::lenient::shown;
 use crate::repair::{Broken, Repair, RepairKind};
 use crate::token::{Match, begins_one};
@@ -41,12 +41,11 @@ fn head(text: &str) -> Match {
         Ok(rest) => rest,
         Err(answer) => return answer,
     };
-    let Some(end) = rest.find(|c| !is_name(c)) else {
-        return if rest.len() <= 128 { Match::Perhaps } else { Match::No };
+    let end = match name_length(rest, |c| !is_name(c)) {
+        Ok(end) if end > 0 => end,
+        Ok(_) => return Match::No,
+        Err(answer) => return answer,
     };
-    if end == 0 {
-        return Match::No;
-    }
     match behind_blanks(rest.get(end..).unwrap_or_default()) {
         Ok(rest) => match begins_one(rest, &[KEY, "</tool_call>"]) {
             Ok(_) => Match::Yes,

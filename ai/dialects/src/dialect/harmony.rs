@@ -58,7 +58,7 @@ fn call_head(opener: &str, text: &str) -> Match {
 pub(crate) fn header(opener: &str, text: &str) -> Result<(Channel, usize), Match> {
     // A header has at most one line.
     let Some((head, _)) = text.split_once(MESSAGE) else {
-        let may_come = text.len() < HEADER && !text.contains('\n');
+        let may_come = text.len() < HEADER + MESSAGE.len() && !text.contains('\n');
         return Err(if may_come { Match::Perhaps } else { Match::No });
     };
     if head.len() > HEADER || head.contains('\n') {

@@ -5,7 +5,7 @@
 
 use super::Dialect;
 use crate::elements::{Shape, calls};
-use crate::form::{Ending, Form, Literals, behind_blanks, between};
+use crate::form::{Ending, Form, Literals, behind_blanks, between, name_length};
 use crate::token::{Match, begins};
 
 pub(super) const SHAPE: Shape = Shape {
@@ -33,10 +33,10 @@ pub(crate) const FORM: Form = Form {
 pub(crate) const BARE: Form = Form {
     dialect: Dialect::Invoke,
     opener: SHAPE.call,
-    head: |text| match text.split_once("\">") {
-        Some((name, _)) if !name.is_empty() && !name.contains(['\n', '"']) => Match::Yes,
-        None if text.len() <= 128 => Match::Perhaps,
-        _ => Match::No,
+    head: |text| match name_length(text, |c| matches!(c, '"' | '\n')) {
+        Ok(end) if end > 0 => begins(text.get(end..).unwrap_or_default(), "\">"),
+        Ok(_) => Match::No,
+        Err(answer) => answer,
     },
     closers: &["</invoke>"],
     literals: LITERALS,

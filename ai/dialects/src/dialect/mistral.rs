@@ -6,7 +6,7 @@
 
 use super::Dialect;
 use crate::candidate::{Arguments, Found};
-use crate::form::{Ending, Form, Literals, inside, value_head};
+use crate::form::{Ending, Form, Literals, inside, name_length, value_head};
 use crate::json_calls;
 use crate::lenient::{Lenient, Syntax};
 use crate::token::Match;
@@ -38,9 +38,9 @@ pub(crate) const NAMED: Form = Form {
 };
 
 fn named_head(text: &str) -> Match {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ' ')));
-    let Some(end) = end else {
-        return if text.len() <= 128 { Match::Perhaps } else { Match::No };
+    let end = match name_length(text, |c| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ' '))) {
+        Ok(end) => end,
+        Err(answer) => return answer,
     };
     if text.get(..end).is_none_or(|name| name.trim().is_empty()) {
         return Match::No;

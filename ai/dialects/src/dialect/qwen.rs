@@ -7,7 +7,7 @@
 
 use super::Dialect;
 use crate::elements::{Shape, calls};
-use crate::form::{Ending, Form, Literals, behind_blanks, between};
+use crate::form::{Ending, Form, Literals, behind_blanks, between, name_length};
 use crate::token::{Match, begins};
 
 pub(super) const SHAPE: Shape = Shape {
@@ -50,12 +50,13 @@ pub(super) fn function_head(text: &str) -> Match {
 
 /// A name and `>`, and behind it an argument, an object or the end.
 fn name_head(text: &str) -> Match {
-    let Some((name, rest)) = text.split_once('>') else {
-        return if text.len() <= 128 && !text.contains('\n') { Match::Perhaps } else { Match::No };
+    let end = match name_length(text, |c| c == '>' || c.is_whitespace()) {
+        Ok(end) => end,
+        Err(answer) => return answer,
     };
-    if name.is_empty() || name.contains(char::is_whitespace) {
+    let Some(rest) = text.get(end..).and_then(|rest| rest.strip_prefix('>')).filter(|_| end > 0) else {
         return Match::No;
-    }
+    };
     match behind_blanks(rest) {
         Ok(rest) if rest.starts_with('{') => Match::Yes,
         Ok(rest) => match begins(rest, SHAPE.argument) {

@@ -3,14 +3,14 @@
 use glasswork_dialects::{Dialect, Ending, Event, Recogniser, Tools};
 use serde_json::{Map, Value, json};
 
-pub const NOTE: &str = r##"{"type":"object","properties":{
+pub(crate) const NOTE: &str = r##"{"type":"object","properties":{
     "text":{"type":"string"},"count":{"type":"integer"},"ratio":{"type":"number"},"flag":{"type":"boolean"},
     "tags":{"type":"array","items":{"type":"string"}},"meta":{"$ref":"#/$defs/meta"},"mode":{"enum":["r","w"]},
     "maybe":{"type":["string","null"]}},
     "required":["text"],"additionalProperties":false,
     "$defs":{"meta":{"type":"object","additionalProperties":{"type":"integer"}}}}"##;
 
-pub fn tools() -> Tools {
+pub(crate) fn tools() -> Tools {
     Tools::new([
         ("note", NOTE),
         ("bash", r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#),
@@ -19,7 +19,7 @@ pub fn tools() -> Tools {
 }
 
 /// All events of an answer, in pieces as given; neighbouring pieces of text are one.
-pub fn events<'a>(pieces: impl IntoIterator<Item = &'a str>, ending: Ending) -> Vec<Event> {
+pub(crate) fn events<'a>(pieces: impl IntoIterator<Item = &'a str>, ending: Ending) -> Vec<Event> {
     let mut recogniser = Recogniser::new(tools());
     let mut all = Vec::new();
     for piece in pieces {
@@ -29,7 +29,7 @@ pub fn events<'a>(pieces: impl IntoIterator<Item = &'a str>, ending: Ending) -> 
     joined(all)
 }
 
-pub fn joined(events: Vec<Event>) -> Vec<Event> {
+pub(crate) fn joined(events: Vec<Event>) -> Vec<Event> {
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
         match (joined.last_mut(), event) {
@@ -43,7 +43,7 @@ pub fn joined(events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Events in a line each: `text "…"`, `thinking "…"`, `call name {…} [repairs]`, `refused name: reason`.
-pub fn lines(events: &[Event]) -> Vec<String> {
+pub(crate) fn lines(events: &[Event]) -> Vec<String> {
     events
         .iter()
         .filter_map(|event| match event {
@@ -64,12 +64,12 @@ pub fn lines(events: &[Event]) -> Vec<String> {
         .collect()
 }
 
-pub fn said(text: &str) -> Vec<String> {
+pub(crate) fn said(text: &str) -> Vec<String> {
     lines(&events([text], Ending::Complete))
 }
 
 /// A call in a dialect, with arguments that are JSON; `None` where the dialect writes no JSON.
-pub fn with_json(dialect: Dialect, name: &str, arguments: &str) -> Option<String> {
+pub(crate) fn with_json(dialect: Dialect, name: &str, arguments: &str) -> Option<String> {
     let object = |key: &str| format!(r#"{{"name": "{name}", "{key}": {arguments}}}"#);
     let call = object("arguments");
     Some(match dialect {
@@ -108,7 +108,7 @@ pub fn with_json(dialect: Dialect, name: &str, arguments: &str) -> Option<String
 }
 
 /// A call in a dialect, as its models write it.
-pub fn write(dialect: Dialect, name: &str, arguments: &Map<String, Value>) -> String {
+pub(crate) fn write(dialect: Dialect, name: &str, arguments: &Map<String, Value>) -> String {
     let json = Value::Object(arguments.clone()).to_string();
     if let Some(text) = with_json(dialect, name, &json) {
         return text;

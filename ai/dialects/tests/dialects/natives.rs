@@ -129,7 +129,7 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::Harmony,
         "<|start|>assistant to=functions.now<|channel|>commentary json<|message|>{}",
-        &["call now {} [missing_marker]"],
+        &["call now {}"],
     ),
     (
         Dialect::Granite,
