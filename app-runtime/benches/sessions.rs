@@ -55,6 +55,7 @@ fn main() {
         "index all of them: {:.1} s ({refreshed:?})",
         begun.elapsed().as_secs_f64()
     );
+    assert_eq!(refreshed.damaged, 0, "what is measured are sound sessions");
     let bytes: u64 = ["index.sqlite", "index.sqlite-wal"]
         .iter()
         .filter_map(|name| std::fs::metadata(home.path().join(name)).ok())
@@ -102,10 +103,10 @@ fn main() {
     for (what, query) in [
         ("a rare word", "word4711"),
         ("a common word", "someone"),
-        ("a phrase", "\"might read\" word77"),
+        ("a phrase", "\"does word77\""),
         ("a beginning", "word12*"),
         ("nothing", "nowhere"),
-        ("two words, one in every message", "someone word99"),
+        ("two words, one in every message", "say word99"),
     ] {
         let search = Search {
             query: query.to_owned(),
@@ -148,6 +149,7 @@ fn make(data: &Path, sessions: u64) -> u64 {
         })
         .unwrap();
         let mut text = String::from_utf8(header).unwrap();
+        text.push('\n');
         for old in template.lines().skip(1) {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let word = (random >> 33) % 20_000;
@@ -157,6 +159,7 @@ fn make(data: &Path, sessions: u64) -> u64 {
             let (sealed, next) = line::reseal(new.as_bytes(), chain).unwrap();
             chain = next;
             text.push_str(std::str::from_utf8(&sealed).unwrap());
+            text.push('\n');
         }
         bytes += u64::try_from(text.len()).unwrap();
         let month = number * 12 / sessions + 1;

@@ -316,6 +316,8 @@ pub(crate) struct LeafOfSession {
     /// What that summary shall not miss
     #[arg(long, value_name = "TEXT", requires = "summarise")]
     pub focus: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions compact`.

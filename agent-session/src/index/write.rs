@@ -160,13 +160,19 @@ fn put_said(
     speaker: &str,
     text: &str,
 ) -> Result<(), IndexError> {
-    // Entries of one commit have one time; their order is kept.
-    let mut n = place(at) + i64::from(entry.ordinal) % PLACES;
     let mut claim = transaction.prepare_cached(
         "INSERT INTO entries (n, session, entry, speaker) VALUES (?, ?, ?, ?) ON CONFLICT (n) DO NOTHING",
     )?;
+    let mut last = transaction.prepare_cached("SELECT max(n) FROM entries WHERE n >= ? AND n < ?")?;
+    // Entries of one time keep their order. There may be thousands: a transcript without times, forks of one session.
+    let mut first = place(at);
+    let mut n = first + i64::from(entry.ordinal) % PLACES;
     while claim.execute(params![n, session, entry.to_string(), speaker])? == 0 {
-        n += 1;
+        let taken: Option<i64> = last.query_row([first, first + PLACES], |row| row.get(0))?;
+        n = taken.map_or(first, |taken| taken + 1);
+        if n == first + PLACES {
+            first = n;
+        }
     }
     transaction
         .prepare_cached("INSERT INTO said (rowid, text) VALUES (?, ?)")?
@@ -243,4 +249,45 @@ pub(super) fn stamp(found: &std::fs::Metadata) -> i64 {
         .mtime()
         .saturating_mul(1_000_000_000)
         .saturating_add(found.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
+    use super::*;
+    use crate::index::file::Opened;
+
+    /// A transcript without times, or many forks of one session: everything was said at once. Each entry gets a number
+    /// of its own, in the order of its session, and finding one does not mean trying all that are taken.
+    #[test]
+    fn what_was_said_at_once_keeps_its_order() {
+        // No file can be made there: it is in memory.
+        let mut opened = Opened::at(Path::new("/dev/null/index.sqlite")).unwrap();
+        let transaction = opened.connection.transaction().unwrap();
+        let at = Timestamp(1_760_000_000_000_000);
+        const SESSIONS: i64 = 3;
+        let entries = 4 * PLACES;
+        for number in 0..entries {
+            let seq = u64::try_from(number).unwrap();
+            let entry = EntryId { seq, ordinal: 0 };
+            put_said(&transaction, number % SESSIONS, entry, at, "user", "a word").unwrap();
+        }
+        let mut found = transaction
+            .prepare("SELECT n, entry FROM entries ORDER BY n")
+            .unwrap();
+        let found: Vec<(i64, String)> = found
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let expected = (0..entries).map(|number| (place(at) + number, format!("{number}.0")));
+        assert_eq!(found, expected.collect::<Vec<_>>());
+        let last = found.last().unwrap().0;
+        assert_eq!(
+            time(last),
+            Timestamp(at.0 + 3),
+            "a place beyond those of its microsecond"
+        );
+    }
 }

@@ -295,7 +295,8 @@ fn look_at_the_disk(journal: &Path) -> Result<(), StoreError> {
     let path = last.map_or_else(|| journal.to_owned(), |part| part.path);
     let written = reopened(&path)?;
     written.file.sync_all().map_err(StoreError::io("sync", &path))?;
-    // A file system that cannot forget has nothing else to read from either.
+    // A file system that cannot forget has nothing else to read from either; nor has a Mac, which knows no such call.
+    #[cfg(target_os = "linux")]
     let _ = rustix::fs::fadvise(&*written.file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
 use glasswork_ai::conversation::Request;
 use glasswork_ai::port::{Call, ModelPort};
@@ -166,6 +167,18 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
     family_is_whole(&house, session, said, kill).await;
     let now = house.now(session);
     assert!(now.open_turn().is_none(), "{kill:?}: {:?}", now.turn);
+    assert_eq!(now.compactions.open, None, "{kill:?}");
+    for words in said.all("said") {
+        let waits = now.queue.follow_ups.iter().any(|waiting| &*waiting.text == words);
+        let stands = now
+            .tree
+            .entries()
+            .any(|(_, entry)| matches!(&entry.body, Body::Prompt { text, .. } if &**text == words));
+        assert!(
+            waits != stands,
+            "{kill:?}: {words:?} waits: {waits}, stands: {stands}"
+        );
+    }
     assert!(
         now.calls
             .values()

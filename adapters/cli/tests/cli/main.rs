@@ -14,6 +14,7 @@ mod ending;
 mod exchange;
 mod graph;
 mod layers;
+mod leaving;
 mod output;
 mod picking;
 mod providers;
