@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// `null`
     Null,
     /// `true` or `false`
@@ -21,8 +21,7 @@ pub enum Value {
 
 impl Value {
     /// The member of an object.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
@@ -30,8 +29,7 @@ impl Value {
     }
 
     /// The text of a string.
-    #[must_use]
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
@@ -39,8 +37,7 @@ impl Value {
     }
 
     /// Compact JSON: no blanks, keys in the order in which they were written, only the escapes that JSON demands.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
         out
@@ -79,7 +76,6 @@ impl Value {
     }
 
     /// The name that JSON Schema has for its type.
-    #[must_use]
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
