@@ -94,7 +94,9 @@ impl Grammar {
                 let same = match (block, kind) {
                     (Block::Text(whole), BlockKind::Text) => **whole == *text,
                     // What was streamed as text may turn out to have been thinking: its end came, its beginning did not.
-                    (Block::Thinking(thought), BlockKind::Thinking | BlockKind::Text) => *thought.text == *text,
+                    (Block::Thinking(thought), BlockKind::Thinking | BlockKind::Text) => {
+                        *thought.text == *text
+                    }
                     (Block::ToolCall(call), BlockKind::ToolCall { id, name }) => {
                         let was_read = call.reading.is_some();
                         call.id == id && call.name == name && (*call.arguments == *text || was_read)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use glasswork_dialects::{Call, Ending, Event, Recogniser, Refusal, Repair, Tools, mend};
 
 use crate::conversation::{Block, Mended, Reading, Request, Thought, ToolCall};
-use crate::stream::{BlockKind, StopReason, StreamEvent};
+use crate::stream::{BlockKind, StopReason, StreamEvent, Usage};
 
 /// How much of what the model wrote is kept beside a call that was read from it.
 const RAW: usize = 4096;
@@ -35,6 +35,8 @@ pub(crate) struct TextCalls {
     blank_thought: String,
     /// Whether anything but blanks came.
     has_content: bool,
+    /// Tokens that were reported while a text was open, which for the server had ended.
+    usage: Option<Usage>,
     out: Vec<StreamEvent>,
 }
 
@@ -70,6 +72,7 @@ impl TextCalls {
             blanks: String::new(),
             blank_thought: String::new(),
             has_content: false,
+            usage: None,
             out: Vec::new(),
         }
     }
@@ -115,12 +118,19 @@ impl TextCalls {
                     let block = Block::ToolCall(mended(call));
                     self.out.push(StreamEvent::BlockFinished { index, block });
                 }
-                (Some(Source::As(index)), block) => self.out.push(StreamEvent::BlockFinished { index, block }),
+                (Some(Source::As(index)), block) => {
+                    self.out.push(StreamEvent::BlockFinished { index, block })
+                }
                 // Text goes on until something else begins: a call may lie across blocks.
                 _ => {}
             },
             StreamEvent::Finished(reason) => self.finish(reason),
-            StreamEvent::Started { .. } | StreamEvent::Usage(_) | StreamEvent::Failed(_) => self.out.push(step),
+            StreamEvent::Usage(usage) if self.text.is_some() => self.usage = Some(usage),
+            StreamEvent::Failed(_) => {
+                self.tell_usage();
+                self.out.push(step);
+            }
+            StreamEvent::Started { .. } | StreamEvent::Usage(_) => self.out.push(step),
         }
     }
 
@@ -189,7 +199,10 @@ impl TextCalls {
         self.has_content = true;
         if self.text.is_none() {
             let index = self.begin(BlockKind::Text);
-            self.text = Some(Open { index, text: String::new() });
+            self.text = Some(Open {
+                index,
+                text: String::new(),
+            });
         }
         if let Some(open) = &mut self.text {
             open.grow(text, &mut self.out);
@@ -205,7 +218,10 @@ impl TextCalls {
             }
             self.has_content = true;
             let index = self.begin(BlockKind::Thinking);
-            self.thinking = Some(Open { index, text: String::new() });
+            self.thinking = Some(Open {
+                index,
+                text: String::new(),
+            });
             let text = std::mem::take(&mut self.blank_thought);
             if let Some(open) = &mut self.thinking {
                 open.grow(&text, &mut self.out);
@@ -221,13 +237,20 @@ impl TextCalls {
             let block = Block::Text(text.into());
             self.out.push(StreamEvent::BlockFinished { index, block });
         }
+        self.tell_usage();
+    }
+
+    fn tell_usage(&mut self) {
+        self.out.extend(self.usage.take().map(StreamEvent::Usage));
     }
 
     fn end_thinking(&mut self, whole: Option<Thought>) {
         self.blank_thought.clear();
         if let Some(Open { index, text }) = self.thinking.take() {
             self.thought(index, text, whole);
-        } else if let Some(whole) = whole.filter(|whole| whole.signature.is_some() || whole.redacted.is_some()) {
+        } else if let Some(whole) =
+            whole.filter(|whole| whole.signature.is_some() || whole.redacted.is_some())
+        {
             let index = self.begin(BlockKind::Thinking);
             self.thought(index, String::new(), Some(whole));
         }
@@ -235,7 +258,11 @@ impl TextCalls {
 
     fn thought(&mut self, index: u32, text: String, whole: Option<Thought>) {
         let (signature, redacted) = whole.map_or((None, None), |whole| (whole.signature, whole.redacted));
-        let block = Block::Thinking(Thought { text: text.into(), signature, redacted });
+        let block = Block::Thinking(Thought {
+            text: text.into(),
+            signature,
+            redacted,
+        });
         self.out.push(StreamEvent::BlockFinished { index, block });
     }
 
@@ -246,7 +273,10 @@ impl TextCalls {
         let id: Arc<str> = format!("text_{}_{}", self.conversation, self.calls).into();
         let name: Arc<str> = name.into();
         self.calls += 1;
-        let kind = BlockKind::ToolCall { id: Arc::clone(&id), name: Arc::clone(&name) };
+        let kind = BlockKind::ToolCall {
+            id: Arc::clone(&id),
+            name: Arc::clone(&name),
+        };
         let begun = (self.begin(kind), id, name);
         self.call = Some(begun.clone());
         begun
@@ -279,9 +309,17 @@ impl TextCalls {
         let (index, id, name) = self.call.take().unwrap_or_else(|| self.begin_call(name));
         self.call = None;
         let arguments: Arc<str> = arguments.into();
-        self.out.push(StreamEvent::Delta { index, text: Arc::clone(&arguments) });
+        self.out.push(StreamEvent::Delta {
+            index,
+            text: Arc::clone(&arguments),
+        });
         let reading = Some(Arc::new(reading));
-        let block = Block::ToolCall(ToolCall { id, name, arguments, reading });
+        let block = Block::ToolCall(ToolCall {
+            id,
+            name,
+            arguments,
+            reading,
+        });
         self.out.push(StreamEvent::BlockFinished { index, block });
     }
 }
@@ -289,7 +327,10 @@ impl TextCalls {
 impl Open {
     fn grow(&mut self, text: &str, out: &mut Vec<StreamEvent>) {
         self.text.push_str(text);
-        out.push(StreamEvent::Delta { index: self.index, text: text.into() });
+        out.push(StreamEvent::Delta {
+            index: self.index,
+            text: text.into(),
+        });
     }
 }
 
@@ -311,7 +352,11 @@ fn mended(call: ToolCall) -> ToolCall {
     };
     let reading = Reading {
         dialect: "json".into(),
-        raw: if arguments.is_some() { beginning(&call.arguments) } else { Arc::default() },
+        raw: if arguments.is_some() {
+            beginning(&call.arguments)
+        } else {
+            Arc::default()
+        },
         raw_bytes: call.arguments.len() as u64,
         repairs: repairs.iter().map(repair).collect(),
         refused,
@@ -324,7 +369,10 @@ fn mended(call: ToolCall) -> ToolCall {
 }
 
 fn repair(repair: &Repair) -> Mended {
-    Mended { kind: repair.kind.key().into(), at: repair.at as u64 }
+    Mended {
+        kind: repair.kind.key().into(),
+        at: repair.at as u64,
+    }
 }
 
 fn beginning(raw: &str) -> Arc<str> {

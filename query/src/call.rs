@@ -291,9 +291,16 @@ impl CallReading {
             raw: op.text(&*reading.raw)?,
             raw_bytes: Long(reading.raw_bytes),
             repairs: repairs
-                .map(|repair| CallRepair { kind: repair.kind.to_string(), at: Long(repair.at) })
+                .map(|repair| CallRepair {
+                    kind: repair.kind.to_string(),
+                    at: Long(repair.at),
+                })
                 .collect(),
-            refused: reading.refused.as_deref().map(|reason| op.text(reason)).transpose()?,
+            refused: reading
+                .refused
+                .as_deref()
+                .map(|reason| op.text(reason))
+                .transpose()?,
         })
     }
 }
@@ -383,7 +390,12 @@ impl Call {
     /// How it was read, where it stood in the text of the answer, or its arguments were no JSON; null where it came as it
     /// should.
     async fn reading(&self) -> Answer<Option<CallReading>> {
-        self.call.call.reading.as_ref().map(|reading| CallReading::of(&self.view.op, reading)).transpose()
+        self.call
+            .call
+            .reading
+            .as_ref()
+            .map(|reading| CallReading::of(&self.view.op, reading))
+            .transpose()
     }
 
     /// Where it stands: a state of the `tool_call` chart.

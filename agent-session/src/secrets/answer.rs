@@ -147,7 +147,11 @@ impl AnswerMasking {
                         ..Reading::clone(&reading)
                     })
                 });
-                Block::ToolCall(ToolCall { arguments, reading, ..call })
+                Block::ToolCall(ToolCall {
+                    arguments,
+                    reading,
+                    ..call
+                })
             }
         }
     }

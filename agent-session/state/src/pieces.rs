@@ -100,7 +100,10 @@ pub fn bytes(step: &StreamEvent) -> usize {
             block: Block::ToolCall(call),
             ..
         } => {
-            let raw = call.reading.as_ref().map_or(0, |reading| json_bytes(&reading.raw));
+            let raw = call
+                .reading
+                .as_ref()
+                .map_or(0, |reading| json_bytes(&reading.raw));
             json_bytes(&call.name) + json_bytes(&call.arguments) + raw
         }
         StreamEvent::Started { .. }

@@ -40,6 +40,11 @@ pub(crate) struct Text {
 
 impl Found {
     pub(crate) fn broken(span: Range<usize>, name: Option<String>, broken: Broken) -> Self {
-        Self { span, name, arguments: Err(broken), repairs: Vec::new() }
+        Self {
+            span,
+            name,
+            arguments: Err(broken),
+            repairs: Vec::new(),
+        }
     }
 }

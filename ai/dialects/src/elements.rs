@@ -39,20 +39,35 @@ pub(crate) fn calls(body: &str, shape: &Shape, around: &[&str], tools: &Tools) -
             continue;
         }
         if !trimmed.starts_with(shape.call) {
-            let broken =
-                Broken::new(start, format!("`{}` stands where `{}` should", shown(trimmed), shape.call));
+            let broken = Broken::new(
+                start,
+                format!("`{}` stands where `{}` should", shown(trimmed), shape.call),
+            );
             found.push(Found::broken(start..body.len(), None, broken));
             break;
         }
-        let mut call = Call { body, at: start + shape.call.len(), shape, repairs: Vec::new(), name: None };
+        let mut call = Call {
+            body,
+            at: start + shape.call.len(),
+            shape,
+            repairs: Vec::new(),
+            name: None,
+        };
         let arguments = call.read(tools);
         let (name, repairs) = (call.name.take(), std::mem::take(&mut call.repairs));
         at = match &arguments {
             Ok(_) => call.at,
             // What follows is the next call, if one can be seen.
-            Err(_) => trimmed.find(shape.call_end).map_or(body.len(), |end| start + end + shape.call_end.len()),
+            Err(_) => trimmed
+                .find(shape.call_end)
+                .map_or(body.len(), |end| start + end + shape.call_end.len()),
         };
-        found.push(Found { span: start..at, name, arguments, repairs });
+        found.push(Found {
+            span: start..at,
+            name,
+            arguments,
+            repairs,
+        });
     }
     found
 }
@@ -92,7 +107,10 @@ impl<'a> Call<'a> {
                 return Ok(Arguments::Texts(texts));
             }
             if rest.is_empty() || rest.starts_with(self.shape.call) {
-                self.repairs.push(Repair { kind: RepairKind::MissingMarker, at: start });
+                self.repairs.push(Repair {
+                    kind: RepairKind::MissingMarker,
+                    at: start,
+                });
                 return Ok(Arguments::Texts(texts));
             }
             if rest.starts_with('{') && texts.is_empty() {
@@ -101,7 +119,10 @@ impl<'a> Call<'a> {
             if !rest.starts_with(self.shape.argument) {
                 return Err(Broken::new(
                     start,
-                    format!("`{}` stands between arguments; write each as its own element", shown(rest)),
+                    format!(
+                        "`{}` stands between arguments; write each as its own element",
+                        shown(rest)
+                    ),
                 ));
             }
             self.at += self.shape.argument.len();
@@ -109,15 +130,27 @@ impl<'a> Call<'a> {
             let at = self.at;
             let text = self.text(&name, tools)?;
             if texts.iter().any(|text| text.name == key) {
-                return Err(Broken::new(start, format!("the argument `{}` comes twice", shown(&key))));
+                return Err(Broken::new(
+                    start,
+                    format!("the argument `{}` comes twice", shown(&key)),
+                ));
             }
-            texts.push(Text { name: key, text, is_string, at });
+            texts.push(Text {
+                name: key,
+                text,
+                is_string,
+                at,
+            });
         }
     }
 
     /// The rest of a tag: a name, in quotes where the tag's beginning has one, perhaps `string="…"`, and `>`.
     fn tag(&mut self) -> Result<(String, Option<bool>), Broken> {
-        let Some((head, _)) = self.rest().split_once('>').filter(|(head, _)| !head.contains('\n')) else {
+        let Some((head, _)) = self
+            .rest()
+            .split_once('>')
+            .filter(|(head, _)| !head.contains('\n'))
+        else {
             return Err(Broken::new(self.at, "a tag is not closed"));
         };
         self.at += head.len() + 1;
@@ -125,7 +158,10 @@ impl<'a> Call<'a> {
         let Some((name, rest)) = head.split_once('"') else {
             return Ok((head.to_owned(), None));
         };
-        let is_string = match rest.split_once("string=\"").and_then(|(_, value)| value.split_once('"')) {
+        let is_string = match rest
+            .split_once("string=\"")
+            .and_then(|(_, value)| value.split_once('"'))
+        {
             Some(("true", _)) => Some(true),
             Some(("false", _)) => Some(false),
             _ => None,
@@ -140,23 +176,35 @@ impl<'a> Call<'a> {
         let end = rest.find(self.shape.argument_end);
         // A value in which the next argument begins: its own end is missing, if the tool has such an argument.
         let scope = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-        let mut next = scope.match_indices(self.shape.argument).filter_map(|(at, token)| {
-            let head = rest.get(at + token.len()..)?.split_once('>')?.0;
-            let name = head.split_once('"').map_or(head, |(name, _)| name);
-            tools.schema(tool)?.property(name).map(|_| at)
-        });
+        let mut next = scope
+            .match_indices(self.shape.argument)
+            .filter_map(|(at, token)| {
+                let head = rest.get(at + token.len()..)?.split_once('>')?.0;
+                let name = head.split_once('"').map_or(head, |(name, _)| name);
+                tools.schema(tool)?.property(name).map(|_| at)
+            });
         let next = next.next();
         let (text, skip) = match (end, next) {
             (Some(end), None) => (rest.get(..end), end + self.shape.argument_end.len()),
             (Some(end), Some(next)) if end < next => (rest.get(..end), end + self.shape.argument_end.len()),
-            (_, Some(next)) if rest.get(..next).is_some_and(|text| text.trim_end_matches(' ').ends_with('\n')) => {
-                self.repairs.push(Repair { kind: RepairKind::MissingMarker, at: start + next });
+            (_, Some(next))
+                if rest
+                    .get(..next)
+                    .is_some_and(|text| text.trim_end_matches(' ').ends_with('\n')) =>
+            {
+                self.repairs.push(Repair {
+                    kind: RepairKind::MissingMarker,
+                    at: start + next,
+                });
                 (rest.get(..next), next)
             }
             (_, Some(_)) => return Err(Broken::new(start, "an argument begins inside of another")),
             (None, None) => {
                 let end = rest.find(self.shape.call_end).unwrap_or(rest.len());
-                self.repairs.push(Repair { kind: RepairKind::MissingMarker, at: start + end });
+                self.repairs.push(Repair {
+                    kind: RepairKind::MissingMarker,
+                    at: start + end,
+                });
                 (rest.get(..end), end)
             }
         };
@@ -173,7 +221,10 @@ impl<'a> Call<'a> {
     fn json(&mut self) -> Result<Arguments, Broken> {
         let start = self.at;
         let rest = self.rest();
-        let inner = rest.find(self.shape.call_end).and_then(|end| rest.get(..end)).unwrap_or(rest);
+        let inner = rest
+            .find(self.shape.call_end)
+            .and_then(|end| rest.get(..end))
+            .unwrap_or(rest);
         let mut reader = Lenient::new(rest, Syntax::Json);
         let value = match reader.value() {
             Ok(value) if reader.at() <= rest.len() => value,
@@ -181,23 +232,35 @@ impl<'a> Call<'a> {
             Err(broken) => {
                 // A bracket that is missing before the end of the call.
                 reader = Lenient::new(inner, Syntax::Json);
-                reader.value().map_err(|_| Broken::new(start + broken.at, broken.reason))?
+                reader
+                    .value()
+                    .map_err(|_| Broken::new(start + broken.at, broken.reason))?
             }
         };
         self.at = start + reader.at();
-        self.repairs.extend(reader.repairs.iter().map(|repair| Repair { at: start + repair.at, ..*repair }));
+        self.repairs.extend(reader.repairs.iter().map(|repair| Repair {
+            at: start + repair.at,
+            ..*repair
+        }));
         self.blanks();
         if self.rest().starts_with(self.shape.call_end) {
             self.at += self.shape.call_end.len();
         } else if self.rest().is_empty() {
-            self.repairs.push(Repair { kind: RepairKind::MissingMarker, at: self.at });
+            self.repairs.push(Repair {
+                kind: RepairKind::MissingMarker,
+                at: self.at,
+            });
         } else {
             return Err(Broken::new(self.at, "something stands behind the arguments"));
         }
         // The whole call may stand inside of the element.
         if let Value::Object(members) = &value
-            && members.iter().any(|(key, inner)| key == "arguments" && matches!(inner, Value::Object(_)))
-            && members.iter().any(|(key, inner)| key == "name" && inner.as_str() == self.name.as_deref())
+            && members
+                .iter()
+                .any(|(key, inner)| key == "arguments" && matches!(inner, Value::Object(_)))
+            && members
+                .iter()
+                .any(|(key, inner)| key == "name" && inner.as_str() == self.name.as_deref())
         {
             return json_calls::split(value, start, &mut self.repairs).1;
         }

@@ -60,7 +60,10 @@ pub(crate) fn inside(
 ) -> Vec<Found> {
     let body = region.strip_prefix(opener).unwrap_or(region);
     let offset = region.len() - body.len();
-    let body = closers.iter().find_map(|closer| body.strip_suffix(closer)).unwrap_or(body);
+    let body = closers
+        .iter()
+        .find_map(|closer| body.strip_suffix(closer))
+        .unwrap_or(body);
     shifted(read(body), offset)
 }
 
@@ -73,7 +76,9 @@ pub(crate) fn shifted(mut found: Vec<Found>, offset: usize) -> Vec<Found> {
         }
         match &mut call.arguments {
             Err(broken) => broken.at += offset,
-            Ok(crate::candidate::Arguments::Texts(texts)) => texts.iter_mut().for_each(|text| text.at += offset),
+            Ok(crate::candidate::Arguments::Texts(texts)) => {
+                texts.iter_mut().for_each(|text| text.at += offset)
+            }
             Ok(crate::candidate::Arguments::Json(_)) => {}
         }
     }
@@ -89,7 +94,11 @@ pub(crate) fn behind_blanks(text: &str) -> Result<&str, Match> {
     if text.len() - rest.len() > BLANKS {
         return Err(Match::No);
     }
-    if rest.is_empty() { Err(Match::Perhaps) } else { Ok(rest) }
+    if rest.is_empty() {
+        Err(Match::Perhaps)
+    } else {
+        Ok(rest)
+    }
 }
 
 /// Most bytes of a name.

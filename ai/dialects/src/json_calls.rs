@@ -36,7 +36,10 @@ pub(crate) fn calls(body: &str) -> Vec<Found> {
                 let byte = reader.rest().get(..1).unwrap_or_default().to_owned();
                 reader.eat(&byte);
                 if let Some(Found { repairs, .. }) = found.last_mut() {
-                    repairs.push(Repair { kind: RepairKind::ExtraCloser, at: start });
+                    repairs.push(Repair {
+                        kind: RepairKind::ExtraCloser,
+                        at: start,
+                    });
                 }
             }
             Some(b'{') => {
@@ -49,14 +52,26 @@ pub(crate) fn calls(body: &str) -> Vec<Found> {
             }
             Some(_) => {
                 let rest = body.get(start..).unwrap_or_default().trim_end();
-                let broken = Broken::new(start, format!("`{}` is no call; a call is a JSON object", shown(rest)));
+                let broken = Broken::new(
+                    start,
+                    format!("`{}` is no call; a call is a JSON object", shown(rest)),
+                );
                 found.push(Found::broken(start..body.len(), None, broken));
                 return found;
             }
         }
     }
-    if in_list && let Some(Found { repairs, arguments: Ok(_), .. }) = found.last_mut() {
-        repairs.push(Repair { kind: RepairKind::MissingCloser, at: body.len() });
+    if in_list
+        && let Some(Found {
+            repairs,
+            arguments: Ok(_),
+            ..
+        }) = found.last_mut()
+    {
+        repairs.push(Repair {
+            kind: RepairKind::MissingCloser,
+            at: body.len(),
+        });
     }
     found
 }
@@ -70,8 +85,14 @@ fn one(reader: &mut Lenient<'_>, in_list: bool) -> Found {
     let mut own = Lenient::new(text, Syntax::Json);
     let value = if in_list { own.value_in_list() } else { own.value() };
     let own_end = own.at();
-    let mut repairs: Vec<Repair> =
-        own.repairs.iter().map(|repair| Repair { at: start + repair.at, ..*repair }).collect();
+    let mut repairs: Vec<Repair> = own
+        .repairs
+        .iter()
+        .map(|repair| Repair {
+            at: start + repair.at,
+            ..*repair
+        })
+        .collect();
     match value {
         Err(broken) => {
             let name = first_name(text).map(str::to_owned);
@@ -86,7 +107,12 @@ fn one(reader: &mut Lenient<'_>, in_list: bool) -> Found {
             let end = start + own_end;
             reader.skip_to(end);
             let (name, arguments) = split(value, start, &mut repairs);
-            Found { span: start..end, name, arguments, repairs }
+            Found {
+                span: start..end,
+                name,
+                arguments,
+                repairs,
+            }
         }
     }
 }
@@ -116,11 +142,18 @@ fn end_of_object(text: &str) -> usize {
 
 /// The name, where the object begins with it.
 pub(crate) fn first_name(text: &str) -> Option<&str> {
-    let text = text.trim_start().trim_start_matches('[').trim_start().strip_prefix('{')?.trim_start();
+    let text = text
+        .trim_start()
+        .trim_start_matches('[')
+        .trim_start()
+        .strip_prefix('{')?
+        .trim_start();
     for key in NAMES {
         for quote in ['"', '\''] {
             let rest = text.strip_prefix(quote).and_then(|rest| rest.strip_prefix(key));
-            let Some(rest) = rest.and_then(|rest| rest.strip_prefix(quote)) else { continue };
+            let Some(rest) = rest.and_then(|rest| rest.strip_prefix(quote)) else {
+                continue;
+            };
             let rest = rest.trim_start().strip_prefix(':')?.trim_start();
             let (name, _) = rest.strip_prefix(quote)?.split_once(quote)?;
             return (!name.contains('\\')).then_some(name);
@@ -136,7 +169,13 @@ pub(crate) fn split(
     repairs: &mut Vec<Repair>,
 ) -> (Option<String>, Result<Arguments, Broken>) {
     let Value::Object(mut members) = value else {
-        return (None, Err(Broken::new(at, "a call must be a JSON object with `name` and `arguments`")));
+        return (
+            None,
+            Err(Broken::new(
+                at,
+                "a call must be a JSON object with `name` and `arguments`",
+            )),
+        );
     };
     // OpenAI's form: {"type": "function", "function": {"name": …, "arguments": …}}
     if let Some((_, Value::Object(inner))) = members.iter().find(|(key, _)| key == "function") {
@@ -147,12 +186,21 @@ pub(crate) fn split(
     for (key, value) in members {
         if NAMES.contains(&key.as_str()) && matches!(value, Value::String(_)) {
             if name.is_some() {
-                return (None, Err(Broken::new(at, "the call has two names; write one `name`")));
+                return (
+                    None,
+                    Err(Broken::new(at, "the call has two names; write one `name`")),
+                );
             }
             name = value.as_str().map(str::to_owned);
         } else if ARGUMENTS.contains(&key.as_str()) {
             if arguments.is_some() {
-                return (name, Err(Broken::new(at, "the call has its arguments twice; write one `arguments`")));
+                return (
+                    name,
+                    Err(Broken::new(
+                        at,
+                        "the call has its arguments twice; write one `arguments`",
+                    )),
+                );
             }
             arguments = Some(value);
         } else if !matches!(key.as_str(), "id" | "type" | "tool_call_id" | "index") {
@@ -171,11 +219,22 @@ pub(crate) fn split(
             reader.blanks();
             match inner {
                 Ok(inner @ Value::Object(_)) if reader.rest().is_empty() => {
-                    repairs.push(Repair { kind: RepairKind::QuotedArguments, at });
+                    repairs.push(Repair {
+                        kind: RepairKind::QuotedArguments,
+                        at,
+                    });
                     repairs.extend(reader.repairs.iter().map(|repair| Repair { at, ..*repair }));
                     inner
                 }
-                _ => return (name, Err(Broken::new(at, "`arguments` must be a JSON object, and is a string"))),
+                _ => {
+                    return (
+                        name,
+                        Err(Broken::new(
+                            at,
+                            "`arguments` must be a JSON object, and is a string",
+                        )),
+                    );
+                }
             }
         }
         Some(value) => value,

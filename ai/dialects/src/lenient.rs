@@ -31,11 +31,23 @@ pub(crate) struct Lenient<'a> {
 
 impl<'a> Lenient<'a> {
     pub(crate) fn new(text: &'a str, syntax: Syntax) -> Self {
-        Self { text, at: 0, syntax, open: Vec::new(), repairs: Vec::new() }
+        Self {
+            text,
+            at: 0,
+            syntax,
+            open: Vec::new(),
+            repairs: Vec::new(),
+        }
     }
 
     pub(crate) fn starting_at(text: &'a str, at: usize, syntax: Syntax) -> Self {
-        Self { text, at, syntax, open: Vec::new(), repairs: Vec::new() }
+        Self {
+            text,
+            at,
+            syntax,
+            open: Vec::new(),
+            repairs: Vec::new(),
+        }
     }
 
     /// Reads a value behind which nothing follows, but perhaps brackets too many.
@@ -151,7 +163,9 @@ impl<'a> Lenient<'a> {
     /// Whether nothing but closing brackets follows. Only then a bracket that is missing or wrong can be read in one
     /// way.
     fn only_closers_follow(&self) -> bool {
-        self.rest().bytes().all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'}' | b']' | b')'))
+        self.rest()
+            .bytes()
+            .all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'}' | b']' | b')'))
     }
 
     /// Ends what `closer` would end: by it, by the end of the text, or by another bracket's closer.
@@ -222,7 +236,8 @@ impl<'a> Lenient<'a> {
             let quoted = matches!(self.peek(), Some(b'"' | b'\''));
             if comma.is_none() && !members.is_empty() {
                 if !quoted {
-                    return self.broken("a comma or `}` was expected; a quote inside of a string needs a backslash");
+                    return self
+                        .broken("a comma or `}` was expected; a quote inside of a string needs a backslash");
                 }
                 self.note(RepairKind::MissingComma, self.at);
             }
@@ -300,7 +315,8 @@ impl<'a> Lenient<'a> {
                 && let Some(last) = items.last()
             {
                 if matches!(last, Value::String(_)) && matches!(self.peek(), Some(b'"' | b'\'')) {
-                    return self.broken("two strings without a comma could be one or two; put a comma or join them");
+                    return self
+                        .broken("two strings without a comma could be one or two; put a comma or join them");
                 }
                 self.note(RepairKind::MissingComma, self.at);
             }
@@ -313,7 +329,9 @@ impl<'a> Lenient<'a> {
 
     fn word(&mut self) -> Result<Value, Broken> {
         let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
         let (value, repair) = match word {
             "true" => (Value::Bool(true), None),
@@ -323,7 +341,12 @@ impl<'a> Lenient<'a> {
             "False" => (Value::Bool(false), Some(RepairKind::PythonLiteral)),
             "None" => (Value::Null, Some(RepairKind::PythonLiteral)),
             "NaN" | "nan" | "Infinity" | "inf" => (Value::Null, Some(RepairKind::NotANumber)),
-            _ => return self.broken(format!("`{}` is no value; a text needs double quotes", shown(word))),
+            _ => {
+                return self.broken(format!(
+                    "`{}` is no value; a text needs double quotes",
+                    shown(word)
+                ));
+            }
         };
         if let Some(kind) = repair
             && !(kind == RepairKind::PythonLiteral && self.syntax == Syntax::Python)
@@ -438,10 +461,16 @@ impl<'a> Lenient<'a> {
             '\n' if python => return Ok(()),
             '0' if python && !matches!(self.peek(), Some(b'0'..=b'7')) => '\0',
             'a' | 'v' | 'x' | 'U' | 'N' | '0'..='9' | '\n' | '\r' => {
-                let c = if c.is_control() { "a line break".to_owned() } else { format!("`\\{c}`") };
+                let c = if c.is_control() {
+                    "a line break".to_owned()
+                } else {
+                    format!("`\\{c}`")
+                };
                 return Err(Broken::new(
                     start,
-                    format!("the escape {c} can be read in two ways; write a backslash as `\\\\`, a character as `\\u….`"),
+                    format!(
+                        "the escape {c} can be read in two ways; write a backslash as `\\\\`, a character as `\\u….`"
+                    ),
                 ));
             }
             other => {
@@ -457,7 +486,10 @@ impl<'a> Lenient<'a> {
     }
 
     fn hex(&mut self, digits: usize, start: usize) -> Result<u32, Broken> {
-        let code = self.rest().get(..digits).filter(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let code = self
+            .rest()
+            .get(..digits)
+            .filter(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
         self.at += digits;
         code.ok_or_else(|| Broken::new(start, format!("an escape needs {digits} hexadecimal digits")))
@@ -483,7 +515,11 @@ fn char_of(code: u32, at: usize) -> Result<char, Broken> {
 /// The beginning of a text, for messages.
 pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
-    let mut shown: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut shown: String = text
+        .chars()
+        .take(MOST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text.chars().nth(MOST).is_some() {
         shown.push('…');
     }
@@ -519,6 +555,10 @@ fn mend_number(written: &str, syntax: Syntax) -> Option<String> {
         None => ("", text.as_str()),
     };
     let zero = if magnitude.starts_with('.') { "0" } else { "" };
-    let tail = if magnitude.ends_with('.') && magnitude.len() > 1 { "0" } else { "" };
+    let tail = if magnitude.ends_with('.') && magnitude.len() > 1 {
+        "0"
+    } else {
+        ""
+    };
     Some(format!("{sign}{zero}{magnitude}{tail}"))
 }

@@ -50,8 +50,15 @@ pub fn mend(text: &str) -> Result<(String, Vec<Repair>), Broken> {
     let mut reader = lenient::Lenient::new(text, lenient::Syntax::Json);
     let value = reader.whole()?;
     let end = text.trim_end().len();
-    match reader.repairs.iter().find(|repair| repair.kind == RepairKind::MissingCloser && repair.at >= end) {
-        Some(open) => Err(Broken::new(open.at, "a bracket is not closed: the rest may be missing")),
+    match reader
+        .repairs
+        .iter()
+        .find(|repair| repair.kind == RepairKind::MissingCloser && repair.at >= end)
+    {
+        Some(open) => Err(Broken::new(
+            open.at,
+            "a bracket is not closed: the rest may be missing",
+        )),
         None => Ok((value.to_json(), reader.repairs)),
     }
 }
@@ -60,8 +67,14 @@ pub fn mend(text: &str) -> Result<(String, Vec<Repair>), Broken> {
 /// feed.
 pub fn recognise(bytes: &[u8]) -> Vec<Event> {
     let tools = Tools::new([
-        ("bash", r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#),
-        ("read", r#"{"type":"object","properties":{"path":{"type":"string"},"limit":{"type":"integer"}},"required":["path"]}"#),
+        (
+            "bash",
+            r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#,
+        ),
+        (
+            "read",
+            r#"{"type":"object","properties":{"path":{"type":"string"},"limit":{"type":"integer"}},"required":["path"]}"#,
+        ),
     ]);
     let mut recogniser = Recogniser::new(tools);
     let mut events = recogniser.feed(&String::from_utf8_lossy(bytes));

@@ -24,7 +24,14 @@ struct Run {
 
 impl Default for Page {
     fn default() -> Self {
-        Self { at_line_start: true, quoted: false, fence: None, run: None, inline: None, last: b'\n' }
+        Self {
+            at_line_start: true,
+            quoted: false,
+            fence: None,
+            run: None,
+            inline: None,
+            last: b'\n',
+        }
     }
 }
 
@@ -49,7 +56,11 @@ impl Page {
                     Some(run) if run.byte == byte => run.length += 1,
                     _ => {
                         self.end_run(byte);
-                        self.run = Some(Run { byte, length: 1, at_line_start: self.at_line_start });
+                        self.run = Some(Run {
+                            byte,
+                            length: 1,
+                            at_line_start: self.at_line_start,
+                        });
                     }
                 }
                 self.at_line_start = false;
@@ -97,7 +108,9 @@ impl Page {
         let run_opens = self.run.is_some_and(|run| {
             run.at_line_start && run.length >= 3 || run.byte == b'`' && self.inline.is_none()
         });
-        let run_closes = self.run.is_some_and(|run| self.inline == Some(run.length) && run.byte == b'`');
+        let run_closes = self
+            .run
+            .is_some_and(|run| self.inline == Some(run.length) && run.byte == b'`');
         let in_inline = (self.inline.is_some() && !run_closes) || (run_opens && self.fence.is_none());
         self.fence.is_some() || in_inline || self.quoted || matches!(self.last, b'"' | b'\'')
     }

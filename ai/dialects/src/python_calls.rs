@@ -30,7 +30,10 @@ pub(crate) fn calls(body: &str) -> Vec<Found> {
                 let byte = reader.rest().get(..1).unwrap_or_default().to_owned();
                 reader.eat(&byte);
                 if let Some(Found { repairs, .. }) = found.last_mut() {
-                    repairs.push(Repair { kind: RepairKind::ExtraCloser, at: start });
+                    repairs.push(Repair {
+                        kind: RepairKind::ExtraCloser,
+                        at: start,
+                    });
                 }
             }
             Some(_) => {
@@ -43,8 +46,17 @@ pub(crate) fn calls(body: &str) -> Vec<Found> {
             }
         }
     }
-    if !is_closed && let Some(Found { repairs, arguments: Ok(_), .. }) = found.last_mut() {
-        repairs.push(Repair { kind: RepairKind::MissingCloser, at: body.len() });
+    if !is_closed
+        && let Some(Found {
+            repairs,
+            arguments: Ok(_),
+            ..
+        }) = found.last_mut()
+    {
+        repairs.push(Repair {
+            kind: RepairKind::MissingCloser,
+            at: body.len(),
+        });
     }
     found
 }
@@ -62,18 +74,33 @@ fn one(reader: &mut Lenient<'_>) -> Found {
     reader.repairs.clear();
     let Some(written) = name(reader.rest()) else {
         let text = reader.rest();
-        let broken = Broken::new(start, format!("`{}` is no call; write `name(key=value)`", shown(text)));
+        let broken = Broken::new(
+            start,
+            format!("`{}` is no call; write `name(key=value)`", shown(text)),
+        );
         return Found::broken(start..start + text.len(), None, broken);
     };
     // Gemma and Llama wrap a call in `print`.
-    if written == "print" && name(reader.rest().get("print(".len()..).unwrap_or_default().trim_start()).is_some() {
+    if written == "print"
+        && name(
+            reader
+                .rest()
+                .get("print(".len()..)
+                .unwrap_or_default()
+                .trim_start(),
+        )
+        .is_some()
+    {
         reader.eat("print(");
         reader.blanks();
         let mut call = one(reader);
         reader.blanks();
         if call.arguments.is_ok() {
             if !reader.eat(")") {
-                call.repairs.push(Repair { kind: RepairKind::MissingCloser, at: reader.at() });
+                call.repairs.push(Repair {
+                    kind: RepairKind::MissingCloser,
+                    at: reader.at(),
+                });
             }
             call.span = start..reader.at();
         }
@@ -106,7 +133,10 @@ fn arguments(reader: &mut Lenient<'_>) -> Result<Vec<(String, Value)>, Broken> {
                 return Ok(members);
             }
             None => {
-                reader.repairs.push(Repair { kind: RepairKind::MissingCloser, at: reader.at() });
+                reader.repairs.push(Repair {
+                    kind: RepairKind::MissingCloser,
+                    at: reader.at(),
+                });
                 return Ok(members);
             }
             Some(b',') if !comma => {
@@ -124,13 +154,18 @@ fn arguments(reader: &mut Lenient<'_>) -> Result<Vec<(String, Value)>, Broken> {
         }
         comma = false;
         let rest = reader.rest();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len());
         let key = rest.get(..end).unwrap_or_default().to_owned();
         let start = reader.at();
         reader.skip_to(start + end);
         reader.blanks();
         if key.is_empty() || !reader.eat("=") {
-            return Err(Broken::new(start, "every argument needs its name: write `name(key=value)`"));
+            return Err(Broken::new(
+                start,
+                "every argument needs its name: write `name(key=value)`",
+            ));
         }
         let mut value = reader.value()?;
         // Python joins strings that stand side by side.
@@ -142,7 +177,10 @@ fn arguments(reader: &mut Lenient<'_>) -> Result<Vec<(String, Value)>, Broken> {
             }
         }
         if members.iter().any(|(name, _)| *name == key) {
-            return Err(Broken::new(start, format!("the argument `{}` comes twice", shown(&key))));
+            return Err(Broken::new(
+                start,
+                format!("the argument `{}` comes twice", shown(&key)),
+            ));
         }
         members.push((key, value));
     }

@@ -177,15 +177,13 @@ impl Recogniser {
                         self.end_region(&region, self.pending.len(), closing, began);
                     }
                 },
-                Mode::Whole(whole) => {
-                    match whole.end(&self.pending, ending == Ending::Length, &self.tools) {
-                        Some(events) => {
-                            self.out.extend(events);
-                            self.pending.clear();
-                        }
-                        None => self.fresh = false,
+                Mode::Whole(whole) => match whole.end(&self.pending, ending == Ending::Length, &self.tools) {
+                    Some(events) => {
+                        self.out.extend(events);
+                        self.pending.clear();
                     }
-                }
+                    None => self.fresh = false,
+                },
             }
             self.look_again();
             self.run(true);
@@ -319,7 +317,11 @@ impl Recogniser {
         let length = rest.bytes().take_while(plain).count();
         // While blanks alone came the next character counts, and so does a line's first.
         let length = if self.fresh || self.page.is_at_line_start() {
-            let blanks = rest.bytes().take(length).take_while(u8::is_ascii_whitespace).count();
+            let blanks = rest
+                .bytes()
+                .take(length)
+                .take_while(u8::is_ascii_whitespace)
+                .count();
             if blanks > 0 { blanks } else { length }
         } else {
             length
@@ -357,7 +359,10 @@ impl Recogniser {
             match begins_one(rest, STRAY) {
                 Ok(tag) => {
                     let behind = rest.get(tag.len()..).unwrap_or_default();
-                    if self.page.is_at_line_start() || behind.starts_with(['\n', '\r']) || (behind.is_empty() && last) {
+                    if self.page.is_at_line_start()
+                        || behind.starts_with(['\n', '\r'])
+                        || (behind.is_empty() && last)
+                    {
                         return Step::WasThinking(tag.len());
                     }
                     wait |= behind.is_empty();
@@ -371,16 +376,14 @@ impl Recogniser {
         }
         for opener in harmony::OPENERS {
             match begins(rest, opener) {
-                Match::Yes => {
-                    match harmony::header(opener, rest.get(opener.len()..).unwrap_or_default()) {
-                        Ok((harmony::Channel::Thinking, length)) => {
-                            return Step::Enter(Mode::Thinking(harmony::THOUGHT_ENDS), opener.len() + length);
-                        }
-                        Ok((harmony::Channel::Answer, length)) => return Step::Answer(opener.len() + length),
-                        Ok((harmony::Channel::Call, _)) => {}
-                        Err(answer) => wait |= answer == Match::Perhaps,
+                Match::Yes => match harmony::header(opener, rest.get(opener.len()..).unwrap_or_default()) {
+                    Ok((harmony::Channel::Thinking, length)) => {
+                        return Step::Enter(Mode::Thinking(harmony::THOUGHT_ENDS), opener.len() + length);
                     }
-                }
+                    Ok((harmony::Channel::Answer, length)) => return Step::Answer(opener.len() + length),
+                    Ok((harmony::Channel::Call, _)) => {}
+                    Err(answer) => wait |= answer == Match::Perhaps,
+                },
                 answer => wait |= answer == Match::Perhaps,
             }
         }
@@ -402,7 +405,11 @@ impl Recogniser {
                 }
             }
         }
-        if waits(if wait { Match::Perhaps } else { Match::No }) { Step::Wait } else { Step::Text }
+        if waits(if wait { Match::Perhaps } else { Match::No }) {
+            Step::Wait
+        } else {
+            Step::Text
+        }
     }
 
     fn think(&mut self, ends: &'static [&'static str], last: bool) -> bool {
@@ -455,7 +462,11 @@ impl Recogniser {
     }
 
     fn region(&mut self, last: bool) -> bool {
-        let Mode::Region { mut region, mut began } = std::mem::replace(&mut self.mode, Mode::Text) else {
+        let Mode::Region {
+            mut region,
+            mut began,
+        } = std::mem::replace(&mut self.mode, Mode::Text)
+        else {
             return true;
         };
         match region.look(&self.pending, last) {
@@ -464,7 +475,12 @@ impl Recogniser {
             End::Open if self.pending.len() > REGION_LIMIT => {
                 let raw = std::mem::take(&mut self.pending);
                 let reason = format!("the call has more than {REGION_LIMIT} bytes");
-                self.out.push(Event::Refused(Refusal { name: None, raw, dialect: region.form.dialect, reason }));
+                self.out.push(Event::Refused(Refusal {
+                    name: None,
+                    raw,
+                    dialect: region.form.dialect,
+                    reason,
+                }));
                 self.after_region();
             }
             End::Open => {
@@ -482,7 +498,9 @@ impl Recogniser {
         let end = self.pending.floor_char_boundary(sure.min(WITHIN));
         let beginning = self.pending.get(..end).unwrap_or_default();
         let name = (form.sniff)(beginning).filter(|name| self.tools.has(name));
-        self.out.extend(name.map(|name| Event::CallBegan { name: name.to_owned() }));
+        self.out.extend(name.map(|name| Event::CallBegan {
+            name: name.to_owned(),
+        }));
         name.is_some()
     }
 
@@ -493,7 +511,8 @@ impl Recogniser {
         let rest = self.pending.split_off(end.min(self.pending.len()));
         let text = std::mem::replace(&mut self.pending, rest);
         let found = (region.form.read)(&text, &self.tools);
-        self.out.extend(judge(&text, found, region.form.dialect, closing, &self.tools));
+        self.out
+            .extend(judge(&text, found, region.form.dialect, closing, &self.tools));
         self.harmony |= region.form.dialect == Dialect::Harmony;
         self.after_region();
     }
@@ -547,6 +566,11 @@ pub(crate) fn only_calls(text: &str, tools: &Tools) -> Option<Vec<Event>> {
     let mut events = recogniser.feed(text);
     events.extend(recogniser.finish(Ending::Complete));
     events.retain(|event| !matches!(event, Event::Text(text) if text.trim().is_empty()));
-    let are_calls = |event: &Event| matches!(event, Event::Call(_) | Event::Refused(_) | Event::CallBegan { .. });
+    let are_calls = |event: &Event| {
+        matches!(
+            event,
+            Event::Call(_) | Event::Refused(_) | Event::CallBegan { .. }
+        )
+    };
     (!events.is_empty() && events.iter().all(are_calls)).then_some(events)
 }

@@ -28,7 +28,11 @@ pub(crate) struct Region {
 enum Inside {
     Nothing,
     /// A string that these quotes end; `escaped`: the next character is.
-    String { quote: u8, triple: bool, escaped: bool },
+    String {
+        quote: u8,
+        triple: bool,
+        escaped: bool,
+    },
     /// Text that this token ends.
     Until(&'static str),
 }
@@ -133,12 +137,24 @@ impl Region {
                 Match::Perhaps if !last => None,
                 Match::Perhaps | Match::No => Some(char_length(rest)),
             },
-            Inside::String { quote, triple, escaped } => {
+            Inside::String {
+                quote,
+                triple,
+                escaped,
+            } => {
                 let step = char_length(rest);
                 if escaped {
-                    self.inside = Inside::String { quote, triple, escaped: false };
+                    self.inside = Inside::String {
+                        quote,
+                        triple,
+                        escaped: false,
+                    };
                 } else if first == b'\\' {
-                    self.inside = Inside::String { quote, triple, escaped: true };
+                    self.inside = Inside::String {
+                        quote,
+                        triple,
+                        escaped: true,
+                    };
                 } else if first == quote && !triple {
                     self.inside = Inside::Nothing;
                 } else if first == quote {
@@ -172,14 +188,22 @@ impl Region {
                     let triple = if first == b'"' { "\"\"\"" } else { "'''" };
                     match begins(rest, triple) {
                         Match::Yes => {
-                            self.inside = Inside::String { quote: first, triple: true, escaped: false };
+                            self.inside = Inside::String {
+                                quote: first,
+                                triple: true,
+                                escaped: false,
+                            };
                             return Some(triple.len());
                         }
                         Match::Perhaps if !last => return None,
                         Match::Perhaps | Match::No => {}
                     }
                 }
-                self.inside = Inside::String { quote: first, triple: false, escaped: false };
+                self.inside = Inside::String {
+                    quote: first,
+                    triple: false,
+                    escaped: false,
+                };
             }
             (Literals::Delimited(token), _) => match begins(rest, token) {
                 Match::Yes => {

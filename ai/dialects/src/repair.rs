@@ -84,7 +84,10 @@ pub struct Broken {
 
 impl Broken {
     pub(crate) fn new(at: usize, reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), at }
+        Self {
+            reason: reason.into(),
+            at,
+        }
     }
 }
 

@@ -22,29 +22,45 @@ impl<'a> Schema<'a> {
     }
 
     fn at(self, here: &'a Value) -> Self {
-        Self { root: self.root, here }.resolved()
+        Self {
+            root: self.root,
+            here,
+        }
+        .resolved()
     }
 
     /// Follows local references, a few in a row at most.
     fn resolved(self) -> Self {
         let mut here = self.here;
         for _ in 0..8 {
-            let Some(pointer) = here.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix("#/")) else {
+            let Some(pointer) = here
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|to| to.strip_prefix("#/"))
+            else {
                 break;
             };
             let target = pointer.split('/').try_fold(self.root, |at, step| at.get(step));
             let Some(target) = target else { break };
             here = target;
         }
-        Self { root: self.root, here }
+        Self {
+            root: self.root,
+            here,
+        }
     }
 
     pub(crate) fn property(self, name: &str) -> Option<Self> {
-        let found = self.here.get("properties").and_then(|properties| properties.get(name));
+        let found = self
+            .here
+            .get("properties")
+            .and_then(|properties| properties.get(name));
         if let Some(found) = found {
             return Some(self.at(found));
         }
-        ["allOf", "anyOf", "oneOf"].into_iter().find_map(|key| self.list(key).into_iter().find_map(|part| part.property(name)))
+        ["allOf", "anyOf", "oneOf"]
+            .into_iter()
+            .find_map(|key| self.list(key).into_iter().find_map(|part| part.property(name)))
     }
 
     fn list(self, key: &str) -> Vec<Self> {
@@ -91,13 +107,23 @@ impl<'a> Schema<'a> {
             return as_text();
         }
         let mut reader = Lenient::new(trimmed, Syntax::Json);
-        let Ok(value) = reader.value() else { return as_text() };
+        let Ok(value) = reader.value() else {
+            return as_text();
+        };
         reader.blanks();
-        if !reader.rest().is_empty() || reader.repairs.iter().any(|repair| repair.kind == RepairKind::MissingCloser) {
+        if !reader.rest().is_empty()
+            || reader
+                .repairs
+                .iter()
+                .any(|repair| repair.kind == RepairKind::MissingCloser)
+        {
             return as_text();
         }
         let lead = text.len() - text.trim_start().len();
-        repairs.extend(reader.repairs.iter().map(|repair| Repair { at: at + lead + repair.at, ..*repair }));
+        repairs.extend(reader.repairs.iter().map(|repair| Repair {
+            at: at + lead + repair.at,
+            ..*repair
+        }));
         value
     }
 
@@ -113,7 +139,11 @@ impl<'a> Schema<'a> {
         if depth == 0 || problems.len() >= MOST_PROBLEMS {
             return;
         }
-        let place = if path.is_empty() { "the arguments".to_owned() } else { format!("`{path}`") };
+        let place = if path.is_empty() {
+            "the arguments".to_owned()
+        } else {
+            format!("`{path}`")
+        };
         match self.here {
             Value::Bool(false) => problems.push(format!("{place} must not be there")),
             Value::Object(_) => {}
@@ -153,7 +183,8 @@ impl<'a> Schema<'a> {
             Value::Array(items) => {
                 if let Some(of_items) = self.here.get("items") {
                     for (index, item) in items.iter().enumerate() {
-                        self.at(of_items).check(item, &format!("{path}[{index}]"), depth - 1, problems);
+                        self.at(of_items)
+                            .check(item, &format!("{path}[{index}]"), depth - 1, problems);
                     }
                 }
             }
@@ -175,8 +206,20 @@ impl<'a> Schema<'a> {
         }
     }
 
-    fn check_members(self, members: &[(String, Value)], path: &str, depth: usize, problems: &mut Vec<String>) {
-        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    fn check_members(
+        self,
+        members: &[(String, Value)],
+        path: &str,
+        depth: usize,
+        problems: &mut Vec<String>,
+    ) {
+        let below = |name: &str| {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            }
+        };
         if let Some(Value::Array(required)) = self.here.get("required") {
             for name in required.iter().filter_map(Value::as_str) {
                 if !members.iter().any(|(key, _)| key == name) {
@@ -185,7 +228,10 @@ impl<'a> Schema<'a> {
             }
         }
         for (name, value) in members {
-            let known = self.here.get("properties").and_then(|properties| properties.get(name));
+            let known = self
+                .here
+                .get("properties")
+                .and_then(|properties| properties.get(name));
             match (known, self.here.get("additionalProperties")) {
                 (Some(schema), _) => self.at(schema).check(value, &below(name), depth - 1, problems),
                 (None, Some(Value::Bool(false))) => {
@@ -210,9 +256,11 @@ fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(key, value)| right.iter().any(|(name, other)| name == key && same(value, other)))
+                && left.iter().all(|(key, value)| {
+                    right
+                        .iter()
+                        .any(|(name, other)| name == key && same(value, other))
+                })
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))

@@ -14,21 +14,60 @@ pub(crate) struct Tags {
 const THINK: &[&str] = &["</think>", "</thinking>"];
 
 pub(crate) const TAGS: &[Tags] = &[
-    Tags { open: "<think>", close: THINK },
-    Tags { open: "<thinking>", close: THINK },
-    Tags { open: "<thought>", close: &["</thought>"] },
-    Tags { open: "[THINK]", close: &["[/THINK]"] },
-    Tags { open: "<seed:think>", close: &["</seed:think>"] },
-    Tags { open: "<|START_THINKING|>", close: &["<|END_THINKING|>"] },
-    Tags { open: "<|channel>thought", close: &["<channel|>"] },
-    Tags { open: "<|begin_of_thought|>", close: &["<|end_of_thought|>"] },
-    Tags { open: "◁think▷", close: &["◁/think▷"] },
+    Tags {
+        open: "<think>",
+        close: THINK,
+    },
+    Tags {
+        open: "<thinking>",
+        close: THINK,
+    },
+    Tags {
+        open: "<thought>",
+        close: &["</thought>"],
+    },
+    Tags {
+        open: "[THINK]",
+        close: &["[/THINK]"],
+    },
+    Tags {
+        open: "<seed:think>",
+        close: &["</seed:think>"],
+    },
+    Tags {
+        open: "<|START_THINKING|>",
+        close: &["<|END_THINKING|>"],
+    },
+    Tags {
+        open: "<|channel>thought",
+        close: &["<channel|>"],
+    },
+    Tags {
+        open: "<|begin_of_thought|>",
+        close: &["<|end_of_thought|>"],
+    },
+    Tags {
+        open: "◁think▷",
+        close: &["◁/think▷"],
+    },
 ];
 
 /// Closing tags whose opening tag may have stood in the prompt.
-pub(crate) const STRAY: &[&str] =
-    &["</think>", "</thinking>", "[/THINK]", "</seed:think>", "<|END_THINKING|>", "◁/think▷"];
+pub(crate) const STRAY: &[&str] = &[
+    "</think>",
+    "</thinking>",
+    "[/THINK]",
+    "</seed:think>",
+    "<|END_THINKING|>",
+    "◁/think▷",
+];
 
 /// Tokens around an answer that mean nothing by themselves.
-pub(crate) const SILENT: &[&str] =
-    &["<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>", "<|begin_of_solution|>", "<|end_of_solution|>"];
+pub(crate) const SILENT: &[&str] = &[
+    "<|START_RESPONSE|>",
+    "<|END_RESPONSE|>",
+    "<|START_TEXT|>",
+    "<|END_TEXT|>",
+    "<|begin_of_solution|>",
+    "<|end_of_solution|>",
+];

@@ -34,15 +34,26 @@ pub(crate) fn calls(region: &str, tokens: &Tokens) -> Vec<Found> {
         }
         let Some(inner) = trimmed.strip_prefix(tokens.begin) else {
             let reason = format!("`{}` stands where a call should begin", shown(trimmed));
-            found.push(Found::broken(start..region.len(), None, Broken::new(start, reason)));
+            found.push(Found::broken(
+                start..region.len(),
+                None,
+                Broken::new(start, reason),
+            ));
             break;
         };
         let (name, end, arguments, repairs) = one(inner, start + tokens.begin.len(), tokens);
         at = match &arguments {
             Ok(_) => end,
-            Err(_) => trimmed.find(tokens.end).map_or(region.len(), |end| start + end + tokens.end.len()),
+            Err(_) => trimmed
+                .find(tokens.end)
+                .map_or(region.len(), |end| start + end + tokens.end.len()),
         };
-        found.push(Found { span: start..at, name, arguments, repairs });
+        found.push(Found {
+            span: start..at,
+            name,
+            arguments,
+            repairs,
+        });
     }
     found
 }
@@ -56,7 +67,12 @@ fn one(text: &str, start: usize, tokens: &Tokens) -> One {
         Some((name, before.len() + tokens.separator.len() + skip))
     });
     let Some((name, skip)) = named else {
-        return (None, start, Err(Broken::new(start, "the call names no tool")), Vec::new());
+        return (
+            None,
+            start,
+            Err(Broken::new(start, "the call names no tool")),
+            Vec::new(),
+        );
     };
     let body = text.get(skip..).unwrap_or_default();
     let start = start + skip;
@@ -95,10 +111,16 @@ fn arguments(
         || rest.starts_with(tokens.begin)
         || tokens.around.iter().any(|token| rest.starts_with(token))
     {
-        repairs.push(Repair { kind: RepairKind::MissingMarker, at });
+        repairs.push(Repair {
+            kind: RepairKind::MissingMarker,
+            at,
+        });
         at
     } else {
-        return Err(Broken::new(start + at, format!("`{}` stands behind the arguments", shown(rest))));
+        return Err(Broken::new(
+            start + at,
+            format!("`{}` stands behind the arguments", shown(rest)),
+        ));
     };
     for repair in &mut repairs {
         repair.at += start;

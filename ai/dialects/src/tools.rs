@@ -14,7 +14,12 @@ impl Tools {
     /// Tools by name and JSON Schema of the arguments. A schema that is no JSON allows everything.
     pub fn new<'a>(tools: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let schema = |text: &str| Lenient::new(text, Syntax::Json).value().unwrap_or(Value::Null);
-        Self(tools.into_iter().map(|(name, text)| (name.to_owned(), schema(text))).collect())
+        Self(
+            tools
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), schema(text)))
+                .collect(),
+        )
     }
 
     /// Whether nothing was offered.

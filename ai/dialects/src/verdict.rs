@@ -32,7 +32,12 @@ pub(crate) fn judge(
 ) -> Vec<Event> {
     if found.is_empty() {
         let reason = "there is nothing between the tokens of a call".to_owned();
-        return vec![Event::Refused(Refusal { name: None, raw: region.to_owned(), dialect, reason })];
+        return vec![Event::Refused(Refusal {
+            name: None,
+            raw: region.to_owned(),
+            dialect,
+            reason,
+        })];
     }
     let (last, is_single) = (found.len() - 1, found.len() == 1);
     let judged = found.into_iter().enumerate().map(|(place, mut found)| {
@@ -46,7 +51,11 @@ pub(crate) fn judge(
             region.get(found.span.clone()).unwrap_or(region)
         };
         // What a region lacks at its end, only its last call can lack. Where the answer was cut nothing of it counts.
-        let closing = if place == last || closing == Closing::Cut { closing } else { Closing::Marked };
+        let closing = if place == last || closing == Closing::Cut {
+            closing
+        } else {
+            Closing::Marked
+        };
         match verdict(&mut found, closing, tools) {
             Ok(arguments) => Event::Call(Call {
                 name: found.name.unwrap_or_default(),
@@ -55,7 +64,12 @@ pub(crate) fn judge(
                 dialect,
                 repairs: found.repairs,
             }),
-            Err(reason) => Event::Refused(Refusal { name: found.name, raw: raw.to_owned(), dialect, reason }),
+            Err(reason) => Event::Refused(Refusal {
+                name: found.name,
+                raw: raw.to_owned(),
+                dialect,
+                reason,
+            }),
         }
     });
     judged.collect()
@@ -67,7 +81,9 @@ fn verdict(found: &mut Found, closing: Closing, tools: &Tools) -> Result<Value, 
     }
     if let Some(name) = &mut found.name
         && !tools.has(name)
-        && let Some(plain) = ["functions.", "default_api."].iter().find_map(|prefix| name.strip_prefix(prefix))
+        && let Some(plain) = ["functions.", "default_api."]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
     {
         *name = plain.to_owned();
     }
@@ -80,28 +96,45 @@ fn verdict(found: &mut Found, closing: Closing, tools: &Tools) -> Result<Value, 
     };
     let Some(schema) = tools.schema(name) else {
         let known: Vec<&str> = tools.names().take(32).collect();
-        return Err(format!("there is no tool `{}`; the tools are {}", shown(name), known.join(", ")));
+        return Err(format!(
+            "there is no tool `{}`; the tools are {}",
+            shown(name),
+            known.join(", ")
+        ));
     };
     if matches!(closing, Closing::Unmarked | Closing::Natural) {
         let cut = [RepairKind::MissingCloser, RepairKind::MissingMarker];
         if found.repairs.iter().any(|repair| cut.contains(&repair.kind)) {
-            return Err("the call is not complete: a bracket or tag is not closed, and the message ends".to_owned());
+            return Err(
+                "the call is not complete: a bracket or tag is not closed, and the message ends".to_owned(),
+            );
         }
         if closing == Closing::Unmarked {
-            found.repairs.push(Repair { kind: RepairKind::MissingMarker, at: found.span.end });
+            found.repairs.push(Repair {
+                kind: RepairKind::MissingMarker,
+                at: found.span.end,
+            });
         }
     }
     let arguments = match arguments {
         Arguments::Json(value @ Value::Object(_)) => value.clone(),
         Arguments::Json(other) => {
-            return Err(format!("the arguments must be a JSON object, and are {}", shown(&other.to_json())));
+            return Err(format!(
+                "the arguments must be a JSON object, and are {}",
+                shown(&other.to_json())
+            ));
         }
         Arguments::Texts(texts) => {
             let mut members = Vec::with_capacity(texts.len());
             for text in texts {
                 let value = match text.is_string {
                     Some(true) => Value::String(text.text.clone()),
-                    _ => Schema::coerce(schema.property(&text.name), &text.text, &mut found.repairs, text.at),
+                    _ => Schema::coerce(
+                        schema.property(&text.name),
+                        &text.text,
+                        &mut found.repairs,
+                        text.at,
+                    ),
                 };
                 members.push((text.name.clone(), value));
             }
@@ -109,5 +142,9 @@ fn verdict(found: &mut Found, closing: Closing, tools: &Tools) -> Result<Value, 
         }
     };
     let problems = schema.problems(&arguments);
-    if problems.is_empty() { Ok(arguments) } else { Err(problems.join("; ")) }
+    if problems.is_empty() {
+        Ok(arguments)
+    } else {
+        Err(problems.join("; "))
+    }
 }

@@ -15,7 +15,16 @@ use crate::event::Event;
 const NAME_WITHIN: usize = 512;
 const FENCE: &str = "```";
 /// Keys with which a call begins.
-const KEYS: &[&str] = &["name", "tool_name", "function", "tool", "type", "id", "arguments", "parameters"];
+const KEYS: &[&str] = &[
+    "name",
+    "tool_name",
+    "function",
+    "tool",
+    "type",
+    "id",
+    "arguments",
+    "parameters",
+];
 
 /// A message that may be a call.
 #[derive(Debug)]
@@ -38,7 +47,11 @@ pub(crate) fn head(text: &str, tools: &Tools) -> Match {
         Match::Yes => {
             let rest = text.strip_prefix(FENCE).unwrap_or_default();
             let Some((info, body)) = rest.split_once('\n') else {
-                return if rest.len() <= 16 && rest.trim_end().chars().all(is_info) { Match::Perhaps } else { Match::No };
+                return if rest.len() <= 16 && rest.trim_end().chars().all(is_info) {
+                    Match::Perhaps
+                } else {
+                    Match::No
+                };
             };
             if info.len() > 16 || !info.trim().chars().all(is_info) || info.trim() == "tool_code" {
                 return Match::No;
@@ -51,7 +64,13 @@ pub(crate) fn head(text: &str, tools: &Tools) -> Match {
             for form in FORMS {
                 match begins(body, form.opener) {
                     Match::Yes => return Match::Yes,
-                    Match::Perhaps => answer = if answer == Match::No { Match::Perhaps } else { answer },
+                    Match::Perhaps => {
+                        answer = if answer == Match::No {
+                            Match::Perhaps
+                        } else {
+                            answer
+                        }
+                    }
                     Match::No => {}
                 }
             }
@@ -93,10 +112,16 @@ fn object_head(text: &str) -> Match {
         Ok(rest) => rest,
         Err(answer) => return answer,
     };
-    let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return Match::No };
+    let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return Match::No;
+    };
     let rest = rest.get(1..).unwrap_or_default();
     let Some((key, behind)) = rest.split_once(quote) else {
-        return if KEYS.iter().any(|key| key.starts_with(rest)) { Match::Perhaps } else { Match::No };
+        return if KEYS.iter().any(|key| key.starts_with(rest)) {
+            Match::Perhaps
+        } else {
+            Match::No
+        };
     };
     if !KEYS.contains(&key) {
         return Match::No;
@@ -111,8 +136,20 @@ fn object_head(text: &str) -> Match {
 impl Whole {
     pub(crate) fn new(text: &str) -> Self {
         let fenced = text.starts_with(FENCE);
-        let at = if fenced { text.find('\n').unwrap_or(text.len()) } else { 0 };
-        Self { fenced, at, depth: 0, quote: None, escaped: false, line_start: false, complete: false }
+        let at = if fenced {
+            text.find('\n').unwrap_or(text.len())
+        } else {
+            0
+        };
+        Self {
+            fenced,
+            at,
+            depth: 0,
+            quote: None,
+            escaped: false,
+            line_start: false,
+            complete: false,
+        }
     }
 
     /// Looks on in the message. `false`: it is no call as a whole.
@@ -121,12 +158,18 @@ impl Whole {
             return false;
         }
         if text.len() > NAME_WITHIN {
-            let beginning = text.get(..text.floor_char_boundary(NAME_WITHIN)).unwrap_or_default();
+            let beginning = text
+                .get(..text.floor_char_boundary(NAME_WITHIN))
+                .unwrap_or_default();
             if !tools.names().any(|name| beginning.contains(name)) {
                 return false;
             }
         }
-        if self.fenced { self.look_fenced(text) } else { self.look_bare(text) }
+        if self.fenced {
+            self.look_fenced(text)
+        } else {
+            self.look_bare(text)
+        }
     }
 
     fn look_fenced(&mut self, text: &str) -> bool {
@@ -187,7 +230,10 @@ impl Whole {
             }
             let body = text.trim_end().strip_suffix(FENCE)?;
             let body = body.split_once('\n')?.1;
-            if FORMS.iter().any(|form| body.trim_start().starts_with(form.opener)) {
+            if FORMS
+                .iter()
+                .any(|form| body.trim_start().starts_with(form.opener))
+            {
                 return crate::recogniser::only_calls(body, tools);
             }
             body
@@ -196,12 +242,18 @@ impl Whole {
         };
         let (dialect, found) = xlam::bare(inner);
         // In a message without any token for calls a name must be known, else it is some other object.
-        let is_call = found.iter().all(|call| call.name.as_deref().is_some_and(|name| tools.has(name)));
+        let is_call = found
+            .iter()
+            .all(|call| call.name.as_deref().is_some_and(|name| tools.has(name)));
         if found.is_empty() || !is_call {
             return None;
         }
         let is_open = self.depth > 0 || self.quote.is_some();
-        let closing = if is_open && closing == Closing::Marked { Closing::Natural } else { closing };
+        let closing = if is_open && closing == Closing::Marked {
+            Closing::Natural
+        } else {
+            closing
+        };
         let mut events = judge(inner, found, dialect, closing, tools);
         if let [Event::Call(call)] = events.as_mut_slice() {
             call.raw = text.to_owned();

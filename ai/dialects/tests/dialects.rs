@@ -1,7 +1,12 @@
 //! What the recogniser promises: each module holds one promise.
 
 // Helpers outside of `#[test]` functions may fail a test as well.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 #[path = "dialects/kit.rs"]
 mod kit;

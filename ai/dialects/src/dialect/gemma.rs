@@ -28,7 +28,10 @@ pub(crate) const FENCE: Form = Form {
     literals: Literals::Python,
     ending: Ending::Marked,
     sniff: |region| {
-        let body = region.strip_prefix(FENCE_OPENER)?.trim_start().trim_start_matches('[');
+        let body = region
+            .strip_prefix(FENCE_OPENER)?
+            .trim_start()
+            .trim_start_matches('[');
         python_calls::name(body.strip_prefix("print(").unwrap_or(body))
     },
     read: |region, _| inside(region, FENCE_OPENER, FENCE_CLOSERS, python_calls::calls),
@@ -69,11 +72,18 @@ const CALL: &str = "call:";
 fn read(body: &str, delimiter: &'static str) -> Found {
     let span = 0..body.len();
     let brace = body.find('{');
-    let name = brace.and_then(|brace| body.get(..brace)?.trim().strip_prefix(CALL)).map(|name| name.trim().to_owned());
+    let name = brace
+        .and_then(|brace| body.get(..brace)?.trim().strip_prefix(CALL))
+        .map(|name| name.trim().to_owned());
     let Some(start) = brace else {
         return Found::broken(span, name, Broken::new(0, "the call has no `{`"));
     };
     let mut reader = Lenient::starting_at(body, start, Syntax::Delimited(delimiter));
     let arguments = reader.whole().map(Arguments::Json);
-    Found { span, name, arguments, repairs: reader.repairs }
+    Found {
+        span,
+        name,
+        arguments,
+        repairs: reader.repairs,
+    }
 }

@@ -62,7 +62,12 @@ fn read(body: &str) -> Found {
     let name = rest.get(..end).map(str::to_owned);
     let mut repairs = Vec::new();
     let arguments = texts(body, start + end, &mut repairs);
-    Found { span: 0..body.len(), name, arguments: arguments.map(Arguments::Texts), repairs }
+    Found {
+        span: 0..body.len(),
+        name,
+        arguments: arguments.map(Arguments::Texts),
+        repairs,
+    }
 }
 
 fn texts(body: &str, mut at: usize, repairs: &mut Vec<Repair>) -> Result<Vec<Text>, Broken> {
@@ -74,30 +79,52 @@ fn texts(body: &str, mut at: usize, repairs: &mut Vec<Repair>) -> Result<Vec<Tex
         if trimmed.is_empty() {
             return Ok(texts);
         }
-        let pair = trimmed.strip_prefix(KEY).and_then(|rest| rest.split_once(KEY_END));
+        let pair = trimmed
+            .strip_prefix(KEY)
+            .and_then(|rest| rest.split_once(KEY_END));
         let Some((key, behind)) = pair else {
-            return Err(Broken::new(start, format!("`{}` stands where `{KEY}` should", shown(trimmed))));
+            return Err(Broken::new(
+                start,
+                format!("`{}` stands where `{KEY}` should", shown(trimmed)),
+            ));
         };
         let Some(value) = behind.trim_start().strip_prefix(VALUE) else {
-            return Err(Broken::new(start, format!("the key `{}` has no `{VALUE}`", shown(key))));
+            return Err(Broken::new(
+                start,
+                format!("the key `{}` has no `{VALUE}`", shown(key)),
+            ));
         };
         let value_at = body.len() - value.len();
         let (text, end) = match value.find(VALUE_END) {
             Some(end) => (value.get(..end), value_at + end + VALUE_END.len()),
             None => {
-                repairs.push(Repair { kind: RepairKind::MissingMarker, at: body.len() });
+                repairs.push(Repair {
+                    kind: RepairKind::MissingMarker,
+                    at: body.len(),
+                });
                 (Some(value.trim_end_matches('\n')), body.len())
             }
         };
         let text = text.unwrap_or_default();
         if text.contains(KEY) && text.contains(VALUE) {
-            return Err(Broken::new(value_at, format!("a value holds another argument; end each with `{VALUE_END}`")));
+            return Err(Broken::new(
+                value_at,
+                format!("a value holds another argument; end each with `{VALUE_END}`"),
+            ));
         }
         let key = key.trim();
         if texts.iter().any(|text| text.name == key) {
-            return Err(Broken::new(start, format!("the argument `{}` comes twice", shown(key))));
+            return Err(Broken::new(
+                start,
+                format!("the argument `{}` comes twice", shown(key)),
+            ));
         }
-        texts.push(Text { name: key.to_owned(), text: text.to_owned(), is_string: None, at: value_at });
+        texts.push(Text {
+            name: key.to_owned(),
+            text: text.to_owned(),
+            is_string: None,
+            at: value_at,
+        });
         at = end;
     }
 }

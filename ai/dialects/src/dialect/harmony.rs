@@ -43,8 +43,11 @@ pub(crate) const CHANNEL: Form = Form {
     read,
 };
 
-pub(crate) const START: Form =
-    Form { opener: "<|start|>", head: |text| call_head("<|start|>", text), ..CHANNEL };
+pub(crate) const START: Form = Form {
+    opener: "<|start|>",
+    head: |text| call_head("<|start|>", text),
+    ..CHANNEL
+};
 
 fn call_head(opener: &str, text: &str) -> Match {
     match header(opener, text) {
@@ -95,15 +98,30 @@ fn recipient(head: &str) -> Option<&str> {
 fn read(region: &str, _: &Tools) -> Vec<Found> {
     let span = 0..region.len();
     let Some((head, body)) = region.split_once(MESSAGE) else {
-        return vec![Found::broken(span, None, Broken::new(0, "the call has no `<|message|>`"))];
+        return vec![Found::broken(
+            span,
+            None,
+            Broken::new(0, "the call has no `<|message|>`"),
+        )];
     };
     let name = recipient(head).map(str::to_owned);
     let start = head.len() + MESSAGE.len();
     let body = ENDS.iter().find_map(|end| body.strip_suffix(end)).unwrap_or(body);
     let mut reader = Lenient::new(body, Syntax::Json);
-    let value = if body.trim().is_empty() { Ok(Value::Object(Vec::new())) } else { reader.whole() };
+    let value = if body.trim().is_empty() {
+        Ok(Value::Object(Vec::new()))
+    } else {
+        reader.whole()
+    };
     let mut repairs = reader.repairs;
     repairs.iter_mut().for_each(|repair| repair.at += start);
-    let arguments = value.map(Arguments::Json).map_err(|broken| Broken::new(start + broken.at, broken.reason));
-    vec![Found { span, name, arguments, repairs }]
+    let arguments = value
+        .map(Arguments::Json)
+        .map_err(|broken| Broken::new(start + broken.at, broken.reason));
+    vec![Found {
+        span,
+        name,
+        arguments,
+        repairs,
+    }]
 }

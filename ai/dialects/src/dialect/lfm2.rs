@@ -23,7 +23,8 @@ pub(crate) const FORM: Form = Form {
     ending: Ending::Marked,
     sniff: |region| {
         let body = region.strip_prefix(OPENER)?;
-        python_calls::name(body.trim_start().trim_start_matches('[').trim_start()).or_else(|| json_calls::first_name(body))
+        python_calls::name(body.trim_start().trim_start_matches('[').trim_start())
+            .or_else(|| json_calls::first_name(body))
     },
     read: |region, _| {
         inside(region, OPENER, CLOSERS, |body| match call_head(body) {

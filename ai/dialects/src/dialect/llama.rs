@@ -46,7 +46,8 @@ fn either_head(text: &str) -> Match {
 }
 
 fn sniff(body: &str) -> Option<&str> {
-    python_calls::name(body.trim_start().trim_start_matches('[').trim_start()).or_else(|| json_calls::first_name(body))
+    python_calls::name(body.trim_start().trim_start_matches('[').trim_start())
+        .or_else(|| json_calls::first_name(body))
 }
 
 /// Llama's built-in tools are called as `name.call(…)`.

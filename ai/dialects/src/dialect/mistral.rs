@@ -38,7 +38,9 @@ pub(crate) const NAMED: Form = Form {
 };
 
 fn named_head(text: &str) -> Match {
-    let end = match name_length(text, |c| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ' '))) {
+    let end = match name_length(text, |c| {
+        !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | ' '))
+    }) {
         Ok(end) => end,
         Err(answer) => return answer,
     };
@@ -62,8 +64,17 @@ fn name(body: &str) -> Option<&str> {
 
 fn named(body: &str) -> Found {
     let name = name(body).map(str::to_owned);
-    let start = body.find(ARGS).map(|at| at + ARGS.len()).or_else(|| body.find('{')).unwrap_or(body.len());
+    let start = body
+        .find(ARGS)
+        .map(|at| at + ARGS.len())
+        .or_else(|| body.find('{'))
+        .unwrap_or(body.len());
     let mut reader = Lenient::starting_at(body, start, Syntax::Json);
     let arguments = reader.whole().map(Arguments::Json);
-    Found { span: 0..body.len(), name, arguments, repairs: reader.repairs }
+    Found {
+        span: 0..body.len(),
+        name,
+        arguments,
+        repairs: reader.repairs,
+    }
 }

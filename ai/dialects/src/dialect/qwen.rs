@@ -54,7 +54,11 @@ fn name_head(text: &str) -> Match {
         Ok(end) => end,
         Err(answer) => return answer,
     };
-    let Some(rest) = text.get(end..).and_then(|rest| rest.strip_prefix('>')).filter(|_| end > 0) else {
+    let Some(rest) = text
+        .get(end..)
+        .and_then(|rest| rest.strip_prefix('>'))
+        .filter(|_| end > 0)
+    else {
         return Match::No;
     };
     match behind_blanks(rest) {

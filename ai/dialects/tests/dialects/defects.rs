@@ -52,7 +52,9 @@ fn closer(dialect: Dialect) -> Option<&'static str> {
         Dialect::Nemotron => "</TOOLCALL>",
         Dialect::SeedOss => "</seed:tool_call>",
         Dialect::Invoke => "</function_calls>",
-        Dialect::Llama3 | Dialect::Llama4 | Dialect::Mistral | Dialect::Granite | Dialect::Xlam => return None,
+        Dialect::Llama3 | Dialect::Llama4 | Dialect::Mistral | Dialect::Granite | Dialect::Xlam => {
+            return None;
+        }
     })
 }
 
@@ -69,12 +71,19 @@ fn replaced(dialect: Dialect, from: &str, to: &str) -> Option<String> {
 fn is_elements(dialect: Dialect) -> bool {
     matches!(
         dialect,
-        Dialect::QwenXml | Dialect::SeedOss | Dialect::MiniMax | Dialect::Invoke | Dialect::DeepSeekDsml | Dialect::Glm
+        Dialect::QwenXml
+            | Dialect::SeedOss
+            | Dialect::MiniMax
+            | Dialect::Invoke
+            | Dialect::DeepSeekDsml
+            | Dialect::Glm
     )
 }
 
 fn elements(dialect: Dialect, from: &str, to: &str) -> Option<String> {
-    is_elements(dialect).then(|| replaced(dialect, from, to)).flatten()
+    is_elements(dialect)
+        .then(|| replaced(dialect, from, to))
+        .flatten()
 }
 
 const DEFECTS: &[Defect] = &[
@@ -83,10 +92,26 @@ const DEFECTS: &[Defect] = &[
         outcome: Recovered,
         make: |dialect| Some(native(dialect).strip_suffix(closer(dialect)?)?.to_owned()),
     },
-    Defect { name: "trailing comma", outcome: Recovered, make: |d| json_with(r#"{"text": "a b", "count": 7,}"#)(d) },
-    Defect { name: "comma missing", outcome: Recovered, make: |d| json_with(r#"{"text": "a b" "count": 7}"#)(d) },
-    Defect { name: "single quotes", outcome: Recovered, make: |d| json_with("{'text': 'a b', 'count': 7}")(d) },
-    Defect { name: "bare keys", outcome: Recovered, make: |d| json_with(r#"{text: "a b", count: 7}"#)(d) },
+    Defect {
+        name: "trailing comma",
+        outcome: Recovered,
+        make: |d| json_with(r#"{"text": "a b", "count": 7,}"#)(d),
+    },
+    Defect {
+        name: "comma missing",
+        outcome: Recovered,
+        make: |d| json_with(r#"{"text": "a b" "count": 7}"#)(d),
+    },
+    Defect {
+        name: "single quotes",
+        outcome: Recovered,
+        make: |d| json_with("{'text': 'a b', 'count': 7}")(d),
+    },
+    Defect {
+        name: "bare keys",
+        outcome: Recovered,
+        make: |d| json_with(r#"{text: "a b", count: 7}"#)(d),
+    },
     Defect {
         name: "closing bracket missing",
         outcome: Recovered,
@@ -107,10 +132,22 @@ const DEFECTS: &[Defect] = &[
         outcome: Recovered,
         make: |d| json_with(r#"{"text": "a b", "count": 7}}"#)(d),
     },
-    Defect { name: "wrong closing bracket", outcome: Recovered, make: |d| {
-        matches!(d, Dialect::Hermes | Dialect::DeepSeekV3 | Dialect::DeepSeekV31 | Dialect::KimiK2 | Dialect::InternLm)
-            .then(|| json_with(r#"{"text": "a b", "count": 7]"#)(d)).flatten()
-    } },
+    Defect {
+        name: "wrong closing bracket",
+        outcome: Recovered,
+        make: |d| {
+            matches!(
+                d,
+                Dialect::Hermes
+                    | Dialect::DeepSeekV3
+                    | Dialect::DeepSeekV31
+                    | Dialect::KimiK2
+                    | Dialect::InternLm
+            )
+            .then(|| json_with(r#"{"text": "a b", "count": 7]"#)(d))
+            .flatten()
+        },
+    },
     Defect {
         name: "a key without quotes and a comment",
         outcome: Recovered,
@@ -131,7 +168,11 @@ const DEFECTS: &[Defect] = &[
         outcome: Refused,
         make: |d| json_with(r#"{"text": "a "b" c", "count": 7}"#)(d),
     },
-    Defect { name: "escape with two readings", outcome: Refused, make: |d| json_with(r#"{"text": "\x41", "count": 7}"#)(d) },
+    Defect {
+        name: "escape with two readings",
+        outcome: Refused,
+        make: |d| json_with(r#"{"text": "\x41", "count": 7}"#)(d),
+    },
     Defect {
         name: "end of an argument missing",
         outcome: Recovered,
@@ -144,38 +185,94 @@ const DEFECTS: &[Defect] = &[
             _ => None,
         },
     },
-    Defect { name: "text between arguments", outcome: Refused, make: |d| match d {
-        Dialect::Glm => elements(d, "<arg_key>text", "and <arg_key>text"),
-        Dialect::DeepSeekDsml => elements(d, "<｜DSML｜parameter name=\"text", "and <｜DSML｜parameter name=\"text"),
-        _ => elements(d, "<parameter", "and <parameter"),
-    } },
-    Defect { name: "positional argument", outcome: Refused, make: |d| {
-        matches!(d, Dialect::Llama4 | Dialect::Lfm2).then(|| replaced(d, "text=", "")).flatten()
-    } },
-    Defect { name: "arguments are nested calls", outcome: Refused, make: |d| {
-        matches!(d, Dialect::Llama4 | Dialect::Lfm2).then(|| replaced(d, "'a b'", "f(x=1)")).flatten()
-    } },
-    Defect { name: "required argument missing", outcome: Refused, make: |d| {
-        Some(write(d, "note", json!({"count": 7}).as_object()?))
-    } },
-    Defect { name: "wrong type", outcome: Refused, make: |d| {
-        Some(write(d, "note", json!({"text": "a b", "count": "many"}).as_object()?))
-    } },
-    Defect { name: "no such tool", outcome: Refused, make: |d| {
-        // Without a token for calls it is an object like any other.
-        (!matches!(d, Dialect::Xlam | Dialect::Llama4)).then(|| write(d, "remove", &good()))
-    } },
-    Defect { name: "no such tool, no token", outcome: Text, make: |d| {
-        matches!(d, Dialect::Xlam | Dialect::Llama4).then(|| write(d, "remove", &good()))
-    } },
-    Defect { name: "broken call beside a good one", outcome: Both, make: |d| {
-        (!matches!(d, Dialect::Xlam | Dialect::Llama4 | Dialect::Llama3)).then(|| {
-            format!("{}\n{}", native(d), write(d, "note", json!({"count": 7}).as_object().unwrap()))
-        })
-    } },
-    Defect { name: "in a fence, with words", outcome: Text, make: |d| Some(format!("Like so:\n```\n{}\n```\n", native(d))) },
-    Defect { name: "in inline code", outcome: Text, make: |d| (!native(d).contains('`')).then(|| format!("Write `{}`", native(d).replace('\n', ""))) },
-    Defect { name: "in a quotation", outcome: Text, make: |d| Some(format!("> {}", native(d).replace('\n', " "))) },
+    Defect {
+        name: "text between arguments",
+        outcome: Refused,
+        make: |d| match d {
+            Dialect::Glm => elements(d, "<arg_key>text", "and <arg_key>text"),
+            Dialect::DeepSeekDsml => elements(
+                d,
+                "<｜DSML｜parameter name=\"text",
+                "and <｜DSML｜parameter name=\"text",
+            ),
+            _ => elements(d, "<parameter", "and <parameter"),
+        },
+    },
+    Defect {
+        name: "positional argument",
+        outcome: Refused,
+        make: |d| {
+            matches!(d, Dialect::Llama4 | Dialect::Lfm2)
+                .then(|| replaced(d, "text=", ""))
+                .flatten()
+        },
+    },
+    Defect {
+        name: "arguments are nested calls",
+        outcome: Refused,
+        make: |d| {
+            matches!(d, Dialect::Llama4 | Dialect::Lfm2)
+                .then(|| replaced(d, "'a b'", "f(x=1)"))
+                .flatten()
+        },
+    },
+    Defect {
+        name: "required argument missing",
+        outcome: Refused,
+        make: |d| Some(write(d, "note", json!({"count": 7}).as_object()?)),
+    },
+    Defect {
+        name: "wrong type",
+        outcome: Refused,
+        make: |d| {
+            Some(write(
+                d,
+                "note",
+                json!({"text": "a b", "count": "many"}).as_object()?,
+            ))
+        },
+    },
+    Defect {
+        name: "no such tool",
+        outcome: Refused,
+        make: |d| {
+            // Without a token for calls it is an object like any other.
+            (!matches!(d, Dialect::Xlam | Dialect::Llama4)).then(|| write(d, "remove", &good()))
+        },
+    },
+    Defect {
+        name: "no such tool, no token",
+        outcome: Text,
+        make: |d| matches!(d, Dialect::Xlam | Dialect::Llama4).then(|| write(d, "remove", &good())),
+    },
+    Defect {
+        name: "broken call beside a good one",
+        outcome: Both,
+        make: |d| {
+            (!matches!(d, Dialect::Xlam | Dialect::Llama4 | Dialect::Llama3)).then(|| {
+                format!(
+                    "{}\n{}",
+                    native(d),
+                    write(d, "note", json!({"count": 7}).as_object().unwrap())
+                )
+            })
+        },
+    },
+    Defect {
+        name: "in a fence, with words",
+        outcome: Text,
+        make: |d| Some(format!("Like so:\n```\n{}\n```\n", native(d))),
+    },
+    Defect {
+        name: "in inline code",
+        outcome: Text,
+        make: |d| (!native(d).contains('`')).then(|| format!("Write `{}`", native(d).replace('\n', ""))),
+    },
+    Defect {
+        name: "in a quotation",
+        outcome: Text,
+        make: |d| Some(format!("> {}", native(d).replace('\n', " "))),
+    },
 ];
 
 /// Defects of syntax in strings, apart: what is meant is another text.
@@ -186,8 +283,17 @@ const IN_STRINGS: &[(&str, &str, &str)] = &[
 
 fn outcome(text: &str, meant: &Map<String, Value>) -> (Option<Outcome>, Vec<Event>) {
     let said = events([text], Ending::Complete);
-    let calls: Vec<_> = said.iter().filter_map(|event| match event { Event::Call(call) => Some(call), _ => None }).collect();
-    let refused = said.iter().filter(|event| matches!(event, Event::Refused(_))).count();
+    let calls: Vec<_> = said
+        .iter()
+        .filter_map(|event| match event {
+            Event::Call(call) => Some(call),
+            _ => None,
+        })
+        .collect();
+    let refused = said
+        .iter()
+        .filter(|event| matches!(event, Event::Refused(_)))
+        .count();
     let is_meant = calls.iter().all(|call| {
         call.name == "note" && serde_json::from_str::<Map<String, Value>>(&call.arguments).unwrap() == *meant
     });
@@ -215,7 +321,10 @@ fn every_defect_of_every_dialect_comes_out_as_the_table_says() {
     let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
     let mut wrong = String::new();
     let mut samples = vec![0; Dialect::ALL.len()];
-    let mut check = |name: &str, expected: Outcome, meant: &Map<String, Value>, make: &dyn Fn(Dialect) -> Option<String>| {
+    let mut check = |name: &str,
+                     expected: Outcome,
+                     meant: &Map<String, Value>,
+                     make: &dyn Fn(Dialect) -> Option<String>| {
         let mut row = Vec::new();
         for (place, dialect) in Dialect::ALL.iter().enumerate() {
             let Some(text) = make(*dialect) else {
@@ -236,7 +345,9 @@ fn every_defect_of_every_dialect_comes_out_as_the_table_says() {
     }
     for (name, arguments, meant) in IN_STRINGS {
         let meant = json!({"text": meant}).as_object().unwrap().clone();
-        check(name, Recovered, &meant, &|dialect| with_json(dialect, "note", arguments));
+        check(name, Recovered, &meant, &|dialect| {
+            with_json(dialect, "note", arguments)
+        });
     }
     for dialect in Dialect::ALL {
         let Some(end) = closer(*dialect) else { continue };
@@ -244,7 +355,11 @@ fn every_defect_of_every_dialect_comes_out_as_the_table_says() {
         let text = write(*dialect, "note", &meant);
         let (found, said) = outcome(&text, &meant);
         if found != Some(Recovered) {
-            writeln!(wrong, "{dialect:?}, its end in a string: {found:?}\n{text}\n    {said:?}").unwrap();
+            writeln!(
+                wrong,
+                "{dialect:?}, its end in a string: {found:?}\n{text}\n    {said:?}"
+            )
+            .unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -261,7 +376,11 @@ fn every_defect_of_every_dialect_comes_out_as_the_table_says() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, &made).unwrap();
     } else {
-        assert!(made == page, "{} is out of date: UPDATE_DOCS=1 cargo test -p glasswork-dialects", file.display());
+        assert!(
+            made == page,
+            "{} is out of date: UPDATE_DOCS=1 cargo test -p glasswork-dialects",
+            file.display()
+        );
     }
 }
 
@@ -276,7 +395,11 @@ fn table(rows: &[(String, Vec<&str>)]) -> String {
             .filter(|(_, cell)| **cell != "–")
             .map(|(dialect, _)| format!("`{}`", dialect.key()))
             .collect();
-        let dialects = if dialects.len() == Dialect::ALL.len() { "all".to_owned() } else { dialects.join(" ") };
+        let dialects = if dialects.len() == Dialect::ALL.len() {
+            "all".to_owned()
+        } else {
+            dialects.join(" ")
+        };
         writeln!(out, "| {name} | {outcome} | {dialects} |").unwrap();
     }
     out

@@ -13,7 +13,10 @@ pub(crate) const NOTE: &str = r##"{"type":"object","properties":{
 pub(crate) fn tools() -> Tools {
     Tools::new([
         ("note", NOTE),
-        ("bash", r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#),
+        (
+            "bash",
+            r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#,
+        ),
         ("now", r#"{"type":"object","properties":{}}"#),
     ])
 }
@@ -33,7 +36,8 @@ pub(crate) fn joined(events: Vec<Event>) -> Vec<Event> {
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
         match (joined.last_mut(), event) {
-            (Some(Event::Text(text)), Event::Text(more)) | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
+            (Some(Event::Text(text)), Event::Text(more))
+            | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
                 text.push_str(&more);
             }
             (_, event) => joined.push(event),
@@ -54,12 +58,18 @@ pub(crate) fn lines(events: &[Event]) -> Vec<String> {
             Event::Call(call) => {
                 let mut repairs: Vec<&str> = call.repairs.iter().map(|repair| repair.kind.key()).collect();
                 repairs.dedup();
-                let repairs = if repairs.is_empty() { String::new() } else { format!(" [{}]", repairs.join(" ")) };
+                let repairs = if repairs.is_empty() {
+                    String::new()
+                } else {
+                    format!(" [{}]", repairs.join(" "))
+                };
                 Some(format!("call {} {}{repairs}", call.name, call.arguments))
             }
-            Event::Refused(refusal) => {
-                Some(format!("refused {}: {}", refusal.name.as_deref().unwrap_or("?"), refusal.reason))
-            }
+            Event::Refused(refusal) => Some(format!(
+                "refused {}: {}",
+                refusal.name.as_deref().unwrap_or("?"),
+                refusal.reason
+            )),
         })
         .collect()
 }
@@ -86,10 +96,15 @@ pub(crate) fn with_json(dialect: Dialect, name: &str, arguments: &str) -> Option
             "<|tool_calls_section_begin|><|tool_call_begin|>functions.{name}:0<|tool_call_argument_begin|>{arguments}<|tool_call_end|><|tool_calls_section_end|>"
         ),
         Dialect::Harmony => {
-            format!("<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}<|call|>")
+            format!(
+                "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}<|call|>"
+            )
         }
         Dialect::Granite => format!("<|tool_call|>[{call}]"),
-        Dialect::InternLm => format!("<|action_start|><|plugin|>\n{}<|action_end|>", object("parameters")),
+        Dialect::InternLm => format!(
+            "<|action_start|><|plugin|>\n{}<|action_end|>",
+            object("parameters")
+        ),
         Dialect::Xlam => format!("[{call}]"),
         Dialect::CommandR => format!(
             r#"<|START_ACTION|>[{{"tool_call_id": "0", "tool_name": "{name}", "parameters": {arguments}}}]<|END_ACTION|>"#
@@ -139,7 +154,10 @@ pub(crate) fn write(dialect: Dialect, name: &str, arguments: &Map<String, Value>
         Dialect::DeepSeekDsml => {
             let all = each(&|key, value| {
                 let is_string = value.is_string();
-                format!("<｜DSML｜parameter name=\"{key}\" string=\"{is_string}\">{}</｜DSML｜parameter>\n", plain(value))
+                format!(
+                    "<｜DSML｜parameter name=\"{key}\" string=\"{is_string}\">{}</｜DSML｜parameter>\n",
+                    plain(value)
+                )
             });
             format!(
                 "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"{name}\">\n{}</｜DSML｜invoke>\n</｜DSML｜function_calls>",
@@ -148,7 +166,10 @@ pub(crate) fn write(dialect: Dialect, name: &str, arguments: &Map<String, Value>
         }
         Dialect::Glm => {
             let all = each(&|key, value| {
-                format!("<arg_key>{key}</arg_key>\n<arg_value>{}</arg_value>\n", plain(value))
+                format!(
+                    "<arg_key>{key}</arg_key>\n<arg_value>{}</arg_value>\n",
+                    plain(value)
+                )
             });
             format!("<tool_call>{name}\n{}</tool_call>", all.concat())
         }
@@ -183,7 +204,9 @@ fn python(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
-            let all = members.iter().map(|(key, value)| format!("{}: {}", python(&json!(key)), python(value)));
+            let all = members
+                .iter()
+                .map(|(key, value)| format!("{}: {}", python(&json!(key)), python(value)));
             format!("{{{}}}", all.collect::<Vec<_>>().join(", "))
         }
     }
@@ -194,7 +217,9 @@ fn gemma(value: &Value) -> String {
         Value::String(text) => format!("<|\"|>{text}<|\"|>"),
         Value::Array(items) => format!("[{}]", items.iter().map(gemma).collect::<Vec<_>>().join(",")),
         Value::Object(members) => {
-            let all = members.iter().map(|(key, value)| format!("{key}:{}", gemma(value)));
+            let all = members
+                .iter()
+                .map(|(key, value)| format!("{key}:{}", gemma(value)));
             format!("{{{}}}", all.collect::<Vec<_>>().join(","))
         }
         other => other.to_string(),

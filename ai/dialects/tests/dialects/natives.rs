@@ -9,7 +9,12 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::Hermes,
         "Let me look.\n\n<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>",
-        &[r#"text "Let me look.\n\n""#, r#"call bash {"command":"ls"}"#, r#"text "\n""#, "call now {}"],
+        &[
+            r#"text "Let me look.\n\n""#,
+            r#"call bash {"command":"ls"}"#,
+            r#"text "\n""#,
+            "call now {}",
+        ],
     ),
     (
         Dialect::Hermes,
@@ -24,9 +29,16 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::QwenXml,
         "Now:\n<function=bash>\n<parameter=command>\ngrep '</tool_call>' a\n</parameter>\n</function>",
-        &[r#"text "Now:\n""#, r#"call bash {"command":"grep '</tool_call>' a"}"#],
+        &[
+            r#"text "Now:\n""#,
+            r#"call bash {"command":"grep '</tool_call>' a"}"#,
+        ],
     ),
-    (Dialect::QwenXml, "<function=bash>{\"command\": \"ls\"}</function>", &[r#"call bash {"command":"ls"}"#]),
+    (
+        Dialect::QwenXml,
+        "<function=bash>{\"command\": \"ls\"}</function>",
+        &[r#"call bash {"command":"ls"}"#],
+    ),
     (
         Dialect::Llama3,
         "{\"name\": \"bash\", \"parameters\": {\"command\": \"ls\"}}",
@@ -37,7 +49,11 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
         "<|python_tag|>{\"name\": \"bash\", \"parameters\": {\"command\": \"ls\"}}; {\"name\": \"now\", \"parameters\": {}}<|eom_id|>",
         &[r#"call bash {"command":"ls"}"#, "call now {}"],
     ),
-    (Dialect::Llama3, "<|python_tag|>bash.call(command=\"ls\")", &[r#"call bash {"command":"ls"}"#]),
+    (
+        Dialect::Llama3,
+        "<|python_tag|>bash.call(command=\"ls\")",
+        &[r#"call bash {"command":"ls"}"#],
+    ),
     (
         Dialect::Llama4,
         "[bash(command=\"ls -l\"), note(text='it\\'s', tags=['a', \"b\"], flag=True, maybe=None)]",
@@ -59,7 +75,11 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::Mistral,
         "Sure.[TOOL_CALLS]bash[ARGS]{\"command\": \"ls [ARGS]\"}[TOOL_CALLS]now[CALL_ID]VVvvODy9V[ARGS]{}",
-        &[r#"text "Sure.""#, r#"call bash {"command":"ls [ARGS]"}"#, "call now {}"],
+        &[
+            r#"text "Sure.""#,
+            r#"call bash {"command":"ls [ARGS]"}"#,
+            "call now {}",
+        ],
     ),
     (
         Dialect::DeepSeekV3,
@@ -84,7 +104,11 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::DeepSeekDsml,
         "\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"note\">\n<｜DSML｜parameter name=\"text\" string=\"true\">5</｜DSML｜parameter>\n<｜DSML｜parameter name=\"count\" string=\"false\">5</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"now\">\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
-        &[r#"text "\n\n""#, r#"call note {"text":"5","count":5}"#, "call now {}"],
+        &[
+            r#"text "\n\n""#,
+            r#"call note {"text":"5","count":5}"#,
+            "call now {}",
+        ],
     ),
     (
         Dialect::DeepSeekDsml,
@@ -149,7 +173,11 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::InternLm,
         "I will look.<|action_start|><|plugin|>\n{\"name\": \"bash\", \"parameters\": {\"command\": \"ls\"}}<|action_end|>\n",
-        &[r#"text "I will look.""#, r#"call bash {"command":"ls"}"#, r#"text "\n""#],
+        &[
+            r#"text "I will look.""#,
+            r#"call bash {"command":"ls"}"#,
+            r#"text "\n""#,
+        ],
     ),
     (
         Dialect::InternLm,
@@ -179,7 +207,10 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::Gemma,
         "<|channel>thought\nHm.\n<channel|><|tool_call>call:note{tags:[<|\"|>x<|\"|>,<|\"|>y<|\"|>],text:<|\"|>}<tool_call|><|\"|>}<tool_call|>",
-        &[r#"thinking "\nHm.\n""#, r#"call note {"tags":["x","y"],"text":"}<tool_call|>"}"#],
+        &[
+            r#"thinking "\nHm.\n""#,
+            r#"call note {"tags":["x","y"],"text":"}<tool_call|>"}"#,
+        ],
     ),
     (
         Dialect::CommandR,
@@ -194,7 +225,11 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     (
         Dialect::Lfm2,
         "<|tool_call_start|>[bash(command=\"ls\"), now()]<|tool_call_end|>Looking.",
-        &[r#"call bash {"command":"ls"}"#, "call now {}", r#"text "Looking.""#],
+        &[
+            r#"call bash {"command":"ls"}"#,
+            "call now {}",
+            r#"text "Looking.""#,
+        ],
     ),
     (
         Dialect::Lfm2,

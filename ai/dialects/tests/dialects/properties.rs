@@ -8,16 +8,81 @@ use crate::kit::{events, joined, tools, write};
 
 /// Pieces that answers are made of, whole and in parts.
 const PIECES: &[&str] = &[
-    "<tool_call>", "</tool_call>", "\n", " ", "{\"name\": \"note\", \"arguments\": {\"text\": \"a\"}}",
-    "{\"name\": \"bash\", \"arguments\": {\"command\": \"ls", "\"}}", "<function=note>", "<parameter=text>", "x",
-    "</parameter>", "</function>", "note", "<arg_key>text</arg_key>", "<arg_value>1</arg_value>", "```", "`", "json",
-    "> ", "<think>", "</think>", "[TOOL_CALLS]", "[ARGS]", "[{", "}]", "{", "}", "\"", "'", "\\", "now", "(", ")", "[",
-    "]", "<|python_tag|>", "<|channel|>", "analysis", "commentary to=functions.note ", "final", "<|message|>",
-    "<|call|>", "<|end|>", "<|start|>assistant", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "function",
-    "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<|tool_call>", "call:note{", "<|\"|>", "<tool_call|>", "<invoke name=\"note\">",
-    "<parameter name=\"text\">", "</invoke>", "é🦀", "Action: ```json", "tool_code\n", "[THINK]", "[/THINK]", "<|tool_call|>",
-    "<TOOLCALL>", "</TOOLCALL>", "<|START_ACTION|>", "<|END_ACTION|>", "text=", ",", ":", "~~~", "<seed:think>", "<",
-    "<|tool_calls_section_begin|>", "<|tool_call_begin|>functions.note:0<|tool_call_argument_begin|>", "<|tool_call_end|>",
+    "<tool_call>",
+    "</tool_call>",
+    "\n",
+    " ",
+    "{\"name\": \"note\", \"arguments\": {\"text\": \"a\"}}",
+    "{\"name\": \"bash\", \"arguments\": {\"command\": \"ls",
+    "\"}}",
+    "<function=note>",
+    "<parameter=text>",
+    "x",
+    "</parameter>",
+    "</function>",
+    "note",
+    "<arg_key>text</arg_key>",
+    "<arg_value>1</arg_value>",
+    "```",
+    "`",
+    "json",
+    "> ",
+    "<think>",
+    "</think>",
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "[{",
+    "}]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "\\",
+    "now",
+    "(",
+    ")",
+    "[",
+    "]",
+    "<|python_tag|>",
+    "<|channel|>",
+    "analysis",
+    "commentary to=functions.note ",
+    "final",
+    "<|message|>",
+    "<|call|>",
+    "<|end|>",
+    "<|start|>assistant",
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁call▁begin｜>",
+    "function",
+    "<｜tool▁sep｜>",
+    "<｜tool▁call▁end｜>",
+    "<|tool_call>",
+    "call:note{",
+    "<|\"|>",
+    "<tool_call|>",
+    "<invoke name=\"note\">",
+    "<parameter name=\"text\">",
+    "</invoke>",
+    "é🦀",
+    "Action: ```json",
+    "tool_code\n",
+    "[THINK]",
+    "[/THINK]",
+    "<|tool_call|>",
+    "<TOOLCALL>",
+    "</TOOLCALL>",
+    "<|START_ACTION|>",
+    "<|END_ACTION|>",
+    "text=",
+    ",",
+    ":",
+    "~~~",
+    "<seed:think>",
+    "<",
+    "<|tool_calls_section_begin|>",
+    "<|tool_call_begin|>functions.note:0<|tool_call_argument_begin|>",
+    "<|tool_call_end|>",
 ];
 
 fn soup() -> impl Strategy<Value = String> {
@@ -27,12 +92,14 @@ fn soup() -> impl Strategy<Value = String> {
     ];
     let mixed = proptest::collection::vec(any, 0..30).prop_map(|pieces| pieces.concat());
     // Whole calls with a hole, so that what is nearly right is tried often.
-    let holed = (call(), 0usize..400, 0usize..12, ".{0,12}").prop_map(|((dialect, arguments), at, length, behind)| {
-        let text: Vec<char> = write(dialect, "note", &arguments).chars().collect();
-        let at = at.min(text.len());
-        let rest = text.iter().skip(at + length);
-        text.iter().take(at).chain(rest).collect::<String>() + &behind
-    });
+    let holed = (call(), 0usize..400, 0usize..12, ".{0,12}").prop_map(
+        |((dialect, arguments), at, length, behind)| {
+            let text: Vec<char> = write(dialect, "note", &arguments).chars().collect();
+            let at = at.min(text.len());
+            let rest = text.iter().skip(at + length);
+            text.iter().take(at).chain(rest).collect::<String>() + &behind
+        },
+    );
     prop_oneof![mixed, holed]
 }
 

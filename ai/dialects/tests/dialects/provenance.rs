@@ -43,7 +43,10 @@ fn shown_calls_are_text() {
         format!("<think>no</think>\n{BARE}"),
     ];
     for text in meant {
-        let calls: Vec<String> = said(&text).into_iter().filter(|line| line.starts_with("call")).collect();
+        let calls: Vec<String> = said(&text)
+            .into_iter()
+            .filter(|line| line.starts_with("call"))
+            .collect();
         assert_eq!(calls, [RUNS], "{text}");
     }
 }
@@ -52,19 +55,34 @@ fn shown_calls_are_text() {
 fn a_call_in_thinking_counts_only_if_there_is_nothing_else() {
     let with = |thinking: &[&str], answer: &str, ending: Ending| {
         let mut recogniser = Recogniser::new(tools());
-        let mut all: Vec<Event> = thinking.iter().flat_map(|piece| recogniser.feed_thinking(piece)).collect();
+        let mut all: Vec<Event> = thinking
+            .iter()
+            .flat_map(|piece| recogniser.feed_thinking(piece))
+            .collect();
         all.extend(recogniser.feed(answer));
         all.extend(recogniser.finish(ending));
         lines(&joined(all))
     };
     let pieces: Vec<&str> = CALL.split_inclusive(' ').collect();
     assert_eq!(with(&pieces, "", Ending::Complete), [RUNS]);
-    assert_eq!(with(&["\n", CALL, "\n"], "\n", Ending::Complete), ["text \"\\n\"", RUNS]);
+    assert_eq!(
+        with(&["\n", CALL, "\n"], "\n", Ending::Complete),
+        ["text \"\\n\"", RUNS]
+    );
     let thinking = format!("thinking {CALL:?}");
-    assert_eq!(with(&[CALL], "Hi", Ending::Complete), [thinking.clone(), "text \"Hi\"".to_owned()]);
+    assert_eq!(
+        with(&[CALL], "Hi", Ending::Complete),
+        [thinking.clone(), "text \"Hi\"".to_owned()]
+    );
     assert_eq!(with(&[CALL], "", Ending::Length), [thinking]);
-    assert_eq!(with(&["So: ", CALL], "", Ending::Complete), [format!("thinking {:?}", format!("So: {CALL}"))]);
-    assert_eq!(with(&["So: "], CALL, Ending::Complete), ["thinking \"So: \"", RUNS]);
+    assert_eq!(
+        with(&["So: ", CALL], "", Ending::Complete),
+        [format!("thinking {:?}", format!("So: {CALL}"))]
+    );
+    assert_eq!(
+        with(&["So: "], CALL, Ending::Complete),
+        ["thinking \"So: \"", RUNS]
+    );
 }
 
 #[test]
@@ -73,7 +91,10 @@ fn without_tools_there_are_no_calls() {
     let text = format!("<think>a</think>{CALL}");
     let mut all = recogniser.feed(&text);
     all.extend(recogniser.finish(Ending::Complete));
-    assert_eq!(lines(&joined(all)), ["thinking \"a\"".to_owned(), format!("text {CALL:?}")]);
+    assert_eq!(
+        lines(&joined(all)),
+        ["thinking \"a\"".to_owned(), format!("text {CALL:?}")]
+    );
 }
 
 #[test]
@@ -86,20 +107,31 @@ fn a_broken_call_beside_a_good_one_is_one_call_and_one_precise_error() {
     ];
     assert_eq!(said(&format!("{CALL}\n{broken}")), expected);
     let list = "[TOOL_CALLS] [{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}, {\"name\": \"bash\", \"arguments\": {\"command\": \"a\" b}}, {\"name\": \"now\", \"arguments\": {}}]";
-    assert_eq!(said(list), [
-        RUNS,
-        "refused bash: the call cannot be read: a comma or `}` was expected; a quote inside of a string needs a backslash (at byte 110)",
-        "call now {}",
-    ]);
+    assert_eq!(
+        said(list),
+        [
+            RUNS,
+            "refused bash: the call cannot be read: a comma or `}` was expected; a quote inside of a string needs a backslash (at byte 110)",
+            "call now {}",
+        ]
+    );
 }
 
 #[test]
 fn what_was_cut_never_runs() {
-    for text in [CALL, BARE, "<|python_tag|>{\"name\": \"now\", \"parameters\": {}}", "[TOOL_CALLS]bash[ARGS]{\"command\": \"ls\"}"] {
+    for text in [
+        CALL,
+        BARE,
+        "<|python_tag|>{\"name\": \"now\", \"parameters\": {}}",
+        "[TOOL_CALLS]bash[ARGS]{\"command\": \"ls\"}",
+    ] {
         for (at, _) in text.char_indices() {
             let part = &text[..at];
             let said = events([part], Ending::Length);
-            assert!(!said.iter().any(|event| matches!(event, Event::Call(_))), "{part}");
+            assert!(
+                !said.iter().any(|event| matches!(event, Event::Call(_))),
+                "{part}"
+            );
         }
     }
     let cut = "<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"rm -r /tmp/a";
@@ -108,9 +140,10 @@ fn what_was_cut_never_runs() {
     // Also where the server says nothing of a limit.
     assert!(lines(&events([cut], Ending::Complete))[0].starts_with("refused bash: the call cannot be read"));
     let open = "<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"rm -r /tmp\"";
-    assert_eq!(lines(&events([open], Ending::Complete)), [
-        "refused bash: the call is not complete: a bracket or tag is not closed, and the message ends",
-    ]);
+    assert_eq!(
+        lines(&events([open], Ending::Complete)),
+        ["refused bash: the call is not complete: a bracket or tag is not closed, and the message ends",]
+    );
 }
 
 #[test]
@@ -139,11 +172,26 @@ fn a_call_is_announced_before_it_is_complete_and_no_markup_is_shown() {
 
 #[test]
 fn a_region_has_a_cap_and_time_is_linear() {
-    let long = format!("<tool_call>{{\"name\": \"bash\", \"arguments\": {{\"command\": \"{}", "x".repeat(5 << 20));
+    let long = format!(
+        "<tool_call>{{\"name\": \"bash\", \"arguments\": {{\"command\": \"{}",
+        "x".repeat(5 << 20)
+    );
     let said = events([long.as_str()], Ending::Complete);
-    assert!(matches!(&said[1], Event::Refused(refusal) if refusal.reason.contains("bytes")), "{:?}", said.len());
+    assert!(
+        matches!(&said[1], Event::Refused(refusal) if refusal.reason.contains("bytes")),
+        "{:?}",
+        said.len()
+    );
     // Each of these would be looked at again and again by a recogniser that is naive about strings or sections.
-    for nasty in ["<tool_call>{\\\"</tool_call>x", "<tool_call>{", "[TOOL_CALLS][", "<function=a><parameter=", "`<", "{\"name\":", "<|channel|>a"] {
+    for nasty in [
+        "<tool_call>{\\\"</tool_call>x",
+        "<tool_call>{",
+        "[TOOL_CALLS][",
+        "<function=a><parameter=",
+        "`<",
+        "{\"name\":",
+        "<|channel|>a",
+    ] {
         events([nasty.repeat((1 << 20) / nasty.len()).as_str()], Ending::Complete);
     }
 }
