@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    // The page of the docs is a file.
+    clippy::disallowed_methods
 )]
 
 #[path = "dialects/kit.rs"]

@@ -25,7 +25,10 @@ fn a_call_shows_its_raw_text_and_what_was_mended_in_it() {
         dialect: "hermes".into(),
         raw: "<tool_call>{…".into(),
         raw_bytes: 70,
-        repairs: vec![Mended { kind: "extra_comma".into(), at: 50 }],
+        repairs: vec![Mended {
+            kind: "extra_comma".into(),
+            at: 50,
+        }],
         refused: None,
     };
     let refused = Reading {

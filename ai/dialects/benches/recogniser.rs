@@ -52,7 +52,10 @@ fn main() {
     );
     let broken = filled("<tool_call>\n{'name': 'bash', 'arguments': {'command': 'ls -la',}}\n</tool_call>\n");
     let nearly = filled("a < b [i] <t> <tool <think [TOOL <| `<tool_call>` <function= x\n");
-    let json = format!("[{}]", filled("{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}},").trim_end_matches(','));
+    let json = format!(
+        "[{}]",
+        filled("{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}},").trim_end_matches(',')
+    );
     let events = filled(
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\"finish_reason\":null}]}\n\n",
     );
@@ -69,8 +72,14 @@ fn main() {
         ("calls that are mended", &broken),
         ("text full of near-sentinels", &nearly),
     ] {
-        row(&format!("recogniser, {name}, {CHUNK} bytes at a time"), recognise(text, CHUNK));
-        row(&format!("recogniser, {name}, 4 KiB at a time"), recognise(text, 4096));
+        row(
+            &format!("recogniser, {name}, {CHUNK} bytes at a time"),
+            recognise(text, CHUNK),
+        );
+        row(
+            &format!("recogniser, {name}, 4 KiB at a time"),
+            recognise(text, 4096),
+        );
     }
     for chunk in [CHUNK, 4096] {
         let decode = rate(events.len(), || {
