@@ -1,4 +1,4 @@
-//! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `close`, `trash` and `restore`
+//! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `trash` and `restore`
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,19 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::Reply;
 use serde_json::json;
 
-use crate::commands::{ForkSession, LeafOfSession, TreeCommand};
 use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout, Paint};
 use crate::escape;
 use crate::problem::Problem;
+use crate::tree_commands::{ForkSession, LeafOfSession, TreeCommand};
 
 /// Does something to the record of a session.
-pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
+pub(crate) fn act(
+    command: &TreeCommand,
+    place: &Place,
+    sessions: &Sessions,
+    console: &Console,
+) -> Result<(), Problem> {
     let snapshot = sessions.snapshot();
     match command {
         TreeCommand::Tree { session, json } => {
@@ -77,11 +82,22 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
         }
         _ => {}
     }
-    let providers = Place::find()?.providers()?;
+    started(place, sessions, async |runtime| {
+        with(runtime, &snapshot, command, console).await
+    })
+}
+
+/// Does some work with a runtime that asks no model.
+pub(crate) fn started<T>(
+    place: &Place,
+    sessions: &Sessions,
+    work: impl AsyncFnOnce(&Runtime) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let providers = place.providers()?;
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let runtime = sessions.start(providers, &Model::none()).await?;
-        let done = with(&runtime, &snapshot, command, console).await;
+        let done = work(&runtime).await;
         runtime.stop().await;
         done
     });
@@ -109,7 +125,7 @@ async fn with(
                 false => console.note(&format!("{} removed.\n", removed.len())),
             }
         }
-        TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } => {}
+        TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } | TreeCommand::Close(_) => {}
         TreeCommand::Fork(arguments) => fork(runtime, find(&arguments.session)?, arguments, console).await?,
         TreeCommand::Rename { session, title } => drop(runtime.rename(find(session)?, title).await?),
         TreeCommand::Pin { session, entry, off } => {
@@ -129,7 +145,6 @@ async fn with(
                 .await?,
         ),
         TreeCommand::Leaf(arguments) => leaf(runtime, find(&arguments.session)?, arguments, console).await?,
-        TreeCommand::Close { session } => runtime.close(find(session)?).await?,
         TreeCommand::Trash {
             session: Some(session),
             ..

@@ -11,7 +11,7 @@ use glasswork_session_state::state::Scope;
 use crate::aftermath::{Victim, mortal, opening, until};
 use crate::kill::{Moment, given};
 use crate::past;
-use crate::second::{plays, say};
+use glasswork_testkit::second::{plays, say};
 
 const TEST: &str = "branch_switch::a_branch_switch_is_killed_at_every_write";
 

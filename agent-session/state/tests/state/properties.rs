@@ -98,7 +98,7 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
                 message: "no room".into(),
             },
         }),
-        Effect::Trash { .. } => unreachable!("the host's"),
+        Effect::Trash { .. } | Effect::CloseSession { .. } => unreachable!("the host's"),
         Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(answer(how)),
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
