@@ -145,10 +145,8 @@ impl Recogniser {
 
     /// The answer has ended, and how. What was held back comes now.
     pub fn finish(&mut self, ending: Ending) -> Vec<Event> {
-        let has_answer = !self.fresh || !self.pending.trim().is_empty();
-        if let Thinking::Held(held) = &mut self.thinking
-            && !has_answer
-        {
+        // It would not be held any more if an answer had come.
+        if let Thinking::Held(held) = &mut self.thinking {
             let held = std::mem::take(held);
             self.thinking = Thinking::Plain;
             match only_calls(&held, &self.tools) {
