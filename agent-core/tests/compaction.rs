@@ -105,6 +105,7 @@ impl Talk {
                         id: format!("call-{number}").into(),
                         name: "read".into(),
                         arguments: "{}".into(),
+                        reading: None,
                     })
                 });
                 let entry = self.add(answered(calls.collect()));
@@ -425,6 +426,7 @@ fn a_summary_is_told_as_this() {
             id: "a".into(),
             name: "ls".into(),
             arguments: "{}".into(),
+            reading: None,
         }),
     ]));
     talk.add(Body::ToolResult {

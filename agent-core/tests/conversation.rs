@@ -135,6 +135,7 @@ fn thinking_alone_is_not_sent() {
         id: "c".into(),
         name: "read".into(),
         arguments: "{}".into(),
+        reading: None,
     };
     let result = ToolResult {
         call: "c".into(),

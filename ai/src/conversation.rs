@@ -38,8 +38,37 @@ pub struct ToolCall {
     pub id: Arc<str>,
     /// The tool's name.
     pub name: Arc<str>,
-    /// The arguments exactly as received. May not be valid JSON; whoever runs the call checks, nobody mends.
+    /// The arguments exactly as received, or as `reading` says. May not be valid JSON; whoever runs the call checks.
     pub arguments: Arc<str>,
+    /// How it was read, where the server did not say it in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Arc<Reading>>,
+}
+
+/// How a call was read that stood in the text of an answer, or whose arguments were no JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The dialect, by its key; `json` for a native call.
+    pub dialect: Arc<str>,
+    /// The beginning of what the model wrote; empty where the arguments are all of it.
+    pub raw: Arc<str>,
+    /// Length of all that the model wrote, in bytes.
+    pub raw_bytes: u64,
+    /// What was mended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Mended>,
+    /// Why it must not run, for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Arc<str>>,
+}
+
+/// One thing that was mended in what a model wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mended {
+    /// What was wrong, as a key.
+    pub kind: Arc<str>,
+    /// Where: bytes from the start of what the model wrote.
+    pub at: u64,
 }
 
 /// The result of a tool call, as the model is told.

@@ -93,9 +93,13 @@ impl Grammar {
                 let (kind, text) = self.open.remove(index).ok_or(Breach::NotOpen(*index))?;
                 let same = match (block, kind) {
                     (Block::Text(whole), BlockKind::Text) => **whole == *text,
-                    (Block::Thinking(thought), BlockKind::Thinking) => *thought.text == *text,
+                    // What was streamed as text may turn out to have been thinking: its end came, its beginning did not.
+                    (Block::Thinking(thought), BlockKind::Thinking | BlockKind::Text) => {
+                        *thought.text == *text
+                    }
                     (Block::ToolCall(call), BlockKind::ToolCall { id, name }) => {
-                        call.id == id && call.name == name && *call.arguments == *text
+                        let was_read = call.reading.is_some();
+                        call.id == id && call.name == name && (*call.arguments == *text || was_read)
                     }
                     _ => false,
                 };

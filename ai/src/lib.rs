@@ -16,5 +16,6 @@ pub mod port;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
+mod text_calls;
 pub mod windows;
 pub mod wire;

@@ -11,7 +11,9 @@ use crate::failure::Failure;
 ///
 /// Grammar: `Started (BlockStarted Delta* BlockFinished | Usage)* (Finished | Failed)`, or `Failed` alone where the
 /// server never began to answer; blocks are numbered from 0 and may interleave; after `Finished` or `Failed` there
-/// is nothing. A block without `BlockFinished` never becomes one: nothing half-received can be executed.
+/// is nothing. A block without `BlockFinished` never becomes one: nothing half-received can be executed. A text may turn
+/// out to have been thinking when it is finished; a tool call that was read or mended
+/// ([`Reading`](crate::conversation::Reading)) may be finished with other arguments than it grew by.
 /// [`Grammar`](crate::grammar::Grammar) checks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -19,7 +19,9 @@ use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
 use crate::stream::StreamEvent;
+use crate::text_calls::TextCalls;
 use blocks::Answer;
+pub(crate) use blocks::is_object;
 
 /// Most bytes of one event, and of a body that is one document.
 pub const EVENT_LIMIT: usize = 8 << 20;
@@ -93,6 +95,7 @@ impl Wire {
                 Self::Anthropic => Protocol::Anthropic(anthropic::Decoder::default()),
             },
             answer: Answer::new(request.messages.len()),
+            texts: (self == Self::OpenAiCompatible).then(|| TextCalls::new(request)),
         }
     }
 
@@ -109,6 +112,8 @@ pub struct Decoder {
     body: Body,
     protocol: Protocol,
     answer: Answer,
+    /// Reads the text, of servers that may leave calls and thinking in it.
+    texts: Option<TextCalls>,
 }
 
 /// What the body turns out to be, by its first bytes: servers do not always say it, or say it wrongly.
@@ -196,7 +201,15 @@ impl Decoder {
                 }
             }
         }
-        self.answer.take()
+        self.take()
+    }
+
+    fn take(&mut self) -> Vec<StreamEvent> {
+        let steps = self.answer.take();
+        match &mut self.texts {
+            Some(texts) => texts.read(steps),
+            None => steps,
+        }
     }
 
     /// The body ended: cleanly, as far as the connection can tell.
@@ -223,7 +236,7 @@ impl Decoder {
             Body::Unknown(_) | Body::Document(_) | Body::Over => {}
         }
         self.answer.end(failure);
-        self.answer.take()
+        self.take()
     }
 
     /// Whether the answer has ended: what comes on the connection is of no more interest.

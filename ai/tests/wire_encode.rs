@@ -17,6 +17,7 @@ fn call(id: &str, name: &str, arguments: &str) -> Block {
         id: id.into(),
         name: name.into(),
         arguments: arguments.into(),
+        reading: None,
     })
 }
 

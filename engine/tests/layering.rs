@@ -8,6 +8,7 @@ type Rule = (&'static str, Option<&'static [&'static str]>);
 
 const ENGINE: &str = "glasswork-engine";
 const AI: &str = "glasswork-ai";
+const DIALECTS: &str = "glasswork-dialects";
 const CORE: &str = "glasswork-agent-core";
 const STATE: &str = "glasswork-session-state";
 const SESSION: &str = "glasswork-agent-session";
@@ -15,7 +16,8 @@ const RUNTIME: &str = "glasswork-app-runtime";
 
 const RULES: &[Rule] = &[
     (ENGINE, Some(&[])),
-    (AI, Some(&[])),
+    (DIALECTS, Some(&[])),
+    (AI, Some(&[DIALECTS])),
     (CORE, Some(&[ENGINE, AI])),
     (STATE, Some(&[ENGINE, AI, CORE])),
     (SESSION, Some(&[ENGINE, AI, CORE, STATE])),
@@ -38,7 +40,7 @@ const RULES: &[Rule] = &[
 const NOBODY_BUILDS_ON: &[&str] = &["glasswork", "glasswork-cli", "glasswork-testkit"];
 
 /// Pure crates, and what they must not reach, directly or through others.
-const PURE: &[&str] = &[CORE, STATE];
+const PURE: &[&str] = &[DIALECTS, CORE, STATE];
 const IMPURE: &[&str] = &[
     "tokio",
     "reqwest",

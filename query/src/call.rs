@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
 use glasswork_agent_core::id::CallId;
+use glasswork_ai::conversation::Reading;
 use glasswork_session_state::{call, evidence, judge};
 use serde_json::Value;
 
@@ -258,6 +259,52 @@ pub(crate) struct CallOutcome {
     signal: Option<i32>,
 }
 
+/// How a call was read that the server did not send as one, or not as JSON.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct CallReading {
+    /// The dialect in which the model wrote it; `json` for a native call.
+    dialect: String,
+    /// The first 4 KiB of what the model wrote; empty where the arguments are all of it.
+    raw: String,
+    /// Length of all that it wrote, in bytes.
+    raw_bytes: Long,
+    /// What was mended, in order.
+    repairs: Vec<CallRepair>,
+    /// Why it must not run, as the model is told; null where it may.
+    refused: Option<String>,
+}
+
+/// One thing that was mended. Syntax only, never content.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct CallRepair {
+    /// What was wrong: `missing_comma`, `single_quotes`, …
+    kind: String,
+    /// Where: bytes from the start of what the model wrote.
+    at: Long,
+}
+
+impl CallReading {
+    fn of(op: &Operation, reading: &Reading) -> Answer<Self> {
+        let repairs = reading.repairs.iter();
+        Ok(Self {
+            dialect: reading.dialect.to_string(),
+            raw: op.text(&*reading.raw)?,
+            raw_bytes: Long(reading.raw_bytes),
+            repairs: repairs
+                .map(|repair| CallRepair {
+                    kind: repair.kind.to_string(),
+                    at: Long(repair.at),
+                })
+                .collect(),
+            refused: reading
+                .refused
+                .as_deref()
+                .map(|reason| op.text(reason))
+                .transpose()?,
+        })
+    }
+}
+
 /// A blob of the session.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Blob {
@@ -338,6 +385,17 @@ impl Call {
     /// The arguments; text where they are not JSON.
     async fn arguments(&self) -> Answer<Option<Json<Value>>> {
         entry::arguments(&self.view.op, &self.call.call.arguments).map(Some)
+    }
+
+    /// How it was read, where it stood in the text of the answer, or its arguments were no JSON; null where it came as it
+    /// should.
+    async fn reading(&self) -> Answer<Option<CallReading>> {
+        self.call
+            .call
+            .reading
+            .as_ref()
+            .map(|reading| CallReading::of(&self.view.op, reading))
+            .transpose()
     }
 
     /// Where it stands: a state of the `tool_call` chart.

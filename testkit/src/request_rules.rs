@@ -352,6 +352,7 @@ mod tests {
             id: id.into(),
             name: name.into(),
             arguments: "{}".into(),
+            reading: None,
         })
     }
 

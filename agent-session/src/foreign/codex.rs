@@ -220,6 +220,7 @@ impl Reading {
             id: text_of_call(item),
             name: name.into(),
             arguments: arguments(input),
+            reading: None,
         };
         self.say(line, at, Block::ToolCall(call));
     }

@@ -326,6 +326,7 @@ impl Reading {
                 id: Arc::clone(&id),
                 name: text(call, "name").into(),
                 arguments: arguments(call.get("args")),
+                reading: None,
             }));
             let status = text(call, "status");
             let said = told_by(call.get("result"), line, tally)
@@ -379,6 +380,7 @@ impl Reading {
                     id: told(call, "id").unwrap_or_else(|| name.into()),
                     name: name.into(),
                     arguments: arguments(call.get("args")),
+                    reading: None,
                 }));
             } else if let Some(response) = part.get("functionResponse") {
                 results.push(Found {

@@ -152,6 +152,7 @@ pub(super) fn blocks(
                 id: text(part, "id").into(),
                 name: text(part, "name").into(),
                 arguments: arguments(part.get(input)),
+                reading: None,
             })),
             kind => tally.left(Why::NoText, kind, line),
         }

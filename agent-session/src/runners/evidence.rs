@@ -14,6 +14,22 @@ use crate::tools::{self as hands, FileKind, Repeat};
 
 pub(super) async fn run(work: Work, id: CallId) {
     let Some(call) = work.session.call(id) else { return };
+    // What could not be read for sure is not tried.
+    if let Some(reason) = call
+        .call
+        .reading
+        .as_ref()
+        .and_then(|reading| reading.refused.as_ref())
+    {
+        let evidence = Evidence::Misfit {
+            message: format!("The call was not run: {reason}.").into(),
+        };
+        work.port.finish(Event::Tools(tools::Event::EvidenceGathered {
+            call: id,
+            evidence: Arc::new(evidence),
+        }));
+        return;
+    }
     let (tool, arguments) = (Arc::clone(&call.call.name), Arc::clone(&call.call.arguments));
     let workspace = Arc::clone(&work.session.meta.workspace);
     let most = work.world.limits.digest_bytes;

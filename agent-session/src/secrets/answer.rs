@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glasswork_agent_core::id::RequestId;
-use glasswork_ai::conversation::{Block, Thought, ToolCall};
+use glasswork_ai::conversation::{Block, Reading, Thought, ToolCall};
 use glasswork_ai::failure::Failure;
 use glasswork_ai::stream::StreamEvent;
 
@@ -99,6 +99,14 @@ impl AnswerMasking {
         })
     }
 
+    /// A text that is looked at by itself.
+    fn plain(&self, text: &Arc<str>, index: u32) -> Arc<str> {
+        match self.masking.text(text, &self.origin(index)) {
+            Cow::Borrowed(_) => Arc::clone(text),
+            Cow::Owned(masked) => masked.into(),
+        }
+    }
+
     fn block(&self, index: u32, block: Block, told: Option<Open>) -> Block {
         let masked = |text: &Arc<str>| -> Arc<str> {
             match &told {
@@ -110,10 +118,7 @@ impl AnswerMasking {
                     }
                 }
                 // It came at once, or is more than its growth was.
-                _ => match self.masking.text(text, &self.origin(index)) {
-                    Cow::Borrowed(_) => Arc::clone(text),
-                    Cow::Owned(masked) => masked.into(),
-                },
+                _ => self.plain(text, index),
             }
         };
         match block {
@@ -128,10 +133,26 @@ impl AnswerMasking {
                     redacted: thought.redacted,
                 })
             }
-            Block::ToolCall(call) => Block::ToolCall(ToolCall {
-                arguments: masked(&call.arguments),
-                ..call
-            }),
+            Block::ToolCall(call) => {
+                let plain = |text: &Arc<str>| self.plain(text, index);
+                let arguments = match &call.reading {
+                    // They are not what was streamed, even where they are as long.
+                    Some(_) => plain(&call.arguments),
+                    None => masked(&call.arguments),
+                };
+                let reading = call.reading.map(|reading| {
+                    Arc::new(Reading {
+                        raw: plain(&reading.raw),
+                        refused: reading.refused.as_ref().map(plain),
+                        ..Reading::clone(&reading)
+                    })
+                });
+                Block::ToolCall(ToolCall {
+                    arguments,
+                    reading,
+                    ..call
+                })
+            }
         }
     }
 }

@@ -207,7 +207,14 @@ impl Entry {
             Said::Answer { blocks, .. } => blocks.iter_mut().for_each(|block| match block {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&mut thought.text),
-                Block::ToolCall(call) => each(&mut call.arguments),
+                Block::ToolCall(call) => {
+                    each(&mut call.arguments);
+                    if let Some(reading) = &mut call.reading {
+                        let reading = Arc::make_mut(reading);
+                        each(&mut reading.raw);
+                        reading.refused.iter_mut().for_each(&mut *each);
+                    }
+                }
             }),
         }
     }

@@ -99,7 +99,13 @@ pub fn bytes(step: &StreamEvent) -> usize {
         StreamEvent::BlockFinished {
             block: Block::ToolCall(call),
             ..
-        } => json_bytes(&call.name) + json_bytes(&call.arguments),
+        } => {
+            let raw = call
+                .reading
+                .as_ref()
+                .map_or(0, |reading| json_bytes(&reading.raw));
+            json_bytes(&call.name) + json_bytes(&call.arguments) + raw
+        }
         StreamEvent::Started { .. }
         | StreamEvent::BlockStarted { .. }
         | StreamEvent::Usage(_)

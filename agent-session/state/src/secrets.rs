@@ -255,7 +255,15 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
         domain::Fact::Model(model::Fact::BlockFinished(_, block)) => match block {
             Block::Text(text) => each(text),
             Block::Thinking(thought) => each(&thought.text),
-            Block::ToolCall(call) => each(&call.arguments),
+            Block::ToolCall(call) => {
+                each(&call.arguments);
+                if let Some(reading) = &call.reading {
+                    each(&reading.raw);
+                    if let Some(reason) = &reading.refused {
+                        each(reason);
+                    }
+                }
+            }
         },
         domain::Fact::Tools(tools::Fact::Settled { outcome, .. }) => {
             each(&outcome.text);

@@ -245,6 +245,7 @@ impl Play {
                     id,
                     name,
                     arguments: text,
+                    reading: None,
                 }),
             };
             self.step(StreamEvent::BlockFinished {

@@ -164,6 +164,7 @@ impl Answer {
                     id,
                     name,
                     arguments: text,
+                    reading: None,
                 });
                 return;
             }
@@ -235,6 +236,6 @@ impl Answer {
 }
 
 /// Whether a text is a whole JSON object.
-pub(super) fn is_object(text: &str) -> bool {
+pub(crate) fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

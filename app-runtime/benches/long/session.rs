@@ -114,6 +114,7 @@ impl House {
             id: "c".into(),
             name: "read".into(),
             arguments: r#"{"path":"a.txt"}"#.into(),
+            reading: None,
         });
         self.answer(id, &text, Some(call), deltas);
         let job = self.runner.next();

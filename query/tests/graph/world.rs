@@ -272,6 +272,7 @@ impl World {
             id: "c".into(),
             name: "read".into(),
             arguments: arguments.into(),
+            reading: None,
         });
         let blocks = vec![Block::Text("I look.".into()), call];
         self.answer(blocks, StopReason::ToolUse, counted(100, 0));
@@ -292,6 +293,7 @@ impl World {
             id: "c".into(),
             name: "bash".into(),
             arguments: arguments.into(),
+            reading: None,
         });
         self.answer(vec![call], StopReason::ToolUse, counted(100, 0));
         self.find(Evidence::Command(CommandEvidence {

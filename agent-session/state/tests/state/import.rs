@@ -79,6 +79,7 @@ fn call(id: &str) -> Block {
         id: id.into(),
         name: "read".into(),
         arguments: "{}".into(),
+        reading: None,
     })
 }
 

@@ -28,6 +28,7 @@ fn called(index: u32, arguments: &str) -> StreamEvent {
             id: "a".into(),
             name: "write".into(),
             arguments: arguments.into(),
+            reading: None,
         }),
     }
 }

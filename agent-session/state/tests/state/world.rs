@@ -605,6 +605,7 @@ pub(crate) fn call_block(name: &str, index: u32) -> Block {
         id: format!("call_{index}").into(),
         name: name.into(),
         arguments: "{}".into(),
+        reading: None,
     })
 }
 

@@ -1,0 +1,197 @@
+//! Where a call stands decides whether it may run.
+
+use glasswork_dialects::{Ending, Event, Recogniser, Tools};
+
+use crate::kit::{events, joined, lines, said, tools};
+
+const CALL: &str = "<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}\n</tool_call>";
+const BARE: &str = "{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}";
+const RUNS: &str = "call bash {\"command\":\"ls\"}";
+
+/// A message around a call, and whether the call runs. Where it does not, every byte is text.
+#[test]
+fn shown_calls_are_text() {
+    let shown = [
+        format!("Write\n```\n{CALL}\n```\nto look."),
+        format!("```xml\n{CALL}\n```\nThat is how."),
+        format!("~~~~\n```\n{CALL}\n~~~~\n"),
+        format!("`{CALL}`"),
+        format!("``{CALL}``"),
+        format!("> {CALL}"),
+        format!("It is \"{CALL}\"."),
+        format!("So: {BARE}"),
+        format!("{BARE}\nThat is it."),
+        format!("```json\n{BARE}\n```\nThat is it."),
+        format!("Look:\n```json\n{BARE}\n```"),
+        "{\"name\": \"Bob\", \"type\": \"person\"}".to_owned(),
+        "{\"name\": \"rm\", \"arguments\": {}}".to_owned(),
+        "[rm(path=\"/\")]".to_owned(),
+        "[bash, sh, zsh]".to_owned(),
+        "The tag <tool_call> begins it, </tool_call> ends it.".to_owned(),
+        "<function=…> is what it writes, <invoke name= too, [TOOL_CALLS] as well".to_owned(),
+        "a <| b |> c [TOOL_CALLS".to_owned(),
+    ];
+    for text in shown {
+        assert_eq!(said(&text), [format!("text {text:?}")], "{text}");
+    }
+    let meant = [
+        format!("```xml\n{CALL}\n```"),
+        format!("\n```\n{BARE}\n```\n\n"),
+        format!("  {BARE}  \n"),
+        format!("```\ncode\n```\n{CALL}"),
+        format!("It's `x` then {CALL}"),
+        format!("<think>no</think>\n{BARE}"),
+    ];
+    for text in meant {
+        let calls: Vec<String> = said(&text)
+            .into_iter()
+            .filter(|line| line.starts_with("call"))
+            .collect();
+        assert_eq!(calls, [RUNS], "{text}");
+    }
+}
+
+#[test]
+fn a_call_in_thinking_counts_only_if_there_is_nothing_else() {
+    let with = |thinking: &[&str], answer: &str, ending: Ending| {
+        let mut recogniser = Recogniser::new(tools());
+        let mut all: Vec<Event> = thinking
+            .iter()
+            .flat_map(|piece| recogniser.feed_thinking(piece))
+            .collect();
+        all.extend(recogniser.feed(answer));
+        all.extend(recogniser.finish(ending));
+        lines(&joined(all))
+    };
+    let pieces: Vec<&str> = CALL.split_inclusive(' ').collect();
+    assert_eq!(with(&pieces, "", Ending::Complete), [RUNS]);
+    assert_eq!(
+        with(&["\n", CALL, "\n"], "\n", Ending::Complete),
+        ["text \"\\n\"", RUNS]
+    );
+    let thinking = format!("thinking {CALL:?}");
+    assert_eq!(
+        with(&[CALL], "Hi", Ending::Complete),
+        [thinking.clone(), "text \"Hi\"".to_owned()]
+    );
+    assert_eq!(with(&[CALL], "", Ending::Length), [thinking]);
+    assert_eq!(
+        with(&["So: ", CALL], "", Ending::Complete),
+        [format!("thinking {:?}", format!("So: {CALL}"))]
+    );
+    assert_eq!(
+        with(&["So: "], CALL, Ending::Complete),
+        ["thinking \"So: \"", RUNS]
+    );
+}
+
+#[test]
+fn without_tools_there_are_no_calls() {
+    let mut recogniser = Recogniser::new(Tools::default());
+    let text = format!("<think>a</think>{CALL}");
+    let mut all = recogniser.feed(&text);
+    all.extend(recogniser.finish(Ending::Complete));
+    assert_eq!(
+        lines(&joined(all)),
+        ["thinking \"a\"".to_owned(), format!("text {CALL:?}")]
+    );
+}
+
+#[test]
+fn a_broken_call_beside_a_good_one_is_one_call_and_one_precise_error() {
+    let broken = "<tool_call>\n{\"name\": \"note\", \"arguments\": {\"count\": \"x\"}}\n</tool_call>";
+    let expected = [
+        RUNS,
+        "text \"\\n\"",
+        "refused note: `text` is missing; `count` must be integer, and is string `\"x\"`",
+    ];
+    assert_eq!(said(&format!("{CALL}\n{broken}")), expected);
+    let list = "[TOOL_CALLS] [{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}, {\"name\": \"bash\", \"arguments\": {\"command\": \"a\" b}}, {\"name\": \"now\", \"arguments\": {}}]";
+    assert_eq!(
+        said(list),
+        [
+            RUNS,
+            "refused bash: the call cannot be read: a comma or `}` was expected; a quote inside of a string needs a backslash (at byte 110)",
+            "call now {}",
+        ]
+    );
+}
+
+#[test]
+fn what_was_cut_never_runs() {
+    for text in [
+        CALL,
+        BARE,
+        "<|python_tag|>{\"name\": \"now\", \"parameters\": {}}",
+        "[TOOL_CALLS]bash[ARGS]{\"command\": \"ls\"}",
+    ] {
+        for (at, _) in text.char_indices() {
+            let part = &text[..at];
+            let said = events([part], Ending::Length);
+            assert!(
+                !said.iter().any(|event| matches!(event, Event::Call(_))),
+                "{part}"
+            );
+        }
+    }
+    let cut = "<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"rm -r /tmp/a";
+    let expected = "refused bash: the answer reached its limit inside of the call; write a shorter one";
+    assert_eq!(lines(&events([cut], Ending::Length)), [expected]);
+    // Also where the server says nothing of a limit.
+    assert!(lines(&events([cut], Ending::Complete))[0].starts_with("refused bash: the call cannot be read"));
+    let open = "<tool_call>\n{\"name\": \"bash\", \"arguments\": {\"command\": \"rm -r /tmp\"";
+    assert_eq!(
+        lines(&events([open], Ending::Complete)),
+        ["refused bash: the call is not complete: a bracket or tag is not closed, and the message ends",]
+    );
+}
+
+#[test]
+fn a_call_is_announced_before_it_is_complete_and_no_markup_is_shown() {
+    let text = format!("Look.\n{CALL}");
+    let mut recogniser = Recogniser::new(tools());
+    let mut shown = String::new();
+    let mut announced_at = None;
+    for (at, c) in text.char_indices() {
+        for event in recogniser.feed(c.to_string().as_str()) {
+            match event {
+                Event::Text(text) => shown.push_str(&text),
+                Event::CallBegan { name } => announced_at = Some((at, name)),
+                _ => {}
+            }
+        }
+        // No more than a sentinel is held back.
+        if at < 6 {
+            assert_eq!(shown, text[..=at]);
+        }
+    }
+    let name_ends = text.find("bash\"").unwrap() + 4;
+    assert_eq!(announced_at, Some((name_ends, "bash".to_owned())));
+    assert_eq!(shown, "Look.\n");
+}
+
+#[test]
+fn a_region_has_a_cap_and_time_is_linear() {
+    let long = format!(
+        "<tool_call>{{\"name\": \"bash\", \"arguments\": {{\"command\": \"{}",
+        "x".repeat(5 << 20)
+    );
+    let said = events([long.as_str()], Ending::Complete);
+    assert!(
+        matches!(&said[1], Event::Refused(refusal) if refusal.reason.contains("bytes")),
+        "{:?}",
+        said.len()
+    );
+    // Each of these would be looked at again and again by a recogniser that is naive about strings or sections.
+    for nasty in [
+        "<tool_call>{\\\"</tool_call>x",
+        "<tool_call>{",
+        "[TOOL_CALLS][",
+        "<function=a><parameter=",
+        "`<",
+        "{\"name\":",
+        "<|channel|>a",
+    ] {
+        events([nasty.repeat((1 << 20) / nasty.len()).as_str()], Ending::Complete);
+    }
+}
