@@ -5,7 +5,10 @@
 //! asynchronous door to models (`port`), with scripted models behind it; the feature `http` adds real
 //! providers (`http`).
 
+pub mod abilities;
+pub mod catalogue;
 pub mod conversation;
+pub mod decimal;
 pub mod failure;
 pub mod grammar;
 #[cfg(feature = "http")]
@@ -13,6 +16,7 @@ pub mod http;
 pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
+pub mod price;
 pub mod scripted;
 pub mod sse;
 pub mod stream;

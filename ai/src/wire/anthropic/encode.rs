@@ -160,9 +160,10 @@ fn thinking(request: &Request, max_tokens: u32) -> (Option<ThinkingMode>, Option
     let (effort, budget) = match request.thinking {
         Thinking::Default => return (None, None),
         Thinking::Off => return (Some(ThinkingMode::Disabled), None),
-        Thinking::Low => ("low", 4096),
+        Thinking::Minimal | Thinking::Low => ("low", 4096),
         Thinking::Medium => ("medium", 10_240),
         Thinking::High => ("high", 24_576),
+        Thinking::Xhigh => ("max", 32_768),
     };
     if !has_budget(&request.model.model) {
         return (Some(ThinkingMode::Adaptive), Some(OutputConfig { effort }));

@@ -109,9 +109,11 @@ pub(in crate::wire) fn encode(request: &Request, names: Names) -> Result<HttpReq
         reasoning_effort: match request.thinking {
             Thinking::Default => None,
             Thinking::Off => Some("none"),
+            Thinking::Minimal => Some("minimal"),
             Thinking::Low => Some("low"),
             Thinking::Medium => Some("medium"),
             Thinking::High => Some("high"),
+            Thinking::Xhigh => Some("xhigh"),
         },
         max_completion_tokens: limit.filter(|_| names == Names::Current),
         max_tokens: limit.filter(|_| names == Names::Older),
