@@ -13,7 +13,7 @@ mod select;
 mod shipped;
 mod taken;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use entry::{Api, Entry, OwnModels, ProviderEntry};
@@ -52,6 +52,8 @@ pub struct Model {
 /// What is known of models: the shipped list, and the user's own entries over it, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalogue {
+    /// Providers of which the shipped list says nothing.
+    elsewhere: BTreeSet<Arc<str>>,
     own: BTreeMap<ModelId, Vec<(Arc<str>, Entry)>>,
 }
 
@@ -65,13 +67,23 @@ impl Catalogue {
                 own.entry(id).or_default().push((Arc::clone(&file), entry));
             }
         }
-        Self { own }
+        Self {
+            elsewhere: BTreeSet::new(),
+            own,
+        }
+    }
+
+    /// The same, but that the shipped list says nothing of these providers: they are not what it means by these names.
+    #[must_use]
+    pub fn without_shipped<'a>(mut self, providers: impl IntoIterator<Item = &'a str>) -> Self {
+        self.elsewhere.extend(providers.into_iter().map(Arc::from));
+        self
     }
 
     /// What is known of a model; `None` where nobody says anything of it.
     #[must_use]
     pub fn get(&self, id: &ModelId) -> Option<Model> {
-        let shipped = shipped::get(id);
+        let shipped = shipped::get(id).filter(|_| !self.elsewhere.contains(&id.provider));
         let own = self.own.get(id);
         if shipped.is_none() && own.is_none() {
             return None;
@@ -86,7 +98,9 @@ impl Catalogue {
     /// The ids of all models of which anything is known, in order. Parses no entry.
     #[must_use]
     pub fn ids(&self) -> Vec<ModelId> {
-        let shipped = shipped::keys().filter_map(|key| key.parse().ok());
+        let shipped = shipped::keys()
+            .filter_map(|key| key.parse::<ModelId>().ok())
+            .filter(|id| !self.elsewhere.contains(&id.provider));
         let mut ids: Vec<ModelId> = shipped.chain(self.own.keys().cloned()).collect();
         ids.sort_by_cached_key(ToString::to_string);
         ids.dedup();
@@ -96,7 +110,7 @@ impl Catalogue {
     /// Whether anything is known of models of this provider.
     #[must_use]
     pub fn knows_provider(&self, provider: &str) -> bool {
-        shipped::has_provider(provider) || self.own.keys().any(|id| *id.provider == *provider)
+        (shipped::has_provider(provider) && !self.elsewhere.contains(provider)) || self.own.keys().any(|id| *id.provider == *provider)
     }
 }
 

@@ -19,7 +19,6 @@ use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
-use crate::windows::{self, Maker};
 use crate::wire::Wire;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
@@ -190,16 +189,6 @@ impl fmt::Debug for Provider {
 impl ModelPort for Provider {
     fn call(&self, request: Arc<Request>, _attempt: u32) -> Call {
         self.prepare(&request).unwrap_or_else(Call::impossible)
-    }
-
-    /// What the makers say holds at their own addresses; another server may serve anything under any name.
-    fn context_window(&self, model: &ModelId) -> Option<u64> {
-        let maker = match self.endpoint.host_str()? {
-            "api.openai.com" => Maker::OpenAi,
-            "api.anthropic.com" => Maker::Anthropic,
-            _ => return None,
-        };
-        windows::context_window(maker, &model.model)
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {

@@ -20,5 +20,4 @@ pub mod price;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
-pub mod windows;
 pub mod wire;

@@ -163,7 +163,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 3;
+    const STATE: u32 = 5;
 
     type Kind = Kind;
     type State = Scope;
@@ -193,6 +193,7 @@ impl Domain for Glasswork {
             Event::Session(S::Retitled { .. }) => "retitled",
             Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
+            Event::Session(S::SpendingTold(_)) => "spending_told",
             Event::Session(S::Closed) => "closed",
             Event::Prompt(P::Prompted { .. }) => "prompted",
             Event::Prompt(P::Steered { .. }) => "steered",
