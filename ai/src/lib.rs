@@ -5,6 +5,7 @@
 //! asynchronous door to models (`port`), with scripted models behind it; the feature `http` adds real
 //! providers (`http`).
 
+pub mod abilities;
 pub mod conversation;
 pub mod failure;
 pub mod grammar;
