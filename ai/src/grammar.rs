@@ -97,6 +97,7 @@ impl Grammar {
                     (Block::ToolCall(call), BlockKind::ToolCall { id, name }) => {
                         call.id == id && call.name == name && *call.arguments == *text
                     }
+                    (Block::Kept(_), BlockKind::Kept) => text.is_empty(),
                     _ => false,
                 };
                 if !same {

@@ -165,6 +165,7 @@ impl Attempt {
                     let (kind, tool) = match kind {
                         Kind::Text => (BlockKind::Text, None),
                         Kind::Thinking => (BlockKind::Thinking, None),
+                        Kind::Kept => (BlockKind::Kept, None),
                         Kind::ToolCall { name, .. } => (BlockKind::ToolCall, Some(name.to_string())),
                     };
                     (false, Block::growing(kind, self.view.op.text(text.text())?, tool))

@@ -182,6 +182,7 @@ fn drop_empty(items: &mut [Item], tally: &mut Tally) {
                     Block::Text(text) => !text.trim().is_empty(),
                     Block::Thinking(thought) => !thought.text.trim().is_empty(),
                     Block::ToolCall(_) => true,
+                    Block::Kept(_) => false,
                 });
                 if !answer.blocks.is_empty() {
                     continue;
@@ -312,7 +313,7 @@ type Open = BTreeMap<usize, VecDeque<usize>>;
 fn calls_of(answer: &Answer) -> impl Iterator<Item = &ToolCall> {
     answer.blocks.iter().filter_map(|block| match block {
         Block::ToolCall(call) => Some(call),
-        Block::Text(_) | Block::Thinking(_) => None,
+        Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
     })
 }
 

@@ -665,7 +665,7 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
     for block in open.attempt.answer.finished() {
         match block {
             Block::Text(text) => summary.push_str(text),
-            Block::Thinking(_) => {}
+            Block::Thinking(_) | Block::Kept(_) => {}
             Block::ToolCall(_) => {
                 return Err(none("the model called a tool instead of summarising".to_owned()));
             }

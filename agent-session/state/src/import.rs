@@ -178,6 +178,8 @@ impl Said {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&mut thought.text),
                 Block::ToolCall(call) => each(&mut call.arguments),
+                // Nobody reads it, and imports bring none.
+                Block::Kept(_) => {}
             }),
         }
     }

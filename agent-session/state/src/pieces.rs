@@ -100,6 +100,10 @@ pub fn bytes(step: &StreamEvent) -> usize {
             block: Block::ToolCall(call),
             ..
         } => json_bytes(&call.name) + json_bytes(&call.arguments),
+        StreamEvent::BlockFinished {
+            block: Block::Kept(kept),
+            ..
+        } => kept.texts().map(|text| json_bytes(text)).sum(),
         StreamEvent::Started { .. }
         | StreamEvent::BlockStarted { .. }
         | StreamEvent::Usage(_)

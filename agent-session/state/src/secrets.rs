@@ -253,6 +253,7 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
             Block::Text(text) => each(text),
             Block::Thinking(thought) => each(&thought.text),
             Block::ToolCall(call) => each(&call.arguments),
+            Block::Kept(kept) => kept.texts().for_each(|text| each(text)),
         },
         domain::Fact::Tools(tools::Fact::Settled { outcome, .. }) => {
             each(&outcome.text);

@@ -92,7 +92,7 @@ fn answer(session: &Session) -> String {
 fn text_of(blocks: &[Block]) -> String {
     let texts = blocks.iter().filter_map(|block| match block {
         Block::Text(text) => Some(&**text),
-        Block::Thinking(_) | Block::ToolCall(_) => None,
+        Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
     });
     texts.collect::<Vec<_>>().join("\n")
 }

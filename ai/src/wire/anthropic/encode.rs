@@ -221,6 +221,7 @@ fn part(block: &Block, own: bool) -> Option<Part<'_>> {
     match block {
         Block::Text(words) => text(words),
         Block::Thinking(thought) => thought_part(thought, own),
+        Block::Kept(_) => None,
         Block::ToolCall(call) => Some(plain(Content::ToolUse {
             id: id(&call.id),
             name: name::called(&call.name),

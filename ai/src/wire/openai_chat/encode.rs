@@ -157,7 +157,7 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
                 .filter_map(|block| match block {
                     Block::Text(text) => Some(&**text),
                     Block::Thinking(thought) if foreign => Some(&*thought.text),
-                    Block::Thinking(_) | Block::ToolCall(_) => None,
+                    Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
                 })
                 .filter(|text| !is_blank(text))
                 .collect();
@@ -176,7 +176,7 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
                             },
                         },
                     }),
-                    Block::Text(_) | Block::Thinking(_) => None,
+                    Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
                 })
                 .collect();
             if texts.is_empty() && tool_calls.is_empty() {
