@@ -107,10 +107,16 @@ impl Catalogue {
         ids
     }
 
+    /// Whether the shipped list says which models this provider has.
+    #[must_use]
+    pub fn lists(&self, provider: &str) -> bool {
+        shipped::has_provider(provider) && !self.elsewhere.contains(provider)
+    }
+
     /// Whether anything is known of models of this provider.
     #[must_use]
     pub fn knows_provider(&self, provider: &str) -> bool {
-        (shipped::has_provider(provider) && !self.elsewhere.contains(provider)) || self.own.keys().any(|id| *id.provider == *provider)
+        self.lists(provider) || self.own.keys().any(|id| *id.provider == *provider)
     }
 }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod endpoint;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -88,14 +89,19 @@ pub struct Provider {
     endpoint: reqwest::Url,
     key: Option<SecretString>,
     /// Where the user may put a key, to be told when it is missing.
-    key_name: &'static str,
+    key_name: Cow<'static, str>,
     client: OnceLock<Result<Client, Failure>>,
 }
 
 impl Provider {
     /// A provider. `key_name` is the variable or setting that holds the key, for messages.
     #[must_use]
-    pub fn new(key_name: &'static str, wire: Wire, url: &BaseUrl, key: Option<&SecretString>) -> Self {
+    pub fn new(
+        key_name: impl Into<Cow<'static, str>>,
+        wire: Wire,
+        url: &BaseUrl,
+        key: Option<&SecretString>,
+    ) -> Self {
         let key = key
             .map(|key| key.expose_secret().trim())
             .filter(|key| !key.is_empty());
@@ -103,7 +109,7 @@ impl Provider {
             wire,
             endpoint: url.endpoint(wire),
             key: key.map(SecretString::from),
-            key_name,
+            key_name: key_name.into(),
             client: OnceLock::new(),
         }
     }

@@ -19,6 +19,8 @@ pub mod importing;
 mod indexing;
 pub mod instructions;
 mod leftovers;
+pub mod model_import;
+pub mod model_list;
 pub mod models;
 mod mounting;
 pub mod one_record;

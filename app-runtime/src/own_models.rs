@@ -92,6 +92,18 @@ impl OwnFiles {
         Ok(Self(own))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is known of models: the shipped list, and over it what these files say. Of the providers in `elsewhere` the
     /// shipped list says nothing: they are not at the address of their makers, and may serve anything under any name.
     #[must_use]

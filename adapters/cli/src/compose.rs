@@ -1,5 +1,6 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,10 +10,12 @@ use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::secrets::{Vaults, is_credential};
 pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
+use glasswork_ai::catalogue::{Api, Catalogue, ProviderEntry};
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
+use glasswork_ai::wire::Wire;
 use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
@@ -22,6 +25,7 @@ use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
+use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::retention;
 use glasswork_app_runtime::runtime::{Ports, Runtime};
@@ -78,7 +82,8 @@ impl Place {
     /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
         let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
-        self.providers_of(&resolved.host, &resolved.api_keys)
+        let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?;
+        self.providers_of(&resolved.host, &resolved.api_keys, &own)
     }
 
     /// The providers as far as they are known: where the settings cannot be read, by the environment's keys alone.
@@ -86,16 +91,23 @@ impl Place {
     /// # Errors
     /// Where there is an address that is none.
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
+        // What is wrong with these files is a finding of its own.
+        let own = OwnFiles::read(&self.homes).unwrap_or_default();
         match settings::resolve(&self.homes, &self.environment, &[], Path::new(".")) {
-            Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys),
+            Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys, &own),
             Err(_) => {
                 let keys = settings::keys_of_environment(&self.environment);
-                self.providers_of(&HostSettings::default(), &keys)
+                self.providers_of(&HostSettings::default(), &keys, &own)
             }
         }
     }
 
-    fn providers_of(&self, host: &HostSettings, keys: &ApiKeys) -> Result<Providers, Problem> {
+    fn providers_of(
+        &self,
+        host: &HostSettings,
+        keys: &ApiKeys,
+        own: &OwnFiles,
+    ) -> Result<Providers, Problem> {
         let secret = |name: &str| keys.in_force(name).and_then(|key| key.key()).cloned();
         let place_of = |name: &str| {
             let key = keys.in_force(name).filter(|key| key.key().is_some())?;
@@ -116,44 +128,81 @@ impl Place {
         let openai = set
             .openai()
             .map_err(|error| wrong(&host.openai_base_url, error))?;
-        let known = vec![
+        let mut known = vec![
             Provider {
-                name: "anthropic",
-                key_variable: "ANTHROPIC_API_KEY",
+                name: "anthropic".into(),
+                key_variable: Some("ANTHROPIC_API_KEY".into()),
                 has_key: anthropic.is_usable(),
                 key_from: place_of("anthropic_api_key"),
-                default_model: "claude-sonnet-4-5",
-                families: own_server(&host.anthropic_base_url, &["claude-"]),
+                default_model: Some("claude-sonnet-4-5"),
             },
             Provider {
-                name: "openai",
-                key_variable: "OPENAI_API_KEY",
+                name: "openai".into(),
+                key_variable: Some("OPENAI_API_KEY".into()),
                 has_key: openai.is_usable(),
                 key_from: place_of("openai_api_key"),
-                default_model: "gpt-5",
-                families: own_server(
-                    &host.openai_base_url,
-                    &["gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"],
-                ),
+                default_model: Some("gpt-5"),
             },
         ];
-        let ports = Models::default()
+        let mut ports = Models::default()
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
+        let mut own_keys = Vec::new();
+        for (name, entry) in own.providers() {
+            let (provider, port, key) = self.own_server(&name, &entry)?;
+            known.retain(|known| known.name != provider.name);
+            known.push(provider);
+            ports = ports.with(&name, Arc::new(port));
+            own_keys.extend(key);
+        }
+        let elsewhere = [
+            ("anthropic", &host.anthropic_base_url),
+            ("openai", &host.openai_base_url),
+        ];
+        let elsewhere = elsewhere.into_iter().filter(|(_, address)| address.value.is_some());
         Ok(Providers {
             known,
             ports,
-            secrets: self.secrets_with(keys),
+            catalogue: Arc::new(own.catalogue(elsewhere.map(|(name, _)| name))),
+            secrets: self.secrets_with(keys, own_keys),
         })
     }
 
+    /// A server of the user's own, and its key.
+    fn own_server(
+        &self,
+        name: &str,
+        entry: &ProviderEntry,
+    ) -> Result<(Provider, http::Provider, Option<SecretString>), Problem> {
+        let url = http::BaseUrl::parse(&entry.base_url)
+            .map_err(|error| Problem::usage(format!("the provider `{name}` of your models: {error}")))?;
+        let wire = match entry.api {
+            Api::OpenaiChat => Wire::OpenAiCompatible,
+            Api::AnthropicMessages => Wire::Anthropic,
+        };
+        let text = entry.key_variable.as_deref().and_then(|variable| self.environment.text(variable));
+        let key = text.map(|text| SecretString::from(text.trim()));
+        let variable = entry.key_variable.as_ref().map(ToString::to_string);
+        let named = Cow::from(variable.clone().unwrap_or_default());
+        let port = http::Provider::new(named, wire, &url, key.as_ref());
+        let provider = Provider {
+            name: name.to_owned().into(),
+            // One that names a variable wants a key; one that does not can be asked without.
+            has_key: key.is_some() || variable.is_none(),
+            key_from: key.as_ref().and(variable.clone()),
+            key_variable: variable.map(Cow::from),
+            default_model: None,
+        };
+        Ok((provider, port, key))
+    }
+
     /// The secrets of this process: of the environment whatever is one by its name, and the keys of providers.
-    fn secrets_with(&self, keys: &ApiKeys) -> Vaults {
+    fn secrets_with(&self, keys: &ApiKeys, own: Vec<SecretString>) -> Vaults {
         let environment = self.environment.with_prefix("");
         let named = environment
             .filter(|(name, value)| is_credential(name, value))
             .map(|(_, value)| SecretString::from(value));
-        Vaults::new(named.chain(keys.secrets().cloned()).collect())
+        Vaults::new(named.chain(keys.secrets().cloned()).chain(own).collect())
     }
 
     /// The secrets of this process, to be masked in what leaves it.
@@ -162,18 +211,10 @@ impl Place {
     /// Where the settings cannot be read: one of them may be such a secret.
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
         let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
-        Ok(self.secrets_with(&resolved.api_keys))
-    }
-}
-
-/// The families of models that are known, unless the user has named a server, which may have any.
-fn own_server(
-    address: &Sourced<Option<String>>,
-    families: &'static [&'static str],
-) -> &'static [&'static str] {
-    match address.value {
-        Some(_) => &[],
-        None => families,
+        let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?.providers();
+        let variables = own.values().filter_map(|entry| entry.key_variable.as_deref());
+        let own = variables.filter_map(|variable| self.environment.text(variable));
+        Ok(self.secrets_with(&resolved.api_keys, own.map(SecretString::from).collect()))
     }
 }
 
@@ -259,6 +300,7 @@ impl Sessions {
         let host = self.host.clone()?;
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
+        let catalogue = providers.catalogue;
         let credentials = providers.known.iter().map(|provider| {
             let credential = match (&provider.key_from, provider.has_key) {
                 (Some(place), _) => Credential::Present {
@@ -266,10 +308,10 @@ impl Sessions {
                 },
                 (None, true) => Credential::NotNeeded,
                 (None, false) => Credential::Missing {
-                    expected: provider.key_variable.into(),
+                    expected: provider.key_variable.as_deref().unwrap_or_default().into(),
                 },
             };
-            (Arc::from(provider.name), credential)
+            (Arc::from(&*provider.name), credential)
         });
         let ports = Ports {
             archive: Arc::new(self.archive.clone()),
@@ -289,6 +331,7 @@ impl Sessions {
             secrets: Arc::new(providers.secrets),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.know_models(Arc::clone(&catalogue));
         runtime.unmount_after(Duration::from_secs(
             60 * u64::from(host.unmount_after_minutes.value),
         ))?;
@@ -308,7 +351,7 @@ impl Sessions {
         let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
         let _ = housekeeping.spawn(move || archive.pack_old(&host, now));
         runtime.read_instructions(self.instructions.clone());
-        runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
+        runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()).with_models(catalogue))));
         Ok(runtime)
     }
 }
@@ -346,6 +389,8 @@ impl SelfQuery for OwnGraph {
 pub(crate) struct Providers {
     /// What is known of each.
     pub known: Vec<Provider>,
+    /// What is known of models.
+    pub catalogue: Arc<Catalogue>,
     ports: Models,
     secrets: Vaults,
 }

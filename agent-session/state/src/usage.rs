@@ -62,6 +62,16 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl ModelUsage {
+    /// Adds what was used elsewhere.
+    pub fn add(&mut self, more: &Self) {
+        self.attempts = self.attempts.saturating_add(more.attempts);
+        self.failed = self.failed.saturating_add(more.failed);
+        add(&mut self.tokens, &more.tokens);
+        add(&mut self.priced, &more.priced);
+        self.spent = plus(self.spent, more.spent);
+        self.unreported = self.unreported.saturating_add(more.unreported);
+    }
+
     /// What it cost; `None` where the price of any of its tokens was not known, or was not said what they are.
     #[must_use]
     pub fn cost(&self) -> Option<Money> {
