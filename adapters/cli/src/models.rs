@@ -64,13 +64,13 @@ fn row(listed: &Listed, width: usize, console: &Console) -> String {
     marks.extend(abilities.images.filter(|can| *can).map(|_| "images"));
     marks.extend(abilities.tools.filter(|can| !can).map(|_| "no tools"));
     marks.extend((!listed.usable).then_some("no key"));
-    let facts = format!(
+    let told = format!(
         "{:>9} {:>9}  {price:22}  {}",
         tokens(model.context_window),
         tokens(model.max_output),
         marks.join(", ")
     );
-    let line = format!("{id:width$} {}", console.out.dim(facts.trim_end()));
+    let line = format!("{id:width$} {}", console.out.dim(told.trim_end()));
     format!("{line}\n")
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use glasswork_agent_core::session::State;
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
 use glasswork_engine::Timestamp;
@@ -129,7 +130,8 @@ impl Session {
             let model = model.clone();
             return Some(Exhausted::Unpriced { model });
         };
-        let turn = self.open_turn();
+        // Also one that has just failed for this very reason, until the session takes note of its end.
+        let turn = self.turn.as_ref().filter(|_| matches!(self.state, State::Busy | State::Closing));
         let spans = [
             (Span::Turn, budget.turn, turn.map_or(Decimal(0), |turn| turn.spent)),
             (Span::Session, budget.session, self.usage.spent()),

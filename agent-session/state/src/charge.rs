@@ -71,11 +71,11 @@ impl Session {
         let Some(prepared) = self.requests.get(&attempt.request) else {
             return;
         };
-        let model = prepared.model.clone();
+        let (model, of) = (prepared.model.clone(), prepared.turn);
         self.usage.charge(&model, charge, day_of(moment.at));
         if let Some(cost) = charge.cost
-            && self.open_turn().is_some()
             && let Some(turn) = self.turn_mut()
+            && turn.id == of
         {
             turn.spent = plus(turn.spent, cost);
         }
