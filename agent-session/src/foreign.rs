@@ -167,7 +167,12 @@ pub enum Body {
     /// Someone's words.
     Prompt(Arc<str>),
     /// What stands for a branch that was left.
-    Summary(Arc<str>),
+    BranchSummary {
+        /// The summary.
+        text: Arc<str>,
+        /// The end of that branch, where the file tells.
+        from: Option<usize>,
+    },
     /// What stands for everything before it on its branch.
     Compaction {
         /// The summary.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
@@ -197,7 +197,9 @@ fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {
         Err(error) => finding("sessions", Health::Broken, error),
         Ok(rows) => {
             let damaged = rows.iter().filter(|row| row.damage.is_some()).count();
-            let text = format!("{} in {}", rows.len(), homes.data.display());
+            // What a fork has from its parent is counted there.
+            let used: u64 = rows.iter().map(ArchivedSession::own_tokens).sum();
+            let text = format!("{} in {}, with {used} tokens", rows.len(), homes.data.display());
             match damaged {
                 0 => finding("sessions", Health::Good, text),
                 _ => finding(

@@ -412,9 +412,11 @@ impl Batches {
             let mut short = |text: &Arc<str>| self.short(text, entry.line, most, cut);
             let said = match &entry.body {
                 Body::Prompt(text) => Said::Prompt(short(text)),
-                Body::Summary(text) => Said::Prompt(short(
-                    &format!("(Summary of a branch of this conversation that was left.)\n{text}").into(),
-                )),
+                Body::BranchSummary { text, from } => Said::BranchSummary {
+                    summary: short(text),
+                    model: self.fallback.clone(),
+                    from: from.map(count),
+                },
                 Body::Compaction { text, kept } => Said::Compaction {
                     summary: short(text),
                     model: self.fallback.clone(),

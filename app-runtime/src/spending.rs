@@ -56,7 +56,7 @@ impl Runtime {
             if let Scope::Session(other) = &scope.state
                 && scope.id != id
             {
-                let today = other.usage.days.get(&day).map_or(0, |spent: &Money| spent.0);
+                let today = other.spent().days.get(&day).map_or(0, |spent: &Money| spent.0);
                 spent = spent.saturating_add(today);
             }
         }

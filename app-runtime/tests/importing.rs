@@ -308,7 +308,8 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
             r#"{{"type":"message","id":"r","parentId":"b","message":{{"role":"toolResult","toolCallId":"c","content":[{{"type":"text","text":"{token}"}}]}}}}"#
         ),
     ];
-    std::fs::write(&file, lines.join("\n")).unwrap();
+    let left = format!(r#"{{"type":"branch_summary","id":"l","parentId":"b","summary":"tried {token}"}}"#);
+    std::fs::write(&file, lines.join("\n") + "\n" + &left).unwrap();
     let plan = plan(&house, &file);
     house.runtime().import(&plan).await.unwrap();
     let home = house.close().await;
@@ -330,4 +331,40 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
         read >= 8,
         "journal and copy of the file have placeholders instead: {read}"
     );
+}
+
+/// Elsewhere too a branch was left with a summary: it is such an entry here, and the next request has it at its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_was_left_elsewhere_is_one_that_was_left() {
+    let house = House::of_script(r#"(turns: [(say: [text("ok")])])"#).await;
+    let lines = [
+        r#"{"type":"session","version":3,"id":"s","timestamp":"2026-01-01T00:00:00Z","cwd":"/w"}"#,
+        r#"{"type":"message","id":"a","parentId":null,"message":{"role":"user","content":"one"}}"#,
+        r#"{"type":"message","id":"b","parentId":"a","message":{"role":"user","content":"another way"}}"#,
+        r#"{"type":"branch_summary","id":"c","parentId":"a","fromId":"b","summary":"It led nowhere."}"#,
+    ];
+    let file = house.home().join("left.jsonl");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let plan = plan(&house, &file);
+    let session = plan.session;
+    house.runtime().import(&plan).await.unwrap();
+    let seen = house.snapshot().session(session, None).unwrap();
+    let entries: Vec<_> = seen.session().unwrap().tree.entries().map(|(id, _)| id).collect();
+    let last = transcript::of(seen.session().unwrap()).pop().unwrap();
+    let Said::BranchLeft { text, from } = &last.said else {
+        panic!("{last:?}")
+    };
+    assert_eq!((last.entry, *from), (entries[2], Some(entries[1])));
+    assert!(
+        text.contains("# Notes on that attempt\nIt led nowhere.\n"),
+        "{text}"
+    );
+
+    open(&house, session).await.unwrap();
+    house.turn(session, "go on").await;
+    let now = house.now(session);
+    let (request, _) = now.requests.get_max().unwrap();
+    let said = ["one", &**text, "go on"].map(|text| Message::User(text.into()));
+    assert_eq!(now.render(*request).unwrap().messages, said);
+    house.close().await;
 }

@@ -1,17 +1,21 @@
 //! `glasswork sessions leaf --summarise`
 
+use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::tree::Body;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
+use glasswork_session_state::state::Session;
+use serde_json::json;
 
-use crate::commands::LeafOfSession;
-use crate::console::Console;
+use crate::console::{Console, Layout};
 use crate::escape;
 use crate::one_session;
 use crate::problem::Problem;
 use crate::session_tree;
 use crate::signals::Signals;
+use crate::tree_commands::LeafOfSession;
 
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
@@ -32,7 +36,7 @@ async fn summarise(
         .watch(session)
         .ok_or_else(|| Problem::defect("the session is not open"))?;
     if watch.session().tree.leaf() == to {
-        return Ok(ExitCode::Done);
+        return done(watch.session(), None, arguments, console);
     }
     runtime
         .move_leaf_with_summary(session, to, arguments.focus.as_deref(), None)
@@ -53,7 +57,7 @@ async fn summarise(
             }
             watched = watch.next() => watched,
         };
-        let begins = watched
+        let has_summary = watched
             .updates
             .iter()
             .any(|update| matches!(update, Update::BranchSummarised { .. }));
@@ -64,11 +68,12 @@ async fn summarise(
                     console.note(&format!("summarising {messages} messages with {model} …\n"));
                 }
                 Update::BranchSummarised { entry } => {
-                    console.data(&format!("{entry}\n"))?;
-                    return Ok(ExitCode::Done);
+                    return done(watch.session(), Some(*entry), arguments, console);
                 }
                 // Nothing was left, so there is nothing to summarise.
-                Update::LeafMoved { .. } if !begins => return Ok(ExitCode::Done),
+                Update::LeafMoved { .. } if !has_summary => {
+                    return done(watch.session(), None, arguments, console);
+                }
                 Update::CompactionFailed { message } => {
                     console.note(&format!("no summary: {}; {stays}", escape::line(message)));
                     return Ok(ExitCode::Failed);
@@ -87,4 +92,28 @@ async fn summarise(
             }
         }
     }
+}
+
+/// Tells where the conversation goes on now, and which entry has the summary, where there is one.
+fn done(
+    session: &Session,
+    summary: Option<EntryId>,
+    arguments: &LeafOfSession,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
+    if arguments.json.json {
+        let made = summary.and_then(|entry| session.tree.get(entry));
+        let made = made.and_then(|entry| match &entry.body {
+            Body::BranchSummary(made) => Some(made),
+            _ => None,
+        });
+        let leaf = session.tree.leaf();
+        let text = made.map(|made| &made.summary);
+        let from = made.and_then(|made| made.from);
+        let document = json!({ "id": session.id, "leaf": leaf, "from": from, "summary": text });
+        console.json(&document, Layout::Document)?;
+    } else if let Some(entry) = summary {
+        console.data(&format!("{entry}\n"))?;
+    }
+    Ok(ExitCode::Done)
 }

@@ -8,11 +8,11 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
 use serde_json::json;
 
-use crate::commands::CompactSession;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::one_session;
 use crate::problem::Problem;
+use crate::session_commands::CompactSession;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
 

@@ -27,7 +27,6 @@ use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
-use glasswork_app_runtime::retention;
 use glasswork_app_runtime::runtime::{Ports, Runtime};
 use glasswork_app_runtime::settings::{self, SettingsError};
 use glasswork_engine::replay::Replayed;
@@ -335,21 +334,7 @@ impl Sessions {
         runtime.unmount_after(Duration::from_secs(
             60 * u64::from(host.unmount_after_minutes.value),
         ))?;
-        let now = SystemClock::default().wall();
-        if retention::drops(&host) {
-            for session in self.archive.plan(&host, now).map_err(stored)?.drop {
-                // One that is open elsewhere stays, and is looked at again by the next program.
-                let _ = runtime.put_in_trash(session).await;
-            }
-        }
-        if let Some(days) = host.trash_days.value {
-            // What cannot be removed now is tried again by the next program.
-            let _ = runtime.empty_trash(Some(retention::DAY * days)).await;
-        }
-        let archive = self.archive.clone();
-        // Nobody waits for it: what is cut off when the program ends is done by the next one.
-        let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
-        let _ = housekeeping.spawn(move || archive.pack_old(&host, now));
+        runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()).with_models(catalogue))));
         Ok(runtime)

@@ -7,11 +7,11 @@ use glasswork_app_runtime::importing::{self, Imported, Own, Plan, Report, Return
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use serde::Serialize;
 
-use crate::commands::{Import, ImportFormat};
 use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::{Import, ImportFormat};
 
 /// What came of one file.
 #[derive(Debug, Serialize)]

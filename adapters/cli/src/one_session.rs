@@ -8,6 +8,7 @@ use glasswork_engine::ScopeId;
 use crate::compose::{self, Place};
 use crate::console::Console;
 use crate::escape;
+use crate::failed_disk;
 use crate::problem::Problem;
 use crate::run;
 use crate::signals::Signals;
@@ -35,8 +36,9 @@ pub(crate) fn with(
             }
             Err(error) => Err(error.into()),
         };
-        if done.is_ok() {
-            runtime.give_up(past.id).await?;
+        match done {
+            Ok(_) => runtime.give_up(past.id).await?,
+            Err(_) => failed_disk::save(&runtime, past.id, &mut signals, console).await,
         }
         runtime.stop().await;
         done

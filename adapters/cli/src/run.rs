@@ -21,6 +21,7 @@ use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::{Console, Layout};
 use crate::drive::{self, By, Left, Says, Show};
 use crate::escape;
+use crate::failed_disk;
 use crate::problem::Problem;
 use crate::resume;
 use crate::show::{Screen, To};
@@ -278,7 +279,13 @@ impl Task {
             None => runtime.new_session(self.opening).await?,
         };
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
-        let left = drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await?;
+        let left = match drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await {
+            Ok(left) => left,
+            Err(problem) => {
+                failed_disk::save(runtime, session, signals, console).await;
+                return Err(problem);
+            }
+        };
         shown.end(&left)?;
         if left.by == By::Itself {
             match runtime.give_up(session).await {

@@ -8,11 +8,14 @@ use glasswork_app_runtime::projection::transcript::{self, Line, Said};
 use glasswork_session_state::state::Session;
 use serde_json::{Value, json};
 
-use crate::commands::{SessionsCommand, TreeCommand};
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{branch, compact, escape, export, import, session_list, session_repair, session_tree, show};
+use crate::session_commands::SessionsCommand;
+use crate::tree_commands::TreeCommand;
+use crate::{
+    branch, close, compact, escape, export, import, session_list, session_repair, session_tree, show,
+};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
@@ -31,6 +34,9 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
         SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Tree(TreeCommand::Leaf(arguments)) if arguments.summarise => {
             return branch::leave(arguments, console);
+        }
+        SessionsCommand::Tree(TreeCommand::Close(arguments)) => {
+            return close::close(arguments, &sessions, console);
         }
         SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {

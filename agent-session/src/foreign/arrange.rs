@@ -111,8 +111,8 @@ pub(super) enum What {
     Results(Vec<Found>),
     /// What stands for the items before it, but for those from `kept` on.
     Summary(Arc<str>, Option<Arc<str>>),
-    /// What stands for a branch that was left: part of the conversation like a prompt.
-    BranchSummary(Arc<str>),
+    /// What stands for a branch that was left, and the id of its end: part of the conversation like a prompt.
+    BranchSummary(Arc<str>, Option<Arc<str>>),
     /// No conversation: only links go through it.
     Passed,
 }
@@ -176,7 +176,7 @@ fn drop_empty(items: &mut [Item], tally: &mut Tally) {
     for item in items {
         let kind = match &mut item.what {
             What::Prompt(text, _) if text.trim().is_empty() => "prompt",
-            What::Summary(text, _) | What::BranchSummary(text) if text.trim().is_empty() => "summary",
+            What::Summary(text, _) | What::BranchSummary(text, _) if text.trim().is_empty() => "summary",
             What::Answer(answer, _) => {
                 answer.blocks.retain(|block| match block {
                     Block::Text(text) => !text.trim().is_empty(),
@@ -376,7 +376,11 @@ impl Writer<'_> {
                 passed = !*sent;
                 Body::Prompt(Arc::clone(text))
             }
-            What::BranchSummary(text) => Body::Summary(Arc::clone(text)),
+            What::BranchSummary(text, from) => {
+                let (text, from) = (Arc::clone(text), from.clone());
+                let from = from.and_then(|from| self.left_at(&from, parent));
+                Body::BranchSummary { text, from }
+            }
             What::Summary(text, kept) => {
                 let (text, kept) = (Arc::clone(text), kept.clone());
                 let kept = kept.and_then(|kept| self.first_kept(&kept, parent));
@@ -409,6 +413,12 @@ impl Writer<'_> {
             body,
         });
         (!passed).then_some(first)
+    }
+
+    /// The end of a branch that was left for `parent`. Some files name as that what the branch was left for.
+    fn left_at(&self, from: &Arc<str>, parent: Option<usize>) -> Option<usize> {
+        let left = self.ends.get(*self.ids.get(from)?).copied().flatten();
+        left.filter(|left| Some(*left) != parent)
     }
 
     /// The first entry that a summary keeps: the first on the branch, at or behind the item of that name.

@@ -93,7 +93,7 @@ fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange
             });
             return What::Summary(text(value, "summary").into(), kept);
         }
-        "branch_summary" => return What::BranchSummary(text(value, "summary").into()),
+        "branch_summary" => return branch_summary(value),
         "model_change" => {
             let changed = model(text(value, "provider"), text(value, "modelId"));
             draft.model = changed.or_else(|| draft.model.take());
@@ -141,7 +141,7 @@ fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arran
             let sent = !is_set(value, "excludeFromContext");
             What::Prompt(command(value).into(), sent)
         }
-        "branchSummary" => What::BranchSummary(text(value, "summary").into()),
+        "branchSummary" => branch_summary(value),
         "compactionSummary" => What::Summary(text(value, "summary").into(), None),
         "" => {
             tally.left(Why::Unknown, &format!("message {}", members(value)), line);
@@ -152,6 +152,11 @@ fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arran
             What::Passed
         }
     }
+}
+
+/// `fromId` is what the branch was left for, in files of pi itself, or the end of that branch, in files of others.
+fn branch_summary(value: &Value) -> What {
+    What::BranchSummary(text(value, "summary").into(), told(value, "fromId"))
 }
 
 /// A command that the person ran themselves.

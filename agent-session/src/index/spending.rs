@@ -16,7 +16,7 @@ pub(super) fn put(transaction: &Transaction<'_>, n: i64, session: &Session) -> R
         "INSERT INTO spending (session, day, nanos) VALUES (?1, ?2, ?3)
          ON CONFLICT (session, day) DO UPDATE SET nanos = ?3",
     )?;
-    for (day, spent) in &session.usage.days {
+    for (day, spent) in &session.spent().days {
         statement.execute(params![n, number(*day), number(spent.0)])?;
     }
     Ok(())

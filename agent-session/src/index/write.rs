@@ -64,7 +64,10 @@ pub(super) fn put(transaction: &Transaction<'_>, written: &Written<'_>) -> Resul
     let Some(session) = written.session else {
         return Ok(());
     };
-    spending::put(transaction, n, session)?;
+    // A fork that was not opened yet has spent nothing itself.
+    if written.row.own_tokens() > 0 {
+        spending::put(transaction, n, session)?;
+    }
     let mut last = None;
     for (entry, body) in session.tree.entries_after(cursor) {
         last = Some(entry);
@@ -96,15 +99,15 @@ fn put_row(transaction: &Transaction<'_>, id: &str, written: &Written<'_>) -> Re
     let status: &str = row.status.into();
     let mut statement = transaction.prepare_cached(
         "INSERT INTO sessions (id, path, size, stamp, open, entry_seq, entry_ordinal, hidden, created, updated, seq,
-            bytes, messages, tokens, cost, name_key, title, workspace, branch, model, status, first_words, parent,
-            pinned, damage)
+            bytes, messages, tokens, inherited, cost, name_key, title, workspace, branch, model, status, first_words,
+            parent, pinned, damage)
          VALUES (:id, :path, :size, :stamp, :open, 0, 0, :hidden, :created, :updated, :seq, :bytes, :messages,
-            :tokens, :cost, :name_key, :title, :workspace, :branch, :model, :status, :first_words, :parent, :pinned,
-            :damage)
+            :tokens, :inherited, :cost, :name_key, :title, :workspace, :branch, :model, :status, :first_words, :parent,
+            :pinned, :damage)
          ON CONFLICT (id) DO UPDATE SET path = :path, size = :size, stamp = :stamp, open = :open,
             entry_seq = iif(:anew, 0, entry_seq), entry_ordinal = iif(:anew, 0, entry_ordinal), hidden = :hidden,
             created = :created, updated = :updated, seq = :seq, bytes = :bytes, messages = :messages,
-            tokens = :tokens, cost = :cost, name_key = :name_key, title = :title, workspace = :workspace,
+            tokens = :tokens, inherited = :inherited, cost = :cost, name_key = :name_key, title = :title, workspace = :workspace,
             branch = :branch, model = :model, status = :status, first_words = :first_words, parent = :parent,
             pinned = :pinned, damage = :damage
          RETURNING n",
@@ -124,6 +127,7 @@ fn put_row(transaction: &Transaction<'_>, id: &str, written: &Written<'_>) -> Re
             ":bytes": number(row.bytes),
             ":messages": number(row.messages),
             ":tokens": number(row.tokens),
+            ":inherited": number(row.inherited),
             ":cost": row.cost.map(number),
             ":name_key": name_key,
             ":title": row.title.as_deref(),
@@ -208,7 +212,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, id: ScopeId, path: &str) -> 
     Ok(())
 }
 
-/// Notes that a folder was looked at when it had this time; `None` where it has to be looked at again, or is gone.
+/// Notes that a folder was looked at when it had this time; `None` where it is gone.
 pub(super) fn note_folder(
     transaction: &Transaction<'_>,
     folder: &str,

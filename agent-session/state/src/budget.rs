@@ -12,6 +12,7 @@ use glasswork_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::state::Session;
+use crate::usage::Ledger;
 
 /// How much may be spent, in US dollars; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -132,10 +133,12 @@ impl Session {
         };
         // Also one that has just failed for this very reason, until the session takes note of its end.
         let turn = self.turn.as_ref().filter(|_| matches!(self.state, State::Busy | State::Closing));
+        // What a session has inherited was spent by another one.
+        let own = self.spent();
         let spans = [
             (Span::Turn, budget.turn, turn.map_or(Decimal(0), |turn| turn.spent)),
-            (Span::Session, budget.session, self.usage.spent()),
-            (Span::Day, budget.day, self.spent_on(day_of(at))),
+            (Span::Session, budget.session, own.spent()),
+            (Span::Day, budget.day, self.spent_on(day_of(at), &own)),
         ];
         spans.into_iter().find_map(|(span, limit, spent)| {
             let limit = limit.filter(|limit| plus(spent, next) > *limit)?;
@@ -149,9 +152,9 @@ impl Session {
     }
 
     /// What was spent on a day, here and elsewhere, as far as it is known.
-    fn spent_on(&self, day: u64) -> Money {
+    fn spent_on(&self, day: u64, own: &Ledger) -> Money {
         let elsewhere = self.usage.elsewhere.filter(|elsewhere| elsewhere.day == day);
-        let here = self.usage.days.get(&day).copied().unwrap_or_default();
+        let here = own.days.get(&day).copied().unwrap_or_default();
         plus(here, elsewhere.map_or(Decimal(0), |elsewhere| elsewhere.spent))
     }
 

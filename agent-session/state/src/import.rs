@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::compaction::{Carried, Compaction, Why};
+use glasswork_agent_core::branch_summary::BranchSummary;
+use glasswork_agent_core::compaction::{Carried, Compaction, Paths, Why};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger};
 use glasswork_agent_core::tool_call;
@@ -138,6 +139,16 @@ pub enum Said {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept: Option<u32>,
     },
+    /// What stands for a branch that was left.
+    BranchSummary {
+        /// The summary.
+        summary: Arc<str>,
+        /// The model that was asked then.
+        model: ModelId,
+        /// The end of that branch, by its place, where the file tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<u32>,
+    },
     /// A model's answer.
     Answer {
         /// Its blocks.
@@ -171,9 +182,10 @@ impl Said {
     /// Every text of it that somebody said or that came out of a tool.
     pub(crate) fn each_text(&mut self, each: &mut dyn FnMut(&mut Arc<str>)) {
         match self {
-            Self::Prompt(text) | Self::Compaction { summary: text, .. } | Self::Result { text, .. } => {
-                each(text)
-            }
+            Self::Prompt(text)
+            | Self::Compaction { summary: text, .. }
+            | Self::BranchSummary { summary: text, .. }
+            | Self::Result { text, .. } => each(text),
             Self::Answer { blocks, .. } => blocks.iter_mut().for_each(|block| match block {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&mut thought.text),
@@ -326,6 +338,16 @@ impl Session {
                 tokens_after: 0,
                 carried: Carried::default(),
             }))),
+            Said::BranchSummary { summary, model, from } => {
+                Some(Body::BranchSummary(Arc::new(BranchSummary {
+                    from: from.and_then(|from| import.entry(from)),
+                    summary: Arc::clone(summary),
+                    model: model.clone(),
+                    request: RequestId(0),
+                    changed: Paths::default(),
+                    read: Paths::default(),
+                })))
+            }
             Said::Answer {
                 blocks,
                 model,
@@ -487,6 +509,11 @@ fn fits(import: &Import, entries: &[Entry]) -> Result<(), Rejection> {
             Said::Compaction { kept, .. } => {
                 if kept.is_some_and(|kept| kept >= place) {
                     return misfit("a summary keeps what comes after it");
+                }
+            }
+            Said::BranchSummary { from, .. } => {
+                if from.is_some_and(|from| from >= place) {
+                    return misfit("a summary is of a branch that comes after it");
                 }
             }
             Said::Answer { blocks, .. } => {

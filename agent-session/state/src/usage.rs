@@ -124,8 +124,60 @@ impl Ledger {
         }
     }
 
+    /// Whether nothing was used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What was used since it stood so.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let models = self.models.iter().filter_map(|(model, used)| {
+            let more = match before.models.get(model) {
+                Some(before) => used.since(before),
+                None => *used,
+            };
+            (more != ModelUsage::default()).then(|| (model.clone(), more))
+        });
+        let days = self.days.iter().filter_map(|(day, spent)| {
+            let before = before.days.get(day).map_or(0, |spent| spent.0);
+            let more = spent.0.saturating_sub(before);
+            (more > 0).then_some((*day, Decimal(more)))
+        });
+        Self {
+            models: models.collect(),
+            calls: self.calls.saturating_sub(before.calls),
+            calls_failed: self.calls_failed.saturating_sub(before.calls_failed),
+            days: days.collect(),
+            elsewhere: None,
+        }
+    }
+
     pub(crate) fn model(&mut self, model: &ModelId) -> &mut ModelUsage {
         self.models.entry(model.clone()).or_default()
+    }
+}
+
+impl ModelUsage {
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            attempts: self.attempts.saturating_sub(before.attempts),
+            failed: self.failed.saturating_sub(before.failed),
+            tokens: since(&self.tokens, &before.tokens),
+            spent: Decimal(self.spent.0.saturating_sub(before.spent.0)),
+            priced: since(&self.priced, &before.priced),
+            unreported: self.unreported.saturating_sub(before.unreported),
+        }
+    }
+}
+
+fn since(now: &Usage, before: &Usage) -> Usage {
+    Usage {
+        input: now.input.saturating_sub(before.input),
+        output: now.output.saturating_sub(before.output),
+        cache_read: now.cache_read.saturating_sub(before.cache_read),
+        cache_write: now.cache_write.saturating_sub(before.cache_write),
     }
 }
 

@@ -36,7 +36,7 @@ fn describe(transcript: &Transcript) -> String {
         let parent = entry.parent.map_or("-".to_owned(), |parent| parent.to_string());
         let body = match &entry.body {
             Body::Prompt(text) => format!("prompt {text:?}"),
-            Body::Summary(text) => format!("summary {text:?}"),
+            Body::BranchSummary { text, from } => format!("branch summary {text:?} from {from:?}"),
             Body::Compaction { text, kept } => format!("compaction {text:?} keeps from {kept:?}"),
             Body::Result(result) => {
                 let (call, name, text) = (&result.call, &result.name, &result.text);

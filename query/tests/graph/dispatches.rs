@@ -462,6 +462,7 @@ fn what_happens_is_what_the_schema_says_can_happen() {
             { "name": "run_tool", "fields": ["call", "access", "path"], "classes": ["AGAIN", "ONCE"] },
             { "name": "fork", "fields": ["child", "of", "at"], "classes": ["AGAIN"] },
             { "name": "trash", "fields": ["session", "way"], "classes": ["AGAIN"] },
+            { "name": "close_session", "fields": ["session"], "classes": ["AGAIN"] },
         ])
     );
     assert_eq!(schema["deadlines"], json!(["attempt", "call"]));

@@ -157,6 +157,7 @@ fn a_full_disk_ends_the_turn_and_spares_what_was_written() {
         "{}",
         failed.err
     );
+    assert!(failed.err.contains("`glasswork run --resume "), "{}", failed.err);
     let again = house.run([
         "run",
         "again",

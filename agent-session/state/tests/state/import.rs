@@ -1,8 +1,11 @@
 //! Taking in a conversation that was had elsewhere.
 
-use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::branch_summary::{self, BranchSummary};
+use glasswork_agent_core::compaction::Paths;
+use glasswork_agent_core::id::{CallId, EntryId, RequestId};
 use glasswork_agent_core::session::State as S;
 use glasswork_agent_core::tool_call::State as C;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::{Block, Message, ToolCall};
 use glasswork_engine::{Domain, Timestamp};
 use glasswork_session_state::Glasswork;
@@ -191,6 +194,65 @@ fn what_was_said_elsewhere_stands_here_with_its_lines_and_goes_on() {
     world.compare_with_journal();
 }
 
+/// A branch that was left elsewhere, with its summary, is one that was left.
+#[test]
+fn a_summary_of_a_branch_that_was_left_elsewhere_is_such_an_entry() {
+    let left = |from| Said::BranchSummary {
+        summary: "it was in vain".into(),
+        model: "anthropic/old".parse().unwrap(),
+        from,
+    };
+    let mut world = World::vacant();
+    world.user(begun(5)).unwrap();
+    let talk = vec![
+        said(None, 2, "one"),
+        said(Some(0), 3, "two"),
+        entry(Some(0), 4, left(Some(1))),
+        entry(Some(2), 5, left(None)),
+        said(Some(3), 6, "three"),
+    ];
+    world.user(taken(0, talk)).unwrap();
+    world.user(Event::Import(I::Finished { leaf: Some(4) })).unwrap();
+    assert_eq!(Glasswork::audit(&world.state), Ok(()));
+    let id = |ordinal| EntryId { seq: 2, ordinal };
+    let made = |ordinal| match &world.session().tree.get(id(ordinal)).unwrap().body {
+        Body::BranchSummary(made) => BranchSummary::clone(made),
+        other => panic!("{other:?}"),
+    };
+    let expected = BranchSummary {
+        from: Some(id(1)),
+        summary: "it was in vain".into(),
+        model: "anthropic/old".parse().unwrap(),
+        request: RequestId(0),
+        changed: Paths::default(),
+        read: Paths::default(),
+    };
+    assert_eq!(
+        made(3),
+        BranchSummary {
+            from: None,
+            ..expected.clone()
+        }
+    );
+    assert_eq!(made(2), expected);
+    world.user(opened()).unwrap();
+    world.prompt("go on");
+    let request = world.session().requests.get_max().unwrap().0;
+    let user = |text: &str| Message::User(text.into());
+    let told = branch_summary::message(&expected);
+    assert_eq!(
+        world.session().render(request).unwrap().messages,
+        [
+            user("one"),
+            user(&told),
+            user(&told),
+            user("three"),
+            user("go on")
+        ]
+    );
+    world.compare_with_journal();
+}
+
 #[test]
 fn what_does_not_hold_together_is_not_taken_in() {
     let misfit = Rejection::ImportMisfit;
@@ -204,6 +266,19 @@ fn what_does_not_hold_together_is_not_taken_in() {
             "more than was announced",
             (0..5).map(|_| said(None, 1, "x")).collect(),
             misfit("there are more entries than were announced"),
+        ),
+        (
+            "a summary of what comes later",
+            vec![entry(
+                None,
+                1,
+                Said::BranchSummary {
+                    summary: "x".into(),
+                    model: "a/b".parse().unwrap(),
+                    from: Some(0),
+                },
+            )],
+            misfit("a summary is of a branch that comes after it"),
         ),
         (
             "two answers with calls",
