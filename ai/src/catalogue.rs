@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use entry::{Api, Entry, OwnModels, ProviderEntry};
-use serde::{Deserialize, Serialize};
 pub use select::{Choice, SelectError, Wanted, select};
+use serde::{Deserialize, Serialize};
 pub use shipped::{ListSource, source};
 pub use taken::{ImportError, Taken, import};
 
@@ -141,7 +141,11 @@ impl Model {
             return;
         }
         let (version, before, tiers) = match self.prices.take() {
-            Some(known) => (format!("{from} over {}", known.version).into(), known.rates, known.tiers),
+            Some(known) => (
+                format!("{from} over {}", known.version).into(),
+                known.rates,
+                known.tiers,
+            ),
             None => (Arc::clone(from), Rates::default(), Vec::new()),
         };
         let tiers = match long {

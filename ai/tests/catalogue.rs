@@ -35,8 +35,42 @@ fn price(input: &str) -> Rates {
 
 #[test]
 fn what_the_shipped_list_says_of_a_model() {
-    let model = Catalogue::default().get(&id("anthropic/claude-sonnet-4-5")).unwrap();
-    insta::assert_json_snapshot!(model, @"");
+    let model = Catalogue::default()
+        .get(&id("anthropic/claude-sonnet-4-5"))
+        .unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&model).unwrap(), @r#"
+    {
+      "id": "anthropic/claude-sonnet-4-5",
+      "context_window": 200000,
+      "max_output": 64000,
+      "prices": {
+        "version": "litellm 1.109.1 of 2026-11-21",
+        "rates": {
+          "input": "3.00",
+          "output": "15.00",
+          "cache_read": "0.30",
+          "cache_write": "3.75",
+          "cache_write_1h": "6.00"
+        }
+      },
+      "abilities": {
+        "thinking": {
+          "budget": {
+            "least": 1024,
+            "most": 63999,
+            "off": true
+          }
+        },
+        "tools": true,
+        "images": true,
+        "structured_output": true
+      },
+      "ends": "2026-11-30",
+      "from": [
+        "litellm 1.109.1"
+      ]
+    }
+    "#);
 }
 
 #[test]
@@ -63,7 +97,13 @@ fn own_entries_lie_over_the_list_field_by_field_and_later_files_over_earlier_one
         own(
             "a.ron",
             &[
-                ("openai/gpt-5", Entry { price: price("2"), ..window(1_000) }),
+                (
+                    "openai/gpt-5",
+                    Entry {
+                        price: price("2"),
+                        ..window(1_000)
+                    },
+                ),
                 ("home/llama", window(8_192)),
             ],
         ),
@@ -71,7 +111,10 @@ fn own_entries_lie_over_the_list_field_by_field_and_later_files_over_earlier_one
     ]);
     let shipped = Catalogue::default().get(&id("openai/gpt-5")).unwrap();
     let model = catalogue.get(&id("openai/gpt-5")).unwrap();
-    assert_eq!((model.context_window, model.max_output), (Some(2_000), shipped.max_output));
+    assert_eq!(
+        (model.context_window, model.max_output),
+        (Some(2_000), shipped.max_output)
+    );
     assert_eq!(model.abilities, shipped.abilities);
     let (prices, before) = (model.prices.unwrap(), shipped.prices.unwrap());
     assert_eq!(prices.rates, price("2").or(before.rates));
@@ -93,7 +136,12 @@ fn own_entries_lie_over_the_list_field_by_field_and_later_files_over_earlier_one
     let elsewhere = catalogue.without_shipped(["openai"]);
     assert_eq!(elsewhere.get(&id("openai/gpt-5")).unwrap().max_output, None);
     assert_eq!(elsewhere.get(&id("openai/gpt-5-mini")), None);
-    assert!(elsewhere.ids().iter().all(|id| &*id.provider != "openai" || &*id.model == "gpt-5"));
+    assert!(
+        elsewhere
+            .ids()
+            .iter()
+            .all(|id| &*id.provider != "openai" || &*id.model == "gpt-5")
+    );
 }
 
 #[test]
@@ -109,10 +157,15 @@ fn a_file_of_ones_own_says_what_a_person_writes() {
     assert_eq!(own.providers["home"].api, Api::OpenaiChat);
     let entry = &own.models[&id("home/qwen")];
     assert_eq!(entry.price.output, Some("0.5".parse().unwrap()));
-    assert_eq!(entry.thinking, Some(ThinkingSupport::Levels(vec![Thinking::Off, Thinking::High])));
+    assert_eq!(
+        entry.thinking,
+        Some(ThinkingSupport::Levels(vec![Thinking::Off, Thinking::High]))
+    );
     let again: OwnModels = options.from_str(&options.to_string(&own).unwrap()).unwrap();
     assert_eq!(again, own);
-    let wrong = options.from_str::<OwnModels>(r#"(models: {"home/x": (windw: 1)})"#).unwrap_err();
+    let wrong = options
+        .from_str::<OwnModels>(r#"(models: {"home/x": (windw: 1)})"#)
+        .unwrap_err();
     assert!(wrong.to_string().contains("windw"), "{wrong}");
 }
 
@@ -137,11 +190,54 @@ fn models_of_pi_are_taken_and_its_keys_are_not() {
     } }"#;
     let taken = import(text, &|_| true).unwrap();
     let ron = ron::ser::to_string_pretty(&taken.own, ron::ser::PrettyConfig::new().depth_limit(3)).unwrap();
-    assert!(!ron.contains("sk-literal-key") && !ron.contains("pass show"), "{ron}");
-    insta::assert_snapshot!(ron, @"");
-    insta::assert_snapshot!(taken.left.join("\n"), @"");
+    assert!(
+        !ron.contains("sk-literal-key") && !ron.contains("pass show"),
+        "{ron}"
+    );
+    insta::assert_snapshot!(ron, @r#"
+    (
+        providers: {
+            "cloud": (
+                base_url: "https://cloud.example",
+                api: anthropic_messages,
+                key_variable: Some("CLOUD_API_KEY"),
+            ),
+            "relay": (
+                base_url: "https://relay.example/v1",
+                api: openai_chat,
+            ),
+        },
+        models: {
+            "odd/m": (
+                context_window: Some(1000),
+            ),
+            "relay/big/model": (
+                name: Some("Big"),
+                context_window: Some(262144),
+                max_output: Some(16384),
+                price: (input: Some("0.60"), output: Some("2.50"), cache_read: Some("0.15")),
+                images: Some(true),
+                thinking: Some(levels([low, high])),
+            ),
+            "relay/small": (
+                thinking: Some(never),
+            ),
+        },
+    )
+    "#);
+    insta::assert_snapshot!(taken.left.join("\n"), @r#"
+    odd: its server speaks `bedrock-converse-stream`, which is not spoken here; its models are taken
+    relay: `headers` has no counterpart here
+    relay: its key is not written down again; put it into a variable, and name that as `key_variable`
+    relay/big/model: `compat` has no counterpart here
+    relay/small: a price of nothing, which pi has for what is not known; if it costs nothing, say `price: (input: 0, output: 0)`
+    relay: a model without an id
+    "#);
     let only = import(text, &|name| name == "cloud").unwrap();
-    assert_eq!((only.own.providers.len(), only.own.models.len(), only.left.len()), (1, 0, 0));
+    assert_eq!(
+        (only.own.providers.len(), only.own.models.len(), only.left.len()),
+        (1, 0, 0)
+    );
 }
 
 #[test]
@@ -164,8 +260,36 @@ fn models_of_models_dev_are_taken() {
     }"#;
     let taken = import(text, &|_| true).unwrap();
     let ron = ron::ser::to_string_pretty(&taken.own, ron::ser::PrettyConfig::new().depth_limit(3)).unwrap();
-    insta::assert_snapshot!(ron, @"");
-    insta::assert_snapshot!(taken.left.join("\n"), @"");
+    insta::assert_snapshot!(ron, @r#"
+    (
+        providers: {
+            "moonshotai": (
+                base_url: "https://api.moonshot.ai/v1",
+                api: openai_chat,
+                key_variable: Some("MOONSHOT_API_KEY"),
+            ),
+        },
+        models: {
+            "moonshotai/kimi-k3": (
+                name: Some("Kimi K3"),
+                context_window: Some(262144),
+                price: (input: Some("0.60"), output: Some("2.50"), cache_read: Some("0.15")),
+                long: Some([(above: 200000, rates: (input: Some("1.20"), output: Some("5.00")))]),
+                tools: Some(true),
+                images: Some(true),
+                structured_output: Some(true),
+            ),
+            "vertex/plain": (
+                tools: Some(false),
+                thinking: Some(never),
+            ),
+        },
+    )
+    "#);
+    insta::assert_snapshot!(taken.left.join("\n"), @r#"
+    moonshotai/broken: invalid type: string "many", expected u64
+    vertex: its server is spoken to by `@ai-sdk/google-vertex`, which is not known here; its models are taken
+    "#);
 }
 
 #[test]
@@ -175,7 +299,10 @@ fn what_is_no_list_is_told_and_remarks_have_a_cap() {
     }
     assert!(matches!(import("{", &|_| true), Err(ImportError::NotJson(_))));
     let many: Vec<String> = (0..500).map(|_| "{\"name\": \"x\"}".to_owned()).collect();
-    let text = format!("{{\"providers\": {{\"p\": {{\"models\": [{}]}}}}}}", many.join(","));
+    let text = format!(
+        "{{\"providers\": {{\"p\": {{\"models\": [{}]}}}}}}",
+        many.join(",")
+    );
     let taken = import(&text, &|_| true).unwrap();
     assert_eq!((taken.left.len(), taken.more_left), (200, 300));
 }

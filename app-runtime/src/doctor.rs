@@ -139,7 +139,11 @@ fn known_models(homes: &Homes) -> Finding {
                 0 => String::new(),
                 count => format!(", and {count} files of your own"),
             };
-            finding("catalogue", Health::Good, format!("{known} models are known: {list}{files}"))
+            finding(
+                "catalogue",
+                Health::Good,
+                format!("{known} models are known: {list}{files}"),
+            )
         }
         Err(error) => finding("catalogue", Health::Broken, error.to_string()),
     }

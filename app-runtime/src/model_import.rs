@@ -95,7 +95,10 @@ pub fn import(
         file: file.to_owned(),
         error: io::Error::other(error),
     })?;
-    let body = format!("// Imported from {}; written anew by the next import.\n{body}\n", taken.format);
+    let body = format!(
+        "// Imported from {}; written anew by the next import.\n{body}\n",
+        taken.format
+    );
     if u64::try_from(body.len()).unwrap_or(u64::MAX) > MOST_BYTES {
         return Err(ModelImportError::TooMuch {
             models: taken.own.models.len(),
@@ -104,7 +107,9 @@ pub fn import(
     let file = match dry_run {
         true => None,
         false => {
-            let place = homes.models_folder().join(format!("imported-{}.ron", taken.format));
+            let place = homes
+                .models_folder()
+                .join(format!("imported-{}.ron", taken.format));
             write(&place, &body).map_err(|error| ModelImportError::Unwritable {
                 file: place.clone(),
                 error,

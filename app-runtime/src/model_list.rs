@@ -73,7 +73,15 @@ pub fn chosen(text: &str, catalogue: &Catalogue, providers: &[Provider]) -> Resu
     // A provider that nobody answers for is told as such, not as a model that is not there.
     let named = text.split_once('/').map(|(provider, _)| provider);
     names.extend(named.filter(|provider| catalogue.knows_provider(provider)));
-    select(text, &wanted, &names)
+    let chosen = select(text, &wanted, &names);
+    match (&chosen, text.parse()) {
+        // A whole name of which nothing is known, provider included: it is the provider that is missing.
+        (Err(SelectError::Unknown(_)), Ok(model)) => Ok(Choice {
+            model,
+            thinking: None,
+        }),
+        _ => chosen,
+    }
 }
 
 /// How a model can be made to think, in words.

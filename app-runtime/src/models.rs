@@ -102,9 +102,12 @@ pub fn warning(model: &ModelId, catalogue: &Catalogue) -> Option<String> {
             "`{model}` is not a model that this version knows of {}; it is tried all the same",
             model.provider
         )),
-        Some(known) => known
-            .ends
-            .map(|day| format!("{} does not serve `{model}` any more from {day} on", model.provider)),
+        Some(known) => known.ends.map(|day| {
+            format!(
+                "{} does not serve `{model}` any more from {day} on",
+                model.provider
+            )
+        }),
     }
 }
 

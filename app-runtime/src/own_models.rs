@@ -70,7 +70,9 @@ impl OwnFiles {
         };
         let mut files = Vec::new();
         for entry in listed {
-            let path = entry.map_err(|error| unreadable(&folder, error.to_string()))?.path();
+            let path = entry
+                .map_err(|error| unreadable(&folder, error.to_string()))?
+                .path();
             if path.extension().is_some_and(|extension| extension == "ron") {
                 files.push(path);
             }
@@ -81,7 +83,9 @@ impl OwnFiles {
         files.sort();
         let mut own = Vec::new();
         for file in files {
-            let size = fs::metadata(&file).map_err(|error| unreadable(&file, error.to_string()))?.len();
+            let size = fs::metadata(&file)
+                .map_err(|error| unreadable(&file, error.to_string()))?
+                .len();
             if size > MOST_BYTES {
                 return Err(unreadable(&file, "it is longer than 1 MiB".to_owned()));
             }
@@ -108,9 +112,18 @@ impl OwnFiles {
     /// shipped list says nothing: they are not at the address of their makers, and may serve anything under any name.
     #[must_use]
     pub fn catalogue<'a>(&self, elsewhere: impl IntoIterator<Item = &'a str>) -> Catalogue {
-        let files = self.0.iter().map(|(file, own)| (Arc::clone(file), own.models.clone()));
-        let own: Vec<&str> = self.0.iter().flat_map(|(_, own)| own.providers.keys().map(|name| &**name)).collect();
-        Catalogue::with(files).without_shipped(elsewhere).without_shipped(own)
+        let files = self
+            .0
+            .iter()
+            .map(|(file, own)| (Arc::clone(file), own.models.clone()));
+        let own: Vec<&str> = self
+            .0
+            .iter()
+            .flat_map(|(_, own)| own.providers.keys().map(|name| &**name))
+            .collect();
+        Catalogue::with(files)
+            .without_shipped(elsewhere)
+            .without_shipped(own)
     }
 
     /// The servers, each as the last file has it.

@@ -11,8 +11,8 @@ use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions,
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
-use glasswork_ai::model::ToolSpec;
 use glasswork_ai::catalogue::Catalogue;
+use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
 use glasswork_engine::load::Loaded;

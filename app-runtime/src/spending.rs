@@ -43,7 +43,10 @@ impl Runtime {
     /// Tells a session that has a budget for the day what the others have spent today: those that are mounted here as
     /// they are now, all others as the index has them.
     pub(crate) async fn tell_spending(&self, id: ScopeId) -> Result<(), OperationError> {
-        let Some(session) = self.mounted(id).filter(|session| session.settings.budget.value.day.is_some()) else {
+        let Some(session) = self
+            .mounted(id)
+            .filter(|session| session.settings.budget.value.day.is_some())
+        else {
             return Ok(());
         };
         let day = day_of(self.clock.wall());
@@ -68,7 +71,8 @@ impl Runtime {
             spent: Decimal(spent.saturating_add(indexed)),
         };
         if session.usage.elsewhere != Some(elsewhere) {
-            self.ask(id, Event::Session(session::Event::SpendingTold(elsewhere))).await?;
+            self.ask(id, Event::Session(session::Event::SpendingTold(elsewhere)))
+                .await?;
         }
         Ok(())
     }

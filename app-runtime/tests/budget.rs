@@ -95,7 +95,10 @@ async fn every_call_is_charged_once_and_totals_never_fall() {
     assert_eq!((used.attempts, used.failed, used.unreported), (3, 1, 1));
     assert_eq!((used.spent, used.cost()), (money("0.13"), None));
     assert_eq!(now.turn.as_ref().unwrap().spent, money("0.13"));
-    assert_eq!(now.usage.days.values().copied().collect::<Vec<_>>(), [money("0.13")]);
+    assert_eq!(
+        now.usage.days.values().copied().collect::<Vec<_>>(),
+        [money("0.13")]
+    );
     let told = report::of_last_turn(&now, 0);
     assert_eq!((told.cost, told.turn_spent), (None, 130_000_000));
     let course = course(&house, session);
@@ -110,7 +113,10 @@ async fn every_call_is_charged_once_and_totals_never_fall() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_stops_before_the_request_that_would_break_its_budget() {
     let more = format!(r#"(say: [call("bash", (command: "true"))], {USAGE})"#);
-    let house = House::of_script(&format!("(turns: [{more}, {more}, (say: [fail(class: protocol)])])")).await;
+    let house = House::of_script(&format!(
+        "(turns: [{more}, {more}, (say: [fail(class: protocol)])])"
+    ))
+    .await;
     priced(&house);
     let budget = Budget {
         turn: Some(money("0.13")),
@@ -128,14 +134,21 @@ async fn a_turn_stops_before_the_request_that_would_break_its_budget() {
     else {
         panic!("{end:?}")
     };
-    assert_eq!((*span, *limit, *spent), (Span::Turn, money("0.13"), money("0.13")));
+    assert_eq!(
+        (*span, *limit, *spent),
+        (Span::Turn, money("0.13"), money("0.13"))
+    );
     assert!(*next > money("0"), "{next}");
     let now = house.now(session);
     assert_eq!(now.requests.len(), 2, "the third was not even prepared");
     assert_eq!(ending::of_last_turn(&now), ExitCode::Limit);
     // The next turn has a budget of its own.
     let end = house.turn(session, "go on").await;
-    assert!(matches!(end.failure, Some(TurnFailure::Model(_))), "{:?}", end.failure);
+    assert!(
+        matches!(end.failure, Some(TurnFailure::Model(_))),
+        "{:?}",
+        end.failure
+    );
     house.close().await;
 }
 
@@ -151,10 +164,22 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     let first = house.session(settings(budget)).await;
     assert_eq!(house.turn(first, "one").await.state, State::Completed);
     let end = house.turn(first, "two").await;
-    assert!(matches!(exhausted(&end), Exhausted::Spent { span: Span::Session, .. }), "{end:?}");
+    assert!(
+        matches!(
+            exhausted(&end),
+            Exhausted::Spent {
+                span: Span::Session,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
     // Nor is there money for a summary.
     let refused = house.runtime().compact(first, None, None).await.unwrap_err();
-    assert!(refused.to_string().contains("the budget of the session, $0.065"), "{refused}");
+    assert!(
+        refused.to_string().contains("the budget of the session, $0.065"),
+        "{refused}"
+    );
 
     // Another session, which is mounted beside the first one.
     let budget = Budget {
@@ -163,7 +188,10 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     };
     let second = house.session(settings(budget)).await;
     let end = house.turn(second, "three").await;
-    assert!(matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }), "{end:?}");
+    assert!(
+        matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }),
+        "{end:?}"
+    );
     assert_eq!(house.now(second).requests.len(), 0);
 
     // A process later, in which the first one is not mounted: the index knows.
@@ -172,7 +200,10 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     priced(&house);
     let third = house.session(settings(budget)).await;
     let end = house.turn(third, "four").await;
-    assert!(matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }), "{end:?}");
+    assert!(
+        matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }),
+        "{end:?}"
+    );
     let opening = Opening {
         workspace: house.workspace(),
         settings: settings(Budget {

@@ -166,7 +166,12 @@ impl Graph {
         let runtime = Handle::current();
         let work = tokio::task::spawn_blocking(move || {
             let snapshot = graph.reader.snapshot(viewer);
-            let operation = Arc::new(Operation::new(snapshot, Arc::clone(&graph.limits), Arc::clone(&graph.catalogue), until));
+            let operation = Arc::new(Operation::new(
+                snapshot,
+                Arc::clone(&graph.limits),
+                Arc::clone(&graph.catalogue),
+                until,
+            ));
             let response = runtime.block_on(graph.schema.execute(request.data(operation)));
             drop(place);
             response

@@ -194,7 +194,8 @@ impl Query {
     async fn models(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Words that the name, `provider/id`, shall have; empty for all models.")] filter: Option<String>,
+        #[graphql(desc = "Words that the name, `provider/id`, shall have; empty for all models.")]
+        filter: Option<String>,
     ) -> Answer<Option<Vec<Model>>> {
         Model::all(operation(context)?, filter.as_deref()).map(Some)
     }

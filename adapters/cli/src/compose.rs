@@ -158,7 +158,9 @@ impl Place {
             ("anthropic", &host.anthropic_base_url),
             ("openai", &host.openai_base_url),
         ];
-        let elsewhere = elsewhere.into_iter().filter(|(_, address)| address.value.is_some());
+        let elsewhere = elsewhere
+            .into_iter()
+            .filter(|(_, address)| address.value.is_some());
         Ok(Providers {
             known,
             ports,
@@ -179,7 +181,10 @@ impl Place {
             Api::OpenaiChat => Wire::OpenAiCompatible,
             Api::AnthropicMessages => Wire::Anthropic,
         };
-        let text = entry.key_variable.as_deref().and_then(|variable| self.environment.text(variable));
+        let text = entry
+            .key_variable
+            .as_deref()
+            .and_then(|variable| self.environment.text(variable));
         let key = text.map(|text| SecretString::from(text.trim()));
         let variable = entry.key_variable.as_ref().map(ToString::to_string);
         let named = Cow::from(variable.clone().unwrap_or_default());
@@ -336,7 +341,9 @@ impl Sessions {
         ))?;
         runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
-        runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()).with_models(catalogue))));
+        runtime.bind_graph(Arc::new(OwnGraph(
+            Graph::new(runtime.reader().clone()).with_models(catalogue),
+        )));
         Ok(runtime)
     }
 }

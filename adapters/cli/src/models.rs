@@ -49,7 +49,9 @@ fn list(arguments: &Models, place: &Place, console: &Console) -> Result<(), Prob
         });
         return Ok(());
     }
-    let widest = listed.iter().map(|listed| listed.model.id.to_string().chars().count());
+    let widest = listed
+        .iter()
+        .map(|listed| listed.model.id.to_string().chars().count());
     let width = widest.max().unwrap_or(0).min(64);
     let rows: String = listed.iter().map(|listed| row(listed, width, console)).collect();
     console.data(&rows)
@@ -58,7 +60,10 @@ fn list(arguments: &Models, place: &Place, console: &Console) -> Result<(), Prob
 fn row(listed: &Listed, width: usize, console: &Console) -> String {
     let model = &listed.model;
     let id = escape::line(&model.id.to_string()).into_owned();
-    let price = model.prices.as_ref().map_or("price not known".to_owned(), |prices| short(&prices.rates));
+    let price = model
+        .prices
+        .as_ref()
+        .map_or("price not known".to_owned(), |prices| short(&prices.rates));
     let mut marks = Vec::new();
     let abilities = &model.abilities;
     marks.extend(abilities.images.filter(|can| *can).map(|_| "images"));
@@ -84,7 +89,11 @@ fn tokens(count: Option<u64>) -> String {
 }
 
 fn short(rates: &Rates) -> String {
-    let shown = |rate: Option<_>| rate.map_or("?".to_owned(), |rate: glasswork_ai::decimal::PerMillion| format!("${rate}"));
+    let shown = |rate: Option<_>| {
+        rate.map_or("?".to_owned(), |rate: glasswork_ai::decimal::PerMillion| {
+            format!("${rate}")
+        })
+    };
     format!("{} in, {} out", shown(rates.input), shown(rates.output))
 }
 
@@ -93,7 +102,10 @@ fn show(name: &str, json: bool, place: &Place, console: &Console) -> Result<(), 
     let choice = model_list::chosen(name, &providers.catalogue, &providers.known).map_err(Problem::usage)?;
     let known = providers.catalogue.get(&choice.model);
     let model = known.ok_or_else(|| Problem::usage(format!("nothing is known of `{}`", choice.model)))?;
-    let provider = providers.known.iter().find(|provider| *provider.name == *model.id.provider);
+    let provider = providers
+        .known
+        .iter()
+        .find(|provider| *provider.name == *model.id.provider);
     let listed = Listed {
         usable: provider.is_some_and(|provider| provider.has_key),
         model,
@@ -123,7 +135,10 @@ fn whole(listed: &Listed) -> String {
     };
     let mut lines = vec![
         ("model", id.to_string()),
-        ("can be asked", if listed.usable { "yes" } else { "no" }.to_owned()),
+        (
+            "can be asked",
+            if listed.usable { "yes" } else { "no" }.to_owned(),
+        ),
         ("context window", number(context_window)),
         ("longest answer", number(max_output)),
     ];
@@ -133,7 +148,11 @@ fn whole(listed: &Listed) -> String {
         Some(prices) => {
             lines.push(("price", of_million(&prices.rates)));
             for tier in &prices.tiers {
-                let text = format!("{}, with more than {} tokens of input", of_million(&tier.rates), tier.above);
+                let text = format!(
+                    "{}, with more than {} tokens of input",
+                    of_million(&tier.rates),
+                    tier.above
+                );
                 lines.push(("", text));
             }
             lines.push(("price from", prices.version.to_string()));
@@ -159,7 +178,9 @@ fn of_million(rates: &Rates) -> String {
         ("cache write", rates.cache_write),
         ("for an hour", rates.cache_write_1h),
     ];
-    let known = parts.into_iter().filter_map(|(what, rate)| Some(format!("{what} ${}", rate?)));
+    let known = parts
+        .into_iter()
+        .filter_map(|(what, rate)| Some(format!("{what} ${}", rate?)));
     format!("{} for a million tokens", known.collect::<Vec<_>>().join(", "))
 }
 

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::{model_list, models};
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::{self, Flag};
 use glasswork_app_runtime::watching::Update;
+use glasswork_app_runtime::{model_list, models};
 use glasswork_engine::{ScopeId, UnmountError};
 use glasswork_session_state::settings::{Layer, Settings, Source};
 use serde::Serialize;
@@ -138,7 +138,8 @@ fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
             meant.push(flag.clone());
             continue;
         }
-        let choice = model_list::chosen(&flag.value, &providers.catalogue, &providers.known).map_err(Problem::usage)?;
+        let choice = model_list::chosen(&flag.value, &providers.catalogue, &providers.known)
+            .map_err(Problem::usage)?;
         meant.push(Flag {
             value: choice.model.to_string(),
             ..flag.clone()

@@ -132,11 +132,18 @@ impl Session {
             return Some(Exhausted::Unpriced { model });
         };
         // Also one that has just failed for this very reason, until the session takes note of its end.
-        let turn = self.turn.as_ref().filter(|_| matches!(self.state, State::Busy | State::Closing));
+        let turn = self
+            .turn
+            .as_ref()
+            .filter(|_| matches!(self.state, State::Busy | State::Closing));
         // What a session has inherited was spent by another one.
         let own = self.spent();
         let spans = [
-            (Span::Turn, budget.turn, turn.map_or(Decimal(0), |turn| turn.spent)),
+            (
+                Span::Turn,
+                budget.turn,
+                turn.map_or(Decimal(0), |turn| turn.spent),
+            ),
             (Span::Session, budget.session, own.spent()),
             (Span::Day, budget.day, self.spent_on(day_of(at), &own)),
         ];

@@ -47,14 +47,18 @@ pub(crate) fn enter(draft: &mut Draft<'_>, end: End) {
         return;
     };
     let usage = attempt.answer.usage;
-    let connecting = attempt.wait.as_ref().is_some_and(|wait| wait.on == AttemptWait::Connect);
+    let connecting = attempt
+        .wait
+        .as_ref()
+        .is_some_and(|wait| wait.on == AttemptWait::Connect);
     let lost = matches!(draft.context.origin, Origin::Recovery);
     let is_silent = usage.is_none() && attempt.answer.is_empty();
     if is_silent && !(end == End::Dropped && (lost || !connecting)) {
         return;
     }
     let prepared = session.requests.get(&attempt.request);
-    let Some(prices) = prepared.and_then(|prepared| session.settings.prices.value.get(&prepared.model)) else {
+    let Some(prices) = prepared.and_then(|prepared| session.settings.prices.value.get(&prepared.model))
+    else {
         return;
     };
     let charge = Charge {

@@ -1,7 +1,7 @@
 //! What models and tools were used, as integers that only grow.
 
-use glasswork_ai::model::ModelId;
 use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::Usage;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,9 @@ impl Ledger {
     /// What was spent, as far as it is known.
     #[must_use]
     pub fn spent(&self) -> Money {
-        self.models.values().fold(Decimal(0), |sum, model| plus(sum, model.spent))
+        self.models
+            .values()
+            .fold(Decimal(0), |sum, model| plus(sum, model.spent))
     }
 
     pub(crate) fn charge(&mut self, model: &ModelId, charge: &Charge, day: u64) {

@@ -38,7 +38,7 @@ pub struct ProviderEntry {
 
 /// What a server of the user's own speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Api {
     /// Chat Completions of OpenAI, as most servers do.
     #[default]

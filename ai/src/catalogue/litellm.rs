@@ -7,7 +7,10 @@
 //!
 //! Kept are models that talk and call tools, of providers that speak what Glasswork speaks, unless their last day has
 //! passed. Providers have the names that they have at <https://models.dev>.
-#![allow(clippy::disallowed_methods, reason = "a tool: it reads one file and writes another")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool: it reads one file and writes another"
+)]
 
 use std::collections::BTreeMap;
 
@@ -106,17 +109,25 @@ fn prices(entry: &Value) -> Option<Prices> {
 fn range(entry: &Value) -> Option<Tier> {
     let above = entry.get("range")?.get(0)?.as_f64()?;
     Some(Tier {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of tokens"
+        )]
         above: above as u64,
         rates: rates(entry, ""),
     })
 }
 
 fn long(entry: &Value) -> Vec<Tier> {
-    let limits = entry.as_object().into_iter().flat_map(Map::keys).filter_map(|name| {
-        let rest = name.strip_prefix("input_cost_per_token_above_")?;
-        rest.strip_suffix("k_tokens")?.parse::<u64>().ok()
-    });
+    let limits = entry
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .filter_map(|name| {
+            let rest = name.strip_prefix("input_cost_per_token_above_")?;
+            rest.strip_suffix("k_tokens")?.parse::<u64>().ok()
+        });
     let mut tiers: Vec<Tier> = limits
         .map(|thousands| Tier {
             above: thousands * 1000,
@@ -142,7 +153,11 @@ fn rates(entry: &Value, long: &str) -> Rates {
 fn price(value: &Value) -> Option<PerMillion> {
     let units = value.as_f64()? * 1e12;
     assert!((units - units.round()).abs() < 1e-3, "finer than a unit: {value}");
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "just rounded")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "just rounded"
+    )]
     Some(Decimal(units.round() as u64))
 }
 

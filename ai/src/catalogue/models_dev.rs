@@ -94,7 +94,9 @@ fn take(taken: &mut Taken, name: &str, provider: Provider) {
         }
         (None, Some(_)) => {
             let npm = provider.npm.unwrap_or_default();
-            taken.leave(format!("{name}: its server is spoken to by `{npm}`, which is not known here; its models are taken"));
+            taken.leave(format!(
+                "{name}: its server is spoken to by `{npm}`, which is not known here; its models are taken"
+            ));
         }
         _ => {}
     }
@@ -114,11 +116,16 @@ fn take(taken: &mut Taken, name: &str, provider: Provider) {
 
 fn entry(model: Model) -> Entry {
     let limit = model.limit.as_ref();
-    let long = model.cost.as_ref().and_then(|cost| cost.context_over_200k.as_ref());
+    let long = model
+        .cost
+        .as_ref()
+        .and_then(|cost| cost.context_over_200k.as_ref());
     Entry {
         name: model.name.map(Into::into),
         // Zero stands for what is not known.
-        context_window: limit.and_then(|limit| limit.input.or(limit.context)).filter(|window| *window > 0),
+        context_window: limit
+            .and_then(|limit| limit.input.or(limit.context))
+            .filter(|window| *window > 0),
         max_output: limit.and_then(|limit| limit.output).filter(|most| *most > 0),
         price: model.cost.as_ref().map(Cost::rates).unwrap_or_default(),
         long: long.map(|long| {
@@ -128,7 +135,9 @@ fn entry(model: Model) -> Entry {
             }]
         }),
         tools: model.tool_call,
-        images: model.modalities.map(|modalities| modalities.input.iter().any(|input| input == "image")),
+        images: model
+            .modalities
+            .map(|modalities| modalities.input.iter().any(|input| input == "image")),
         structured_output: model.structured_output,
         thinking: (model.reasoning == Some(false)).then_some(ThinkingSupport::Never),
         ends: None,

@@ -88,12 +88,16 @@ fn take(taken: &mut Taken, name: &str, provider: Provider) {
 }
 
 fn server(taken: &mut Taken, name: &str, provider: &Provider) {
-    let Some(base_url) = &provider.base_url else { return };
+    let Some(base_url) = &provider.base_url else {
+        return;
+    };
     let api = match provider.api.as_deref() {
         None | Some("openai-completions") => Api::OpenaiChat,
         Some("anthropic-messages") => Api::AnthropicMessages,
         Some(other) => {
-            taken.leave(format!("{name}: its server speaks `{other}`, which is not spoken here; its models are taken"));
+            taken.leave(format!(
+                "{name}: its server speaks `{other}`, which is not spoken here; its models are taken"
+            ));
             return;
         }
     };
@@ -123,7 +127,10 @@ fn server(taken: &mut Taken, name: &str, provider: &Provider) {
 }
 
 fn is_variable(text: &str) -> bool {
-    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+    text.contains('_')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn entry(taken: &mut Taken, id: &ModelId, model: Model) -> Entry {
@@ -133,8 +140,9 @@ fn entry(taken: &mut Taken, id: &ModelId, model: Model) -> Entry {
     let rates = model.cost.map_or_else(Rates::default, |cost| Rates {
         input: cost.input,
         output: cost.output,
-        cache_read: cost.cache_read,
-        cache_write: cost.cache_write,
+        // Nothing stands for what is not known.
+        cache_read: cost.cache_read.filter(|rate| rate.0 > 0),
+        cache_write: cost.cache_write.filter(|rate| rate.0 > 0),
         cache_write_1h: None,
     });
     let zero = |rate: Option<PerMillion>| rate.unwrap_or_default() == Decimal(0);

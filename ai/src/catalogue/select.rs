@@ -96,7 +96,8 @@ fn named(text: &str, models: &[Wanted], providers: &[&str]) -> Result<ModelId, S
     let words: Vec<&str> = wanted.split(is_between).filter(|word| !word.is_empty()).collect();
     // From the narrowest meaning to the widest: whoever types a whole id means it.
     type Means<'a> = &'a dyn Fn(&ModelId) -> bool;
-    let begins = |id: &ModelId| id.to_string().starts_with(&wanted) || id.model.to_lowercase().starts_with(&wanted);
+    let begins =
+        |id: &ModelId| id.to_string().starts_with(&wanted) || id.model.to_lowercase().starts_with(&wanted);
     let has_words = |id: &ModelId| {
         let id = id.to_string().to_lowercase();
         let mut rest = id.as_str();
@@ -117,7 +118,11 @@ fn named(text: &str, models: &[Wanted], providers: &[&str]) -> Result<ModelId, S
         if found.is_empty() {
             continue;
         }
-        let without_days: Vec<&Wanted> = found.iter().copied().filter(|one| !is_of_a_day(&one.id.model)).collect();
+        let without_days: Vec<&Wanted> = found
+            .iter()
+            .copied()
+            .filter(|one| !is_of_a_day(&one.id.model))
+            .collect();
         return match (found.as_slice(), without_days.as_slice()) {
             ([only], _) | (_, [only]) => Ok(only.id.clone()),
             _ => Err(SelectError::Ambiguous {
@@ -136,7 +141,10 @@ fn is_between(letter: char) -> bool {
 /// Whether an id names the day of its model, as in `claude-opus-4-5-20251101` and `gpt-4.1-2025-04-14`: another name of
 /// the one without.
 fn is_of_a_day(id: &str) -> bool {
-    let digits: Vec<&str> = id.rsplit('-').take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit())).collect();
+    let digits: Vec<&str> = id
+        .rsplit('-')
+        .take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
     match digits.as_slice() {
         [day, ..] if day.len() == 8 => true,
         [day, month, year, ..] => (day.len(), month.len(), year.len()) == (2, 2, 4),
@@ -168,14 +176,23 @@ mod tests {
         .map(wanted);
         let providers = ["anthropic", "openai", "local"];
         let chosen = |text: &str| match select(text, &models, &providers) {
-            Ok(Choice { model, thinking: None }) => model.to_string(),
-            Ok(Choice { model, thinking: Some(level) }) => format!("{model} {level:?}"),
+            Ok(Choice {
+                model,
+                thinking: None,
+            }) => model.to_string(),
+            Ok(Choice {
+                model,
+                thinking: Some(level),
+            }) => format!("{model} {level:?}"),
             Err(SelectError::Ambiguous { candidates, .. }) => format!("{} of them", candidates.0.len()),
             Err(SelectError::Unknown(_)) => "none".to_owned(),
         };
         let table = [
             ("anthropic/claude-opus-4-5", "anthropic/claude-opus-4-5"),
-            ("anthropic/claude-opus-4-5:xhigh", "anthropic/claude-opus-4-5 Xhigh"),
+            (
+                "anthropic/claude-opus-4-5:xhigh",
+                "anthropic/claude-opus-4-5 Xhigh",
+            ),
             // New at its provider, and not cut down to what is known.
             ("anthropic/claude-opus", "anthropic/claude-opus"),
             ("local/any:thing", "local/any:thing"),
@@ -210,6 +227,9 @@ mod tests {
             })
             .collect();
         let told = select("m", &models, &[]).unwrap_err().to_string();
-        assert!(told.contains("  p/m00\n") && told.ends_with("  p/m11\n  and 8 more"), "{told}");
+        assert!(
+            told.contains("  p/m00\n") && told.ends_with("  p/m11\n  and 8 more"),
+            "{told}"
+        );
     }
 }

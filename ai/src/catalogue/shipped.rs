@@ -221,8 +221,16 @@ pub(super) fn line(model: &Model) -> String {
         shown(model.context_window),
         shown(model.max_output),
         shown(prices.map(|prices| rates(&prices.rates))),
-        if tiers.is_empty() { "-".to_owned() } else { tiers.join(";") },
-        if letters.is_empty() { "-".to_owned() } else { letters },
+        if tiers.is_empty() {
+            "-".to_owned()
+        } else {
+            tiers.join(";")
+        },
+        if letters.is_empty() {
+            "-".to_owned()
+        } else {
+            letters
+        },
         thinking,
         shown(model.ends.as_deref()),
     ]
@@ -243,15 +251,29 @@ mod tests {
             assert_eq!(line(&model), text);
         }
         for strange in ["a/a", "anthropic/claude", "openai/gpt-5~", "zzz/z", "anthropic/"] {
-            assert_eq!(get(&ModelId { provider: strange.split('/').next().unwrap().into(), model: strange.split('/').nth(1).unwrap().into() }), None);
+            assert_eq!(
+                get(&ModelId {
+                    provider: strange.split('/').next().unwrap().into(),
+                    model: strange.split('/').nth(1).unwrap().into()
+                }),
+                None
+            );
         }
-        assert!(has_provider("anthropic") && has_provider("openai") && !has_provider("open") && !has_provider("zzz"));
+        assert!(
+            has_provider("anthropic")
+                && has_provider("openai")
+                && !has_provider("open")
+                && !has_provider("zzz")
+        );
     }
 
     #[test]
     fn the_list_names_its_source() {
         let source = source();
-        assert!(source.package.starts_with("litellm ") && source.licence == "MIT", "{source:?}");
+        assert!(
+            source.package.starts_with("litellm ") && source.licence == "MIT",
+            "{source:?}"
+        );
         assert_eq!(source.date.len(), 10, "{source:?}");
     }
 }

@@ -75,7 +75,10 @@ fn every_end_of_an_attempt_is_charged() {
     world.connect();
     world.stream(vec![counted(1_000, 0), counted(1_000, 500)]);
     world.fail(FailureClass::Overloaded, None);
-    assert_eq!((spent(&world).as_str(), cost(&world).as_deref()), ("0.015", Some("0.015")));
+    assert_eq!(
+        (spent(&world).as_str(), cost(&world).as_deref()),
+        ("0.015", Some("0.015"))
+    );
     // Refused before a token: nothing is known to be used, and nothing is owed.
     world.reach(DeadlineKey::Attempt);
     world.fail(FailureClass::RateLimit, None);
@@ -94,7 +97,10 @@ fn every_end_of_an_attempt_is_charged() {
         vec![counted(100, 0), finished(0, Block::Text("so".into()))],
         StopReason::EndOfTurn,
     );
-    assert_eq!((world.turn().spent, cost(&world).as_deref()), (money("0.001"), Some("0.03601")));
+    assert_eq!(
+        (world.turn().spent, cost(&world).as_deref()),
+        (money("0.001"), Some("0.03601"))
+    );
     world.compare_with_journal();
 }
 
@@ -161,13 +167,20 @@ fn a_day_is_over_at_midnight_and_the_others_of_yesterday_do_not_count() {
         },
     );
     let today = day_of(world.now);
-    let elsewhere = |day| Event::Session(session::Event::SpendingTold(Elsewhere { day, spent: money("1") }));
+    let elsewhere = |day| {
+        Event::Session(session::Event::SpendingTold(Elsewhere {
+            day,
+            spent: money("1"),
+        }))
+    };
     world.user(elsewhere(today + 1)).unwrap();
     world.prompt("of another day");
     world.answer("so");
     world.user(elsewhere(today)).unwrap();
     world.prompt("go");
-    assert!(matches!(why(&world), Exhausted::Spent { span: Span::Day, spent, .. } if spent.0 >= 1_000_000_000));
+    assert!(
+        matches!(why(&world), Exhausted::Spent { span: Span::Day, spent, .. } if spent.0 >= 1_000_000_000)
+    );
     world.pass(Duration::from_secs(24 * 60 * 60));
     world.prompt("tomorrow");
     world.expect_turn(T::Connecting);
