@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use entry::{Api, Entry, OwnModels, ProviderEntry};
-pub use select::{Choice, SelectError, Wanted, select};
+pub use select::{Choice, Reach, SelectError, Wanted, select};
 use serde::{Deserialize, Serialize};
 pub use shipped::{ListSource, source};
 pub use taken::{ImportError, Taken, import};
@@ -77,6 +77,18 @@ impl Catalogue {
     #[must_use]
     pub fn without_shipped<'a>(mut self, providers: impl IntoIterator<Item = &'a str>) -> Self {
         self.elsewhere.extend(providers.into_iter().map(Arc::from));
+        self
+    }
+
+    /// The same, and under everything that the user says what a server says of its models.
+    #[must_use]
+    pub fn with_told(mut self, from: &Arc<str>, told: impl IntoIterator<Item = (ModelId, Entry)>) -> Self {
+        for (id, entry) in told {
+            self.own
+                .entry(id)
+                .or_default()
+                .insert(0, (Arc::clone(from), entry));
+        }
         self
     }
 

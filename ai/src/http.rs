@@ -5,6 +5,7 @@
 
 mod answer;
 mod endpoint;
+mod probe;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::port::{Call, ModelPort};
 use crate::wire::Wire;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use probe::{Found, USUAL_PLACES, probe};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! The list of models for people and programs, and the model that a text means.
 
 use glasswork_ai::abilities::ThinkingSupport;
-use glasswork_ai::catalogue::{Catalogue, Choice, Model, SelectError, Wanted, select};
+use glasswork_ai::catalogue::{Catalogue, Choice, Model, Reach, SelectError, Wanted, select};
 use glasswork_ai::model::ModelId;
 use serde::Serialize;
 
@@ -28,9 +28,13 @@ pub enum Which<'a> {
     Named(&'a [String]),
 }
 
-fn is_usable(id: &ModelId, providers: &[Provider]) -> bool {
+fn reach(id: &ModelId, providers: &[Provider]) -> Reach {
     let provider = providers.iter().find(|provider| *provider.name == *id.provider);
-    provider.is_some_and(|provider| provider.has_key)
+    match provider {
+        Some(provider) if provider.has_key => Reach::Usable,
+        Some(_) => Reach::WantsKey,
+        None => Reach::Elsewhere,
+    }
 }
 
 /// Lists models, by name.
@@ -38,7 +42,7 @@ fn is_usable(id: &ModelId, providers: &[Provider]) -> bool {
 pub fn list(catalogue: &Catalogue, providers: &[Provider], which: Which<'_>) -> Vec<Listed> {
     let wanted = |id: &ModelId| match which {
         Which::All => true,
-        Which::Usable => is_usable(id, providers),
+        Which::Usable => reach(id, providers) == Reach::Usable,
         Which::Named(words) => {
             let name = id.to_string().to_lowercase();
             words.iter().all(|word| name.contains(&word.to_lowercase()))
@@ -46,7 +50,7 @@ pub fn list(catalogue: &Catalogue, providers: &[Provider], which: Which<'_>) -> 
     };
     let ids = catalogue.ids().into_iter().filter(|id| wanted(id));
     ids.filter_map(|id| {
-        let usable = is_usable(&id, providers);
+        let usable = reach(&id, providers) == Reach::Usable;
         Some(Listed {
             model: catalogue.get(&id)?,
             usable,
@@ -64,7 +68,7 @@ pub fn chosen(text: &str, catalogue: &Catalogue, providers: &[Provider]) -> Resu
         .ids()
         .into_iter()
         .map(|id| Wanted {
-            usable: is_usable(&id, providers),
+            reach: reach(&id, providers),
             id,
         })
         .collect();

@@ -1,6 +1,7 @@
 //! Where the parts are put together: the only file of this crate that calls anything below `app-runtime`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::catalogue::{Api, Catalogue, ProviderEntry};
 use glasswork_ai::http::{self, SecretString};
+use glasswork_ai::local::LocalModel;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
@@ -36,6 +38,7 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::host::Credential;
 use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::Sourced;
+use serde::Serialize;
 
 use crate::problem::Problem;
 
@@ -68,10 +71,15 @@ impl Place {
         let instructions = self.homes.instructions_file();
         // No project has a say in these, so it does not matter from where they are looked for.
         let host = settings::resolve(&self.homes, &self.environment, &[], Path::new("."));
+        let host = host.map(|resolved| resolved.host);
+        // What is wrong with these files is told where models are chosen.
+        let own = OwnFiles::read(&self.homes).unwrap_or_default();
+        let catalogue = own.catalogue(host.iter().flat_map(elsewhere));
         Ok(Sessions {
             archive,
             instructions,
-            host: host.map(|resolved| resolved.host),
+            catalogue: Arc::new(catalogue),
+            host,
         })
     }
 
@@ -147,26 +155,67 @@ impl Place {
             .with("anthropic", Arc::new(anthropic))
             .with("openai", Arc::new(openai));
         let mut own_keys = Vec::new();
+        let mut near = BTreeMap::new();
+        if let Some(address) = &host.openai_base_url.value
+            && let Ok(url) = http::BaseUrl::parse(address)
+            && url.is_local()
+        {
+            near.insert("openai".into(), (url, secret("openai_api_key")));
+        }
         for (name, entry) in own.providers() {
             let (provider, port, key) = self.own_server(&name, &entry)?;
             known.retain(|known| known.name != provider.name);
             known.push(provider);
             ports = ports.with(&name, Arc::new(port));
+            let url = own_address(&name, &entry)?;
+            if url.is_local() {
+                near.insert(Arc::clone(&name), (url, key.clone()));
+            }
             own_keys.extend(key);
         }
-        let elsewhere = [
-            ("anthropic", &host.anthropic_base_url),
-            ("openai", &host.openai_base_url),
-        ];
-        let elsewhere = elsewhere
-            .into_iter()
-            .filter(|(_, address)| address.value.is_some());
         Ok(Providers {
             known,
             ports,
-            catalogue: Arc::new(own.catalogue(elsewhere.map(|(name, _)| name))),
+            catalogue: Arc::new(own.catalogue(elsewhere(host))),
+            near,
             secrets: self.secrets_with(keys, own_keys),
         })
+    }
+
+    /// The servers that answer on this machine: of the user's own those that are here, then where others usually listen.
+    ///
+    /// # Errors
+    /// Where the user's own files are wrong.
+    pub(crate) fn local_servers(&self) -> Result<Vec<LocalServer>, Problem> {
+        let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?.providers();
+        let mut places: Vec<(Option<String>, http::BaseUrl, Option<SecretString>)> = Vec::new();
+        for (name, entry) in &own {
+            let url = own_address(name, entry)?;
+            if url.is_local() {
+                places.push((Some(name.to_string()), url, self.own_key(entry)));
+            }
+        }
+        for place in http::USUAL_PLACES {
+            let url = http::BaseUrl::parse(place).map_err(Problem::defect)?;
+            if !places.iter().any(|(_, known, _)| *known == url) {
+                places.push((None, url, None));
+            }
+        }
+        let tasks = tasks()?;
+        let mut servers = Vec::new();
+        for (provider, url, key) in places {
+            let found = tasks
+                .block_on(http::probe(&url, key.as_ref()))
+                .map_err(|failure| Problem::failed(failure.message))?;
+            servers.extend(found.map(|found| LocalServer {
+                provider,
+                base_url: url.to_string(),
+                kind: found.server.to_string(),
+                models: found.models,
+            }));
+        }
+        end(tasks);
+        Ok(servers)
     }
 
     /// A server of the user's own, and its key.
@@ -175,17 +224,12 @@ impl Place {
         name: &str,
         entry: &ProviderEntry,
     ) -> Result<(Provider, http::Provider, Option<SecretString>), Problem> {
-        let url = http::BaseUrl::parse(&entry.base_url)
-            .map_err(|error| Problem::usage(format!("the provider `{name}` of your models: {error}")))?;
+        let url = own_address(name, entry)?;
         let wire = match entry.api {
             Api::OpenaiChat => Wire::OpenAiCompatible,
             Api::AnthropicMessages => Wire::Anthropic,
         };
-        let text = entry
-            .key_variable
-            .as_deref()
-            .and_then(|variable| self.environment.text(variable));
-        let key = text.map(|text| SecretString::from(text.trim()));
+        let key = self.own_key(entry);
         let variable = entry.key_variable.as_ref().map(ToString::to_string);
         let named = Cow::from(variable.clone().unwrap_or_default());
         let port = http::Provider::new(named, wire, &url, key.as_ref());
@@ -198,6 +242,11 @@ impl Place {
             default_model: None,
         };
         Ok((provider, port, key))
+    }
+
+    fn own_key(&self, entry: &ProviderEntry) -> Option<SecretString> {
+        let text = self.environment.text(entry.key_variable.as_deref()?)?;
+        Some(SecretString::from(text.trim()))
     }
 
     /// The secrets of this process: of the environment whatever is one by its name, and the keys of providers.
@@ -222,10 +271,40 @@ impl Place {
     }
 }
 
+fn own_address(name: &str, entry: &ProviderEntry) -> Result<http::BaseUrl, Problem> {
+    http::BaseUrl::parse(&entry.base_url)
+        .map_err(|error| Problem::usage(format!("the provider `{name}` of your models: {error}")))
+}
+
+/// A server that answers on this machine.
+#[derive(Debug, Serialize)]
+pub(crate) struct LocalServer {
+    /// The name by which the user's own files know it; `None` where they do not.
+    pub provider: Option<String>,
+    /// Its address.
+    pub base_url: String,
+    /// Which server it is.
+    pub kind: String,
+    /// What it has.
+    pub models: Vec<LocalModel>,
+}
+
+/// The providers that are not at the address of their makers.
+fn elsewhere(host: &HostSettings) -> impl Iterator<Item = &'static str> + use<> {
+    let addresses = [
+        ("anthropic", &host.anthropic_base_url),
+        ("openai", &host.openai_base_url),
+    ];
+    let named = addresses.map(|(name, address)| address.value.as_ref().map(|_| name));
+    named.into_iter().flatten()
+}
+
 /// The sessions of this user.
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     archive: FileArchive,
+    /// What is known of models.
+    catalogue: Arc<Catalogue>,
     /// What is set for the program as a whole.
     host: Result<HostSettings, SettingsError>,
     /// The file with the user's own instructions to agents.
@@ -274,7 +353,7 @@ impl Sessions {
     /// The graph over what is on the disk.
     #[must_use]
     pub(crate) fn graph(&self) -> Graph {
-        Graph::new(self.reader())
+        Graph::new(self.reader()).with_models(Arc::clone(&self.catalogue))
     }
 
     /// The graph over one record as it was replayed, and nothing else.
@@ -383,8 +462,39 @@ pub(crate) struct Providers {
     pub known: Vec<Provider>,
     /// What is known of models.
     pub catalogue: Arc<Catalogue>,
+    /// The addresses of those that are on this machine, with their keys.
+    near: BTreeMap<Arc<str>, (http::BaseUrl, Option<SecretString>)>,
     ports: Models,
     secrets: Vaults,
+}
+
+impl Providers {
+    /// Asks the server of a model what it is loaded with, where that server is on this machine and nobody has said it.
+    /// A server that does not answer is none that knows.
+    ///
+    /// # Errors
+    /// Where nothing can be asked at all.
+    pub(crate) fn learn(&mut self, id: &ModelId) -> Result<(), Problem> {
+        let known = self.catalogue.get(id).and_then(|model| model.context_window);
+        let Some((url, key)) = self.near.get(&id.provider).filter(|_| known.is_none()) else {
+            return Ok(());
+        };
+        let tasks = tasks()?;
+        let found = tasks.block_on(http::probe(url, key.as_ref()));
+        end(tasks);
+        if let Some(found) = found.map_err(|failure| Problem::failed(failure.message))? {
+            let told = found.models.iter().map(|model| {
+                let id = ModelId {
+                    provider: Arc::clone(&id.provider),
+                    model: Arc::clone(&model.id),
+                };
+                (id, model.entry())
+            });
+            let from = format!("{} at {url}", found.server).into();
+            self.catalogue = Arc::new(Catalogue::clone(&self.catalogue).with_told(&from, told));
+        }
+        Ok(())
+    }
 }
 
 /// What a model needs beside its provider: a script, where it plays one.

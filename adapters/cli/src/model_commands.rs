@@ -18,6 +18,10 @@ pub(crate) struct Models {
     /// Also those that cannot be asked, for want of a key or of a provider
     #[arg(long, conflicts_with = "filter")]
     pub all: bool,
+    /// Ask the servers on this machine what they have: where Ollama, llama.cpp, LM Studio and vLLM usually listen, and
+    /// those of your own
+    #[arg(long, conflicts_with_all = ["filter", "all"])]
+    pub local: bool,
     #[command(flatten)]
     pub json: Json,
 }

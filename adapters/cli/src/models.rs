@@ -19,6 +19,7 @@ use crate::problem::Problem;
 pub(crate) fn models(arguments: &Models, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     match &arguments.command {
+        None if arguments.local => local(arguments.json.json, &place, console)?,
         None => list(arguments, &place, console)?,
         Some(ModelsCommand::Show { model, json }) => show(model, json.json, &place, console)?,
         Some(ModelsCommand::Import {
@@ -55,6 +56,48 @@ fn list(arguments: &Models, place: &Place, console: &Console) -> Result<(), Prob
     let width = widest.max().unwrap_or(0).min(64);
     let rows: String = listed.iter().map(|listed| row(listed, width, console)).collect();
     console.data(&rows)
+}
+
+fn local(json: bool, place: &Place, console: &Console) -> Result<(), Problem> {
+    let found = place.local_servers()?;
+    if json {
+        return console.json(&found, Layout::Document);
+    }
+    if found.is_empty() {
+        console.note("No server answers on this machine.\n");
+    }
+    let mut text = String::new();
+    for server in &found {
+        text.push_str(&format!(
+            "{}\n",
+            escape::line(&format!("{} at {}", server.kind, server.base_url))
+        ));
+        for model in &server.models {
+            let window = match (model.context_window, model.longest_window) {
+                (Some(window), _) => format!("{window} tokens"),
+                (None, Some(longest)) => format!("window not known, at most {longest} tokens"),
+                (None, None) => "window not known".to_owned(),
+            };
+            let mut told = vec![window];
+            let thinking = &model.thinking;
+            told.extend(
+                (*thinking != Default::default())
+                    .then(|| format!("thinking: {}", model_list::thinking(thinking))),
+            );
+            told.extend(
+                model
+                    .tools
+                    .map(|can| if can { "tools" } else { "no tools" }.to_owned()),
+            );
+            told.extend(model.images.filter(|can| *can).map(|_| "images".to_owned()));
+            text.push_str(&format!(
+                "  {}  {}\n",
+                escape::line(&model.id),
+                console.out.dim(&told.join(", "))
+            ));
+        }
+    }
+    console.data(&text)
 }
 
 fn row(listed: &Listed, width: usize, console: &Console) -> String {

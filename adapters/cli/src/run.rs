@@ -86,7 +86,7 @@ pub(crate) fn prepare(
     workspace: PathBuf,
     console: &Console,
 ) -> Result<Ready, Problem> {
-    let providers = place.providers()?;
+    let mut providers = place.providers()?;
     let named = meant(flags, &providers)?;
     let mut resolved = settings::resolve(&place.homes, &place.environment, &named, &workspace)?;
     if let Some(flag) = flags.iter().find(|flag| flag.name == TURN_BUDGET) {
@@ -113,6 +113,9 @@ pub(crate) fn prepare(
     let model = match &settings.model.value {
         Some(id) => {
             let model = Model::prepare(id, &providers)?;
+            if settings.context_window.value.is_none() {
+                providers.learn(id)?;
+            }
             console.warn(models::warning(id, &providers.catalogue));
             model
         }

@@ -14,8 +14,19 @@ const LISTED: usize = 12;
 pub struct Wanted {
     /// The model.
     pub id: ModelId,
-    /// Whether its provider can be asked: only such a model is chosen by less than `provider/id`, if there is one.
-    pub usable: bool,
+    /// How near it is: less than `provider/id` means the nearest that it fits.
+    pub reach: Reach,
+}
+
+/// How near a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// It can be asked.
+    Usable,
+    /// It could be asked, if there were a key.
+    WantsKey,
+    /// Nobody answers for its provider.
+    Elsewhere,
 }
 
 /// What was chosen.
@@ -113,8 +124,11 @@ fn named(text: &str, models: &[Wanted], providers: &[&str]) -> Result<ModelId, S
     let meanings: [Means<'_>; 3] = [&|id| id.model.to_lowercase() == wanted, &begins, &has_words];
     for means in meanings {
         let all: Vec<&Wanted> = models.iter().filter(|wanted| means(&wanted.id)).collect();
-        let usable: Vec<&Wanted> = all.iter().copied().filter(|wanted| wanted.usable).collect();
-        let found = if usable.is_empty() { all } else { usable };
+        let nearest = all.iter().map(|wanted| wanted.reach).min();
+        let found: Vec<&Wanted> = all
+            .into_iter()
+            .filter(|wanted| Some(wanted.reach) == nearest)
+            .collect();
         if found.is_empty() {
             continue;
         }
@@ -160,7 +174,10 @@ mod tests {
     fn a_text_means_one_model_or_says_which_it_may_be() {
         let wanted = |id: &str| Wanted {
             id: id.parse().unwrap(),
-            usable: !id.starts_with("relay/"),
+            reach: match id.starts_with("relay/") {
+                true => Reach::Elsewhere,
+                false => Reach::Usable,
+            },
         };
         let models = [
             "anthropic/claude-opus-4-5",
@@ -223,7 +240,7 @@ mod tests {
         let models: Vec<Wanted> = (0..20)
             .map(|number| Wanted {
                 id: format!("p/m{number:02}").parse().unwrap(),
-                usable: false,
+                reach: Reach::WantsKey,
             })
             .collect();
         let told = select("m", &models, &[]).unwrap_err().to_string();

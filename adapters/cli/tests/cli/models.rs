@@ -4,7 +4,7 @@ use std::fs;
 
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::Wire;
-use glasswork_testkit::model_server::{Answers, ModelServer};
+use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -196,6 +196,73 @@ async fn a_server_of_ones_own_is_asked_with_its_key_and_its_price_counts() {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!(body["reasoning_effort"], "low");
     }
+}
+
+/// A server on this machine is asked once what it is loaded with, and what it says is the room that a session has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_this_machine_tells_its_window() {
+    let json_reply = |body: Value| {
+        Reply::status(200)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    };
+    let props = json!({ "default_generation_settings": { "n_ctx": 6144 }, "model_path": "/m/q.gguf",
+        "chat_template": "{% if tools %}{% endif %}", "modalities": { "vision": false } });
+    let listed =
+        json!({ "object": "list", "data": [{ "id": "q", "object": "model", "owned_by": "llamacpp" }] });
+    let answer = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Yes.\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let asked = |rest: Vec<Reply>| {
+        let probed = [
+            Reply::status(404),
+            json_reply(props.clone()),
+            json_reply(listed.clone()),
+        ];
+        probed.into_iter().chain(rest)
+    };
+    let replies = asked(vec![]).chain(asked(vec![Reply::stream(answer)]));
+    let server = ModelServer::start(Answers::replies(replies)).await.unwrap();
+    let house = House::new();
+    let url = format!("{}/v1", server.url());
+    own(
+        &house,
+        "home.ron",
+        &format!(r#"(providers: {{"home": (base_url: "{url}")}})"#),
+    );
+    block_in_place(|| {
+        let found = house.json(["models", "--local", "--json"]);
+        let ours = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|server| server["provider"] == "home")
+            .unwrap();
+        assert_eq!(
+            ours,
+            &json!({ "provider": "home", "base_url": url, "kind": "llama.cpp", "models": [{
+                "id": "q", "context_window": 6144, "longest_window": null, "thinking": "unknown", "tools": true,
+                "images": false, "has_template": true }] })
+        );
+        let told = house.run(["run", "go", "--model", "home/q"]);
+        assert_eq!((told.code, &*told.out), (0, "Yes.\n"), "{}", told.err);
+        let query = r#"{ session(id: "last") { settings { name value } } }"#;
+        let settings = house.json(["query", query])["data"]["session"]["settings"].clone();
+        let window = settings
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["name"] == "context_window");
+        assert_eq!(window.unwrap()["value"], "6144");
+    });
+    let paths: Vec<String> = server
+        .received()
+        .iter()
+        .map(|request| request.path.clone())
+        .collect();
+    let probed = ["/api/v0/models", "/props", "/v1/models"];
+    assert_eq!(
+        paths,
+        [&probed[..], &probed[..], &["/v1/chat/completions"]].concat()
+    );
 }
 
 #[test]
