@@ -1,7 +1,6 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -12,7 +11,7 @@ use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
 use crate::own_models::OwnFiles;
-use crate::settings;
+use crate::settings::{Resolved, SettingsError};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,13 +49,13 @@ fn finding(what: impl Into<Cow<'static, str>>, health: Health, text: impl Into<S
 pub fn examine(
     homes: &Homes,
     environment: &Environment,
-    workspace: &Path,
+    settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
-    findings.push(match settings::resolve(homes, environment, &[], workspace) {
+    findings.push(match settings {
         Ok(resolved) => {
             let file = homes.settings_file();
             let read = if file.exists() {

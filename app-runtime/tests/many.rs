@@ -195,7 +195,13 @@ async fn part(home: &Path) {
         data: data.clone(),
     };
     let nothing = Environment::of(Vec::<(String, String)>::new());
-    let findings = doctor::examine(&homes, &nothing, home, &[], Ok(&archive));
+    let findings = doctor::examine(
+        &homes,
+        &nothing,
+        glasswork_app_runtime::settings::resolve(&homes, &nothing, &[], home),
+        &[],
+        Ok(&archive),
+    );
     let said = findings
         .iter()
         .find(|finding| finding.what == "sessions")

@@ -110,9 +110,9 @@ pub(crate) struct Meta {
 /// Where two sessions part.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ForkPoint {
-    /// The other session: the parent of a fork, or a fork.
+    /// The other session: the parent, or the child.
     session: ID,
-    /// The commit of the parent at which it was forked.
+    /// The commit of the parent at which the child was forked; of an imported one the commit that has who called it.
     at: Long,
 }
 
@@ -261,14 +261,15 @@ impl Session {
         }
     }
 
-    /// Where it was forked from another session; null for one that is no fork.
+    /// Where it was forked from another session, or, of an agent's imported conversation, where that agent was called;
+    /// null for all others.
     async fn forked_from(&self) -> Option<ForkPoint> {
         let parent = self.0.session.meta.parent?;
         Some(ForkPoint::of(parent.session, parent.at))
     }
 
-    /// The forks that were made of it, in order of their ids, at most 4096. Those that are still being made are left
-    /// out.
+    /// The forks that were made of it, and the conversations of agents that it called and that were imported with it,
+    /// in order of their ids, at most 4096. Those that are still being made are left out.
     async fn children(&self) -> Vec<ForkPoint> {
         let children = self.0.session.children.iter();
         let made = children.filter(|(_, child)| child.effect.is_none());

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::console::{Console, Layout};
 use crate::escape;
-use crate::one_session;
+use crate::one_session::{self, Cancellable};
 use crate::problem::Problem;
 use crate::session_tree;
 use crate::signals::Signals;
@@ -32,47 +32,30 @@ async fn summarise(
     signals: &mut Signals,
 ) -> Result<ExitCode, Problem> {
     let to = session_tree::place_of(&arguments.entry)?;
-    let mut watch = runtime
-        .watch(session)
-        .ok_or_else(|| Problem::defect("the session is not open"))?;
-    if watch.session().tree.leaf() == to {
-        return done(watch.session(), None, arguments, console);
+    let mut work = Cancellable::watch(runtime, session, signals)?;
+    if work.watch.session().tree.leaf() == to {
+        return done(work.watch.session(), None, arguments, console);
     }
     runtime
         .move_leaf_with_summary(session, to, arguments.focus.as_deref(), None)
         .await?;
     let stays = "the conversation goes on where it did; without --summarise it moves at once\n";
-    let mut stopped = false;
-    loop {
-        let watched = tokio::select! {
-            biased;
-            _ = signals.next() => {
-                if stopped {
-                    return Ok(ExitCode::Interrupted);
-                }
-                stopped = true;
-                // It may have ended meanwhile; that is no failure.
-                let _ = runtime.cancel(session).await;
-                continue;
-            }
-            watched = watch.next() => watched,
-        };
-        let has_summary = watched
-            .updates
+    while let Some(updates) = work.next().await? {
+        let has_summary = updates
             .iter()
             .any(|update| matches!(update, Update::BranchSummarised { .. }));
-        for update in &watched.updates {
+        for update in &updates {
             match update {
                 Update::BranchSummaryBegan { model, messages, .. } => {
                     let model = escape::line(&model.to_string()).into_owned();
                     console.note(&format!("summarising {messages} messages with {model} …\n"));
                 }
                 Update::BranchSummarised { entry } => {
-                    return done(watch.session(), Some(*entry), arguments, console);
+                    return done(work.watch.session(), Some(*entry), arguments, console);
                 }
                 // Nothing was left, so there is nothing to summarise.
                 Update::LeafMoved { .. } if !has_summary => {
-                    return done(watch.session(), None, arguments, console);
+                    return done(work.watch.session(), None, arguments, console);
                 }
                 Update::CompactionFailed { message } => {
                     console.note(&format!("no summary: {}; {stays}", escape::line(message)));
@@ -83,15 +66,11 @@ async fn summarise(
                     return Ok(ExitCode::Interrupted);
                 }
                 Update::Ended => return Ok(ExitCode::Failed),
-                Update::RecordingFailed { reason } => {
-                    return Err(Problem::failed(format!(
-                        "the journal cannot be written: {reason}"
-                    )));
-                }
                 _ => {}
             }
         }
     }
+    Ok(ExitCode::Interrupted)
 }
 
 /// Tells where the conversation goes on now, and which entry has the summary, where there is one.

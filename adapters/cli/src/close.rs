@@ -4,7 +4,7 @@ use glasswork_app_runtime::closing::ClosedTree;
 use glasswork_app_runtime::ending::ExitCode;
 use serde_json::json;
 
-use crate::compose::Sessions;
+use crate::compose::{Place, Sessions};
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
@@ -14,11 +14,12 @@ use crate::tree_commands::CloseSession;
 /// Closes a session, alone or with all that were forked from it.
 pub(crate) fn close(
     arguments: &CloseSession,
+    place: &Place,
     sessions: &Sessions,
     console: &Console,
 ) -> Result<ExitCode, Problem> {
     let session = sessions.snapshot().find(&arguments.session)?;
-    let ClosedTree { closed, stayed } = session_tree::started(sessions, async |runtime| {
+    let ClosedTree { closed, stayed } = session_tree::started(place, sessions, async |runtime| {
         if arguments.tree {
             return Ok(runtime.close_tree(session).await?);
         }

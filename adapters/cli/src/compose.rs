@@ -30,7 +30,7 @@ use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
-use glasswork_app_runtime::settings::{self, SettingsError};
+use glasswork_app_runtime::settings::{self, Flag, Layers, Resolved, SettingsError};
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
@@ -42,13 +42,15 @@ use serde::Serialize;
 
 use crate::problem::Problem;
 
-/// Where this process is: its environment and its directories.
+/// Where this process is: its environment, its directories, and what is set there.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The environment.
     pub environment: Environment,
     /// The directories.
     pub homes: Homes,
+    /// What the user's file and the environment say. They are read once.
+    settings: Result<Layers, SettingsError>,
 }
 
 impl Place {
@@ -59,7 +61,26 @@ impl Place {
     pub(crate) fn find() -> Result<Self, Problem> {
         let environment = Environment::of_process();
         let homes = Homes::find(&environment)?;
-        Ok(Self { environment, homes })
+        let settings = Layers::read(&homes, &environment);
+        Ok(Self {
+            environment,
+            homes,
+            settings,
+        })
+    }
+
+    /// The settings, with what flags say, for a workspace.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or a flag does not fit.
+    pub(crate) fn settings(&self, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
+        self.settings.clone()?.resolve(flags, workspace)
+    }
+
+    /// What is set for the program as a whole. No project has a say in it, so it does not matter from where it is
+    /// looked for.
+    fn of_program(&self) -> Result<Resolved, SettingsError> {
+        self.settings(&[], Path::new("."))
     }
 
     /// The sessions.
@@ -69,9 +90,7 @@ impl Place {
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
         let instructions = self.homes.instructions_file();
-        // No project has a say in these, so it does not matter from where they are looked for.
-        let host = settings::resolve(&self.homes, &self.environment, &[], Path::new("."));
-        let host = host.map(|resolved| resolved.host);
+        let host = self.of_program().map(|resolved| resolved.host);
         // What is wrong with these files is told where models are chosen.
         let own = OwnFiles::read(&self.homes).unwrap_or_default();
         let catalogue = own.catalogue(host.iter().flat_map(elsewhere));
@@ -88,7 +107,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?;
         self.providers_of(&resolved.host, &resolved.api_keys, &own)
     }
@@ -100,7 +119,7 @@ impl Place {
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
         // What is wrong with these files is a finding of its own.
         let own = OwnFiles::read(&self.homes).unwrap_or_default();
-        match settings::resolve(&self.homes, &self.environment, &[], Path::new(".")) {
+        match self.of_program() {
             Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys, &own),
             Err(_) => {
                 let keys = settings::keys_of_environment(&self.environment);
@@ -263,7 +282,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read: one of them may be such a secret.
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?.providers();
         let variables = own.values().filter_map(|entry| entry.key_variable.as_deref());
         let own = variables.filter_map(|variable| self.environment.text(variable));

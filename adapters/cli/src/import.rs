@@ -166,14 +166,30 @@ fn tell(outcome: &Outcome, console: &Console) -> Result<(), Problem> {
     let Some(Came::Foreign(report)) = &outcome.report else {
         return Ok(());
     };
+    left_out(report, "  ", console);
+    for called in &report.called {
+        let (id, entries) = (called.session, called.entries);
+        let title = escape::line(called.title.as_deref().unwrap_or("no title"));
+        console.note(&format!(
+            "  an agent that it called: {id} ({entries} entries): {title}\n"
+        ));
+        left_out(called, "    ", console);
+    }
+    Ok(())
+}
+
+/// Tells what of a file is not in a conversation, or not as it was.
+fn left_out(report: &Report, indent: &str, console: &Console) {
     for left in &report.left {
-        console.note(&format!("  {}\n", escape::line(&importing::left_text(left))));
+        console.note(&format!(
+            "{indent}{}\n",
+            escape::line(&importing::left_text(left))
+        ));
     }
     if report.cut > 0 {
         console.note(&format!(
-            "  {} × text: longer than an entry holds; the file is kept whole\n",
+            "{indent}{} × text: longer than an entry holds; the file is kept whole\n",
             report.cut
         ));
     }
-    Ok(())
 }

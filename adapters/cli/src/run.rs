@@ -8,7 +8,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
-use glasswork_app_runtime::settings::{self, Flag};
+use glasswork_app_runtime::settings::Flag;
 use glasswork_app_runtime::watching::Update;
 use glasswork_app_runtime::{model_list, models};
 use glasswork_engine::{ScopeId, UnmountError};
@@ -40,7 +40,16 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     if prompt.is_none() && !goes_on {
         return Err(no_prompt());
     }
-    let place = Place::find()?;
+    within(arguments, prompt, &Place::find()?, console)
+}
+
+/// The same, of a prompt that was read, in a place that was found.
+pub(crate) fn within(
+    arguments: &Run,
+    prompt: Option<String>,
+    place: &Place,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions, console)?;
     // Only a turn that rests can go on without a word.
@@ -53,7 +62,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         (None, None) => here()?,
     };
     let flags = flags(arguments, console);
-    let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
+    let ready = prepare(place, &flags, past.as_ref(), workspace, console)?;
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
@@ -88,7 +97,7 @@ pub(crate) fn prepare(
 ) -> Result<Ready, Problem> {
     let mut providers = place.providers()?;
     let named = meant(flags, &providers)?;
-    let mut resolved = settings::resolve(&place.homes, &place.environment, &named, &workspace)?;
+    let mut resolved = place.settings(&named, &workspace)?;
     if let Some(flag) = flags.iter().find(|flag| flag.name == TURN_BUDGET) {
         let budget = &mut resolved.settings.budget;
         budget.value.turn = Some(flag.value.parse().map_err(Problem::usage)?);

@@ -19,7 +19,12 @@ use crate::problem::Problem;
 use crate::tree_commands::{ForkSession, LeafOfSession, TreeCommand};
 
 /// Does something to the record of a session.
-pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
+pub(crate) fn act(
+    command: &TreeCommand,
+    place: &Place,
+    sessions: &Sessions,
+    console: &Console,
+) -> Result<(), Problem> {
     let snapshot = sessions.snapshot();
     match command {
         TreeCommand::Tree { session, json } => {
@@ -77,17 +82,18 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
         }
         _ => {}
     }
-    started(sessions, async |runtime| {
+    started(place, sessions, async |runtime| {
         with(runtime, &snapshot, command, console).await
     })
 }
 
 /// Does some work with a runtime that asks no model.
 pub(crate) fn started<T>(
+    place: &Place,
     sessions: &Sessions,
     work: impl AsyncFnOnce(&Runtime) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let providers = Place::find()?.providers()?;
+    let providers = place.providers()?;
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let runtime = sessions.start(providers, &Model::none()).await?;

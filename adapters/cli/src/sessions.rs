@@ -22,23 +22,24 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
     match command {
         SessionsCommand::Import(arguments) => return import::import(arguments, console),
         SessionsCommand::Export(arguments) => return export::export(arguments, console),
-        _ => {}
-    }
-    let sessions = Place::find()?.sessions()?;
-    match command {
-        SessionsCommand::Import(_) | SessionsCommand::Export(_) => {}
-        SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
-        SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
         SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
-        SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
-        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Tree(TreeCommand::Leaf(arguments)) if arguments.summarise => {
             return branch::leave(arguments, console);
         }
+        _ => {}
+    }
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    match command {
+        SessionsCommand::Import(_) | SessionsCommand::Export(_) | SessionsCommand::Compact(_) => {}
+        SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
+        SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
+        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Tree(TreeCommand::Close(arguments)) => {
-            return close::close(arguments, &sessions, console);
+            return close::close(arguments, &place, &sessions, console);
         }
-        SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
+        SessionsCommand::Tree(command) => session_tree::act(command, &place, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;

@@ -100,7 +100,7 @@ fn broken_links_are_mended_and_told() {
             r#"1 < 0 @4  prompt "two""#,
             "leaf: Some(1)",
             "sent: [0, 1]",
-            "left: duplicate_id: entry x1 @[3]",
+            "left: duplicate_id: entry left out x1 @[3]",
         ],
     );
 }
@@ -225,11 +225,14 @@ fn lines_that_are_none_are_told_by_their_place() {
     let page = describe(&read(Format::Pi, &bytes));
     let told: Vec<&str> = page.lines().skip(6).collect();
     let expected = [
-        "leaf: Some(0)",
-        "sent: [0]",
+        "  1 < 0 @7  prompt \"caf\u{fffd}\"",
+        "leaf: Some(1)",
+        "sent: [0, 1]",
         "left: unknown: JSON that is no object x1 @[5]",
-        "left: unreadable: line x3 @[4, 6, 7]",
+        "left: unreadable: line x1 @[4]",
+        "left: unreadable: line of too many levels x1 @[6]",
         "left: torn: line x1 @[8]",
+        "left: mended: line x1 @[7]",
     ];
     assert_eq!(told, expected, "{page}");
 }

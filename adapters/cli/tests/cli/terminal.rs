@@ -229,3 +229,58 @@ fn an_interrupt_stops_an_answer_that_never_ends() {
     terminal.press("C-c");
     terminal.until("code=130");
 }
+
+#[test]
+fn the_trash_is_emptied_by_a_y_and_by_nothing_else() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    assert_eq!(house.run(["sessions", "trash", "last"]).code, 0);
+    let rows = || {
+        house
+            .json(["sessions", "trash", "--json"])
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    let answer = |keys: &[&str]| {
+        let terminal = Terminal::open(&house, &["sessions", "trash", "--empty"]);
+        let asked = terminal.until("[y/N]");
+        assert!(asked.contains("for good?"), "{asked}");
+        assert_eq!(rows(), 1, "nothing is removed before somebody says so");
+        for key in keys {
+            terminal.press(key);
+        }
+        terminal.until("code=")
+    };
+    for no in [
+        &["n", "Enter"][..],
+        &["Enter"],
+        &["m", "a", "y", "Enter"],
+        &["C-d"],
+        &["C-c"],
+    ] {
+        let screen = answer(no);
+        assert!(!screen.contains("1 removed"), "{no:?}: {screen}");
+        assert_eq!(rows(), 1, "{no:?}");
+    }
+    let screen = answer(&["y", "Enter"]);
+    assert!(
+        screen.contains("1 removed.") && screen.contains("code=0"),
+        "{screen}"
+    );
+    assert_eq!(rows(), 0);
+}
+
+#[test]
+fn an_archive_does_not_go_to_a_terminal() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    let terminal = Terminal::open(&house, &["sessions", "export", "last", "-o", "-"]);
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("an archive is no text") && screen.contains("code=2"),
+        "{screen}"
+    );
+}
