@@ -143,13 +143,23 @@ fn spending(budget: Budget, archive: &dyn Archive) -> Finding {
         let text = "no budget is set: `budget: (turn: 0.50, session: 5.00, day: 20.00)` sets some";
         return finding("budget", Health::Good, text);
     }
-    let limits = [("turn", budget.turn), ("session", budget.session), ("day", budget.day)];
-    let limits = limits.into_iter().filter_map(|(span, limit)| Some(format!("${} for a {span}", limit?)));
+    let limits = [
+        ("turn", budget.turn),
+        ("session", budget.session),
+        ("day", budget.day),
+    ];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(span, limit)| Some(format!("${} for a {span}", limit?)));
     let limits = limits.collect::<Vec<_>>().join(", ");
     match archive.spent_on(day_of(SystemClock::default().wall()), &BTreeSet::new()) {
         Ok(spent) => {
             let spent: Money = Decimal(spent);
-            finding("budget", Health::Good, format!("{limits}; ${spent} is spent today (UTC)"))
+            finding(
+                "budget",
+                Health::Good,
+                format!("{limits}; ${spent} is spent today (UTC)"),
+            )
         }
         Err(error) => finding("budget", Health::Limited, format!("{limits}; {error}")),
     }

@@ -69,7 +69,10 @@ pub fn chosen(text: &str, catalogue: &Catalogue, providers: &[Provider]) -> Resu
         && !text.contains(':')
         && (*model.provider == *SCRIPTED || reach(&model, providers) != Reach::Elsewhere)
     {
-        return Ok(Choice { model, thinking: None });
+        return Ok(Choice {
+            model,
+            thinking: None,
+        });
     }
     let wanted: Vec<Wanted> = catalogue
         .ids()

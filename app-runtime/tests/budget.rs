@@ -241,13 +241,30 @@ async fn what_a_fork_has_inherited_was_spent_once() {
     house.runtime().open(fork, opening("0.1301")).await.unwrap();
     assert_eq!(house.turn(fork, "two").await.state, State::Completed);
     let now = house.now(fork);
-    assert_eq!((now.usage.spent(), now.spent().spent()), (money("0.13"), money(ONE)));
+    assert_eq!(
+        (now.usage.spent(), now.spent().spent()),
+        (money("0.13"), money(ONE))
+    );
     assert_eq!(now.turn.as_ref().unwrap().spent, money(ONE));
     let end = house.turn(fork, "three").await;
-    assert!(matches!(exhausted(&end), Exhausted::Spent { span: Span::Session, .. }), "{end:?}");
+    assert!(
+        matches!(
+            exhausted(&end),
+            Exhausted::Spent {
+                span: Span::Session,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
     // A process later both are in the index, each with its own.
     let home = house.close().await;
-    let house = House::at(home, scripted("(turns: [(say: [text(\"Yes.\")])])"), Arc::new(SystemClock::default())).await;
+    let house = House::at(
+        home,
+        scripted("(turns: [(say: [text(\"Yes.\")])])"),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
     priced(&house);
     let budget = Budget {
         day: Some(money("0.1301")),

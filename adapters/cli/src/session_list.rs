@@ -181,7 +181,10 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
     if let Some(branch) = &session.branch {
         place.push_str(&format!(" ({branch})"));
     }
-    let cost = session.cost.map(|cost| format!("  ${}", cents(cost))).unwrap_or_default();
+    let cost = session
+        .cost
+        .map(|cost| format!("  ${}", cents(cost)))
+        .unwrap_or_default();
     let mut text = format!(
         "{}  {when}  {status:<11} {:>5} messages  {}{cost}\n    {}  {}\n",
         session.id,
