@@ -267,7 +267,7 @@ async fn what_a_fork_has_inherited_was_spent_once() {
     .await;
     priced(&house);
     let budget = Budget {
-        day: Some(money("0.1301")),
+        day: Some(money("0.14")),
         ..Budget::default()
     };
     let third = house.session(settings(budget)).await;
