@@ -573,7 +573,7 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
             for block in &answer.blocks {
                 let _ = match block {
                     Block::Text(text) => writeln!(said, "{text}"),
-                    Block::Thinking(_) => Ok(()),
+                    Block::Thinking(_) | Block::Kept(_) => Ok(()),
                     Block::ToolCall(call) => {
                         let arguments = shortened(&call.arguments, ARGUMENT_CHARS);
                         writeln!(said, "[calls {}] {arguments}", call.name)
@@ -599,7 +599,7 @@ fn text_of(body: &Body) -> String {
         Body::Assistant(answer) => {
             let texts = answer.blocks.iter().filter_map(|block| match block {
                 Block::Text(text) => Some(&**text),
-                Block::Thinking(_) | Block::ToolCall(_) => None,
+                Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
             });
             texts.collect::<Vec<_>>().join("\n")
         }

@@ -552,7 +552,7 @@ fn message(body: &Body) -> Option<Message> {
     match body {
         Body::Prompt { text, .. } => Some(Message::User(Arc::clone(text))),
         Body::Assistant(answer) => {
-            let speaks = |block: &Block| !matches!(block, Block::Thinking(_));
+            let speaks = |block: &Block| !matches!(block, Block::Thinking(_) | Block::Kept(_));
             answer.blocks.iter().any(speaks).then(|| Message::Assistant {
                 blocks: answer.blocks.clone(),
                 model: answer.model.clone(),

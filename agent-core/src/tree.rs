@@ -117,7 +117,7 @@ impl Assistant {
             .zip(0u16..)
             .filter_map(|(block, number)| match block {
                 Block::ToolCall(call) => Some((number, call)),
-                Block::Text(_) | Block::Thinking(_) => None,
+                Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
             })
     }
 }
@@ -141,6 +141,7 @@ fn block_chars(block: &Block) -> u64 {
         Block::Text(text) => chars(text),
         Block::Thinking(thought) => chars(&thought.text),
         Block::ToolCall(call) => chars(&call.name) + chars(&call.arguments),
+        Block::Kept(_) => 0,
     }
 }
 

@@ -16,6 +16,44 @@ pub enum Block {
     Thinking(Thought),
     /// A call of a tool.
     ToolCall(ToolCall),
+    /// What the provider wants back.
+    Kept(Kept),
+}
+
+/// What a provider gave with the block before it and wants back there, and nobody else can use. It is sent to the model
+/// that gave it and to no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// OpenAI Responses: the item of which the thought before it is the summary.
+    Reasoning {
+        /// The item's id.
+        id: Arc<str>,
+        /// The thinking itself, encrypted.
+        encrypted: Option<Arc<str>>,
+    },
+    /// OpenAI Responses: what the text before it is for (`commentary`, `final_answer`).
+    Phase(Arc<str>),
+    /// Gemini: the signature of the part before it.
+    ThoughtSignature(Arc<str>),
+    /// Relays of Chat Completions (OpenRouter): the thinking of the answer as a JSON array, in the form of its maker.
+    ReasoningDetails(Arc<str>),
+    /// Anthropic: a block of a kind that is not known here, whole, as JSON. Stands for itself.
+    Item(Arc<str>),
+}
+
+impl Kept {
+    /// What is kept, for those that count bytes or look for secrets.
+    pub fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
+        let (first, second) = match self {
+            Self::Reasoning { id, encrypted } => (id, encrypted.as_ref()),
+            Self::Phase(text)
+            | Self::ThoughtSignature(text)
+            | Self::ReasoningDetails(text)
+            | Self::Item(text) => (text, None),
+        };
+        std::iter::once(first).chain(second)
+    }
 }
 
 /// Thinking, with what its provider needs to have it back.

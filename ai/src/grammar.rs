@@ -101,6 +101,7 @@ impl Grammar {
                         let was_read = call.reading.is_some();
                         call.id == id && call.name == name && (*call.arguments == *text || was_read)
                     }
+                    (Block::Kept(_), BlockKind::Kept) => text.is_empty(),
                     _ => false,
                 };
                 if !same {

@@ -5,7 +5,9 @@
 
 mod answer;
 mod endpoint;
+mod probe;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,10 +21,10 @@ use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
-use crate::windows::{self, Maker};
 use crate::wire::Wire;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use probe::{Found, USUAL_PLACES, probe};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,14 +91,19 @@ pub struct Provider {
     endpoint: reqwest::Url,
     key: Option<SecretString>,
     /// Where the user may put a key, to be told when it is missing.
-    key_name: &'static str,
+    key_name: Cow<'static, str>,
     client: OnceLock<Result<Client, Failure>>,
 }
 
 impl Provider {
     /// A provider. `key_name` is the variable or setting that holds the key, for messages.
     #[must_use]
-    pub fn new(key_name: &'static str, wire: Wire, url: &BaseUrl, key: Option<&SecretString>) -> Self {
+    pub fn new(
+        key_name: impl Into<Cow<'static, str>>,
+        wire: Wire,
+        url: &BaseUrl,
+        key: Option<&SecretString>,
+    ) -> Self {
         let key = key
             .map(|key| key.expose_secret().trim())
             .filter(|key| !key.is_empty());
@@ -104,7 +111,7 @@ impl Provider {
             wire,
             endpoint: url.endpoint(wire),
             key: key.map(SecretString::from),
-            key_name,
+            key_name: key_name.into(),
             client: OnceLock::new(),
         }
     }
@@ -190,16 +197,6 @@ impl fmt::Debug for Provider {
 impl ModelPort for Provider {
     fn call(&self, request: Arc<Request>, _attempt: u32) -> Call {
         self.prepare(&request).unwrap_or_else(Call::impossible)
-    }
-
-    /// What the makers say holds at their own addresses; another server may serve anything under any name.
-    fn context_window(&self, model: &ModelId) -> Option<u64> {
-        let maker = match self.endpoint.host_str()? {
-            "api.openai.com" => Maker::OpenAi,
-            "api.anthropic.com" => Maker::Anthropic,
-            _ => return None,
-        };
-        windows::context_window(maker, &model.model)
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {

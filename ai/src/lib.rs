@@ -5,17 +5,21 @@
 //! asynchronous door to models (`port`), with scripted models behind it; the feature `http` adds real
 //! providers (`http`).
 
+pub mod abilities;
+pub mod catalogue;
 pub mod conversation;
+pub mod decimal;
 pub mod failure;
 pub mod grammar;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod local;
 pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
+pub mod price;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
 mod text_calls;
-pub mod windows;
 pub mod wire;

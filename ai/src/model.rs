@@ -1,10 +1,12 @@
-//! Which model, how hard it thinks, and what it may call.
+//! Which model, and what it may call. How hard it thinks is in [`abilities`](crate::abilities).
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 
 /// A model by provider and by the id that the provider gives it: `anthropic/claude-sonnet-4-5`.
 ///
@@ -53,23 +55,6 @@ impl<'de> Deserialize<'de> for ModelId {
             .parse()
             .map_err(serde::de::Error::custom)
     }
-}
-
-/// How much a model thinks before it answers. Each wire maps it to what its server knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Thinking {
-    /// As the server does by itself.
-    #[default]
-    Default,
-    /// Not at all.
-    Off,
-    /// A little.
-    Low,
-    /// Somewhat.
-    Medium,
-    /// A lot.
-    High,
 }
 
 /// A tool as a model is told of it.

@@ -80,6 +80,8 @@ pub enum BlockKind {
         /// The tool's name.
         name: Arc<str>,
     },
+    /// What the provider wants back; it comes whole.
+    Kept,
 }
 
 /// Why a model stopped.

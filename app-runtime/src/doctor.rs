@@ -1,20 +1,27 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
+use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_engine::{Clock as _, SystemClock};
+use glasswork_session_state::budget::{Budget, day_of};
 
 use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
-use crate::models::Provider;
+use crate::models::{self, Provider};
+use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What was looked at.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// How it is.
     pub health: Health,
     /// What was found, and what to do.
@@ -33,9 +40,9 @@ pub enum Health {
     Broken,
 }
 
-fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Finding {
+fn finding(what: impl Into<Cow<'static, str>>, health: Health, text: impl Into<String>) -> Finding {
     Finding {
-        what,
+        what: what.into(),
         health,
         text: text.into(),
     }
@@ -52,6 +59,7 @@ pub fn examine(
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
+    let mut budget = None;
     findings.push(match settings {
         Ok(resolved) => {
             let file = homes.settings_file();
@@ -69,23 +77,28 @@ pub fn examine(
                 ));
             }
             masks = Some(resolved.settings.mask_secrets.value);
+            budget = Some(resolved.settings.budget.value);
             finding("settings", Health::Good, text)
         }
         Err(error) => finding("settings", Health::Broken, error.to_string()),
     });
     findings.extend(archive.as_ref().ok().map(|archive| checkpoints(*archive)));
     let has_records = archive.is_ok();
+    let spent = budget
+        .zip(archive.as_ref().ok())
+        .map(|(budget, archive)| spending(budget, *archive));
     findings.push(sessions(homes, archive));
     if has_records {
         findings.push(disk(homes));
     }
     findings.extend(masks.map(secrets));
+    findings.extend(spent);
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
         findings.push(match provider.has_key {
             true => finding(
-                provider.name,
+                provider.name.clone(),
                 Health::Good,
                 match &provider.key_from {
                     Some(place) => format!("can be asked ({place})"),
@@ -93,15 +106,17 @@ pub fn examine(
                 },
             ),
             false => finding(
-                provider.name,
+                provider.name.clone(),
                 Health::Limited,
-                format!(
-                    "no key: set {}, or `{}_api_key` in the settings",
-                    provider.key_variable, provider.name
-                ),
+                models::Unusable::NoKey {
+                    provider: provider.name.to_string(),
+                    variable: provider.key_variable.as_deref().unwrap_or_default().to_owned(),
+                }
+                .to_string(),
             ),
         });
     }
+    findings.push(known_models(homes));
     if !usable {
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
         findings.push(finding("models", Health::Limited, text));
@@ -120,6 +135,55 @@ pub fn examine(
         "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
     ));
     findings
+}
+
+/// How much may be spent, and what of it was today.
+fn spending(budget: Budget, archive: &dyn Archive) -> Finding {
+    if budget.is_unlimited() {
+        let text = "no budget is set: `budget: (turn: 0.50, session: 5.00, day: 20.00)` sets some";
+        return finding("budget", Health::Good, text);
+    }
+    let limits = [
+        ("turn", budget.turn),
+        ("session", budget.session),
+        ("day", budget.day),
+    ];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(span, limit)| Some(format!("${} for a {span}", limit?)));
+    let limits = limits.collect::<Vec<_>>().join(", ");
+    match archive.spent_on(day_of(SystemClock::default().wall()), &BTreeSet::new()) {
+        Ok(spent) => {
+            let spent: Money = Decimal(spent);
+            finding(
+                "budget",
+                Health::Good,
+                format!("{limits}; ${spent} is spent today (UTC)"),
+            )
+        }
+        Err(error) => finding("budget", Health::Limited, format!("{limits}; {error}")),
+    }
+}
+
+/// What is known of models, and of which day that is.
+fn known_models(homes: &Homes) -> Finding {
+    let source = glasswork_ai::catalogue::source();
+    let list = format!("{} ({}) of {}", source.package, source.licence, source.date);
+    match OwnFiles::read(homes) {
+        Ok(own) => {
+            let known = own.catalogue([]).ids().len();
+            let files = match own.len() {
+                0 => String::new(),
+                count => format!(", and {count} files of your own"),
+            };
+            finding(
+                "catalogue",
+                Health::Good,
+                format!("{known} models are known: {list}{files}"),
+            )
+        }
+        Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
 }
 
 fn secrets(masked: bool) -> Finding {

@@ -496,6 +496,7 @@ impl Batches {
                             }
                             Block::ToolCall(call)
                         }
+                        Block::Kept(kept) => Block::Kept(kept.clone()),
                     });
                     Said::Answer {
                         blocks: blocks.collect(),

@@ -523,10 +523,10 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
                 Some(BlockKind::Thinking) => updates.push(Update::Thinking {
                     text: Arc::clone(text),
                 }),
-                Some(BlockKind::ToolCall { .. }) | None => {}
+                Some(BlockKind::ToolCall { .. } | BlockKind::Kept) | None => {}
             }
         }
-        model::Fact::BlockFinished(_, block) if !matches!(block, Block::ToolCall(_)) => {
+        model::Fact::BlockFinished(_, block) if !matches!(block, Block::ToolCall(_) | Block::Kept(_)) => {
             updates.push(Update::BlockFinished { block: block.clone() });
         }
         model::Fact::Failed(failure) => updates.push(Update::AttemptFailed {

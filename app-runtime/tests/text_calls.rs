@@ -75,6 +75,7 @@ fn conversation(house: &House, session: ScopeId) -> Vec<String> {
                 Block::Text(text) => format!("text {text:?}"),
                 Block::Thinking(thought) => format!("thinking {:?}", thought.text),
                 Block::ToolCall(call) => format!("{} {} {}", call.id, call.name, call.arguments),
+                Block::Kept(kept) => format!("kept {kept:?}"),
             })),
             Body::ToolResult { call, result } => {
                 let told = result.text.lines().next().unwrap_or_default();

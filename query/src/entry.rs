@@ -114,6 +114,8 @@ pub(crate) enum BlockKind {
     Thinking,
     /// A call of a tool.
     ToolCall,
+    /// What the provider wants back with the block before it, and nobody else can use.
+    Kept,
 }
 
 /// A piece of what a model said.
@@ -150,6 +152,12 @@ impl Block {
                 text: op.text(&*made.arguments)?,
                 tool: Some(made.name.to_string()),
                 call,
+            },
+            conversation::Block::Kept(_) => Self {
+                kind: BlockKind::Kept,
+                text: String::new(),
+                tool: None,
+                call: None,
             },
         })
     }
@@ -188,7 +196,9 @@ pub(crate) fn said(body: &tree::Body) -> String {
         tree::Body::Assistant(answer) => {
             let texts = answer.blocks.iter().filter_map(|block| match block {
                 conversation::Block::Text(text) => Some(&**text),
-                conversation::Block::Thinking(_) | conversation::Block::ToolCall(_) => None,
+                conversation::Block::Thinking(_)
+                | conversation::Block::ToolCall(_)
+                | conversation::Block::Kept(_) => None,
             });
             texts.collect::<Vec<_>>().join("\n")
         }

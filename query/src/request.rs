@@ -50,12 +50,16 @@ pub(crate) enum Thinking {
     Default,
     /// Not at all.
     Off,
+    /// Hardly.
+    Minimal,
     /// A little.
     Low,
     /// Somewhat.
     Medium,
     /// A lot.
     High,
+    /// As much as it can.
+    Xhigh,
 }
 
 /// What a request is for.

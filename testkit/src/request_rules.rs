@@ -269,7 +269,7 @@ fn contents(request: &Request) -> Vec<Value> {
             Message::Assistant { blocks, .. } => {
                 let parts = blocks.iter().filter_map(|block| match block {
                     Block::Text(words) => Some(json!({ "text": words })),
-                    Block::Thinking(_) => None,
+                    Block::Thinking(_) | Block::Kept(_) => None,
                     Block::ToolCall(call) => Some(json!({ "functionCall": {
                         "id": call.id, "name": call.name,
                         "args": serde_json::from_str(&call.arguments).ok().filter(Value::is_object)

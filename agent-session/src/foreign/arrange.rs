@@ -103,6 +103,7 @@ fn drop_empty(items: &mut [Item], tally: &mut Tally) {
                     Block::Text(text) => !text.trim().is_empty(),
                     Block::Thinking(thought) => !thought.text.trim().is_empty(),
                     Block::ToolCall(_) => true,
+                    Block::Kept(_) => false,
                 });
                 if !answer.blocks.is_empty() {
                     continue;

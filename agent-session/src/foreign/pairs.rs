@@ -76,6 +76,6 @@ type Open = BTreeMap<usize, VecDeque<usize>>;
 fn calls_of(answer: &Answer) -> impl Iterator<Item = &ToolCall> {
     answer.blocks.iter().filter_map(|block| match block {
         Block::ToolCall(call) => Some(call),
-        Block::Text(_) | Block::Thinking(_) => None,
+        Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
     })
 }

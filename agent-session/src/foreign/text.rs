@@ -57,9 +57,11 @@ pub(super) fn model(provider: &str, name: &str) -> Option<ModelId> {
 pub(super) fn thinking(level: &str) -> Option<Thinking> {
     Some(match level {
         "off" | "none" => Thinking::Off,
-        "minimal" | "low" => Thinking::Low,
+        "minimal" => Thinking::Minimal,
+        "low" => Thinking::Low,
         "medium" => Thinking::Medium,
-        "high" | "xhigh" | "max" => Thinking::High,
+        "high" => Thinking::High,
+        "xhigh" | "max" => Thinking::Xhigh,
         _ => return None,
     })
 }

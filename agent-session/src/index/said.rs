@@ -65,7 +65,7 @@ fn answered(blocks: &[Block]) -> String {
                 said.push(' ');
                 said.push_str(beginning(&call.arguments, room.min(ARGUMENT_BYTES)));
             }
-            Block::Thinking(_) => continue,
+            Block::Thinking(_) | Block::Kept(_) => continue,
         }
         said.push('\n');
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glasswork_agent_core::id::RequestId;
-use glasswork_ai::conversation::{Block, Reading, Thought, ToolCall};
+use glasswork_ai::conversation::{Block, Kept, Reading, Thought, ToolCall};
 use glasswork_ai::failure::Failure;
 use glasswork_ai::stream::StreamEvent;
 
@@ -153,6 +153,12 @@ impl AnswerMasking {
                     ..call
                 })
             }
+            // What is encrypted shows nothing. What is not is of no use once it is changed: the provider would refuse it.
+            Block::Kept(Kept::Item(item)) if masked(&item) != item => Block::Kept(Kept::Item("".into())),
+            Block::Kept(Kept::ReasoningDetails(details)) if masked(&details) != details => {
+                Block::Kept(Kept::ReasoningDetails("".into()))
+            }
+            Block::Kept(kept) => Block::Kept(kept),
         }
     }
 }

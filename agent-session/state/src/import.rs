@@ -215,6 +215,8 @@ impl Entry {
                         reading.refused.iter_mut().for_each(&mut *each);
                     }
                 }
+                // Nobody reads it, and imports bring none.
+                Block::Kept(_) => {}
             }),
         }
     }
@@ -231,6 +233,8 @@ impl Entry {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&thought.text),
                 Block::ToolCall(call) => each(&call.arguments),
+                // Nobody reads it, and imports bring none.
+                Block::Kept(_) => {}
             }),
         }
     }

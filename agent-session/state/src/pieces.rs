@@ -106,6 +106,10 @@ pub fn bytes(step: &StreamEvent) -> usize {
                 .map_or(0, |reading| json_bytes(&reading.raw));
             json_bytes(&call.name) + json_bytes(&call.arguments) + raw
         }
+        StreamEvent::BlockFinished {
+            block: Block::Kept(kept),
+            ..
+        } => kept.texts().map(|text| json_bytes(text)).sum(),
         StreamEvent::Started { .. }
         | StreamEvent::BlockStarted { .. }
         | StreamEvent::Usage(_)

@@ -264,6 +264,7 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
                     }
                 }
             }
+            Block::Kept(kept) => kept.texts().for_each(|text| each(text)),
         },
         domain::Fact::Tools(tools::Fact::Settled { outcome, .. }) => {
             each(&outcome.text);

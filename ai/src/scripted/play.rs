@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::script::{Said, Script, Step, Turn};
-use crate::conversation::{Block, Message, Request, Thought, ToolCall};
+use crate::conversation::{Block, Kept, Message, Request, Thought, ToolCall};
 use crate::failure::{Failure, FailureClass};
 use crate::stream::{BlockKind, Progress, StopReason, StreamEvent, Usage};
 
@@ -247,6 +247,7 @@ impl Play {
                     arguments: text,
                     reading: None,
                 }),
+                BlockKind::Kept => Block::Kept(Kept::Item(text)),
             };
             self.step(StreamEvent::BlockFinished {
                 index: saying.index,
@@ -359,6 +360,7 @@ fn chars_of(request: &Request) -> u64 {
                     Block::Text(text) => count(text),
                     Block::Thinking(thought) => count(&thought.text),
                     Block::ToolCall(call) => count(&call.name) + count(&call.arguments),
+                    Block::Kept(_) => 0,
                 })
                 .sum(),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ANSWER_LIMIT, protocol_failure};
-use crate::conversation::{Block, Thought, ToolCall};
+use crate::conversation::{Block, Kept, Thought, ToolCall};
 use crate::failure::Failure;
 use crate::stream::{BlockKind, StopReason, StreamEvent, Usage};
 
@@ -142,6 +142,21 @@ impl Answer {
         }
     }
 
+    /// Adds what the provider wants back with the block before.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        let index = self.open(BlockKind::Kept);
+        if self.over {
+            return;
+        }
+        let bytes = kept.texts().map(|text| text.len()).sum();
+        if let Some(slot) = self.slot(index) {
+            *slot = Slot::Done;
+        }
+        let block = Block::Kept(kept);
+        self.out.push(StreamEvent::BlockFinished { index, block });
+        self.grow(bytes);
+    }
+
     /// The server says that a block is complete.
     pub(super) fn finish(&mut self, index: u32) {
         if self.over {
@@ -159,6 +174,7 @@ impl Answer {
                 signature: open.signature.map(Into::into),
                 redacted: open.redacted,
             }),
+            BlockKind::Kept => Block::Kept(Kept::Item(text)),
             BlockKind::ToolCall { id, name } => {
                 *slot = Slot::Held(ToolCall {
                     id,

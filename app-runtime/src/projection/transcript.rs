@@ -113,11 +113,8 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
             via: *via,
         })],
         Body::Assistant(answer) => {
-            let blocks = answer
-                .blocks
-                .iter()
-                .zip(0u16..)
-                .map(|(block, number)| match block {
+            let blocks = answer.blocks.iter().zip(0u16..).filter_map(|(block, number)| {
+                Some(match block {
                     Block::Text(text) => Said::Text {
                         text: Arc::clone(text),
                         model: answer.model.clone(),
@@ -141,7 +138,9 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
                             is_error: outcome.is_some_and(|outcome| outcome.is_error),
                         }
                     }
-                });
+                    Block::Kept(_) => return None,
+                })
+            });
             let cut = answer.cancelled.then_some(Said::Cancelled);
             blocks.chain(cut).map(line).collect()
         }

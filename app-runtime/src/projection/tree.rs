@@ -136,7 +136,7 @@ fn said(body: &Body) -> (Kind, String) {
             let blocks = answer.blocks.iter().filter_map(|block| match block {
                 Block::Text(text) => Some(text.to_string()),
                 Block::ToolCall(call) => Some(format!("[{}]", call.name)),
-                Block::Thinking(_) => None,
+                Block::Thinking(_) | Block::Kept(_) => None,
             });
             (Kind::Answer, blocks.collect::<Vec<_>>().join(" "))
         }

@@ -68,9 +68,11 @@ impl Transcript {
 
     fn block_started(&mut self, index: u32, kind: &BlockKind) {
         match (self.wire, kind) {
+            (_, BlockKind::Kept) => {}
             (Wire::Anthropic, kind) => {
                 let block = match kind {
                     BlockKind::Text => json!({"type": "text", "text": ""}),
+                    BlockKind::Kept => return,
                     BlockKind::Thinking => json!({"type": "thinking", "thinking": "", "signature": ""}),
                     BlockKind::ToolCall { id, name } => {
                         json!({"type": "tool_use", "id": id, "name": name, "input": {}})

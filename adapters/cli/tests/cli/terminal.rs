@@ -161,14 +161,7 @@ fn what_was_shown_is_kept_in_memory_until_the_disk_is_well() {
         screen.contains(&format!("`glasswork run --resume {id}` goes on")),
         "{screen}"
     );
-    let again = house.run([
-        "run",
-        "again",
-        "--resume",
-        &*id,
-        "--model",
-        &*model,
-    ]);
+    let again = house.run(["run", "again", "--resume", &*id, "--model", &*model]);
     assert_eq!((again.code, &*again.out), (0, "On it went.\n"), "{}", again.err);
 }
 

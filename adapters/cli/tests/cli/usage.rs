@@ -62,7 +62,7 @@ fn models_that_cannot_be_asked_are_named_with_a_way_out() {
     check(
         &house,
         &["run", "x", "--model", "gpt"],
-        &["--model", "`gpt` is no model", "provider/id"],
+        &["`gpt` may be any of these", "openai/gpt-"],
     );
     check(
         &house,

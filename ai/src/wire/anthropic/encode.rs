@@ -160,9 +160,10 @@ fn thinking(request: &Request, max_tokens: u32) -> (Option<ThinkingMode>, Option
     let (effort, budget) = match request.thinking {
         Thinking::Default => return (None, None),
         Thinking::Off => return (Some(ThinkingMode::Disabled), None),
-        Thinking::Low => ("low", 4096),
+        Thinking::Minimal | Thinking::Low => ("low", 4096),
         Thinking::Medium => ("medium", 10_240),
         Thinking::High => ("high", 24_576),
+        Thinking::Xhigh => ("max", 32_768),
     };
     if !has_budget(&request.model.model) {
         return (Some(ThinkingMode::Adaptive), Some(OutputConfig { effort }));
@@ -220,6 +221,7 @@ fn part(block: &Block, own: bool) -> Option<Part<'_>> {
     match block {
         Block::Text(words) => text(words),
         Block::Thinking(thought) => thought_part(thought, own),
+        Block::Kept(_) => None,
         Block::ToolCall(call) => Some(plain(Content::ToolUse {
             id: id(&call.id),
             name: name::called(&call.name),

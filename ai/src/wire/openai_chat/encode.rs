@@ -109,9 +109,11 @@ pub(in crate::wire) fn encode(request: &Request, names: Names) -> Result<HttpReq
         reasoning_effort: match request.thinking {
             Thinking::Default => None,
             Thinking::Off => Some("none"),
+            Thinking::Minimal => Some("minimal"),
             Thinking::Low => Some("low"),
             Thinking::Medium => Some("medium"),
             Thinking::High => Some("high"),
+            Thinking::Xhigh => Some("xhigh"),
         },
         max_completion_tokens: limit.filter(|_| names == Names::Current),
         max_tokens: limit.filter(|_| names == Names::Older),
@@ -155,7 +157,7 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
                 .filter_map(|block| match block {
                     Block::Text(text) => Some(&**text),
                     Block::Thinking(thought) if foreign => Some(&*thought.text),
-                    Block::Thinking(_) | Block::ToolCall(_) => None,
+                    Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
                 })
                 .filter(|text| !is_blank(text))
                 .collect();
@@ -174,7 +176,7 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
                             },
                         },
                     }),
-                    Block::Text(_) | Block::Thinking(_) => None,
+                    Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
                 })
                 .collect();
             if texts.is_empty() && tool_calls.is_empty() {
