@@ -277,13 +277,17 @@ fn limits_and_thinking_take_the_form_that_the_server_knows() {
 fn paths_and_headers_hold_no_secret_and_a_bad_schema_is_told() {
     let mut request = conversation("a/b");
     let anthropic = Wire::Anthropic.encode(&request).unwrap();
-    assert_eq!((anthropic.method, anthropic.path), ("POST", "messages"));
-    assert!(anthropic.headers.contains(&("anthropic-version", "2023-06-01")));
+    assert_eq!((anthropic.method, &*anthropic.path), ("POST", "messages"));
+    assert!(
+        anthropic
+            .headers
+            .contains(&("anthropic-version", "2023-06-01".into()))
+    );
     let openai = Wire::OpenAiChat.encode(&request).unwrap();
-    assert_eq!((openai.method, openai.path), ("POST", "chat/completions"));
+    assert_eq!((openai.method, &*openai.path), ("POST", "chat/completions"));
     for bad in ["", "[]", "{\"type\":"] {
         request.tools[0].parameters = bad.into();
-        for wire in [Wire::Anthropic, Wire::OpenAiChat] {
+        for wire in Wire::ALL {
             let failure = wire.encode(&request).unwrap_err();
             assert_eq!(failure.class, FailureClass::Invalid);
             assert!(failure.message.contains("`read`"), "{failure}");

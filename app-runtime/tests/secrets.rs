@@ -195,7 +195,8 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
                 Update::BlockFinished { block } => Some(match block {
                     glasswork_ai::conversation::Block::Text(text) => text.to_string(),
                     glasswork_ai::conversation::Block::Thinking(thought) => thought.text.to_string(),
-                    glasswork_ai::conversation::Block::ToolCall(_) => String::new(),
+                    glasswork_ai::conversation::Block::ToolCall(_)
+                    | glasswork_ai::conversation::Block::Kept(_) => String::new(),
                 }),
                 _ => None,
             };
