@@ -8,9 +8,14 @@
 
 use glasswork_ai::conversation::{Block, Message, Request, Thought, ToolCall, ToolResult};
 use glasswork_ai::failure::FailureClass;
-use glasswork_ai::model::{Thinking, ToolSpec};
-use glasswork_ai::wire::Wire;
+use glasswork_ai::model::{Abilities, Thinking, ToolSpec};
+use glasswork_ai::wire::{Differences, Server, Wire};
 use proptest::prelude::*;
+
+#[path = "wire_encode/replay.rs"]
+mod replay;
+#[path = "wire_encode/servers.rs"]
+mod servers;
 
 fn call(id: &str, name: &str, arguments: &str) -> Block {
     Block::ToolCall(ToolCall {
@@ -117,7 +122,7 @@ fn anthropic_messages() {
     {"type":"tool_result","tool_use_id":"toolu_1","content":"line\n\"two\""},
     {"type":"tool_result","tool_use_id":"functions_read_2","is_error":true},
     {"type":"tool_result","tool_use_id":"toolu_3","content":"not JSON","is_error":true},
-    {"type":"text","text":"And hurry."}]},
+    {"type":"text","text":"And hurry.","cache_control":{"type":"ephemeral"}}]},
     {"role":"assistant","content":[
     {"type":"text","text":"Foreign."},
     {"type":"text","text":"Done."}]},
@@ -135,7 +140,7 @@ fn anthropic_messages_of_another_model() {
     insta::assert_snapshot!(shown(Wire::Anthropic, &request), @r##"
     {"model":"claude-sonnet-5","max_tokens":32000,"messages":[
     {"role":"user","content":[
-    {"type":"text","text":"Mend it."}]},
+    {"type":"text","text":"Mend it.","cache_control":{"type":"ephemeral"}}]},
     {"role":"assistant","content":[
     {"type":"text","text":"I think."},
     {"type":"text","text":"I look."},
@@ -153,7 +158,7 @@ fn anthropic_messages_of_another_model() {
 fn openai_messages() {
     insta::assert_snapshot!(shown(Wire::OpenAiChat, &conversation("openai/gpt-x")), @r##"
     {"model":"gpt-x","messages":[
-    {"role":"system","content":"You are careful.\n\nThe workspace is /w."},
+    {"role":"developer","content":"You are careful.\n\nThe workspace is /w."},
     {"role":"user","content":"Mend it."},
     {"role":"assistant","content":"I think.\n\nI look.","tool_calls":[
     {"id":"toolu_1","type":"function","function":{"name":"read","arguments":"{\"path\": \"b\", \"a\": 1.50}"}},
@@ -196,7 +201,8 @@ fn limits_and_thinking_take_the_form_that_the_server_knows() {
     };
     use Thinking::{Default, High, Low, Medium, Off};
     use Wire::{Anthropic, OpenAiChat, OpenAiCompatible};
-    let adaptive = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}"#;
+    let adaptive =
+        r#""thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"medium"}"#;
     check(
         Anthropic,
         "a/claude-opus-5",

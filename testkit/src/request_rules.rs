@@ -176,6 +176,14 @@ fn anthropic(body: &Value) -> Result<(), String> {
                     }
                     calls.push(id);
                 }
+                ("assistant", "server_tool_use") => {
+                    let id = text(part, "id")?;
+                    let is_result = |other: &&Value| other["tool_use_id"] == *id;
+                    if content.last() != Some(part) && !content.iter().any(|other| is_result(&other)) {
+                        return Err(format!("the server's own call {id} has no result"));
+                    }
+                }
+                ("assistant", result) if result.ends_with("_tool_result") => {}
                 ("user", "tool_result") => {
                     if spoken_first {
                         return Err(format!("message {number}: a result comes after text"));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
@@ -253,7 +253,10 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
             Message::ToolResult(result) => (Role::User, vec![tool_result(result, ids)]),
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
-                let parts = blocks.iter().filter_map(|block| part(block, own, ids));
+                let whole = |place: &usize| has_its_result(blocks, *place);
+                let parts = (0..blocks.len())
+                    .filter(whole)
+                    .filter_map(|place| part(blocks.get(place)?, own, ids));
                 (Role::Assistant, parts.collect())
             }
         };
@@ -277,6 +280,31 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
         });
     }
     entries
+}
+
+#[derive(Deserialize)]
+struct Ends<'a> {
+    id: Option<Cow<'a, str>>,
+    tool_use_id: Option<Cow<'a, str>>,
+}
+
+/// Whether a call of one of the server's own tools has its result in the answer. The server takes none without, but for
+/// the last thing of an answer that it interrupted itself.
+fn has_its_result(blocks: &[Block], place: usize) -> bool {
+    let ends = |block: &Block| match block {
+        Block::Kept(Kept::Item(item)) => serde_json::from_str::<Ends<'_>>(item).ok().map(|ends| {
+            (
+                ends.id.map(Cow::into_owned),
+                ends.tool_use_id.map(Cow::into_owned),
+            )
+        }),
+        _ => None,
+    };
+    let Some((Some(id), None)) = blocks.get(place).and_then(ends) else {
+        return true;
+    };
+    let mut after = blocks.iter().skip(place + 1).peekable();
+    after.peek().is_none() || after.any(|block| matches!(ends(block), Some((_, Some(of))) if of == id))
 }
 
 fn part<'a>(block: &'a Block, own: bool, ids: &'a Ids<'_>) -> Option<Part<'a>> {

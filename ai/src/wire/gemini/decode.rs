@@ -104,6 +104,9 @@ impl Decoder {
         };
         match chunks {
             Ok(chunks) => {
+                if chunks.is_empty() {
+                    answer.fail(protocol_failure("the server sent a document that is no answer"));
+                }
                 for chunk in chunks {
                     if chunk.candidates.is_none() && chunk.prompt_feedback.is_none() && chunk.error.is_none()
                     {
@@ -122,6 +125,7 @@ impl Decoder {
             return;
         }
         answer.start(chunk.response_id.as_deref(), chunk.model_version.as_deref());
+        let counted = chunk.usage_metadata.is_some();
         if let Some(tokens) = chunk.usage_metadata {
             answer.usage(tokens.normalised());
         }
@@ -157,6 +161,10 @@ impl Decoder {
             if let Some(reason) = candidate.finish_reason.filter(|reason| !reason.is_empty()) {
                 self.stop(&reason, candidate.finish_message.as_deref(), answer);
             }
+        }
+        // This wire has no mark of its end. The tokens are counted in the last chunk, or after it.
+        if self.stopped && counted {
+            answer.end(protocol_failure("the server ended its answer without saying why"));
         }
     }
 

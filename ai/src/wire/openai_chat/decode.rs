@@ -417,13 +417,20 @@ impl Decoder {
 
 impl Call {
     fn open(&mut self, answer: &mut Answer) -> u32 {
-        *self.block.get_or_insert_with(|| {
-            let id = answer.call_id(&self.id);
-            answer.open(BlockKind::ToolCall {
-                id,
-                name: self.name.as_str().into(),
-            })
-        })
+        if let Some(block) = self.block {
+            return block;
+        }
+        let id = answer.call_id(&self.id);
+        let block = answer.open(BlockKind::ToolCall {
+            id,
+            name: self.name.as_str().into(),
+        });
+        self.block = Some(block);
+        // It belongs to the block before it, so it must come before the next one.
+        if let Some(signature) = self.signature.take() {
+            answer.keep(Kept::ThoughtSignature(signature.into()));
+        }
+        block
     }
 }
 

@@ -139,6 +139,9 @@ impl Decoder {
 
     fn read(&mut self, event: &sse::Event, answer: &mut Answer) -> Result<(), serde_json::Error> {
         let data = event.data.trim();
+        if event.event == "error" && !data.starts_with('{') {
+            answer.fail(refusal::from_body(&Value::String(data.to_owned())));
+        }
         if !data.starts_with('{') {
             // `[DONE]` of a relay, or its way to keep the connection alive.
             return Ok(());
