@@ -302,7 +302,7 @@ fn levels_are_what_a_model_knows() {
     insta::assert_snapshot!(lines.join("\n"), @r##"
     openai/gpt-5.2 Default: include=["reasoning.encrypted_content"]
     openai/gpt-5.2 Off: reasoning={"effort":"none"} include=["reasoning.encrypted_content"]
-    openai/gpt-5.2 Minimal: reasoning={"effort":"none"} include=["reasoning.encrypted_content"]
+    openai/gpt-5.2 Minimal: reasoning={"effort":"low","summary":"auto"} include=["reasoning.encrypted_content"]
     openai/gpt-5.2 Xhigh: reasoning={"effort":"xhigh","summary":"auto"} include=["reasoning.encrypted_content"]
     openai/gpt-4.1 Default: 
     openai/gpt-4.1 Off: 
@@ -318,7 +318,7 @@ fn levels_are_what_a_model_knows() {
     openai/gpt-5 Xhigh: reasoning_effort="high"
     anthropic/claude-opus-5 Default: 
     anthropic/claude-opus-5 Off: thinking={"type":"disabled"}
-    anthropic/claude-opus-5 Minimal: thinking={"type":"disabled"}
+    anthropic/claude-opus-5 Minimal: thinking={"display":"summarized","type":"adaptive"} output_config={"effort":"low"}
     anthropic/claude-opus-5 Xhigh: thinking={"display":"summarized","type":"adaptive"} output_config={"effort":"max"}
     anthropic/claude-haiku-4-5 Default: 
     anthropic/claude-haiku-4-5 Off: thinking={"type":"disabled"}
