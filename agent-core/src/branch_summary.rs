@@ -24,13 +24,14 @@ const FRAME_TOKENS: u64 = 1_000;
 /// A summary of a branch that was left, as an entry of the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchSummary {
-    /// The end of that branch.
-    pub from: EntryId,
+    /// The end of that branch; `None` where that is not known, as in some imported sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<EntryId>,
     /// What the model wrote.
     pub summary: Arc<str>,
     /// The model.
     pub model: ModelId,
-    /// The request for it.
+    /// The request for it; of an imported one 0, which no request has.
     pub request: RequestId,
     /// Files that tools had changed in this session by then, on whichever branch: leaving one does not undo that.
     pub changed: Paths,
@@ -71,13 +72,8 @@ pub fn fork_of(tree: &Tree, one: Option<EntryId>, other: Option<EntryId>) -> Opt
 pub fn left(tree: &Tree, context: &Vector<Part>, to: Option<EntryId>) -> Left {
     let shared = fork_of(tree, tree.leaf(), to);
     let is_left = |part: &&Part| shared.is_none_or(|shared| shared < part.entry);
+    // A compaction stands before the older entries that it kept. Where one of these is shared, all that it stands for is.
     let mut parts: Vec<Part> = context.iter().rev().take_while(is_left).copied().collect();
-    // A compaction stands before the older entries that it kept.
-    if parts.len() < context.len()
-        && let Some(first) = context.front().filter(is_left)
-    {
-        parts.push(*first);
-    }
     let more = parts.len().saturating_sub(MESSAGES);
     parts.truncate(MESSAGES);
     parts.reverse();

@@ -311,14 +311,9 @@ pub fn carry(tree: &Tree, parts: &Vector<Part>, cut: &Cut, footprint: &Footprint
             text: shortened(&text_of(&tree.get(entry)?.body), most).into(),
         })
     };
-    let first_prompt = match (before, parts.front()) {
-        (Some(before), _) => before.carried.first_prompt.clone(),
-        (None, Some(first)) => match &tree.get(first.entry).map(|entry| &entry.body) {
-            Some(Body::Prompt { .. }) => quoted(first.entry, CARRIED_CHARS),
-            _ => None,
-        },
-        (None, None) => None,
-    };
+    let carried = before.and_then(|before| before.carried.first_prompt.clone());
+    let first_prompt =
+        carried.or_else(|| quoted(first_prompt(tree, parts, cut, before.is_some())?, CARRIED_CHARS));
     let said = first_prompt.as_ref().map(|quoted| quoted.entry);
     // Of what an earlier compaction has put away only what it carried is known to lie on this branch.
     let earlier = before.iter().flat_map(|before| before.carried.pinned.iter());
@@ -352,6 +347,25 @@ pub fn carry(tree: &Tree, parts: &Vector<Part>, cut: &Cut, footprint: &Footprint
         read: Paths::of(unchanged),
         unknown: footprint.unknown.iter().cloned().collect(),
     }
+}
+
+/// The first prompt of the branch, where it gives way. What tells of other branches may stand before it.
+fn first_prompt(tree: &Tree, parts: &Vector<Part>, cut: &Cut, compacted: bool) -> Option<EntryId> {
+    let is_prompt = |body: &Body| matches!(body, Body::Prompt { .. });
+    if compacted {
+        // A compaction that carries none was made elsewhere, or put nothing but such summaries away. What it stands for is
+        // not among the parts; this way is gone once, since the next compaction carries what is found.
+        let gone = tree.branch_to(tree.get(cut.first_kept)?.parent);
+        return gone
+            .filter(|(_, entry)| is_prompt(&entry.body))
+            .last()
+            .map(|(id, _)| id);
+    }
+    let gone = parts
+        .iter()
+        .take(usize::try_from(cut.parts).unwrap_or(usize::MAX));
+    gone.map(|part| part.entry)
+        .find(|id| tree.get(*id).is_some_and(|entry| is_prompt(&entry.body)))
 }
 
 /// The place of an entry in a context whose first part may be a compaction; the others ascend.

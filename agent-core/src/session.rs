@@ -20,7 +20,8 @@ pub enum State {
     Idle,
     /// A turn is open.
     Busy,
-    /// No turn is open, and a model summarises what is old of the conversation, because someone asked for it.
+    /// No turn is open, and a model summarises what is old of the conversation, or a branch that is left, because
+    /// someone asked for it.
     Compacting,
     /// It was closed while a turn was open, and waits for the turn to end.
     Closing,
@@ -46,7 +47,7 @@ pub enum Trigger {
     Close,
     /// What was said elsewhere is taken into it.
     Import,
-    /// Someone asks for a summary of what is old.
+    /// Someone asks for a summary of what is old, or of a branch that is left.
     Compact,
     /// The server began to answer the request for a summary.
     Connected,

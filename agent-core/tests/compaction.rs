@@ -9,9 +9,10 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::branch_summary::BranchSummary;
 use glasswork_agent_core::compaction::{
-    Carried, Compaction, Cut, Footprint, KEEP, RESERVE, Room, Why, carried_tokens, carry, cut, message,
-    question,
+    Carried, Compaction, Cut, Footprint, KEEP, Paths, RESERVE, Room, Why, carried_tokens, carry, cut,
+    message, question,
 };
 use glasswork_agent_core::context::{Context, Part};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId};
@@ -28,6 +29,8 @@ enum Said {
     Answer(usize),
     /// An answer with calls, and their results.
     Calls(Vec<usize>),
+    /// A branch was left, and this tells of it.
+    Attempt(usize),
     /// What is old gives way to a summary of so many tokens, where it can.
     Compact(usize),
     /// An entry is pinned, counted from the end.
@@ -41,6 +44,7 @@ fn said() -> impl Strategy<Value = Said> {
         1 => (0usize..40).prop_map(Said::Steering),
         3 => size.clone().prop_map(Said::Answer),
         6 => proptest::collection::vec(size, 1..5).prop_map(Said::Calls),
+        1 => (1usize..400).prop_map(Said::Attempt),
         2 => (1usize..200).prop_map(Said::Compact),
         1 => (0usize..20).prop_map(Said::Pin),
     ]
@@ -119,6 +123,16 @@ impl Talk {
                     });
                 }
             }
+            Said::Attempt(tokens) => {
+                self.add(Body::BranchSummary(Arc::new(BranchSummary {
+                    from: None,
+                    summary: Self::text(*tokens),
+                    model: "scripted/test".parse().unwrap(),
+                    request: RequestId(1),
+                    changed: Paths::default(),
+                    read: Paths::default(),
+                })));
+            }
             Said::Compact(tokens) => self.compact(*tokens),
             Said::Pin(back) => {
                 let entry = self
@@ -181,10 +195,13 @@ impl Talk {
             before[usize::try_from(cut.parts).unwrap()..],
             "what was kept is unchanged"
         );
-        if let Some(first) = first {
-            let oldest = self.tree.entries().next().unwrap().0;
-            assert_eq!(first, oldest, "the first prompt stays the first");
-        }
+        let mut gone = self.tree.entries().take_while(|(id, _)| *id < cut.first_kept);
+        let oldest = gone.find(|(_, entry)| matches!(entry.body, Body::Prompt { .. }));
+        assert_eq!(
+            first,
+            oldest.map(|(id, _)| id),
+            "the first prompt is carried, and stays the first"
+        );
         // On either side of it the context is what it is from nothing.
         for to in [leaf, Some(entry)] {
             self.context.follow(&self.tree, to);
@@ -460,4 +477,67 @@ fn a_summary_is_told_as_this() {
     The user asks that the notes miss nothing about this:
     the gutter
     "#);
+}
+
+/// What a compaction carries as the first prompt, of a conversation that begins with these; the last one is kept.
+fn carried_first(said: &[Said], earlier: Option<Why>) -> Option<u64> {
+    let mut talk = Talk::new(1);
+    for said in said {
+        talk.say(said);
+    }
+    if let Some(why) = earlier {
+        let first_kept = talk.tree.leaf().unwrap();
+        talk.add(Body::Compaction(Arc::new(Compaction {
+            why,
+            summary: Talk::text(1),
+            model: "scripted/test".parse().unwrap(),
+            request: RequestId(0),
+            first_kept,
+            tokens_before: 0,
+            tokens_after: 0,
+            carried: Carried::default(),
+        })));
+        talk.say(&Said::Prompt(10));
+        talk.say(&Said::Prompt(10));
+    }
+    let cut = talk.cut().unwrap();
+    let parts = talk.context.parts();
+    let carried = carry(&talk.tree, parts, &cut, &Footprint::default());
+    carried.first_prompt.map(|quoted| quoted.entry.seq)
+}
+
+/// The first prompt of the way that led here, though something stands before it, and wherever it was put away.
+#[test]
+fn the_first_prompt_of_the_branch_is_carried() {
+    use Said::{Answer, Attempt, Prompt};
+    for (name, said, earlier, expected) in [
+        (
+            "at the beginning",
+            vec![Prompt(9), Answer(9), Prompt(9)],
+            None,
+            Some(1),
+        ),
+        (
+            "behind what tells of other branches",
+            vec![Attempt(9), Attempt(9), Prompt(9), Prompt(9)],
+            None,
+            Some(3),
+        ),
+        ("it is kept", vec![Attempt(9), Prompt(90)], None, None),
+        ("there is none", vec![Attempt(9), Attempt(9)], None, None),
+        (
+            "put away elsewhere",
+            vec![Prompt(9), Answer(9), Prompt(9)],
+            Some(Why::Imported),
+            Some(1),
+        ),
+        (
+            "kept when what stood before it was put away",
+            vec![Attempt(9), Prompt(9)],
+            Some(Why::Threshold),
+            Some(2),
+        ),
+    ] {
+        assert_eq!(carried_first(&said, earlier), expected, "{name}");
+    }
 }

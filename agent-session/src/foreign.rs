@@ -14,8 +14,11 @@
 mod arrange;
 mod claude_code;
 mod codex;
+mod draft;
 mod gemini;
 mod lines;
+mod links;
+mod pairs;
 mod pi;
 mod text;
 
@@ -33,6 +36,8 @@ use serde::Serialize;
 pub const MAX_LINE: usize = 64 << 20;
 /// How many places of each kind of [`Left`] are named.
 pub const PLACES: usize = 8;
+/// Most conversations of other agents that are taken out of one file. The lines of further ones are told.
+pub const ASIDES: usize = 256;
 
 /// A format that is not our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,7 +71,7 @@ impl Format {
     /// The format that a file has, by its beginning.
     #[must_use]
     pub fn detect(bytes: &[u8]) -> Option<Self> {
-        let (lines, _) = lines::beginning(bytes);
+        let lines = lines::beginning(bytes);
         let looks: [(Self, Looks); 4] = [
             (Self::Pi, pi::recognises),
             (Self::Codex, codex::recognises),
@@ -142,8 +147,40 @@ pub struct Transcript {
     pub leaf: Option<usize>,
     /// What a model would be sent, in order.
     pub sent: Vec<usize>,
+    /// Conversations that it had other agents hold, and that stand in the same file.
+    pub asides: Vec<Aside>,
     /// What was left out, or had to be mended.
     pub left: Vec<Left>,
+}
+
+/// A conversation that an agent had another agent hold for it: of Claude Code a sidechain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Aside {
+    /// What it was to do, in a few words.
+    pub title: Option<Arc<str>>,
+    /// The entry of the conversation that had it held, by its place; where that is not said, the one that stands before.
+    pub entry: Option<usize>,
+    /// The lines of the file that say it, from 1, in order. [`only`] these are a file of the same format.
+    pub lines: Vec<u64>,
+}
+
+/// The same file with nothing but some of its lines, each where it stood: the others are empty, and behind the last
+/// there are none. `lines` are numbers from 1, in order.
+#[must_use]
+pub fn only(bytes: &[u8], lines: &[u64]) -> Vec<u8> {
+    let mut wanted = lines.iter().copied().peekable();
+    let mut kept = Vec::new();
+    for (line, number) in bytes.split_inclusive(|byte| *byte == b'\n').zip(1u64..) {
+        match wanted.peek() {
+            None => break,
+            Some(next) if *next == number => {
+                kept.extend_from_slice(line);
+                wanted.next();
+            }
+            Some(_) => kept.push(b'\n'),
+        }
+    }
+    kept
 }
 
 /// A node of the conversation.
@@ -156,6 +193,8 @@ pub struct Entry {
     pub line: u64,
     /// When it was said.
     pub at: Option<Timestamp>,
+    /// What somebody called it.
+    pub label: Option<Arc<str>>,
     /// What it says.
     pub body: Body,
 }
@@ -167,7 +206,12 @@ pub enum Body {
     /// Someone's words.
     Prompt(Arc<str>),
     /// What stands for a branch that was left.
-    Summary(Arc<str>),
+    BranchSummary {
+        /// The summary.
+        text: Arc<str>,
+        /// The end of that branch, where the file tells.
+        from: Option<usize>,
+    },
     /// What stands for everything before it on its branch.
     Compaction {
         /// The summary.
@@ -255,6 +299,10 @@ pub enum Why {
     Empty,
     /// It is no text: a note stands in its place.
     NoText,
+    /// Something of it is no Unicode; U+FFFD stands there.
+    Mended,
+    /// It is about something that is not in the conversation.
+    Unattached,
 }
 
 impl Why {
@@ -267,7 +315,7 @@ impl Why {
             Self::Unreadable => "not readable",
             Self::TooLong => "longer than is looked at",
             Self::Torn => "the last line is not whole",
-            Self::DuplicateId => "left out: its id was taken",
+            Self::DuplicateId => "its id was taken",
             Self::MissingParent => "follows what is not there; put behind what stands before it",
             Self::Cycle => "follows itself; the ring was opened there",
             Self::OrphanResult => "left out: a result without its call",
@@ -275,6 +323,8 @@ impl Why {
             Self::NoResult => "a call without a result; its outcome is not known",
             Self::Empty => "nothing in it",
             Self::NoText => "not text; a note stands in its place",
+            Self::Mended => "not Unicode everywhere; U+FFFD stands there",
+            Self::Unattached => "about something that is not in the conversation",
         }
     }
 }

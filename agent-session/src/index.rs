@@ -68,7 +68,7 @@ impl Index {
     }
 
     /// Works with the connection, which is opened where it is not yet. A file that proves damaged is replaced, and
-    /// the work is done once more with the new one.
+    /// one that proves not to be writable gives way to memory; the work is done once more then.
     fn with<T>(
         &self,
         mut work: impl FnMut(&mut Connection) -> Result<T, IndexError>,
@@ -80,6 +80,11 @@ impl Index {
                 Err(error) if error.is_damage() => {
                     *held = None;
                     file::move_aside(&self.file)?;
+                    let opened = self.opened(&mut held)?;
+                    self.refresh_with(&mut opened.connection, &BTreeSet::new(), &mut |_| {})?;
+                }
+                Err(error) if error.is_unwritable() && !opened.is_in_memory() => {
+                    *held = Some(file::Opened::in_memory()?);
                     let opened = self.opened(&mut held)?;
                     self.refresh_with(&mut opened.connection, &BTreeSet::new(), &mut |_| {})?;
                 }

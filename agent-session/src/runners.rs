@@ -1,6 +1,7 @@
 //! The runners of effects: one file per kind. They do the work of the world and report with events; they decide
 //! nothing.
 
+mod closing;
 mod evidence;
 pub mod graph;
 mod model;
@@ -20,6 +21,7 @@ use crate::blobs::BlobStore;
 use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
+pub use closing::Sessions;
 pub use graph::{SelfAnswer, SelfQuery};
 pub use records::Records;
 
@@ -37,6 +39,8 @@ pub struct World {
     pub graph: Arc<dyn SelfQuery>,
     /// The records of sessions.
     pub records: Arc<dyn Records>,
+    /// The sessions themselves.
+    pub sessions: Arc<dyn Sessions>,
     /// The secrets of all sessions.
     pub secrets: Arc<Vaults>,
 }
@@ -104,6 +108,12 @@ impl Runner<Glasswork> for Runners {
                 let world = Arc::clone(&self.world);
                 drop(runtime.spawn(records::move_session(world, port, *session, *way)));
             }
+            (Effect::CloseSession { session }, Scope::Host(_)) => {
+                let world = Arc::clone(&self.world);
+                drop(runtime.spawn(closing::run(world, port, *session)));
+            }
+            // A session closes no other.
+            (Effect::CloseSession { .. }, Scope::Session(_)) => {}
             // The host has no such effects; were there one, dropping its port reports it as lost.
             (_, Scope::Host(_)) => {}
         }

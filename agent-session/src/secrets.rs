@@ -10,6 +10,7 @@ use glasswork_session_state::state::Session;
 pub use secrecy::SecretString;
 
 mod answer;
+mod assignments;
 mod entropy;
 mod kind;
 mod known;
@@ -17,9 +18,13 @@ mod masking;
 mod name;
 mod private_key;
 mod put_back;
+mod quoted;
 mod scanner;
 mod shape;
 mod vault;
+mod words;
+mod work;
+mod wrapped;
 
 pub(crate) use answer::AnswerMasking;
 pub use kind::Kind;

@@ -13,6 +13,7 @@
 //! [`TraceFile`] its traces. Reading takes neither: a [`StoredJournal`] can be read while another process writes it.
 
 mod archive;
+mod blocks;
 mod checkpoint;
 mod copy;
 mod digests;
@@ -28,10 +29,13 @@ mod list;
 mod open;
 mod pack;
 mod parts;
+mod pieces;
 mod prune;
 mod read;
+mod recover;
 mod repair;
 mod resume;
+mod salvage;
 mod sizes;
 mod trace;
 mod trail;

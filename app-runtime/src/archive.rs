@@ -193,6 +193,11 @@ pub trait Vault: Send + Sync + 'static {
     /// [`StoreError::Owned`] where somebody has it open, and others.
     fn move_session(&self, session: ScopeId, way: Way, now: Timestamp) -> Result<(), StoreError>;
 
+    /// The records of processes that have ended in the middle of something, oldest first. Blocks.
+    fn left_open(&self) -> Vec<ScopeId> {
+        Vec::new()
+    }
+
     /// Has a session that this process owns indexed as it is now, before long. `open` says that it is open still.
     fn index(&self, _scope: &Arc<Scope<Glasswork>>, _open: bool) {}
 

@@ -1,16 +1,14 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::Provider;
-use crate::settings;
+use crate::settings::{Resolved, SettingsError};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,13 +46,13 @@ fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Findi
 pub fn examine(
     homes: &Homes,
     environment: &Environment,
-    workspace: &Path,
+    settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
-    findings.push(match settings::resolve(homes, environment, &[], workspace) {
+    findings.push(match settings {
         Ok(resolved) => {
             let file = homes.settings_file();
             let read = if file.exists() {
@@ -176,7 +174,9 @@ fn sessions(homes: &Homes, archive: Result<&dyn Archive, String>) -> Finding {
         Err(error) => finding("sessions", Health::Broken, error),
         Ok(rows) => {
             let damaged = rows.iter().filter(|row| row.damage.is_some()).count();
-            let text = format!("{} in {}", rows.len(), homes.data.display());
+            // What a fork has from its parent is counted there.
+            let used: u64 = rows.iter().map(ArchivedSession::own_tokens).sum();
+            let text = format!("{} in {}, with {used} tokens", rows.len(), homes.data.display());
             match damaged {
                 0 => finding("sessions", Health::Good, text),
                 _ => finding(

@@ -325,6 +325,13 @@ impl Vault for FileVault {
                 .iter()
                 .map(|file| format!("{file}; it was removed, and the session was read from its journal")),
         );
+        if opened.of_another_history > 0 {
+            notices.push(format!(
+                "what was noted of the session {} later times is of another history of it, and was not compared: an \
+                 older copy of its journal was put back, or the disk has lost what came after",
+                opened.of_another_history
+            ));
+        }
         if let Some(unsound) = &opened.loaded.scope.unsound {
             notices.push(format!(
                 "the session is not sound: {unsound}; it can be read, and forked before that"
@@ -362,6 +369,10 @@ impl Vault for FileVault {
             Way::Out => self.archive.store.take_from_trash(session),
             Way::Gone => self.archive.store.remove_from_trash(session),
         }
+    }
+
+    fn left_open(&self) -> Vec<ScopeId> {
+        self.archive.store.left_open()
     }
 
     fn index(&self, scope: &Arc<Scope<Glasswork>>, open: bool) {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use glasswork_agent_session::secrets::Origin;
 use glasswork_agent_session::store::StoreError;
+use glasswork_engine::ScopeId;
 use glasswork_engine::load::Loaded;
 use glasswork_session_state::call::BlobRef;
 use glasswork_session_state::import::{self, Import};
 use glasswork_session_state::state::{Kind, Scope};
-use glasswork_session_state::{Event, Glasswork};
+use glasswork_session_state::{Event, Glasswork, fork};
 
 use crate::importing::{ImportError, Imported, Plan};
 use crate::reading::{ReadError, Viewer};
@@ -33,12 +34,36 @@ impl Runtime {
         }
     }
 
-    /// Imports a conversation as a session, which is closed when this returns. What is here of it already is not
-    /// imported again.
+    /// Imports a conversation as a session, which is closed when this returns, and after it those of the agents that it
+    /// called. What is here of them already is not imported again.
     ///
     /// # Errors
-    /// [`OperationError`].
+    /// [`OperationError`] of the first that cannot be imported; those before it are here.
     pub async fn import(&self, plan: &Plan) -> Result<Imported, OperationError> {
+        let mut came = self.import_one(plan, None).await?;
+        if plan.called().is_empty() {
+            return Ok(came);
+        }
+        let snapshot = self.reader().snapshot(Viewer::owner());
+        let seen = snapshot.session(plan.session, None)?;
+        let import = import_of(&seen.scope.state);
+        for (called, place) in plan.called() {
+            let entry = import.and_then(|import| import.entry(*place));
+            let caller = entry.map(|entry| (plan.session, entry.seq));
+            let new = self.import_one(called, caller).await? != Imported::AlreadyHere;
+            if new && came == Imported::AlreadyHere {
+                came = Imported::Completed;
+            }
+        }
+        Ok(came)
+    }
+
+    /// Imports one conversation; of an agent that was called by the commit of another one.
+    async fn import_one(
+        &self,
+        plan: &Plan,
+        caller: Option<(ScopeId, u64)>,
+    ) -> Result<Imported, OperationError> {
         // One import of a file at a time.
         let turn = self.mounts.turn(plan.session);
         let _turn = turn.lock().await;
@@ -57,7 +82,7 @@ impl Runtime {
         };
         match begun {
             Ok(begun) => {
-                self.take_conversation(loaded, plan, begun, taken.unwrap_or(0))
+                self.take_conversation(loaded, plan, begun, taken.unwrap_or(0), caller)
                     .await?
             }
             Err(error) => {
@@ -103,6 +128,7 @@ impl Runtime {
         plan: &Plan,
         begun: Option<import::Event>,
         taken: u32,
+        caller: Option<(ScopeId, u64)>,
     ) -> Result<(), OperationError> {
         let Some(rest) = plan.rest(taken) else {
             self.vault.release(plan.session);
@@ -111,7 +137,7 @@ impl Runtime {
         };
         self.mounts.mount(loaded, None).await?;
         let events = begun.into_iter().chain(rest);
-        let done = self.take_batches(plan, events).await;
+        let done = self.take_batches(plan, events, caller).await;
         let given_up = self.give_up(plan.session).await;
         done.and(given_up)
     }
@@ -120,8 +146,15 @@ impl Runtime {
         &self,
         plan: &Plan,
         events: impl Iterator<Item = import::Event>,
+        caller: Option<(ScopeId, u64)>,
     ) -> Result<(), OperationError> {
         for event in events {
+            let last = matches!(event, import::Event::Finished { .. });
+            // Before the end, so that an import that is whole has it.
+            if let Some((parent, at)) = caller.filter(|_| last) {
+                let entered = fork::Event::Entered { parent, at };
+                self.ask(plan.session, Event::Fork(entered)).await?;
+            }
             self.ask(plan.session, Event::Import(event)).await?;
         }
         Ok(())

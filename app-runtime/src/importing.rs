@@ -17,7 +17,8 @@ use glasswork_ai::conversation::Block;
 use glasswork_ai::model::ModelId;
 use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::call::BlobRef;
-use glasswork_session_state::import::{Begun, Ended, Entry, Event, Left, Origin, Said};
+use glasswork_session_state::import::{Begun, Called, Ended, Entry, Event, Left, Origin, Said};
+use glasswork_session_state::tree::LABEL_BYTES;
 pub use own::{Own, OwnError, Returned, recognise, take_back};
 use serde::Serialize;
 
@@ -93,6 +94,8 @@ pub struct Plan {
     batches: Vec<Vec<Entry>>,
     /// How many texts are longer than an entry holds.
     cut: u64,
+    /// The conversations of agents that it called, each with the entry that had it called, by its place.
+    called: Vec<(Plan, u32)>,
 }
 
 /// What came of an import.
@@ -132,6 +135,8 @@ pub struct Report {
     pub cut: u64,
     /// What of the file is not in the conversation, or not as it was.
     pub left: Vec<foreign::Left>,
+    /// The conversations of agents that it called, each a session of its own.
+    pub called: Vec<Self>,
 }
 
 /// Something of a file that is not in the conversation, in words.
@@ -186,28 +191,53 @@ impl Plan {
         };
         let format = format.or_else(|| Format::detect(&bytes));
         let format = format.ok_or_else(|| foreign(foreign::ForeignError::Unrecognised))?;
-        let transcript = foreign::parse(format, &bytes).map_err(foreign)?;
-        let workspace = match workspace {
-            Some(chosen) => chosen.to_owned(),
-            None => PathBuf::from(transcript.workspace.as_deref().unwrap_or_default()),
-        };
-        // Relative paths would mean another directory tomorrow.
-        let resolved = workspace.canonicalize().ok().filter(|path| path.is_dir());
-        let Some(workspace) = resolved else {
+        let mut transcript = foreign::parse(format, &bytes).map_err(foreign)?;
+        let named = transcript.workspace.as_deref().unwrap_or_default();
+        let workspace = workspace.unwrap_or(Path::new(named));
+        let Some(workspace) = directory(workspace) else {
             let named = workspace.to_string_lossy().into_owned();
             return Err(ImportError::NoWorkspace {
                 path: file.to_owned(),
                 workspace: (!named.is_empty()).then_some(named),
             });
         };
+        let mut called = vec![];
+        for foreign::Aside { title, entry, lines } in std::mem::take(&mut transcript.asides) {
+            let bytes = foreign::only(&bytes, &lines);
+            match foreign::parse(format, &bytes) {
+                Ok(mut aside) => {
+                    aside.title = aside.title.or(title);
+                    let named = aside.workspace.as_deref().map(Path::new);
+                    let workspace = named.and_then(directory).unwrap_or_else(|| workspace.clone());
+                    let plan = Self::made(file, bytes, aside, workspace, vec![]);
+                    called.push((plan, count(entry.unwrap_or(0))));
+                }
+                Err(_) => transcript.left.push(foreign::Left {
+                    why: foreign::Why::Empty,
+                    kind: "sidechain".to_owned(),
+                    count: lines.len() as u64,
+                    lines: lines.into_iter().take(foreign::PLACES).collect(),
+                }),
+            }
+        }
+        Ok(Self::made(file, bytes, transcript, workspace, called))
+    }
+
+    fn made(
+        file: &Path,
+        bytes: Vec<u8>,
+        transcript: Transcript,
+        workspace: PathBuf,
+        called: Vec<(Self, u32)>,
+    ) -> Self {
         let digest = Digest::of(&bytes);
         let content = BlobRef {
             digest: digest.to_string().into(),
             len: bytes.len() as u64,
         };
         let (batches, cut) = batches(&transcript);
-        Ok(Self {
-            session: session_of(format, &content, transcript.started),
+        Self {
+            session: session_of(transcript.format, &content, transcript.started),
             file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()),
             transcript,
             workspace,
@@ -215,19 +245,27 @@ impl Plan {
             content,
             batches,
             cut,
-        })
+            called,
+        }
     }
 
-    /// Imports it as another session than the one that follows from its content.
+    /// Imports it as another session than the one that follows from its content, and so with what it called.
     #[must_use]
     pub fn anew(self) -> Self {
+        let called = self.called.into_iter().map(|(plan, entry)| (plan.anew(), entry));
         Self {
             session: ScopeId::mint(),
+            called: called.collect(),
             ..self
         }
     }
 
-    /// What was read, and what came of it.
+    /// The conversations of agents that it called, each with the entry that had it called, by its place.
+    pub(crate) fn called(&self) -> &[(Self, u32)] {
+        &self.called
+    }
+
+    /// What was read, and what came of it; of those that it called, too.
     #[must_use]
     pub fn report(&self, result: Option<Imported>) -> Report {
         let transcript = &self.transcript;
@@ -243,6 +281,7 @@ impl Plan {
             sent: transcript.sent.len(),
             cut: self.cut,
             left: transcript.left.clone(),
+            called: self.called.iter().map(|(plan, _)| plan.report(result)).collect(),
         }
     }
 
@@ -294,11 +333,21 @@ impl Plan {
             from += count(entries.len());
             fits |= from == taken;
         }
+        let called = self.called.iter().map(|(plan, entry)| Called {
+            session: plan.session,
+            entry: *entry,
+        });
         events.push(Event::Finished {
             leaf: self.transcript.leaf.map(count),
+            called: called.collect(),
         });
         fits.then_some(events)
     }
+}
+
+/// A directory that is here, by its whole name: a relative one would mean another directory tomorrow.
+fn directory(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().filter(|path| path.is_dir())
 }
 
 fn count(number: usize) -> u32 {
@@ -409,12 +458,19 @@ impl Batches {
         let mut calls = vec![].into_iter();
         let mut entries = vec![];
         for entry in unit {
+            let is_long = entry
+                .label
+                .as_ref()
+                .is_some_and(|label| label.len() > LABEL_BYTES);
+            *cut += u64::from(is_long);
             let mut short = |text: &Arc<str>| self.short(text, entry.line, most, cut);
             let said = match &entry.body {
                 Body::Prompt(text) => Said::Prompt(short(text)),
-                Body::Summary(text) => Said::Prompt(short(
-                    &format!("(Summary of a branch of this conversation that was left.)\n{text}").into(),
-                )),
+                Body::BranchSummary { text, from } => Said::BranchSummary {
+                    summary: short(text),
+                    model: self.fallback.clone(),
+                    from: from.map(count),
+                },
                 Body::Compaction { text, kept } => Said::Compaction {
                     summary: short(text),
                     model: self.fallback.clone(),
@@ -465,6 +521,7 @@ impl Batches {
                 parent: entry.parent.map(count),
                 line: entry.line,
                 at: entry.at,
+                label: entry.label.clone(),
                 said,
             });
         }
@@ -507,5 +564,24 @@ mod tests {
         assert!(text.starts_with("019ca8d72d00"), "{text}: the time comes first");
         assert_eq!(text.get(12..13), Some("7"));
         assert!(matches!(text.get(16..17), Some("8" | "9" | "a" | "b")));
+    }
+
+    #[test]
+    fn an_import_goes_on_where_a_batch_begins_and_nowhere_else() {
+        let lines = [
+            r#"{"type":"session","version":3,"id":"s"}"#,
+            r#"{"type":"message","id":"a","message":{"role":"user","content":"one"}}"#,
+            r#"{"type":"message","id":"b","message":{"role":"user","content":"two"}}"#,
+        ];
+        let bytes = lines.join("\n").into_bytes();
+        let plan = Plan::of(Path::new("x"), bytes, None, Some(Path::new("/"))).ok();
+        let events = |taken| {
+            plan.as_ref()
+                .map(|plan| plan.rest(taken).map(|events| events.len()))
+        };
+        assert_eq!(
+            [0, 1, 2, 3].map(events),
+            [Some(Some(2)), Some(None), Some(Some(1)), Some(None)]
+        );
     }
 }

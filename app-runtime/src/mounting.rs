@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
 use glasswork_engine::load::Loaded;
-use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Scope, ScopeId};
+use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Refusal, Scope, ScopeId};
 use glasswork_session_state::{Event, Glasswork, fork, host, state};
 
 use crate::archive::{Opened, Vault};
@@ -19,12 +19,12 @@ use crate::runtime::{OperationError, Runtime};
 /// Mounts and unmounts sessions.
 pub(crate) struct Mounts {
     engine: Weak<Engine<Glasswork>>,
-    reader: glasswork_engine::Reader<Glasswork>,
-    user: Handle<Glasswork>,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    tasks: tokio::runtime::Handle,
-    host: ScopeId,
+    pub(crate) reader: glasswork_engine::Reader<Glasswork>,
+    pub(crate) user: Handle<Glasswork>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: tokio::runtime::Handle,
+    pub(crate) host: ScopeId,
     /// Who works on whether a session is mounted, as long as somebody does.
     turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
     /// When each session was mounted, in time awake.
@@ -35,6 +35,13 @@ pub(crate) struct Mounts {
 const OWN_FOLLOWERS: usize = 1;
 
 type Turn = tokio::sync::Mutex<()>;
+
+/// What became of something that the host was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    OnRecord,
+    NotOnRecord,
+}
 
 impl Mounts {
     pub(crate) fn new(
@@ -57,7 +64,7 @@ impl Mounts {
         }
     }
 
-    fn engine(&self) -> Result<Arc<Engine<Glasswork>>, OperationError> {
+    pub(crate) fn engine(&self) -> Result<Arc<Engine<Glasswork>>, OperationError> {
         let stopped = glasswork_engine::MountError::Stopped;
         self.engine.upgrade().ok_or(OperationError::Mount(stopped))
     }
@@ -105,13 +112,22 @@ impl Mounts {
             return Err(error.into());
         }
         lock(&self.since).insert(session, self.clock.awake());
+        let entered = match parent.filter(|parent| known != Some(*parent)) {
+            Some(state::Parent { session: parent, at }) => {
+                let entered = Event::Fork(fork::Event::Entered { parent, at });
+                self.user.dispatch(session, entered).await.map(drop)
+            }
+            None => Ok(()),
+        };
+        // Only now: the index must not hear of a fork that does not know its parent.
         let (live, vault) = (self.reader.clone(), Arc::clone(&self.vault));
         self.tasks.spawn(indexing::follow(live, vault, session));
-        self.tell(host::Event::Mounted(session)).await?;
-        if let Some(state::Parent { session: parent, at }) = parent.filter(|parent| known != Some(*parent)) {
-            let entered = Event::Fork(fork::Event::Entered { parent, at });
-            self.user.dispatch(session, entered).await?;
+        if self.tell(host::Event::Mounted(session)).await? == Told::NotOnRecord {
+            // What was opened could be written, so the host's record can be, too.
+            self.mend_host().await;
+            self.tell(host::Event::Mounted(session)).await?;
         }
+        entered?;
         Ok(())
     }
 
@@ -139,12 +155,41 @@ impl Mounts {
             vault.release(session);
         })
         .await;
-        self.tell(host::Event::Unmounted(session)).await
+        self.tell(host::Event::Unmounted(session)).await.map(drop)
     }
 
-    async fn tell(&self, event: host::Event) -> Result<(), OperationError> {
-        self.user.dispatch(self.host, Event::Host(event)).await?;
-        Ok(())
+    /// Tells the host. Where its own record cannot be written, sessions go on all the same: it says so itself.
+    async fn tell(&self, event: host::Event) -> Result<Told, OperationError> {
+        match self.user.dispatch(self.host, Event::Host(event)).await {
+            Ok(_) => Ok(Told::OnRecord),
+            Err(Refusal::JournalUnavailable { .. } | Refusal::NotMounted(_)) => Ok(Told::NotOnRecord),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Goes on with the host's own record, if that could not be written. Where it still cannot be, this is tried again
+    /// when the next session is mounted.
+    async fn mend_host(&self) {
+        let turn = self.turn(self.host);
+        let _turn = turn.lock().await;
+        let (Ok(engine), host) = (self.engine(), self.host) else {
+            return;
+        };
+        if let Some(scope) = self.reader.scope(host)
+            && (scope.journal_failure.is_none() || engine.unmount(host).await.is_err())
+        {
+            return;
+        }
+        let (vault, now) = (Arc::clone(&self.vault), self.clock.wall());
+        let opened = tokio::task::spawn_blocking(move || {
+            vault.release(host);
+            vault.open(host, now)
+        });
+        if let Ok(Ok(opened)) = opened.await
+            && engine.mount(opened.loaded).await.is_err()
+        {
+            self.vault.release(host);
+        }
     }
 
     /// Unmounts the sessions in which nothing has happened for so long, and which nobody follows.
@@ -253,7 +298,9 @@ impl Runtime {
                 self.mounts.unmount(session).await?;
             }
         }
-        self.mounts.demand(session).await
+        let notices = self.mounts.demand(session).await?;
+        self.mounts.mend_host().await;
+        Ok(notices)
     }
 
     /// From now on unmounts sessions in which nothing has happened for so long, and which nobody follows. To be called once, within a tokio runtime.

@@ -89,6 +89,8 @@ pub enum ReadError {
 pub struct Reader {
     live: Option<glasswork_engine::Reader<Glasswork>>,
     archive: Arc<dyn Archive>,
+    /// The scope of this process. Those of past ones are mounted while something is left to be done for them.
+    host: Option<ScopeId>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -101,7 +103,24 @@ impl Reader {
     /// A reader of a live engine and of what is not mounted in it; without an engine, of the archive alone.
     #[must_use]
     pub fn new(live: Option<glasswork_engine::Reader<Glasswork>>, archive: Arc<dyn Archive>) -> Self {
-        Self { live, archive }
+        Self {
+            live,
+            archive,
+            host: None,
+        }
+    }
+
+    /// A reader of a live engine and of what is not mounted in it, which knows the scope of its process.
+    pub(crate) fn of_host(
+        host: ScopeId,
+        live: glasswork_engine::Reader<Glasswork>,
+        archive: Arc<dyn Archive>,
+    ) -> Self {
+        Self {
+            live: Some(live),
+            archive,
+            host: Some(host),
+        }
     }
 
     /// One consistent snapshot for one viewer. Everything read through it is of the same moment.
@@ -385,8 +404,18 @@ impl Snapshot {
     /// The host's own scope, where there is one.
     #[must_use]
     pub fn host(&self) -> Option<Arc<Scope<Glasswork>>> {
-        let host = self.root.scopes().find(|scope| scope.kind == Kind::Host);
+        let own = |scope: &&Arc<Scope<Glasswork>>| self.reader.host.is_none_or(|host| host == scope.id);
+        let mut hosts = self.root.scopes().filter(|scope| scope.kind == Kind::Host);
+        let host = hosts.find(own);
         host.filter(|_| self.viewer.sessions == Visible::All).cloned()
+    }
+
+    /// The scopes of past processes for which something is being done at this moment, oldest first. Only the owner sees
+    /// them.
+    pub fn past_hosts(&self) -> impl Iterator<Item = &Arc<Scope<Glasswork>>> {
+        let own = self.reader.host.filter(|_| self.viewer.sessions == Visible::All);
+        let hosts = self.root.scopes().filter(|scope| scope.kind == Kind::Host);
+        hosts.filter(move |scope| own.is_some_and(|own| own != scope.id))
     }
 
     /// A session, now or as of a past commit.

@@ -44,7 +44,8 @@ pub fn drops(settings: &Settings) -> bool {
 /// What these settings ask for.
 #[must_use]
 pub fn plan(rows: &[ArchivedSession], settings: &Settings, now: Timestamp) -> Plan {
-    let last = |row: &ArchivedSession| row.updated.unwrap_or(row.created);
+    // What is new is young, though all that was said in it be old: a fork, or what was said under a clock that was behind.
+    let last = |row: &ArchivedSession| row.updated.unwrap_or(row.created).max(row.created);
     // What cannot be read is left for people to look at.
     let mut rows: Vec<&ArchivedSession> = rows.iter().filter(|row| row.damage.is_none()).collect();
     rows.sort_by_key(|row| std::cmp::Reverse((last(row), row.id)));

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
-use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, World, graph};
+use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
@@ -27,11 +27,14 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, too
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::closing::LateSessions;
+use crate::housekeeping::Housekeeping;
 use crate::importing::ImportError;
 use crate::indexing;
 use crate::mounting::{Mounts, Resting};
+use crate::past_hosts::Past;
 use crate::reading::{ReadError, Reader};
-use crate::sagas::VaultRecords;
+use crate::sagas::{Sagas, VaultRecords};
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -107,6 +110,7 @@ pub struct Runtime {
     pub(crate) user: Handle<Glasswork>,
     reader: Reader,
     pub(crate) mounts: Arc<Mounts>,
+    pub(crate) sagas: Sagas,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
@@ -117,6 +121,8 @@ pub struct Runtime {
     instructions: OnceLock<PathBuf>,
     /// Unmounts what is at rest, once somebody has asked for that.
     pub(crate) resting: OnceLock<Resting>,
+    /// As above.
+    pub(crate) housekeeping: OnceLock<Housekeeping>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -142,7 +148,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn start(ports: Ports) -> Result<Self, OperationError> {
-        let graph = Arc::new(LateGraph::default());
+        let (graph, sessions) = (Arc::new(LateGraph::default()), Arc::new(LateSessions::default()));
         let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
@@ -159,6 +165,7 @@ impl Runtime {
                 vault: Arc::clone(&ports.vault),
                 clock: Arc::clone(&ports.clock),
             }),
+            sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             secrets: Arc::clone(&ports.secrets),
         };
         let engine = Arc::new(
@@ -174,9 +181,25 @@ impl Runtime {
         ports.vault.keep(engine.reader());
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
-        let runtime = Self {
-            reader: Reader::new(Some(engine.reader()), ports.archive),
-            mounts: Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host)),
+        let reader = Reader::of_host(host, engine.reader(), ports.archive);
+        let mounts = Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host));
+        sessions.bind(&mounts);
+        let loaded = ports.vault.create(host, Kind::Host, ports.clock.wall())?;
+        engine.mount(loaded).await?;
+        let started = host::Event::Started {
+            version: env!("CARGO_PKG_VERSION").into(),
+            providers: ports.providers,
+        };
+        user.dispatch(host, Event::Host(started)).await?;
+        let past = Past::resume(&mounts);
+        Ok(Self {
+            sagas: Sagas {
+                mounts: Arc::clone(&mounts),
+                reader: reader.clone(),
+                past,
+            },
+            reader,
+            mounts,
             engine,
             user,
             vault: ports.vault,
@@ -188,17 +211,8 @@ impl Runtime {
             models,
             instructions: OnceLock::new(),
             resting: OnceLock::new(),
-        };
-        let loaded = runtime
-            .vault
-            .create(runtime.host, Kind::Host, runtime.clock.wall())?;
-        runtime.engine.mount(loaded).await?;
-        let started = host::Event::Started {
-            version: env!("CARGO_PKG_VERSION").into(),
-            providers: ports.providers,
-        };
-        runtime.user.dispatch(runtime.host, Event::Host(started)).await?;
-        Ok(runtime)
+            housekeeping: OnceLock::new(),
+        })
     }
 
     /// Binds the graph that the tool `graph` asks. Until then the tool says that there is none.
@@ -513,9 +527,11 @@ impl Runtime {
         let Self {
             engine,
             resting,
+            housekeeping,
             vault,
             ..
         } = self;
+        drop(housekeeping);
         // Joining threads blocks.
         let _ = tokio::task::spawn_blocking(move || {
             drop(resting);

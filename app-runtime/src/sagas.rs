@@ -1,4 +1,4 @@
-//! What spans sessions: forks, the trash, closing a session with all that were forked from it.
+//! What spans sessions: forks, and the trash. Closing a session with all that were forked from it has a file of its own.
 //!
 //! An event records that something shall be done, an effect of class *again* does it, its result is recorded. Of a
 //! session that is mounted here the session itself has the record, and recovery resumes what was cut short; of any
@@ -11,11 +11,13 @@ use glasswork_agent_core::id::EntryId;
 use glasswork_agent_session::runners::Records;
 use glasswork_engine::{Clock, Commit, EffectKey, FeedItem, Following, ScopeId};
 use glasswork_session_state::state::{self, Session};
-use glasswork_session_state::trash::Way;
+use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{Event, Glasswork, fork, trash};
 
 use crate::archive::Vault;
-use crate::reading::{ReadError, Viewer};
+use crate::mounting::Mounts;
+use crate::past_hosts::Past;
+use crate::reading::{ReadError, Reader, Viewer};
 use crate::runtime::{OperationError, Runtime};
 
 /// Where a session is forked.
@@ -60,8 +62,11 @@ impl Runtime {
             Some(_) => of,
             None => self.host(),
         };
+        if scope == self.host() {
+            self.sagas.past.settled().await;
+        }
         let requested = fork::Event::Requested { child, of, at };
-        self.done(scope, Event::Fork(requested)).await?;
+        self.sagas.done(scope, Event::Fork(requested)).await?;
         Ok(child)
     }
 
@@ -82,45 +87,6 @@ impl Runtime {
         Ok(seen.scope.seq)
     }
 
-    /// Closes a session and, before it, all that are mounted here and were forked from it.
-    ///
-    /// # Errors
-    /// [`OperationError`] of the first that cannot be closed; those before it are.
-    pub async fn close_tree(&self, session: ScopeId) -> Result<Vec<ScopeId>, OperationError> {
-        let closing = self.with_descendants(session);
-        for id in &closing {
-            self.close(*id).await?;
-        }
-        Ok(closing)
-    }
-
-    /// A session and its mounted descendants, children before their parents.
-    fn with_descendants(&self, session: ScopeId) -> Vec<ScopeId> {
-        let root = self.engine().reader().root();
-        let mounted: Vec<(ScopeId, Option<ScopeId>)> = root
-            .scopes()
-            .filter_map(|scope| match &scope.state {
-                state::Scope::Session(session) => {
-                    Some((session.id, session.meta.parent.map(|parent| parent.session)))
-                }
-                state::Scope::Host(_) => None,
-            })
-            .collect();
-        let mut found = vec![session];
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            let children = mounted.iter().filter(|(_, of)| *of == Some(parent));
-            let children: Vec<ScopeId> = children
-                .map(|(id, _)| *id)
-                .filter(|id| !found.contains(id))
-                .collect();
-            found.extend(children);
-            next += 1;
-        }
-        found.reverse();
-        found
-    }
-
     /// Puts a session into the trash. One that is open here is closed first; one that is open elsewhere stays.
     ///
     /// # Errors
@@ -129,7 +95,7 @@ impl Runtime {
         if self.mounted(session).is_some() {
             self.close(session).await?;
         }
-        self.move_session(session, Way::In).await
+        self.sagas.move_session(session, Way::In, Why::Asked).await
     }
 
     /// Takes a session out of the trash.
@@ -137,7 +103,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn take_from_trash(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.move_session(session, Way::Out).await
+        self.sagas.move_session(session, Way::Out, Why::Asked).await
     }
 
     /// Removes from the trash, for good, what has been there for longer than `older_than`; everything where there is no
@@ -146,23 +112,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`] of the first that cannot be removed; those before it are gone.
     pub async fn empty_trash(&self, older_than: Option<Duration>) -> Result<Vec<ScopeId>, OperationError> {
-        let snapshot = self.reader().snapshot(Viewer::owner());
-        let read = tokio::task::spawn_blocking(move || snapshot.trash());
-        let trash = read.await.map_err(|broken| failed(broken.to_string()))??;
-        let now = self.clock.wall();
-        let mut removed = Vec::new();
-        for row in trash {
-            if older_than.is_none_or(|age| now.since(row.since) > age) {
-                self.move_session(row.session.id, Way::Gone).await?;
-                removed.push(row.session.id);
-            }
-        }
-        Ok(removed)
-    }
-
-    async fn move_session(&self, session: ScopeId, way: Way) -> Result<(), OperationError> {
-        let requested = trash::Event::Requested { session, way };
-        self.done(self.host(), Event::Trash(requested)).await
+        self.sagas.empty_trash(older_than, Why::Asked).await
     }
 
     pub(crate) fn mounted(&self, id: ScopeId) -> Option<Arc<Session>> {
@@ -171,14 +121,57 @@ impl Runtime {
             state::Scope::Host(_) => None,
         }
     }
+}
+
+/// What is done for several sessions at once, or for one that is not mounted. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Sagas {
+    pub(crate) mounts: Arc<Mounts>,
+    pub(crate) reader: Reader,
+    /// What other processes left undone is done first: it was asked for before.
+    pub(crate) past: Past,
+}
+
+impl Sagas {
+    pub(crate) async fn move_session(
+        &self,
+        session: ScopeId,
+        way: Way,
+        why: Why,
+    ) -> Result<(), OperationError> {
+        self.past.settled().await;
+        let requested = trash::Event::Requested { session, way, why };
+        self.done(self.mounts.host, Event::Trash(requested)).await
+    }
+
+    pub(crate) async fn empty_trash(
+        &self,
+        older_than: Option<Duration>,
+        why: Why,
+    ) -> Result<Vec<ScopeId>, OperationError> {
+        self.past.settled().await;
+        let snapshot = self.reader.snapshot(Viewer::owner());
+        let read = tokio::task::spawn_blocking(move || snapshot.trash());
+        let trash = read.await.map_err(|broken| failed(broken.to_string()))??;
+        let now = self.mounts.clock.wall();
+        let mut removed = Vec::new();
+        for row in trash {
+            if older_than.is_none_or(|age| now.since(row.since) > age) {
+                self.move_session(row.session.id, Way::Gone, why).await?;
+                removed.push(row.session.id);
+            }
+        }
+        Ok(removed)
+    }
 
     /// Dispatches an event that asks for one effect, and waits for its result.
     async fn done(&self, scope: ScopeId, event: Event) -> Result<(), OperationError> {
+        let live = &self.mounts.reader;
         // Before the event, so that its result cannot be missed.
-        let following = self.engine().reader().follow(scope, None);
+        let following = live.follow(scope, None);
         let Following { mut follower, .. } =
             following.ok_or_else(|| failed(format!("{scope} is not open here")))?;
-        let asked = self.ask(scope, event).await?;
+        let asked = self.mounts.user.dispatch(scope, event).await?;
         let effect = EffectKey {
             seq: asked.id.seq,
             ordinal: 0,
@@ -188,7 +181,7 @@ impl Runtime {
                 FeedItem::Commit(commit) if commit.settles == Some(effect) => return outcome(&commit),
                 FeedItem::Commit(_) => {}
                 FeedItem::Gap { .. } => {
-                    let recent = self.engine().reader().commits(scope);
+                    let recent = live.commits(scope);
                     if let Some(commit) = recent.iter().find(|commit| commit.settles == Some(effect)) {
                         return outcome(commit);
                     }

@@ -204,7 +204,43 @@ pub struct Flag {
     pub flag: String,
 }
 
-/// Resolves all layers for a workspace.
+/// What the user's file and the environment say. A program reads them once, and resolves them as often as it likes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layers(Vec<AnySetting>);
+
+impl Layers {
+    /// Reads the user's file and the environment.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`]; nothing is guessed around it.
+    pub fn read(homes: &Homes, environment: &Environment) -> Result<Self, SettingsError> {
+        let mut stack = from_file(&homes.settings_file())?;
+        stack.extend(of_providers(environment));
+        for (variable, text) in environment.with_prefix(PREFIX) {
+            if NOT_SETTINGS.contains(&variable) {
+                continue;
+            }
+            let name = variable.trim_start_matches(PREFIX).to_ascii_lowercase();
+            let source = Source {
+                layer: Layer::Environment,
+                file: Some(variable.into()),
+                line: None,
+            };
+            stack.push(parse(&name, text, source, variable)?);
+        }
+        Ok(Self(stack))
+    }
+
+    /// Resolves them for a workspace, with what flags say.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`] of a flag.
+    pub fn resolve(&self, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
+        resolved(self.0.clone(), flags, workspace)
+    }
+}
+
+/// Reads and resolves all layers for a workspace.
 ///
 /// # Errors
 /// The first [`SettingsError`]; nothing is guessed around it.
@@ -214,21 +250,10 @@ pub fn resolve(
     flags: &[Flag],
     workspace: &Path,
 ) -> Result<Resolved, SettingsError> {
-    let mut stack: Vec<AnySetting> = Vec::new();
-    stack.extend(from_file(&homes.settings_file())?);
-    stack.extend(of_providers(environment));
-    for (variable, text) in environment.with_prefix(PREFIX) {
-        if NOT_SETTINGS.contains(&variable) {
-            continue;
-        }
-        let name = variable.trim_start_matches(PREFIX).to_ascii_lowercase();
-        let source = Source {
-            layer: Layer::Environment,
-            file: Some(variable.into()),
-            line: None,
-        };
-        stack.push(parse(&name, text, source, variable)?);
-    }
+    Layers::read(homes, environment)?.resolve(flags, workspace)
+}
+
+fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
     for flag in flags {
         let source = Source {
             layer: Layer::Flag,
@@ -460,6 +485,14 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
     if let Some((name, _)) = API_KEYS.into_iter().find(|(key, _)| *key == name) {
         return api_key(name, text, source, place);
     }
+    if text == "null" {
+        return Err(SettingsError::Misfit {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            value: text.to_owned(),
+            message: "where nothing is meant, RON says `None`".to_owned(),
+        });
+    }
     let value = options()
         .from_str::<ron::Value>(text)
         .ok()
@@ -497,6 +530,9 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
         place: place.to_owned(),
         name: name.to_owned(),
         value: text.to_owned(),
-        message: error.to_string(),
+        // Settings are RON, though they go through JSON here.
+        message: error
+            .to_string()
+            .replace("invalid type: null", "invalid type: `None`"),
     })
 }

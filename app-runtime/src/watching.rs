@@ -362,6 +362,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Checkout(_)
         | Fact::Fork(_)
         | Fact::Trash(_)
+        | Fact::Closing(_)
         | Fact::Host(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }

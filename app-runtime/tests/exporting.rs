@@ -56,6 +56,115 @@ fn exported(home: &Path, session: ScopeId, format: Format, at: Option<u64>) -> (
     (out, report)
 }
 
+fn exported_from(home: &Path, session: ScopeId, format: Format, leaving: &Leaving) -> String {
+    let archive = archive(home);
+    let snapshot = Reader::new(None, std::sync::Arc::new(archive.clone())).snapshot(Viewer::owner());
+    let mut out = vec![];
+    let at = None;
+    export(
+        &snapshot,
+        &archive,
+        Export { session, at, format },
+        leaving,
+        &mut out,
+    )
+    .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_has_its_title_each_anchor_once_and_no_path_below_the_home() {
+    let script = r##"(turns: [
+        (say: [thinking("t"), text("I look."), call("bash", (command: "exit 3 # /home/ada/x")), call("bash", (command: "true"))]),
+        (say: [text("Done.")]),
+    ])"##;
+    let house = House::of_script(script).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "go").await;
+    house.runtime().rename(session, "See /home/ada/x").await.unwrap();
+    let home = house.close().await;
+    let leaving = Leaving::home(Some("/home/ada"));
+    let page = exported_from(home.path(), session, Format::Html, &leaving);
+    assert!(
+        page.contains("<title>See ~/x</title>") && page.contains("<h1>See ~/x</h1>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("exit 3 # ~/x") && !page.contains("/home/ada"),
+        "{page}"
+    );
+    assert_eq!(
+        page.matches("<span class=\"failed\">failed</span>").count(),
+        1,
+        "{page}"
+    );
+    let mut anchors: Vec<&str> = page
+        .split(" id=\"")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0)
+        .collect();
+    let all = anchors.len();
+    anchors.dedup();
+    assert_eq!(
+        (anchors.len(), all),
+        (3, 3),
+        "of an answer of four blocks the first has its name: {anchors:?}"
+    );
+    let text = exported_from(home.path(), session, Format::Markdown, &leaving);
+    assert!(text.starts_with("# See \\~\\/x\n\n- Session: "), "{text}");
+    let workspace = text
+        .lines()
+        .find(|line| line.starts_with("- Workspace: "))
+        .unwrap();
+    assert!(workspace.starts_with("- Workspace: \\/"), "{workspace}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_has_what_its_lines_name_and_says_nothing_of_who_packed_it() {
+    let script = r#"(turns: [(say: [call("bash", (command: "seq 20000"))]), (say: [text("Done.")])])"#;
+    let house = House::of_script(script).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "go").await;
+    let home = house.close().await;
+    let here = archive(home.path());
+    let blobs = here.blobs(session);
+    let mut stray = blobs.writer().unwrap();
+    stray.write(b"of nothing that was said").unwrap();
+    let stray = stray.finish().unwrap().digest;
+    assert!(blobs.path(&stray).exists());
+    let inside = |at| {
+        let (bytes, report) = exported(home.path(), session, Format::Archive, at);
+        let mut tar = tar::Archive::new(zstd::stream::read::Decoder::new(&*bytes).unwrap());
+        let mut names = vec![];
+        let mut manifest = String::new();
+        for entry in tar.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let header = entry.header();
+            assert_eq!((header.mode().unwrap(), header.mtime().unwrap()), (0o600, 0));
+            names.push(entry.path().unwrap().to_str().unwrap().to_owned());
+            if names.len() == 1 {
+                entry.read_to_string(&mut manifest).unwrap();
+            }
+        }
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        assert_eq!(manifest["commit"], report.commit);
+        assert_eq!(at.unwrap_or(report.commit), report.commit);
+        let files = manifest["files"].as_array().unwrap().iter();
+        let files: Vec<&str> = files.map(|file| file["path"].as_str().unwrap()).collect();
+        assert_eq!(names[1..], files);
+        names
+            .iter()
+            .map(|name| name.split('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        inside(None),
+        ["manifest.json", "journal.jsonl", "blobs", "trace.jsonl"]
+    );
+    // Traces are of the end of the session.
+    assert_eq!(inside(Some(2)), ["manifest.json", "journal.jsonl"]);
+}
+
 /// A page as a browser takes it apart: the names of all elements, with those of their attributes.
 fn elements(page: &str) -> Vec<(String, Vec<String>)> {
     let mut found = vec![];
@@ -282,6 +391,21 @@ async fn a_damaged_archive_leaves_nothing() {
             }
         })
     };
+    let added = |name: &str, content: &[u8]| {
+        let mut manifest: serde_json::Value = serde_json::from_slice(&files[0].1).unwrap();
+        let digest = blake3::hash(content).to_hex().to_string();
+        let file = serde_json::json!({ "path": name, "bytes": content.len(), "blake3": digest });
+        manifest["files"].as_array_mut().unwrap().insert(1, file);
+        let manifest = manifest.to_string();
+        let mut all = vec![("manifest.json", manifest.as_bytes(), regular)];
+        all.extend(
+            files[1..]
+                .iter()
+                .map(|(name, content)| (name.as_str(), content.as_slice(), regular)),
+        );
+        all.insert(2, (name, content, regular));
+        packed(&all)
+    };
     let mut more: Vec<_> = files
         .iter()
         .map(|(name, content)| (name.as_str(), content.as_slice(), regular))
@@ -343,6 +467,16 @@ async fn a_damaged_archive_leaves_nothing() {
             "a bomb",
             manifest("\"bytes\": ", "\"bytes\": 9999999999999"),
             "would unpack to",
+        ),
+        (
+            "a file of another kind",
+            added("evil.sh", b"rm"),
+            "\"evil.sh\" is no file of a session",
+        ),
+        (
+            "a blob under the name of another",
+            added(&format!("blobs/{}", "0".repeat(64)), b"x"),
+            "has another content than its name says",
         ),
         (
             "a manifest that is none",

@@ -70,6 +70,8 @@ async fn each_format_becomes_a_session_that_goes_on() {
         "pi-v2.jsonl",
         "pi-v3.jsonl",
         "claude-code.jsonl",
+        "claude-code-agent.jsonl",
+        "claude-code-agents.jsonl",
         "codex.jsonl",
         "codex-2025.jsonl",
         "gemini-chat.json",
@@ -153,6 +155,138 @@ async fn it_stands_in_the_session_as_it_was_said() {
         std::fs::read(path).unwrap(),
         std::fs::read(fixture("gemini-chat.json")).unwrap()
     );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn agents_that_were_called_become_children_and_an_import_that_stopped_among_them_is_ended() {
+    let house = House::of_script(r#"(turns: [(say: [text("no")]), (say: [text("and so on")])])"#).await;
+    let plan = plan(&house, &fixture("claude-code-agents.jsonl"));
+    assert_eq!(house.runtime().import(&plan).await.unwrap(), Imported::New);
+    let report = plan.report(None);
+    let called: Vec<_> = report
+        .called
+        .iter()
+        .map(|called| (called.title.as_deref(), called.entries, called.session))
+        .collect();
+    let shapes = [
+        (
+            Some("Count b"),
+            vec![
+                "> How many words has b?",
+                "anthropic/claude-opus-4-1-20250805: b has seven.",
+            ],
+        ),
+        (
+            Some("Count a"),
+            vec![
+                "> How many words has a?",
+                "Bash succeeded",
+                "anthropic/claude-opus-4-1-20250805: a has twelve.",
+            ],
+        ),
+        (
+            None,
+            vec![
+                "> Look again, at both.",
+                "anthropic/claude-opus-4-1-20250805: Both are right.",
+            ],
+        ),
+    ];
+    assert_eq!(called.len(), shapes.len());
+    let parent = house.snapshot().session(plan.session, None).unwrap();
+    let parent = parent.session().unwrap();
+    let entries: Vec<u64> = parent
+        .import
+        .as_ref()
+        .unwrap()
+        .sources
+        .iter()
+        .map(|source| source.entry.seq)
+        .collect();
+    let callers = [entries[1], entries[1], entries[5]];
+    for (((title, _, session), (wanted, shape_of)), caller) in called.iter().zip(shapes).zip(callers) {
+        assert_eq!(*title, wanted);
+        assert_eq!(shape(&house, *session), shape_of);
+        let seen = house.snapshot().session(*session, None).unwrap();
+        let of = seen.session().unwrap().meta.parent.unwrap();
+        assert_eq!((of.session, of.at), (plan.session, caller));
+        assert_eq!(parent.children[session].at, caller);
+        // Its copy of the file has its own lines, where they stood.
+        let origin = &seen.session().unwrap().import.as_ref().unwrap().origin;
+        let kept = house
+            .archive()
+            .blobs(*session)
+            .path(&origin.kept.digest.parse().unwrap());
+        let kept = std::fs::read_to_string(kept).unwrap();
+        assert!(
+            kept.lines()
+                .all(|line| line.is_empty() || line.contains("\"isSidechain\":true")),
+            "{kept}"
+        );
+    }
+    assert_eq!(parent.children.len(), 3);
+    // One line of nothing is told.
+    assert!(
+        report
+            .left
+            .iter()
+            .any(|left| left.kind == "sidechain" && left.lines == [17]),
+        "{:?}",
+        report.left
+    );
+    assert_eq!(
+        house.runtime().import(&plan).await.unwrap(),
+        Imported::AlreadyHere
+    );
+    // One of them is gone, as after a crash before it came.
+    house.runtime().put_in_trash(called[1].2).await.unwrap();
+    house.runtime().empty_trash(None).await.unwrap();
+    assert_eq!(house.runtime().import(&plan).await.unwrap(), Imported::Completed);
+    assert_eq!(shape(&house, called[1].2).len(), 3);
+    // It goes on like any other.
+    open(&house, called[0].2).await.unwrap();
+    let end = house.turn(called[0].2, "Go on.").await;
+    assert_eq!(
+        (end.state, &*end.text),
+        (State::Completed, "and so on"),
+        "{end:?}"
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_label_is_masked_cut_and_set() {
+    let house = House::of_script(SCRIPT).await;
+    let file = house.home().join("labels.jsonl");
+    let label = |id: &str, text: &str| {
+        format!(r#"{{"type":"label","id":"l{id}","targetId":"{id}","label":"{text}"}}"#)
+    };
+    let lines = [
+        r#"{"type":"session","version":3,"id":"s","cwd":"/w"}"#.to_owned(),
+        r#"{"type":"message","id":"a","message":{"role":"user","content":"one"}}"#.to_owned(),
+        r#"{"type":"message","id":"b","message":{"role":"user","content":"two"}}"#.to_owned(),
+        r#"{"type":"message","id":"c","message":{"role":"user","content":"three"}}"#.to_owned(),
+        label("a", "works"),
+        label("b", &"ä".repeat(200)),
+        label("c", "PASSWORD=tr0ub4dor&3x"),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let plan = plan(&house, &file);
+    house.runtime().import(&plan).await.unwrap();
+    assert_eq!(plan.report(None).cut, 1);
+    let seen = house.snapshot().session(plan.session, None).unwrap();
+    let session = seen.session().unwrap();
+    let labels: Vec<String> = session
+        .tree
+        .labels()
+        .values()
+        .map(|label| label.to_string())
+        .collect();
+    assert_eq!(labels[..2], ["works".to_owned(), "ä".repeat(128)]);
+    assert!(labels[2].starts_with("PASSWORD=[secret:password:"), "{labels:?}");
+    // What was masked on the way in is counted like anything else.
+    assert_eq!(session.masked.counts(), [("password".into(), 1)]);
     house.close().await;
 }
 
@@ -308,7 +442,8 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
             r#"{{"type":"message","id":"r","parentId":"b","message":{{"role":"toolResult","toolCallId":"c","content":[{{"type":"text","text":"{token}"}}]}}}}"#
         ),
     ];
-    std::fs::write(&file, lines.join("\n")).unwrap();
+    let left = format!(r#"{{"type":"branch_summary","id":"l","parentId":"b","summary":"tried {token}"}}"#);
+    std::fs::write(&file, lines.join("\n") + "\n" + &left).unwrap();
     let plan = plan(&house, &file);
     house.runtime().import(&plan).await.unwrap();
     let home = house.close().await;
@@ -330,4 +465,64 @@ async fn secrets_of_a_transcript_do_not_come_to_the_session() {
         read >= 8,
         "journal and copy of the file have placeholders instead: {read}"
     );
+}
+
+/// Elsewhere too a branch was left with a summary: it is such an entry here, and the next request has it at its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_was_left_elsewhere_is_one_that_was_left() {
+    let house = House::of_script(r#"(turns: [(say: [text("ok")])])"#).await;
+    let lines = [
+        r#"{"type":"session","version":3,"id":"s","timestamp":"2026-01-01T00:00:00Z","cwd":"/w"}"#,
+        r#"{"type":"message","id":"a","parentId":null,"message":{"role":"user","content":"one"}}"#,
+        r#"{"type":"message","id":"b","parentId":"a","message":{"role":"user","content":"another way"}}"#,
+        r#"{"type":"branch_summary","id":"c","parentId":"a","fromId":"b","summary":"It led nowhere."}"#,
+    ];
+    let file = house.home().join("left.jsonl");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let plan = plan(&house, &file);
+    let session = plan.session;
+    house.runtime().import(&plan).await.unwrap();
+    let seen = house.snapshot().session(session, None).unwrap();
+    let entries: Vec<_> = seen.session().unwrap().tree.entries().map(|(id, _)| id).collect();
+    let last = transcript::of(seen.session().unwrap()).pop().unwrap();
+    let Said::BranchLeft { text, from } = &last.said else {
+        panic!("{last:?}")
+    };
+    assert_eq!((last.entry, *from), (entries[2], Some(entries[1])));
+    assert!(
+        text.contains("# Notes on that attempt\nIt led nowhere.\n"),
+        "{text}"
+    );
+
+    open(&house, session).await.unwrap();
+    house.turn(session, "go on").await;
+    let now = house.now(session);
+    let (request, _) = now.requests.get_max().unwrap();
+    let said = ["one", &**text, "go on"].map(|text| Message::User(text.into()));
+    assert_eq!(now.render(*request).unwrap().messages, said);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_no_file_or_too_long_is_not_read() {
+    let house = House::of_script(SCRIPT).await;
+    let told = |path: &Path| importing::read(path).unwrap_err().to_string();
+    assert!(told(house.home()).contains("no regular file"));
+    let pipe = house.home().join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(told(&pipe).contains("no regular file"));
+    let long = house.home().join("long");
+    // Sparse: nothing of it is on the disk.
+    std::fs::File::create(&long)
+        .unwrap()
+        .set_len(importing::MAX_FILE + 1)
+        .unwrap();
+    assert!(told(&long).contains("is not imported"));
+    house.close().await;
 }

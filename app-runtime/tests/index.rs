@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,12 @@ use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Opening;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::settings::Mode;
-use glasswork_testkit::house::{House, MODEL, scripted};
+use glasswork_testkit::house::{House, MODEL, PATIENCE, scripted};
 use strum::VariantArray;
 use tempfile::TempDir;
 
 const TALK: &str = r#"(turns: [
-    (say: [text("I look for the needle."), call("bash", (command: "echo straw; echo haystack"))], usage: (input: 10, output: 5)),
+    (say: [thinking("Camels."), text("I look for the needle."), call("bash", (command: "echo straw; echo haystack"))], usage: (input: 10, output: 5)),
     (say: [text("There was only straw, \u{2}marked\u{3}.")], usage: (input: 20, output: 7)),
 ])"#;
 
@@ -181,6 +182,8 @@ async fn what_was_said_is_found_by_words_phrases_and_beginnings() {
     );
     check("\"only str\"*", &["model: There was [only straw],  marked ."]);
     check("haystac", &[]);
+    // What was thought was not said.
+    check("camels", &[]);
     check(
         "haystack",
         &[
@@ -267,13 +270,19 @@ async fn what_was_said_is_found_by_words_phrases_and_beginnings() {
     );
 }
 
-/// Files of an index, as they are now.
-fn files(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let names = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"];
-    let files = names.map(|name| data.join(name)).into_iter();
-    files
-        .filter_map(|path| Some((path.clone(), std::fs::read(&path).ok()?)))
-        .collect()
+/// An index as it is now, all of it in one file.
+fn whole(copy: &Path, index: &Path) -> Vec<u8> {
+    let connection = rusqlite::Connection::open(index).unwrap();
+    connection
+        .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+        .unwrap();
+    std::fs::read(copy).unwrap()
+}
+
+fn remove_index(data: &Path) {
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,34 +292,37 @@ async fn what_a_dead_process_left_unwritten_is_read_from_its_journal() {
     let session = house.session(House::settings(Mode::Yolo)).await;
     house.turn(session, "one").await;
     let data = house.home().join("data");
-    // The index follows a moment later; a list of another process sees it then.
+    // The index follows a moment later. Here that moment is now: it hears of the session as it is.
+    let writer = IndexWriter::spawn(Index::of(Store::open(&data).unwrap())).unwrap();
+    let seen = house.snapshot().session(session, None).unwrap();
+    writer.tell(Change {
+        created: seen.scope.at,
+        scope: seen.scope,
+        journal: journal_of(&house, session),
+        open: true,
+    });
+    writer.settle(PATIENCE);
     let other = FileArchive::open(&data).unwrap();
-    let began = std::time::Instant::now();
-    while hits(&other, "\"first answer\"").is_empty() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "the index does not follow"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    assert_eq!(hits(&other, "\"first answer\"").len(), 1);
+    let looked = other.index().refresh(&mut |_| {}).unwrap();
+    assert_eq!(looked.read, 0, "what its owner keeps is not read beside it");
     let row = page(&other, &all()).remove(0);
     assert_eq!(
         row.owner.as_ref().map(|owner| owner.pid),
         Some(std::process::id())
     );
     drop(other);
-    let then = files(&data);
+    let then = whole(&house.home().join("then.sqlite"), &data.join("index.sqlite"));
     house.turn(session, "two").await;
     house.runtime().prompt(session, "three", None).await.unwrap();
     let home = house.close().await;
     // As if it had been killed before the index heard of the second turn.
-    for (path, bytes) in then {
-        std::fs::write(path, bytes).unwrap();
-    }
+    remove_index(&home.path().join("data"));
+    std::fs::write(home.path().join("data/index.sqlite"), then).unwrap();
     let archive = open(&home);
+    assert_eq!(hits(&archive, "answer").len(), 2);
     let row = page(&archive, &all()).remove(0);
     assert_eq!((row.status, row.messages, row.owner), (Status::LeftOpen, 5, None));
-    assert_eq!(hits(&archive, "answer").len(), 2);
     let left = Listing {
         filter: Filter {
             status: Some(Status::LeftOpen),
@@ -328,15 +340,7 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
     let data = home.path().join("data");
     let path = data.join("index.sqlite");
     let before = page(&open(&home), &all());
-    let whole = {
-        // All of it in one file.
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        let copy = home.path().join("whole.sqlite");
-        connection
-            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
-            .unwrap();
-        std::fs::read(copy).unwrap()
-    };
+    let whole = whole(&home.path().join("whole.sqlite"), &path);
     let sqlite = |statements: &str| {
         let statements = statements.to_owned();
         move |path: &Path| {
@@ -394,54 +398,38 @@ async fn whatever_stands_in_its_place_the_index_is_made_anew() {
             Box::new(|path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
         ),
     ];
+    let version = |path: &Path| -> i64 {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    let ours = version(&home.path().join("whole.sqlite"));
+    // Somebody keeps a folder where a file would be put aside.
+    std::fs::create_dir(data.join("index.sqlite.aside")).unwrap();
     for (what, put) in puts {
-        for ending in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(ending);
-            let _ = std::fs::remove_file(&name);
-        }
+        remove_index(&data);
         put(&path);
         let archive = open(&home);
         assert_eq!(page(&archive, &all()), before, "{what}");
         assert_eq!(hits(&archive, "needle").len(), 2, "{what}");
         drop(archive);
         assert!(path.is_file() && !path.is_symlink(), "{what}");
+        assert_eq!(version(&path), ours, "{what}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{what}");
         // It holds, too.
         assert_eq!(page(&open(&home), &all()), before, "{what}");
     }
     // What was there is not thrown away.
-    assert!(data.join("index.sqlite.aside").exists() || data.join("index.sqlite.aside-1").exists());
+    assert!(data.join("index.sqlite.aside-1").exists());
+    // Nor does who has it open stay with one that others do not find any more.
+    let archive = open(&home);
+    assert_eq!(page(&archive, &all()), before);
+    remove_index(&data);
+    assert_eq!(page(&archive, &all()), before);
+    assert!(path.is_file());
     assert_eq!(before[0].id, session);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_no_file_can_be_made_lists_are_made_in_memory() {
-    let (home, session, _) = lived_in().await;
-    let data = home.path().join("data");
-    // A name that nothing can be made under, for root too.
-    let index = Index::of(Store::open(&data).unwrap());
-    assert_eq!(index.file(), data.join("index.sqlite"));
-    for ending in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(data.join(format!("index.sqlite{ending}")));
-    }
-    let made = std::process::Command::new("chattr")
-        .args(["+i"])
-        .arg(&data)
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        // Without that attribute only a user who is not root is kept out.
-        return;
-    }
-    let rows = index.page(&all(), &BTreeSet::new());
-    let found = index.search(&search("needle"));
-    std::process::Command::new("chattr")
-        .args(["-i"])
-        .arg(&data)
-        .status()
-        .unwrap();
-    assert_eq!(rows.unwrap().rows[0].id, session);
-    assert_eq!(found.unwrap().hits.len(), 2);
-    assert!(!index.file().exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -460,7 +448,7 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     // Gone, with all that was said.
     let away = home.path().join("away.jsonl");
     std::fs::rename(&path, &away).unwrap();
-    assert_eq!((listed(), hits(&archive, "needle").len()), (vec![], 0));
+    assert_eq!((hits(&archive, "needle").len(), listed()), (0, vec![]));
     // Back.
     std::fs::rename(&away, &path).unwrap();
     assert_eq!(
@@ -478,12 +466,19 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     );
     let row = page(&archive, &all()).remove(0);
     assert_eq!((row.status, row.messages > 0), (Status::Damaged, true));
+    let of = |damaged| {
+        let mut listing = all();
+        listing.filter.damaged = Some(damaged);
+        page(&archive, &listing).len()
+    };
+    assert_eq!((of(true), of(false)), (1, 0));
     // Mended.
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(
         (listed(), hits(&archive, "needle").len()),
         (vec![(session, false)], 2)
     );
+    assert_eq!((of(true), of(false)), (0, 1));
     // Nothing of a journal that is shorter stays.
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     std::fs::write(&path, lines[..3].concat()).unwrap();
@@ -503,7 +498,7 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
     assert_eq!(listed(), [(session, false)]);
     let month = path.parent().unwrap();
     std::fs::rename(month, home.path().join("month")).unwrap();
-    assert_eq!((listed(), hits(&archive, "needle").len()), (vec![], 0));
+    assert_eq!((hits(&archive, "needle").len(), listed()), (0, vec![]));
     std::fs::rename(home.path().join("month"), month).unwrap();
     assert_eq!(
         (listed(), hits(&archive, "needle").len()),
@@ -523,9 +518,135 @@ async fn journals_that_come_go_or_change_by_hand_are_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_very_long_both_ends_are_found() {
+    let talk = r#"(turns: [
+        (say: [call("bash", (command: "echo alpha; seq 10000 11700; echo omega"))]),
+        (say: [text("Done.")]),
+    ])"#;
+    let house = House::of_script(talk).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let prompt = format!("first {} last", "and then ".repeat(10_000));
+    house.turn(session, &prompt).await;
+    house.runtime().give_up(session).await.unwrap();
+    let home = house.close().await;
+    let archive = open(&home);
+    let said = |query: &str| {
+        let found = archive.search(&search(query)).unwrap();
+        found.hits.iter().map(|hit| hit.speaker).collect::<Vec<_>>()
+    };
+    // The call has the words too, of which the tool's result is one.
+    assert_eq!(said("alpha"), [Speaker::Tool, Speaker::Model]);
+    assert_eq!(said("omega"), [Speaker::Tool, Speaker::Model]);
+    assert_eq!(said("11690"), [Speaker::Tool]);
+    assert_eq!(
+        said("10850"),
+        [],
+        "the middle of a long result is in the journal alone"
+    );
+    assert_eq!(said("first"), [Speaker::Person]);
+    assert_eq!(said("last"), [], "and so is the end of an endless prompt");
+    // The index takes a part of what the journal takes.
+    let index = std::fs::metadata(home.path().join("data/index.sqlite"))
+        .unwrap()
+        .len();
+    assert!(index < 300_000, "{index}");
+}
+
+/// Gives a folder the time of its last change.
+fn set_time(folder: &Path, time: std::time::SystemTime) {
+    let folder = std::fs::File::open(folder).unwrap();
+    folder.set_modified(time).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_whose_time_does_not_tell_is_looked_at_as_long_as_that_may_be() {
+    let (home, session, _) = lived_in().await;
+    let archive = open(&home);
+    let path = journal(&home, session);
+    let month = path.parent().unwrap();
+    let away = home.path().join("away.jsonl");
+    let listed = || page(&archive, &all()).len();
+    assert_eq!(listed(), 1);
+    // As if it had changed twice within one tick of the file system's clock.
+    let time = std::fs::metadata(month).unwrap().modified().unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    set_time(month, time);
+    assert_eq!(hits(&archive, "needle").len(), 0);
+    std::fs::rename(&away, &path).unwrap();
+    set_time(month, time);
+    assert_eq!(listed(), 1);
+    // One that has not changed for long is not looked at; by hand it is.
+    let long_ago = time - Duration::from_secs(3_600);
+    set_time(month, long_ago);
+    assert_eq!(listed(), 1);
+    let refreshed = archive.index().refresh(&mut |_| {}).unwrap();
+    assert_eq!(refreshed.read, 0);
+    let again = archive.index().reindex(&mut |_| {}).unwrap();
+    assert_eq!((again.read, listed()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand_an_index_that_says_what_was_never_said_is_made_anew() {
+    let (home, _, _) = lived_in().await;
+    let data = home.path().join("data");
+    let archive = open(&home);
+    assert_eq!(hits(&archive, "needle").len(), 2);
+    let connection = rusqlite::Connection::open(data.join("index.sqlite")).unwrap();
+    // Nothing that SQLite's own check of a file would find.
+    let changed = connection
+        .execute("UPDATE said_content SET c0 = 'quite other words'", [])
+        .unwrap();
+    assert!(changed > 2);
+    drop(connection);
+    archive.index().reindex(&mut |_| {}).unwrap();
+    assert_eq!(hits(&archive, "needle").len(), 2);
+    assert_eq!(hits(&archive, "other").len(), 0);
+    assert!(data.join("index.sqlite.aside").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_behind_does_not_undo_what_is_further() {
+    let (home, session, _) = lived_in().await;
+    let archive = open(&home);
+    let row = page(&archive, &all()).remove(0);
+    let writer = IndexWriter::spawn(Index::of(Store::open(home.path().join("data")).unwrap())).unwrap();
+    let old = archive.load(session, Some(row.seq / 2)).unwrap().scope;
+    writer.tell(Change {
+        created: row.created,
+        scope: Arc::clone(&old),
+        journal: journal(&home, session),
+        open: false,
+    });
+    writer.settle(PATIENCE);
+    let connection = rusqlite::Connection::open(home.path().join("data/index.sqlite")).unwrap();
+    let rows = |seq: u64| -> i64 {
+        let count = "SELECT count(*) FROM sessions WHERE seq = ?";
+        let seq = i64::try_from(seq).unwrap();
+        connection.query_row(count, [seq], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows(row.seq), rows(row.seq / 2)), (1, 0));
+    // Told of what is older while what is newer waits, and then ended, it writes what is newer: all of it.
+    let new = archive.load(session, None).unwrap().scope;
+    for number in 1..=60u128 {
+        for scope in [&new, &old] {
+            let mut scope = (**scope).clone();
+            scope.id = ScopeId::from_u128(number);
+            writer.tell(Change {
+                scope: Arc::new(scope),
+                created: row.created,
+                journal: journal(&home, session),
+                open: false,
+            });
+        }
+    }
+    drop(writer);
+    assert_eq!((rows(row.seq), rows(row.seq / 2)), (61, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_in_every_order_add_up_to_the_whole() {
     let house = House::of_script(&format!("(turns: [{}])", r#"(say: [text("Well.")]),"#.repeat(7))).await;
-    let titles = ["b", "A", "ä", "", "a", "B:c", "zz", "b"];
+    let titles = ["b", "A", "ä", "zz", "a", "B:c", "", "b"];
     let mut sessions = Vec::new();
     for (number, title) in titles.iter().enumerate() {
         let opening = Opening {
@@ -593,6 +714,18 @@ async fn pages_in_every_order_add_up_to_the_whole() {
         .map(|row| row.archived)
         .collect();
     assert_eq!(everything.len(), titles.len());
+    // The index alone leaves out what is empty, too: the one that nobody named, and said nothing in.
+    let some = Listing {
+        limit: 100,
+        ..Listing::default()
+    };
+    let indexed = page(house.archive(), &some);
+    assert!(indexed.iter().all(|row| row.id != sessions[6]));
+    assert!(
+        page(house.archive(), &all())
+            .iter()
+            .any(|row| row.id == sessions[6])
+    );
     let mut counts = Vec::new();
     for filter in filters {
         for sort in Sort::VARIANTS {

@@ -15,16 +15,16 @@ use glasswork_agent_core::turn::State;
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
-use glasswork_app_runtime::retention::{Plan, plan};
-use glasswork_app_runtime::runtime::{Opening, OperationError, Ports, Runtime};
+use glasswork_app_runtime::retention::{Plan, drops, plan};
+use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
-use glasswork_engine::{FeedItem, Refusal, ScopeId, SystemClock, Timestamp, VirtualClock};
+use glasswork_engine::{FeedItem, Refusal, ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::host;
 use glasswork_session_state::host_settings::Settings;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
 use glasswork_session_state::{Event, Glasswork};
-use glasswork_testkit::house::{House, TurnEnd, scripted};
+use glasswork_testkit::house::{House, TurnEnd, ports, scripted};
 
 const REST_AFTER: Duration = Duration::from_secs(900);
 const SCRIPT: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")])])"#;
@@ -63,6 +63,11 @@ async fn who_asks_for_a_session_that_is_not_mounted_has_it_mounted_and_two_share
     runtime.mount(session).await.unwrap();
     let end = house.turn(session, "2").await;
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "two"));
+    // Of what is given up nothing is remembered.
+    assert!(house.archive().held(session).is_some());
+    runtime.give_up(session).await.unwrap();
+    assert_eq!(house.archive().held(session), None);
+    runtime.mount(session).await.unwrap();
     // What is not there is not made.
     let unknown = runtime
         .prompt(ScopeId::from_u128(5), "x", None)
@@ -151,7 +156,9 @@ async fn what_nobody_has_used_for_long_is_packed_and_goes_on_when_it_is_used() {
         "{sizes:?}"
     );
     let after = archive.list().unwrap();
-    for (one, other) in before.iter().zip(&after) {
+    // Of the one that is open the list hears a moment later.
+    let pairs = before.iter().zip(&after);
+    for (one, other) in pairs.filter(|(one, _)| one.id != sessions[1]) {
         assert_eq!(
             (one.id, one.seq, &one.first_words),
             (other.id, other.seq, &other.first_words)
@@ -234,11 +241,72 @@ fn what_is_too_many_too_old_or_too_much_goes_and_what_is_pinned_stays() {
         Settings {
             keep_mib: set(1),
             pack_after: set(1),
-            ..keeps
+            ..keeps.clone()
         },
         &[2, 3, 5],
         &[4],
     );
+    // What goes makes room for what is older, and what cannot be read is left for people, and counts for nothing.
+    let row = |number: i64, mib: u64| ArchivedSession {
+        updated: Some(Timestamp(now.0 - number * day)),
+        bytes: mib << 20,
+        ..ArchivedSession::bare(ScopeId::from_u128(number as u128))
+    };
+    let damaged = ArchivedSession {
+        damage: Some("torn".to_owned()),
+        ..row(1, 9)
+    };
+    let rows = [damaged, row(2, 1), row(3, 5), row(4, 1), row(5, 1)];
+    let room = Settings {
+        keep_mib: set(3),
+        ..keeps.clone()
+    };
+    assert_eq!(plan(&rows, &room, now).drop, [ScopeId::from_u128(3)]);
+    // Each of the three puts something away; packing alone does not.
+    let few = Settings {
+        keep_sessions: set(1),
+        ..keeps.clone()
+    };
+    let young = Settings {
+        keep_days: set(1),
+        ..keeps.clone()
+    };
+    assert!([few, young, room].iter().all(drops));
+    assert!(!drops(&Settings {
+        pack_after: set(1),
+        ..keeps
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_state_was_is_noted_at_rest_alone() {
+    let talk = r#"(turns: [
+        (say: [text("one"), call("bash", (command: "echo a")), call("bash", (command: "echo b"))]),
+        (say: [text("two")]),
+    ])"#;
+    let house = House::of_script(talk).await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "1").await;
+    house.runtime().give_up(session).await.unwrap();
+    let noted = house
+        .archive()
+        .journal_of(session)
+        .unwrap()
+        .folder()
+        .join("digests.jsonl");
+    let noted = std::fs::read_to_string(noted).unwrap();
+    let seqs = noted.lines().map(|line| -> u64 {
+        let rest = line.strip_prefix("{\"seq\":").unwrap();
+        rest.split(',').next().unwrap().parse().unwrap()
+    });
+    let mut count = 0;
+    for seq in seqs {
+        let then = house.archive().load(session, Some(seq)).unwrap().scope;
+        assert!(then.open.is_empty(), "as of {seq}: {:?}", then.open);
+        count += 1;
+    }
+    assert!(count > 0);
+    house.close().await;
 }
 
 /// A journal whose disk fails while somebody says so.
@@ -276,28 +344,14 @@ impl Journal for Failing {
 async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
     let home = tempfile::tempdir().unwrap();
     let archive = FileArchive::open(home.path().join("data")).unwrap();
-    let (vault, journal, trace) = archive.writing().unwrap();
     let fails = Arc::new(AtomicBool::new(false));
-    let blobs = archive.clone();
-    let runtime = Runtime::start(Ports {
-        archive: Arc::new(archive.clone()),
-        vault: Arc::new(vault),
-        journal: Box::new(Failing {
-            inner: Box::new(journal),
-            fails: Arc::clone(&fails),
-            reporter: Mutex::default(),
-        }),
-        trace: Box::new(trace),
-        clock: Arc::new(SystemClock::default()),
-        models: scripted(SCRIPT),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
-    })
-    .await
-    .unwrap();
+    let mut ports = ports(&archive, scripted(SCRIPT));
+    ports.journal = Box::new(Failing {
+        inner: ports.journal,
+        fails: Arc::clone(&fails),
+        reporter: Mutex::default(),
+    });
+    let runtime = Runtime::start(ports).await.unwrap();
     let opening = Opening {
         workspace: home.path().to_owned(),
         settings: House::settings(Mode::Ask),

@@ -14,10 +14,13 @@ use std::path::PathBuf;
 use glasswork_agent_core::id::RequestId;
 use glasswork_agent_core::turn::State;
 use glasswork_ai::conversation::{Block, Message};
-use glasswork_app_runtime::archive::Archive;
+use glasswork_app_runtime::archive::{Archive, Status, Vault};
+use glasswork_app_runtime::closing::ClosedTree;
+use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::runtime::{Opening, OperationError};
 use glasswork_app_runtime::sagas::ForkAt;
-use glasswork_engine::ScopeId;
+use glasswork_app_runtime::watching::Update;
+use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::domain::Reply;
 use glasswork_session_state::settings::{Mode, Settings};
 use glasswork_session_state::state::Session;
@@ -213,6 +216,9 @@ async fn what_cannot_be_forked_is_told() {
     assert!(matches!(error, OperationError::NotDone(_)), "{error:?}");
     assert!(error.to_string().contains("999"), "{error}");
     assert_eq!(house.archive().list().unwrap().len(), before);
+    // Nothing stays of it: one journal and one folder are there.
+    let journal = house.archive().journal_of(session).unwrap().path().to_owned();
+    assert_eq!(std::fs::read_dir(journal.parent().unwrap()).unwrap().count(), 2);
     house.close().await;
 }
 
@@ -230,8 +236,12 @@ async fn a_tree_of_sessions_is_closed_from_its_leaves() {
     }
     let grandchild = house.runtime().fork(line[1], ForkAt::Head).await.unwrap();
     house.runtime().open(grandchild, opening(&house)).await.unwrap();
-    let closed = house.runtime().close_tree(root).await.unwrap();
+    let ClosedTree { closed, stayed } = house.runtime().close_tree(root).await.unwrap();
     assert_eq!((closed[0], closed[3], closed.len()), (grandchild, root, 4));
+    assert_eq!(stayed, []);
+    // Once more there is nothing left to be closed.
+    let again = house.runtime().close_tree(root).await.unwrap();
+    assert_eq!((again.closed, again.stayed), (vec![], vec![]));
     let mounted: Vec<_> = house
         .snapshot()
         .sessions()
@@ -243,6 +253,80 @@ async fn a_tree_of_sessions_is_closed_from_its_leaves() {
         mounted.iter().map(|row| row.archived.id).collect::<Vec<_>>(),
         [other]
     );
+    house.close().await;
+}
+
+/// Whether they are mounted or not, and whether anybody has opened them yet; what cannot be closed holds nothing up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_closed_with_its_tree_is_told_and_the_rest_is_closed() {
+    let house = House::of_script(
+        r#"(turns: [(say: [text("one")]), (say: [call("bash", (command: "sleep 1000"))])])"#,
+    )
+    .await;
+    let runtime = house.runtime();
+    let root = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(root, "a").await;
+    let forked = async |parent| runtime.fork(parent, ForkAt::Head).await.unwrap();
+    let (busy, foreign, unopened) = (forked(root).await, forked(root).await, forked(root).await);
+    let below = forked(busy).await;
+    for session in [busy, foreign, below] {
+        runtime.open(session, opening(&house)).await.unwrap();
+    }
+    let mut watch = runtime.watch(busy).unwrap();
+    runtime.prompt(busy, "b", None).await.unwrap();
+    while !watch
+        .next()
+        .await
+        .updates
+        .iter()
+        .any(|update| matches!(update, Update::ToolStarted { .. }))
+    {}
+    // Another process has this one.
+    runtime.give_up(foreign).await.unwrap();
+    let other = FileArchive::open(house.home().join("data")).unwrap();
+    let (theirs, _journal, _trace) = other.writing().unwrap();
+    theirs.open(foreign, Timestamp(1)).unwrap();
+    runtime.give_up(root).await.unwrap();
+
+    let ClosedTree { closed, stayed } = runtime.close_tree(root).await.unwrap();
+    assert_eq!(
+        closed.iter().copied().collect::<BTreeSet<_>>(),
+        BTreeSet::from([root, unopened, below])
+    );
+    assert_eq!(closed.last(), Some(&root));
+    let why = |session| {
+        let found = stayed.iter().find(|stayed| stayed.session == session);
+        found.unwrap_or_else(|| panic!("{stayed:?}")).why.to_string()
+    };
+    assert_eq!(stayed.len(), 2);
+    assert!(why(busy).starts_with("a turn is running"), "{}", why(busy));
+    assert!(
+        why(foreign).contains(&std::process::id().to_string()),
+        "{}",
+        why(foreign)
+    );
+    assert!(house.now(busy).open_turn().is_some());
+    let status = |session| house.snapshot().row(session).unwrap().unwrap().archived.status;
+    for session in closed {
+        assert_eq!(status(session), Status::Closed, "{session}");
+        // Whose word it was: the dispatch of the host that asked for it.
+        let last = house.snapshot().session(session, None).unwrap().scope.seq;
+        let commit = house
+            .snapshot()
+            .commits(session, last, last)
+            .unwrap()
+            .pop()
+            .unwrap();
+        let host = house.snapshot().host().unwrap();
+        assert_eq!(commit.cause.map(|cause| cause.scope), Some(host.id), "{session}");
+    }
+    theirs.release(foreign);
+    runtime.cancel(busy).await.unwrap();
+    let closed = runtime.close_tree(root).await;
+    // Those that are left, one by one.
+    assert!(closed.unwrap().closed.contains(&foreign));
+    let error = runtime.close_tree(ScopeId::mint()).await.unwrap_err();
+    assert!(matches!(error, OperationError::Read(_)), "{error:?}");
     house.close().await;
 }
 

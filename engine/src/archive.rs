@@ -79,7 +79,8 @@ impl<D: Domain> Archiver<D> {
                     owed.remove(&key);
                 }
             }
-            Met::Folded(folded) => drops = Some(folded.clone()),
+            // Lost is not dropped: what is missing there may count.
+            Met::Folded(folded) => drops = (!folded.is_lost()).then(|| folded.clone()),
         })?;
         if let Some(more) = drops {
             self.owed.extend(&more.of);

@@ -93,15 +93,32 @@ pub struct Opening {
     pub schema: u32,
 }
 
-/// Deltas that were dropped when the journal was archived: a run of commits without a hole.
+/// A run of commits without a hole that the journal has no more: deltas that were dropped when it was archived, or what
+/// was lost before it was recovered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folded {
     /// The first of them.
     pub from: u64,
     /// The last of them.
     pub to: u64,
-    /// The effects whose deltas they were, in ascending order. Each ends in a later commit.
+    /// The effects whose deltas they were, in ascending order. Each ends in a later commit. Empty where the commits
+    /// were lost: then nothing is known of them.
     pub of: Vec<EffectKey>,
+}
+
+impl Folded {
+    /// What stands for commits that were lost.
+    #[must_use]
+    pub fn lost(from: u64, to: u64) -> Self {
+        let of = Vec::new();
+        Self { from, to, of }
+    }
+
+    /// Whether the commits were lost, and not dropped because they meant nothing more.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.of.is_empty()
+    }
 }
 
 /// The running CRC of a journal.
@@ -205,6 +222,13 @@ pub fn stated(line: &[u8]) -> Option<Chain> {
     (chain.to_string() == digits).then_some(chain)
 }
 
+/// The chain after a line by what it says, whatever checksum it states; `None` where it is too short to have one.
+#[must_use]
+pub fn computed(line: &[u8], chain: Chain) -> Option<Chain> {
+    let body = line.get(..line.len().checked_sub(CRC_LENGTH)?)?;
+    Some(chain.over(body))
+}
+
 /// Checks a line's place in the chain and returns the chain after it.
 ///
 /// # Errors
@@ -297,7 +321,7 @@ pub fn encode_opening(opening: &Opening, chain: Chain) -> Result<(Vec<u8>, Chain
     )
 }
 
-/// Writes the line that stands for deltas which were dropped.
+/// Writes the line that stands for commits which the journal has no more.
 ///
 /// # Errors
 /// Never in practice; serialisation is fallible by its interface.
@@ -414,7 +438,7 @@ pub enum Body<'a, D: Domain> {
     Opened(Opening),
     /// A commit.
     Commit(Box<RecordedCommit<'a, D>>),
-    /// Deltas that were dropped.
+    /// Commits that the journal has no more.
     Folded(Folded),
 }
 

@@ -94,6 +94,14 @@ pub enum DamageKind {
     /// The line is longer than any that is written.
     #[error("the line is longer than {} bytes, which no line is", line::MAX_LINE)]
     TooLong,
+    /// The line lies in a compressed block that is not what was written.
+    #[error(
+        "the line cannot be unpacked: the compressed block at byte {at} of the file is damaged, or cut off"
+    )]
+    Block {
+        /// Where the block begins in the file, in bytes.
+        at: u64,
+    },
     /// The journal was written by a later version.
     #[error(
         "the journal was written by a later version (format {format}, schema {schema}); update to read it"
@@ -132,7 +140,6 @@ pub struct Fold<D: Domain> {
     reached: u64,
     deltas: Deltas,
     held: Held<D>,
-    openings: Vec<(u32, u64)>,
 }
 
 impl<D: Domain> Default for Fold<D> {
@@ -147,7 +154,6 @@ impl<D: Domain> Default for Fold<D> {
             reached: 0,
             deltas: Deltas::LeftOut,
             held: Held::default(),
-            openings: Vec::new(),
         }
     }
 }
@@ -158,7 +164,6 @@ impl<D: Domain> Clone for Fold<D> {
             scope: self.scope.clone(),
             header: self.header.clone(),
             held: self.held.clone(),
-            openings: self.openings.clone(),
             ..*self
         }
     }
@@ -216,12 +221,6 @@ impl<D: Domain> Fold<D> {
     #[must_use]
     pub fn settled(&self) -> Option<&Scope<D>> {
         self.scope.as_ref().filter(|scope| scope.seq == self.reached)
-    }
-
-    /// Each opening that was met, with the last commit before it.
-    #[must_use]
-    pub fn openings(&self) -> &[(u32, u64)] {
-        &self.openings
     }
 
     /// The last commit that was taken, applied, waiting, or folded away.
@@ -319,7 +318,6 @@ impl<D: Domain> Fold<D> {
                     return Err(at(DamageKind::EpochOutOfOrder { expected, found }));
                 }
                 scope.epoch = opening.epoch;
-                self.openings.push((opening.epoch, self.reached));
                 self.schema = opening.schema;
             }
             Body::Folded(folded) => {

@@ -4,13 +4,18 @@
 //!
 //! Of an archived journal the deltas are gone. Until the effects that they told of have ended, a decision may have
 //! looked at what they said: one that comes out otherwise there is counted apart, as [`Replayed::unsure`].
+//!
+//! A journal that was recovered after damage has [gaps](Gap): of the commits in them nothing is known. Everything
+//! outside of them is decided again. What comes before the first of them is compared as ever; behind it a decision may
+//! have looked at what is gone, so there, too, one that comes out otherwise is counted as unsure. An event that cannot
+//! be read is a difference wherever it stands.
 
 use serde::Serialize;
 
 use crate::commit::Commit;
 use crate::domain::Domain;
 use crate::envelope::{Context, DispatchId, EffectKey, ScopeId};
-use crate::line::{self, Chain, RecordedCommit};
+use crate::line::{self, Chain, Folded, RecordedCommit};
 use crate::load::{Damage, DamageKind, Fold, Loaded, Met, each_line};
 use crate::pipeline::panic_text;
 use crate::root::Scope;
@@ -81,6 +86,15 @@ pub enum DifferenceKind {
     },
 }
 
+/// Commits that were lost before the journal was recovered: nothing is known of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first of them.
+    pub from: u64,
+    /// The last of them.
+    pub to: u64,
+}
+
 /// What a strict replay came to.
 #[derive(Debug)]
 pub struct Replayed<D: Domain> {
@@ -96,9 +110,16 @@ pub struct Replayed<D: Domain> {
     pub folded_runs: u64,
     /// How many commits those were.
     pub folded: u64,
-    /// How many decisions came out otherwise that may have looked at deltas which were folded away.
+    /// The gaps of a recovered journal, in order, at most [`MAX_GAPS`].
+    pub gaps: Vec<Gap>,
+    /// How many commits were lost in all gaps.
+    pub lost: u64,
+    /// How many decisions came out otherwise that may have looked at what the journal has no more.
     pub unsure: u64,
 }
+
+/// How many gaps a replay keeps; it counts the commits in the others.
+pub const MAX_GAPS: usize = 1_000;
 
 /// How many differences a replay keeps; it counts the rest.
 pub const MAX_DIFFERENCES: usize = 1_000;
@@ -118,6 +139,8 @@ pub struct Replay<D: Domain> {
     expected: VecDeque<(DispatchId, u16, D::Event)>,
     folded_runs: u64,
     folded: u64,
+    gaps: Vec<Gap>,
+    lost: u64,
     unsure: u64,
     /// Effects with deltas that were folded away, and that have not ended yet.
     clouded: BTreeSet<EffectKey>,
@@ -137,6 +160,8 @@ impl<D: Domain> Default for Replay<D> {
             expected: VecDeque::new(),
             folded_runs: 0,
             folded: 0,
+            gaps: Vec::new(),
+            lost: 0,
             unsure: 0,
             clouded: BTreeSet::new(),
         }
@@ -195,11 +220,20 @@ impl<D: Domain> Replay<D> {
             expected,
             folded_runs,
             folded: gone,
+            gaps,
+            lost,
             unsure,
             clouded,
             ..
         } = self;
         fold.line_with(bytes, |scope, met| match met {
+            Met::Folded(folded) if folded.is_lost() => {
+                let Folded { from, to, .. } = *folded;
+                *lost += to - from + 1;
+                if gaps.len() < MAX_GAPS {
+                    gaps.push(Gap { from, to });
+                }
+            }
             Met::Folded(folded) => {
                 *folded_runs += 1;
                 *gone += folded.to - folded.from + 1;
@@ -210,9 +244,12 @@ impl<D: Domain> Replay<D> {
                 let mut found = Vec::new();
                 let decided_in = line::decided_in(lineage, recorded.seq, scope.id);
                 decide_again(scope, recorded, decided_in, bytes.len(), expected, &mut found);
-                if !clouded.is_empty() {
-                    *unsure += u64::from(!found.is_empty());
-                    found.clear();
+                if *lost > 0 || !clouded.is_empty() {
+                    let before = found.len();
+                    found.retain(|difference| {
+                        matches!(difference.kind, DifferenceKind::UnreadableEvent { .. })
+                    });
+                    *unsure += u64::from(found.len() < before);
                 }
                 for key in recorded.ends() {
                     clouded.remove(&key);
@@ -248,6 +285,8 @@ impl<D: Domain> Replay<D> {
             difference_count: self.difference_count,
             folded_runs: self.folded_runs,
             folded: self.folded,
+            gaps: self.gaps,
+            lost: self.lost,
             unsure: self.unsure,
         })
     }

@@ -14,17 +14,17 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq)]
-struct Downloads;
+pub(super) struct Downloads;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Shelf {
+pub(super) struct Shelf {
     growing: BTreeMap<EffectKey, String>,
     done: BTreeMap<EffectKey, String>,
     notes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Event {
+pub(super) enum Event {
     Start,
     Grow {
         of: EffectKey,
@@ -42,7 +42,7 @@ enum Event {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Fact {
+pub(super) enum Fact {
     Started,
     Grew(EffectKey, String),
     Finished {
@@ -56,7 +56,7 @@ enum Fact {
 
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[error("no")]
-struct No;
+pub(super) struct No;
 
 impl Domain for Downloads {
     const SCHEMA: u32 = 1;
@@ -155,8 +155,8 @@ impl Domain for Downloads {
 const ID: ScopeId = ScopeId::from_u128(7);
 
 /// A journal under way.
-struct Making {
-    bytes: Vec<u8>,
+pub(super) struct Making {
+    pub(super) bytes: Vec<u8>,
     chain: Chain,
     seq: u64,
     open: Vec<EffectKey>,
@@ -284,13 +284,13 @@ impl Making {
     }
 }
 
-fn made(unmarked: bool, steps: &[(u8, usize)]) -> Making {
+pub(super) fn made(unmarked: bool, steps: &[(u8, usize)]) -> Making {
     let mut making = Making::new(unmarked);
     steps.iter().for_each(|(step, which)| making.step(*step, *which));
     making
 }
 
-fn lines(journal: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(journal: &[u8]) -> impl Iterator<Item = &[u8]> {
     journal
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -308,7 +308,7 @@ fn states(journal: &[u8]) -> BTreeMap<u64, Scope<Downloads>> {
     states
 }
 
-fn text(journal: &[u8]) -> Vec<String> {
+pub(super) fn text(journal: &[u8]) -> Vec<String> {
     lines(journal)
         .map(|line| {
             let value: serde_json::Value = serde_json::from_slice(line).unwrap();
@@ -322,7 +322,7 @@ fn text(journal: &[u8]) -> Vec<String> {
 }
 
 /// A download that grows beside another one, whose end comes first.
-const STEPS: [(u8, usize); 10] = [
+pub(super) const STEPS: [(u8, usize); 10] = [
     (0, 0), // 1: 1/0 starts
     (9, 0), // 2: 1/0 grows
     (0, 0), // 3: 3/0 starts

@@ -17,6 +17,7 @@ mod deltas;
 mod effects;
 mod failed_append;
 mod feed;
+mod gaps;
 mod gates;
 mod invisible;
 mod lanes;

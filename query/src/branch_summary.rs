@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 use glasswork_agent_core::branch_summary::BranchSummary;
+use glasswork_agent_core::id::RequestId;
 
 use crate::compaction::CarriedPaths;
 use crate::entry::Entry;
@@ -20,9 +21,10 @@ pub(crate) struct BranchSummaryBody {
 /// A summary of a branch that was left. That branch is still there.
 #[Object]
 impl BranchSummaryBody {
-    /// The end of that branch.
+    /// The end of that branch; null where it was imported from a file that does not tell.
     async fn from(&self) -> Answer<Option<Entry>> {
-        Entry::find(&self.view, self.branch.from).map(Some)
+        let from = self.branch.from;
+        from.map(|from| Entry::find(&self.view, from)).transpose()
     }
 
     /// What the model wrote.
@@ -35,8 +37,11 @@ impl BranchSummaryBody {
         self.branch.model.to_string()
     }
 
-    /// The request for it: what was summarised, part by part.
+    /// The request for it: what was summarised, part by part. Null where it was imported.
     async fn request(&self) -> Answer<Option<Request>> {
+        if self.branch.request == RequestId(0) {
+            return Ok(None);
+        }
         Request::find(&self.view, self.branch.request).map(Some)
     }
 

@@ -147,7 +147,7 @@ impl CompactionBody {
     }
 }
 
-/// A compaction under way.
+/// A summary under way: of what is old of the conversation, or of a branch that is left.
 pub(crate) struct CompactionUnderWay(pub(crate) Arc<View>);
 
 impl CompactionUnderWay {
@@ -157,7 +157,7 @@ impl CompactionUnderWay {
     }
 }
 
-/// A compaction under way.
+/// A summary under way: of what is old of the conversation, or of a branch that is left.
 #[Object]
 impl CompactionUnderWay {
     /// Why it is made.
@@ -175,6 +175,13 @@ impl CompactionUnderWay {
             Subject::Old { why, .. } => focus_of(why),
             Subject::Branch(leaving) => leaving.focus.as_deref().map(str::to_owned),
         }
+    }
+
+    /// Of a branch that is left: the entry below which the conversation goes on once the summary is there; null for before
+    /// all of them.
+    async fn goes_on_below(&self) -> Option<ID> {
+        let leaving = self.0.session.compactions.open.as_ref()?.leaving()?;
+        leaving.to.map(|to| id::global(self.0.id, to))
     }
 
     /// Since when.

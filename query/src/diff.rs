@@ -194,6 +194,7 @@ impl Differ {
             context,
             requests,
             usage,
+            inherited,
             keys,
             import,
             masked,
@@ -287,6 +288,11 @@ impl Differ {
             });
         });
         self.field("requests", |differ| differ.tables(requests, &after.requests));
+        self.field("inherited", |differ| {
+            if *inherited != after.inherited {
+                differ.values(inherited, &after.inherited);
+            }
+        });
         self.field("usage", |differ| {
             if usage != &after.usage {
                 differ.values(usage, &after.usage);

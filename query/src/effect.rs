@@ -53,7 +53,9 @@ impl Effect {
             effect::Effect::GatherEvidence { call } | effect::Effect::RunTool { call, .. } => {
                 (None, Some(id::global(session, call)))
             }
-            effect::Effect::Fork { .. } | effect::Effect::Trash { .. } => (None, None),
+            effect::Effect::Fork { .. }
+            | effect::Effect::Trash { .. }
+            | effect::Effect::CloseSession { .. } => (None, None),
         };
         Ok(Self {
             id: id::effect(session, key),

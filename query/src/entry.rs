@@ -24,6 +24,9 @@ use crate::session::View;
 use crate::text;
 use crate::tokens::Tokens;
 
+/// Most entries that are named as those below another one.
+const MOST_CHILDREN: usize = 1_000;
+
 /// A node of the conversation tree.
 pub(crate) struct Entry {
     pub(crate) view: Arc<View>,
@@ -231,6 +234,18 @@ impl Entry {
     /// The entry before it; null at the root.
     async fn parent(&self) -> Option<ID> {
         self.entry.parent.map(|parent| id::global(self.view.id, parent))
+    }
+
+    /// The entries directly below it, oldest first, at most 1000. Where there are several, the conversation went on in as
+    /// many ways.
+    async fn children(&self) -> Vec<ID> {
+        let below = self.view.below(self.id).iter().take(MOST_CHILDREN);
+        below.map(|child| id::global(self.view.id, *child)).collect()
+    }
+
+    /// Whether it is on the branch to the leaf: part of the conversation as it goes on.
+    async fn active(&self) -> bool {
+        self.view.is_active(self.id)
     }
 
     /// When it was added.

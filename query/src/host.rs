@@ -11,6 +11,7 @@ use crate::error::Answer;
 use crate::operation::Op;
 use crate::scalar::{Long, Time};
 use crate::session::Session;
+use crate::under_way::UnderWay;
 
 /// The host: a live process and what is its own.
 pub(crate) struct Host {
@@ -120,6 +121,18 @@ impl Host {
             .map(|id| Session::now(&self.op, *id))
             .collect::<Answer<_>>()
             .map(Some)
+    }
+
+    /// What it is doing for several sessions at once, or for one that is not mounted.
+    async fn under_way(&self) -> Option<UnderWay> {
+        UnderWay::of(&self.op, &self.scope)
+    }
+
+    /// What hosts that were killed left undone of that, and this one is doing now, oldest first.
+    #[graphql(complexity = "4 * child_complexity")]
+    async fn left_by_others(&self) -> Vec<UnderWay> {
+        let hosts = self.op.past_hosts();
+        hosts.filter_map(|scope| UnderWay::of(&self.op, scope)).collect()
     }
 
     /// Why nothing more can be written to its journal, once an append has failed.

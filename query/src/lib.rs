@@ -40,6 +40,7 @@ mod text;
 mod tokens;
 mod tool;
 mod turn;
+mod under_way;
 mod wait;
 mod why;
 

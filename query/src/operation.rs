@@ -207,6 +207,11 @@ impl Operation {
         self.snapshot.host()
     }
 
+    /// The scopes of past hosts for which something is being done now, for a viewer who may see them.
+    pub(crate) fn past_hosts(&self) -> impl Iterator<Item = &Arc<glasswork_engine::Scope<Glasswork>>> {
+        self.snapshot.past_hosts()
+    }
+
     /// What is kept of a session on the disk.
     pub(crate) fn kept(&self, id: ScopeId) -> Answer<Option<archive::KeptRecord>> {
         self.in_time()?;

@@ -1,11 +1,13 @@
 //! Sessions: one at a commit, and the list of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{ID, InputObject, Object, SimpleObject};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::tree::Body;
+use glasswork_app_runtime::projection::tree;
 use glasswork_app_runtime::reading::Seen;
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
@@ -39,6 +41,8 @@ pub(crate) struct View {
     /// The commit that was asked for; the state may be of an earlier one.
     pub(crate) at: u64,
     mounted: bool,
+    active: OnceLock<BTreeSet<EntryId>>,
+    below: OnceLock<BTreeMap<Option<EntryId>, Vec<EntryId>>>,
 }
 
 /// A session at one commit.
@@ -57,7 +61,21 @@ impl View {
             session,
             scope: seen.scope,
             mounted: seen.mounted,
+            active: OnceLock::new(),
+            below: OnceLock::new(),
         }))
+    }
+
+    /// Whether an entry is on the branch to the leaf. Costs that branch, once.
+    pub(crate) fn is_active(&self, entry: EntryId) -> bool {
+        let active = self.active.get_or_init(|| tree::active(&self.session.tree));
+        active.contains(&entry)
+    }
+
+    /// The entries directly below one, oldest first. Costs all entries, once.
+    pub(crate) fn below(&self, entry: EntryId) -> &[EntryId] {
+        let below = self.below.get_or_init(|| tree::below(&self.session.tree));
+        below.get(&Some(entry)).map_or(&[], Vec::as_slice)
     }
 
     /// A session now, or as of a commit.
@@ -92,9 +110,9 @@ pub(crate) struct Meta {
 /// Where two sessions part.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ForkPoint {
-    /// The other session: the parent of a fork, or a fork.
+    /// The other session: the parent, or the child.
     session: ID,
-    /// The commit of the parent at which it was forked.
+    /// The commit of the parent at which the child was forked; of an imported one the commit that has who called it.
     at: Long,
 }
 
@@ -243,14 +261,15 @@ impl Session {
         }
     }
 
-    /// Where it was forked from another session; null for one that is no fork.
+    /// Where it was forked from another session, or, of an agent's imported conversation, where that agent was called;
+    /// null for all others.
     async fn forked_from(&self) -> Option<ForkPoint> {
         let parent = self.0.session.meta.parent?;
         Some(ForkPoint::of(parent.session, parent.at))
     }
 
-    /// The forks that were made of it, in order of their ids, at most 4096. Those that are still being made are left
-    /// out.
+    /// The forks that were made of it, and the conversations of agents that it called and that were imported with it,
+    /// in order of their ids, at most 4096. Those that are still being made are left out.
     async fn children(&self) -> Vec<ForkPoint> {
         let children = self.0.session.children.iter();
         let made = children.filter(|(_, child)| child.effect.is_none());
@@ -380,7 +399,7 @@ impl Session {
         Ok(Some(page::page(length, after.is_some(), shown)))
     }
 
-    /// The compaction under way.
+    /// The summary under way: a compaction, or one of a branch that is left.
     async fn compaction(&self) -> Option<CompactionUnderWay> {
         CompactionUnderWay::of(&self.0)
     }
@@ -489,9 +508,20 @@ impl Session {
         Request::next(&self.0)
     }
 
-    /// What was used.
+    /// What was used: of a fork also before it was made. Sums over sessions are made of `ownUsage`.
     async fn usage(&self) -> Usage {
         Usage::from(&self.0.session.usage)
+    }
+
+    /// Of that, what it has used itself.
+    async fn own_usage(&self) -> Usage {
+        Usage::from(&self.0.session.spent())
+    }
+
+    /// Of that, what was used before it was forked, which is on record in another session. A fork counts from its first
+    /// opening.
+    async fn inherited_usage(&self) -> Usage {
+        Usage::from(&self.0.session.inherited)
     }
 
     /// Effects whose outcome is not recorded yet.

@@ -163,6 +163,12 @@ impl SessionSummary {
         Long(self.row.archived.tokens)
     }
 
+    /// Of those, the ones that it has used itself: of a fork, since it was made. Over all sessions they add up to what was
+    /// used.
+    async fn own_tokens(&self) -> Long {
+        Long(self.row.archived.own_tokens())
+    }
+
     /// What it cost, in billionths of a US dollar; null where prices are not known.
     async fn cost(&self) -> Option<Long> {
         self.row.archived.cost.map(Long)

@@ -1,9 +1,9 @@
 //! One line about an event, for people.
 
-use glasswork_session_state::trash::Way;
+use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, compaction, fork, host, import, model, prompt, recovery, session, tools,
-    trash, tree,
+    DeadlineKey, Event, checkout, closing, compaction, fork, host, import, model, prompt, recovery, session,
+    tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -38,6 +38,7 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Compaction(compaction::Event::Undone { .. }) => "undid the compaction".to_owned(),
         Event::Fork(event) => of_fork(event),
         Event::Trash(event) => of_trash(event),
+        Event::Closing(event) => of_closing(event),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt,
             deadline,
@@ -80,6 +81,7 @@ fn of_session(event: &session::Event) -> String {
             )
         }
         session::Event::Closed => "closed".to_owned(),
+        session::Event::ClosedAtRest => "closed, as nothing worked in it".to_owned(),
     }
 }
 
@@ -182,21 +184,37 @@ fn of_fork(event: &fork::Event) -> String {
 
 fn of_trash(event: &trash::Event) -> String {
     match event {
-        trash::Event::Requested {
-            session,
-            way: Way::In,
-        } => format!("{session} shall go into the trash"),
-        trash::Event::Requested {
-            session,
-            way: Way::Out,
-        } => format!("{session} shall come out of the trash"),
-        trash::Event::Requested {
-            session,
-            way: Way::Gone,
-        } => format!("{session} shall be removed from the trash"),
+        trash::Event::Requested { session, way, why } => {
+            let way = match way {
+                Way::In => "go into the trash",
+                Way::Out => "come out of the trash",
+                Way::Gone => "be removed from the trash",
+            };
+            let why = match why {
+                Why::Asked => "",
+                Why::Kept => ", by the settings that say what is kept",
+                Why::TrashDays => ", by the setting `trash_days`",
+            };
+            format!("{session} shall {way}{why}")
+        }
         trash::Event::Moved { session } => format!("{session} was moved"),
         trash::Event::Failed { session, message } => {
             format!("{session} was not moved: {}", first_words(message, WORDS))
+        }
+    }
+}
+
+fn of_closing(event: &closing::Event) -> String {
+    match event {
+        closing::Event::Requested { root, sessions } => {
+            format!(
+                "{} sessions shall be closed, {root} as the last one",
+                sessions.len()
+            )
+        }
+        closing::Event::Closed { session } => format!("{session} was closed"),
+        closing::Event::Stayed { session, message } => {
+            format!("{session} stays open: {}", first_words(message, WORDS))
         }
     }
 }

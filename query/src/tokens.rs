@@ -30,7 +30,7 @@ impl From<&stream::Usage> for Tokens {
     }
 }
 
-/// What one session used, from the facts of its journal.
+/// What was used, from the facts of a session's journal.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Usage {
     /// By model.

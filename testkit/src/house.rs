@@ -41,6 +41,31 @@ pub fn scripted(script: &str) -> Arc<dyn ModelPort> {
     Arc::new(Models::default().with("scripted", Arc::new(Scripts::default().with("test", script))))
 }
 
+/// What a runtime on these files is made of: the system's clock, no secrets of its own, and all that it owns in files.
+/// To be called within a tokio runtime.
+///
+/// # Panics
+/// Where a thread cannot be started.
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+#[must_use]
+pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
+    let (vault, journal, trace) = archive.writing().expect("threads");
+    let blobs = archive.clone();
+    Ports {
+        archive: Arc::new(archive.clone()),
+        vault: Arc::new(vault),
+        journal: Box::new(journal),
+        trace: Box::new(trace),
+        clock: Arc::new(SystemClock::default()),
+        models,
+        blobs: Box::new(move |session| blobs.blobs(session)),
+        tasks: tokio::runtime::Handle::current(),
+        tool_limits: Default::default(),
+        providers: Default::default(),
+        secrets: Arc::new(Vaults::new(vec![])),
+    }
+}
+
 /// A temporary home with a running Glasswork in it.
 ///
 /// # Panics
@@ -87,23 +112,10 @@ impl House {
     /// A house in a home that was lived in before.
     pub async fn at(home: TempDir, models: Arc<dyn ModelPort>, clock: Arc<dyn Clock>) -> Self {
         let archive = FileArchive::open(home.path().join("data")).expect("an archive");
-        let (vault, journal, trace) = archive.writing().expect("threads");
-        let blobs = archive.clone();
-        let runtime = Runtime::start(Ports {
-            archive: Arc::new(archive.clone()),
-            vault: Arc::new(vault),
-            journal: Box::new(journal),
-            trace: Box::new(trace),
-            clock,
-            models,
-            blobs: Box::new(move |session| blobs.blobs(session)),
-            tasks: tokio::runtime::Handle::current(),
-            tool_limits: Default::default(),
-            providers: Default::default(),
-            secrets: Arc::new(Vaults::new(vec![OWN_SECRET.into()])),
-        })
-        .await
-        .expect("a runtime");
+        let mut ports = ports(&archive, models);
+        ports.clock = clock;
+        ports.secrets = Arc::new(Vaults::new(vec![OWN_SECRET.into()]));
+        let runtime = Runtime::start(ports).await.expect("a runtime");
         Self {
             home,
             archive,

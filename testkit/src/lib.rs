@@ -5,3 +5,4 @@ pub mod kept;
 pub mod model_server;
 pub mod programs;
 pub mod request_rules;
+pub mod second;

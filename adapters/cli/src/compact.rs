@@ -8,11 +8,11 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
 use serde_json::json;
 
-use crate::commands::CompactSession;
 use crate::console::{Console, Layout};
 use crate::escape;
-use crate::one_session;
+use crate::one_session::{self, Cancellable};
 use crate::problem::Problem;
+use crate::session_commands::CompactSession;
 use crate::show::{Screen, To};
 use crate::signals::Signals;
 
@@ -49,44 +49,24 @@ async fn summarise(
     console: &Console,
     signals: &mut Signals,
 ) -> Result<ExitCode, Problem> {
-    let mut watch = runtime
-        .watch(session)
-        .ok_or_else(|| Problem::defect("the session is not open"))?;
+    let mut work = Cancellable::watch(runtime, session, signals)?;
     let mut screen = Screen::new(*console, To::Notes, To::Notes);
     runtime.compact(session, arguments.focus.as_deref(), None).await?;
-    let mut stopped = false;
-    loop {
-        let watched = tokio::select! {
-            biased;
-            _ = signals.next() => {
-                if stopped {
-                    return Ok(ExitCode::Interrupted);
-                }
-                stopped = true;
-                // It may have ended meanwhile; that is no failure.
-                let _ = runtime.cancel(session).await;
-                continue;
-            }
-            watched = watch.next() => watched,
-        };
-        for update in &watched.updates {
+    while let Some(updates) = work.next().await? {
+        for update in &updates {
             screen.show(update)?;
             match update {
                 Update::Compacted { .. } => {
-                    told(watch.session(), arguments, console)?;
+                    told(work.watch.session(), arguments, console)?;
                     return Ok(ExitCode::Done);
                 }
                 Update::CompactionFailed { .. } | Update::Ended => return Ok(ExitCode::Failed),
                 Update::CompactionDropped => return Ok(ExitCode::Interrupted),
-                Update::RecordingFailed { reason } => {
-                    return Err(Problem::failed(format!(
-                        "the journal cannot be written: {reason}"
-                    )));
-                }
                 _ => {}
             }
         }
     }
+    Ok(ExitCode::Interrupted)
 }
 
 /// Tells what the model is sent from now on instead of what was said.

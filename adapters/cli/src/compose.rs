@@ -23,9 +23,8 @@ use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
-use glasswork_app_runtime::retention;
 use glasswork_app_runtime::runtime::{Ports, Runtime};
-use glasswork_app_runtime::settings::{self, SettingsError};
+use glasswork_app_runtime::settings::{self, Flag, Layers, Resolved, SettingsError};
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
@@ -36,13 +35,15 @@ use glasswork_session_state::settings::Sourced;
 
 use crate::problem::Problem;
 
-/// Where this process is: its environment and its directories.
+/// Where this process is: its environment, its directories, and what is set there.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The environment.
     pub environment: Environment,
     /// The directories.
     pub homes: Homes,
+    /// What the user's file and the environment say. They are read once.
+    settings: Result<Layers, SettingsError>,
 }
 
 impl Place {
@@ -53,7 +54,26 @@ impl Place {
     pub(crate) fn find() -> Result<Self, Problem> {
         let environment = Environment::of_process();
         let homes = Homes::find(&environment)?;
-        Ok(Self { environment, homes })
+        let settings = Layers::read(&homes, &environment);
+        Ok(Self {
+            environment,
+            homes,
+            settings,
+        })
+    }
+
+    /// The settings, with what flags say, for a workspace.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or a flag does not fit.
+    pub(crate) fn settings(&self, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
+        self.settings.clone()?.resolve(flags, workspace)
+    }
+
+    /// What is set for the program as a whole. No project has a say in it, so it does not matter from where it is
+    /// looked for.
+    fn of_program(&self) -> Result<Resolved, SettingsError> {
+        self.settings(&[], Path::new("."))
     }
 
     /// The sessions.
@@ -63,8 +83,7 @@ impl Place {
     pub(crate) fn sessions(&self) -> Result<Sessions, Problem> {
         let archive = FileArchive::open(&self.homes.data).map_err(stored)?;
         let instructions = self.homes.instructions_file();
-        // No project has a say in these, so it does not matter from where they are looked for.
-        let host = settings::resolve(&self.homes, &self.environment, &[], Path::new("."));
+        let host = self.of_program();
         Ok(Sessions {
             archive,
             instructions,
@@ -77,7 +96,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         self.providers_of(&resolved.host, &resolved.api_keys)
     }
 
@@ -86,7 +105,7 @@ impl Place {
     /// # Errors
     /// Where there is an address that is none.
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
-        match settings::resolve(&self.homes, &self.environment, &[], Path::new(".")) {
+        match self.of_program() {
             Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys),
             Err(_) => {
                 let keys = settings::keys_of_environment(&self.environment);
@@ -161,7 +180,7 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read: one of them may be such a secret.
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
-        let resolved = settings::resolve(&self.homes, &self.environment, &[], Path::new("."))?;
+        let resolved = self.of_program()?;
         Ok(self.secrets_with(&resolved.api_keys))
     }
 }
@@ -292,21 +311,7 @@ impl Sessions {
         runtime.unmount_after(Duration::from_secs(
             60 * u64::from(host.unmount_after_minutes.value),
         ))?;
-        let now = SystemClock::default().wall();
-        if retention::drops(&host) {
-            for session in self.archive.plan(&host, now).map_err(stored)?.drop {
-                // One that is open elsewhere stays, and is looked at again by the next program.
-                let _ = runtime.put_in_trash(session).await;
-            }
-        }
-        if let Some(days) = host.trash_days.value {
-            // What cannot be removed now is tried again by the next program.
-            let _ = runtime.empty_trash(Some(retention::DAY * days)).await;
-        }
-        let archive = self.archive.clone();
-        // Nobody waits for it: what is cut off when the program ends is done by the next one.
-        let housekeeping = std::thread::Builder::new().name("housekeeping".to_owned());
-        let _ = housekeeping.spawn(move || archive.pack_old(&host, now));
+        runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
         runtime.bind_graph(Arc::new(OwnGraph(Graph::new(runtime.reader().clone()))));
         Ok(runtime)

@@ -8,7 +8,7 @@ use glasswork_app_runtime::explain;
 use glasswork_app_runtime::models;
 use glasswork_app_runtime::reading::{Seen, Viewer};
 use glasswork_app_runtime::runtime::{Opening, Runtime};
-use glasswork_app_runtime::settings::{self, Flag};
+use glasswork_app_runtime::settings::Flag;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::{Layer, Sourced};
@@ -37,7 +37,7 @@ pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Prob
         flag: "no terminal to ask on".to_owned(),
     });
     let flags: Vec<_> = unattended.into_iter().collect();
-    let mut settings = settings::resolve(&place.homes, &place.environment, &flags, &scratch.folder)?.settings;
+    let mut settings = place.settings(&flags, &scratch.folder)?.settings;
     let id: ModelId = match &arguments.model {
         Some(name) => name.parse().map_err(Problem::usage)?,
         None => scene::model(),

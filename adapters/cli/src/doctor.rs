@@ -23,7 +23,7 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
     let findings = doctor::examine(
         &place.homes,
         &place.environment,
-        &workspace,
+        place.settings(&[], &workspace),
         &providers.known,
         archive,
     );

@@ -8,11 +8,11 @@ use glasswork_app_runtime::export::{self, ExportError, Format, Leaving, Report};
 use glasswork_app_runtime::written_file::{Replace, WrittenFile};
 use serde_json::json;
 
-use crate::commands::{Export, ExportFormat};
 use crate::compose::Place;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::{Export, ExportFormat};
 
 /// Writes a session as a file.
 pub(crate) fn export(arguments: &Export, console: &Console) -> Result<ExitCode, Problem> {

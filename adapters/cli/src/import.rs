@@ -7,11 +7,11 @@ use glasswork_app_runtime::importing::{self, Imported, Own, Plan, Report, Return
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use serde::Serialize;
 
-use crate::commands::{Import, ImportFormat};
 use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::{Import, ImportFormat};
 
 /// What came of one file.
 #[derive(Debug, Serialize)]
@@ -166,14 +166,30 @@ fn tell(outcome: &Outcome, console: &Console) -> Result<(), Problem> {
     let Some(Came::Foreign(report)) = &outcome.report else {
         return Ok(());
     };
+    left_out(report, "  ", console);
+    for called in &report.called {
+        let (id, entries) = (called.session, called.entries);
+        let title = escape::line(called.title.as_deref().unwrap_or("no title"));
+        console.note(&format!(
+            "  an agent that it called: {id} ({entries} entries): {title}\n"
+        ));
+        left_out(called, "    ", console);
+    }
+    Ok(())
+}
+
+/// Tells what of a file is not in a conversation, or not as it was.
+fn left_out(report: &Report, indent: &str, console: &Console) {
     for left in &report.left {
-        console.note(&format!("  {}\n", escape::line(&importing::left_text(left))));
+        console.note(&format!(
+            "{indent}{}\n",
+            escape::line(&importing::left_text(left))
+        ));
     }
     if report.cut > 0 {
         console.note(&format!(
-            "  {} × text: longer than an entry holds; the file is kept whole\n",
+            "{indent}{} × text: longer than an entry holds; the file is kept whole\n",
             report.cut
         ));
     }
-    Ok(())
 }

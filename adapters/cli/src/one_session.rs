@@ -3,11 +3,13 @@
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::ScopeId;
 
 use crate::compose::{self, Place};
 use crate::console::Console;
 use crate::escape;
+use crate::failed_disk;
 use crate::problem::Problem;
 use crate::run;
 use crate::signals::Signals;
@@ -35,12 +37,74 @@ pub(crate) fn with(
             }
             Err(error) => Err(error.into()),
         };
-        if done.is_ok() {
-            runtime.give_up(past.id).await?;
+        match done {
+            Ok(_) => runtime.give_up(past.id).await?,
+            Err(_) => failed_disk::save(&runtime, past.id, &mut signals, console).await,
         }
         runtime.stop().await;
         done
     });
     compose::end(tasks);
     done
+}
+
+/// Work that the first signal cancels, and that the second one does not wait for any more.
+#[derive(Debug)]
+pub(crate) struct Cancellable<'a> {
+    runtime: &'a Runtime,
+    session: ScopeId,
+    signals: &'a mut Signals,
+    /// What happens in the session.
+    pub watch: Watch,
+    cancelled: bool,
+}
+
+impl<'a> Cancellable<'a> {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    /// Where the session is not open.
+    pub(crate) fn watch(
+        runtime: &'a Runtime,
+        session: ScopeId,
+        signals: &'a mut Signals,
+    ) -> Result<Self, Problem> {
+        let watch = runtime.watch(session);
+        Ok(Self {
+            runtime,
+            session,
+            signals,
+            watch: watch.ok_or_else(|| Problem::defect("the session is not open"))?,
+            cancelled: false,
+        })
+    }
+
+    /// What happens next; `None` where nobody waits for it.
+    ///
+    /// # Errors
+    /// Where nothing can be recorded any more.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Update>>, Problem> {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.signals.next() => {
+                    if std::mem::replace(&mut self.cancelled, true) {
+                        return Ok(None);
+                    }
+                    // It may have ended meanwhile; that is no failure.
+                    let _ = self.runtime.cancel(self.session).await;
+                }
+                watched = self.watch.next() => {
+                    let failed = watched.updates.iter().find_map(|update| match update {
+                        Update::RecordingFailed { reason } => Some(reason),
+                        _ => None,
+                    });
+                    return match failed {
+                        None => Ok(Some(watched.updates)),
+                        Some(reason) => Err(Problem::failed(format!("the journal cannot be written: {reason}"))),
+                    };
+                }
+            }
+        }
+    }
 }

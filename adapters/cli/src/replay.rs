@@ -4,7 +4,7 @@ use std::path::Path;
 
 use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_engine::replay::{Difference, Replayed};
+use glasswork_engine::replay::{Difference, Gap, Replayed};
 use glasswork_session_state::Glasswork;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +26,11 @@ struct Document<'a> {
     differences: &'a [Difference],
     /// How many commits were folded away when the session was archived, and so not decided again.
     folded: u64,
-    /// How many decisions came out otherwise that may have looked at those.
+    /// Commits that were lost before the session was recovered, as stretches.
+    gaps: &'a [Gap],
+    /// How many commits those were.
+    lost: u64,
+    /// How many decisions came out otherwise that may have looked at what is not there any more.
     unsure: u64,
     /// An invariant that the state breaks, for people.
     breach: Option<String>,
@@ -77,6 +81,8 @@ fn document(replayed: &Replayed<Glasswork>) -> Document<'_> {
         difference_count: replayed.difference_count,
         differences: &replayed.differences,
         folded: replayed.folded,
+        gaps: &replayed.gaps,
+        lost: replayed.lost,
         unsure: replayed.unsure,
         breach: replayed.loaded.breach.as_ref().map(ToString::to_string),
         answer: None,
@@ -109,18 +115,30 @@ fn text(document: &Document<'_>, console: &Console) -> String {
     if let Some(answer) = &document.answer {
         text.push_str(&format!("{}\n", outline::of(answer, 0).trim_start_matches('\n')));
     }
+    for Gap { from, to } in document.gaps {
+        text.push_str(&format!(
+            "{} {from}..{to}: these commits were lost before the session was recovered\n",
+            paint.red("recovered")
+        ));
+    }
     if document.folded > 0 {
         text.push_str(&format!(
-            "{} deltas were folded away when the session was archived, and are not decided again",
+            "{} deltas were folded away when the session was archived, and are not decided again\n",
             document.folded
         ));
+    }
+    if document.unsure > 0 {
         text.push_str(&match document.unsure {
-            0 => "\n".to_owned(),
-            unsure => format!("; {unsure} decisions that may have looked at them cannot be compared\n"),
+            1 => "1 decision that may have looked at what is not there any more came out otherwise, and cannot be compared\n".to_owned(),
+            many => format!("{many} decisions that may have looked at what is not there any more came out otherwise, and cannot be compared\n"),
         });
     }
     let commits = document.commits;
     text.push_str(&match document.difference_count {
+        0 if document.unsure > 0 => format!(
+            "{}: {commits} commits were decided again, each that can be compared as before\n",
+            paint.green("equal")
+        ),
         0 => format!(
             "{}: {commits} commits were decided again, each as before\n",
             paint.green("equal")

@@ -23,7 +23,8 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
              SESSION`",
         ));
     }
-    let sessions = Place::find()?.sessions()?;
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
     let past = chosen(&arguments.session.join(" "), &sessions, console)?;
     let asks = match past.rests {
         true => "Its turn rests: Enter lets it go on, or say something first.",
@@ -43,8 +44,9 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
         console.note("Nothing was said, and nothing was done.\n");
         return Ok(ExitCode::Done);
     }
+    let prompt = (!prompt.is_empty()).then(|| prompt.to_owned());
     let run = Run {
-        prompt: (!prompt.is_empty()).then(|| prompt.to_owned()),
+        prompt: None,
         directory: None,
         model: arguments.model.clone(),
         permission_mode: arguments.permission_mode,
@@ -53,7 +55,7 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
         go_on: false,
         resume: Some(past.id.to_string()),
     };
-    run::run(&run, console)
+    run::within(&run, prompt, &place, console)
 }
 
 /// The session that is meant; where that could be several, or nothing was said, the person at the terminal picks one.

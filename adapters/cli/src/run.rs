@@ -9,7 +9,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::models;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
-use glasswork_app_runtime::settings::{self, Flag};
+use glasswork_app_runtime::settings::Flag;
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::{ScopeId, UnmountError};
 use glasswork_session_state::settings::Settings;
@@ -21,6 +21,7 @@ use crate::compose::{self, Model, Place, Providers, Sessions};
 use crate::console::{Console, Layout};
 use crate::drive::{self, By, Left, Says, Show};
 use crate::escape;
+use crate::failed_disk;
 use crate::problem::Problem;
 use crate::resume;
 use crate::show::{Screen, To};
@@ -36,7 +37,16 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
     if prompt.is_none() && !goes_on {
         return Err(no_prompt());
     }
-    let place = Place::find()?;
+    within(arguments, prompt, &Place::find()?, console)
+}
+
+/// The same, of a prompt that was read, in a place that was found.
+pub(crate) fn within(
+    arguments: &Run,
+    prompt: Option<String>,
+    place: &Place,
+    console: &Console,
+) -> Result<ExitCode, Problem> {
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions, console)?;
     // Only a turn that rests can go on without a word.
@@ -49,7 +59,7 @@ pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Proble
         (None, None) => here()?,
     };
     let flags = flags(arguments, console);
-    let ready = prepare(&place, &flags, past.as_ref(), workspace, console)?;
+    let ready = prepare(place, &flags, past.as_ref(), workspace, console)?;
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
@@ -82,7 +92,7 @@ pub(crate) fn prepare(
     workspace: PathBuf,
     console: &Console,
 ) -> Result<Ready, Problem> {
-    let resolved = settings::resolve(&place.homes, &place.environment, flags, &workspace)?;
+    let resolved = place.settings(flags, &workspace)?;
     for left in &resolved.not_read {
         console.note(&format!(
             "note: {} is not read: {}\n",
@@ -240,7 +250,13 @@ impl Task {
             None => runtime.new_session(self.opening).await?,
         };
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
-        let left = drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await?;
+        let left = match drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await {
+            Ok(left) => left,
+            Err(problem) => {
+                failed_disk::save(runtime, session, signals, console).await;
+                return Err(problem);
+            }
+        };
         shown.end(&left)?;
         if left.by == By::Itself {
             match runtime.give_up(session).await {

@@ -7,11 +7,12 @@ use glasswork_app_runtime::reading::SessionRow;
 use glasswork_engine::Timestamp;
 use serde_json::{Value, json};
 
-use crate::commands::{Json, ListSessions, SearchSessions};
+use crate::commands::Json;
 use crate::compose::Sessions;
 use crate::console::{Console, Layout, Paint};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::{ListSessions, SearchSessions};
 
 /// Lists sessions.
 pub(crate) fn list(arguments: &ListSessions, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
@@ -151,6 +152,7 @@ fn row_json(row: &SessionRow, sort: Sort) -> Value {
         "messages": session.messages,
         "commits": session.seq,
         "tokens": session.tokens,
+        "own_tokens": session.own_tokens(),
         "cost": session.cost,
         "bytes": session.bytes,
         "parent": session.parent,

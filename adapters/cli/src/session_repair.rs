@@ -4,11 +4,11 @@ use crate::compose::Repair;
 use glasswork_app_runtime::ending::ExitCode;
 use serde_json::json;
 
-use crate::commands::RepairSession;
 use crate::compose::Sessions;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_commands::RepairSession;
 
 /// Repairs a session, or says what would be done.
 pub(crate) fn repair(
@@ -57,6 +57,12 @@ fn text(repair: &Repair) -> String {
         text.push_str(&format!(
             "Sound behind the damage: {}\n",
             ranges(&repair.salvaged)
+        ));
+    }
+    if !repair.unproven.is_empty() {
+        text.push_str(&format!(
+            "Of those, taken as they stand, because what would prove them is gone: {}\n",
+            ranges(&repair.unproven)
         ));
     }
     match &repair.moved_to {

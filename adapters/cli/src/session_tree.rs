@@ -1,8 +1,10 @@
-//! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `close`, `trash` and `restore`
+//! `glasswork sessions tree`, `fork`, `rename`, `pin`, `label`, `leaf`, `trash` and `restore`
+
+use std::collections::BTreeMap;
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
-use glasswork_app_runtime::reading::Snapshot;
+use glasswork_app_runtime::reading::{Snapshot, Viewer};
 use glasswork_app_runtime::retention::DAY;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_app_runtime::sagas::ForkAt;
@@ -10,14 +12,19 @@ use glasswork_engine::ScopeId;
 use glasswork_session_state::Reply;
 use serde_json::json;
 
-use crate::commands::{ForkSession, LeafOfSession, TreeCommand};
 use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout, Paint};
 use crate::escape;
 use crate::problem::Problem;
+use crate::tree_commands::{ForkSession, LeafOfSession, TreeCommand};
 
 /// Does something to the record of a session.
-pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console) -> Result<(), Problem> {
+pub(crate) fn act(
+    command: &TreeCommand,
+    place: &Place,
+    sessions: &Sessions,
+    console: &Console,
+) -> Result<(), Problem> {
     let snapshot = sessions.snapshot();
     match command {
         TreeCommand::Tree { session, json } => {
@@ -75,11 +82,22 @@ pub(crate) fn act(command: &TreeCommand, sessions: &Sessions, console: &Console)
         }
         _ => {}
     }
-    let providers = Place::find()?.providers()?;
+    started(place, sessions, async |runtime| {
+        with(runtime, &snapshot, command, console).await
+    })
+}
+
+/// Does some work with a runtime that asks no model.
+pub(crate) fn started<T>(
+    place: &Place,
+    sessions: &Sessions,
+    work: impl AsyncFnOnce(&Runtime) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let providers = place.providers()?;
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let runtime = sessions.start(providers, &Model::none()).await?;
-        let done = with(&runtime, &snapshot, command, console).await;
+        let done = work(&runtime).await;
         runtime.stop().await;
         done
     });
@@ -107,7 +125,7 @@ async fn with(
                 false => console.note(&format!("{} removed.\n", removed.len())),
             }
         }
-        TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } => {}
+        TreeCommand::Tree { .. } | TreeCommand::Trash { session: None, .. } | TreeCommand::Close(_) => {}
         TreeCommand::Fork(arguments) => fork(runtime, find(&arguments.session)?, arguments, console).await?,
         TreeCommand::Rename { session, title } => drop(runtime.rename(find(session)?, title).await?),
         TreeCommand::Pin { session, entry, off } => {
@@ -127,7 +145,6 @@ async fn with(
                 .await?,
         ),
         TreeCommand::Leaf(arguments) => leaf(runtime, find(&arguments.session)?, arguments, console).await?,
-        TreeCommand::Close { session } => runtime.close(find(session)?).await?,
         TreeCommand::Trash {
             session: Some(session),
             ..
@@ -180,15 +197,28 @@ async fn leaf(
         let taken = runtime
             .take_back(session, entry_of(&arguments.entry)?, None)
             .await?;
-        return match taken.reply {
-            Reply::TakenBack { text } => console.data(&format!("{text}\n")),
-            _ => Ok(()),
+        let Reply::TakenBack { text } = taken.reply else {
+            return Err(Problem::defect("the words of the prompt are not told"));
         };
+        if !arguments.json.json {
+            return console.data(&format!("{text}\n"));
+        }
+        let seen = runtime
+            .reader()
+            .snapshot(Viewer::owner())
+            .session(session, None)?;
+        let leaf = seen.session()?.tree.leaf();
+        return console.json(
+            &json!({ "id": session, "leaf": leaf, "text": text }),
+            Layout::Document,
+        );
     }
-    runtime
-        .move_leaf(session, place_of(&arguments.entry)?, None)
-        .await?;
-    Ok(())
+    let to = place_of(&arguments.entry)?;
+    runtime.move_leaf(session, to, None).await?;
+    match arguments.json.json {
+        true => console.json(&json!({ "id": session, "leaf": to }), Layout::Document),
+        false => Ok(()),
+    }
 }
 
 /// Where a conversation shall go on: below an entry, or before all of them.
@@ -205,13 +235,16 @@ fn text(tree: &Tree, paint: Paint) -> String {
         text.push_str(&paint.dim(&format!("(a fork of {} at {})\n", parent.session, parent.at)));
     }
     // An entry stands deeper than its parent only where the conversation went on in more than one way.
-    let mut depths = std::collections::BTreeMap::new();
-    for node in &tree.nodes {
-        let siblings = tree
-            .nodes
+    let beginnings = tree.nodes.iter().filter(|node| node.parent.is_none());
+    let mut ways = BTreeMap::from([(None, beginnings.count())]);
+    ways.extend(
+        tree.nodes
             .iter()
-            .filter(|other| other.parent == node.parent)
-            .count();
+            .map(|node| (Some(node.entry), node.children.len())),
+    );
+    let mut depths = BTreeMap::new();
+    for node in &tree.nodes {
+        let siblings = ways.get(&node.parent).copied().unwrap_or(1);
         let above = node
             .parent
             .and_then(|parent| depths.get(&parent).copied())

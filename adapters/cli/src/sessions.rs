@@ -8,31 +8,38 @@ use glasswork_app_runtime::projection::transcript::{self, Line, Said};
 use glasswork_session_state::state::Session;
 use serde_json::{Value, json};
 
-use crate::commands::{SessionsCommand, TreeCommand};
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::{branch, compact, escape, export, import, session_list, session_repair, session_tree, show};
+use crate::session_commands::SessionsCommand;
+use crate::tree_commands::TreeCommand;
+use crate::{
+    branch, close, compact, escape, export, import, session_list, session_repair, session_tree, show,
+};
 
 /// Lists sessions, searches in them, or shows one.
 pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<ExitCode, Problem> {
     match command {
         SessionsCommand::Import(arguments) => return import::import(arguments, console),
         SessionsCommand::Export(arguments) => return export::export(arguments, console),
-        _ => {}
-    }
-    let sessions = Place::find()?.sessions()?;
-    match command {
-        SessionsCommand::Import(_) | SessionsCommand::Export(_) => {}
-        SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
-        SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
         SessionsCommand::Compact(arguments) => return compact::compact(arguments, console),
-        SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
-        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
         SessionsCommand::Tree(TreeCommand::Leaf(arguments)) if arguments.summarise => {
             return branch::leave(arguments, console);
         }
-        SessionsCommand::Tree(command) => session_tree::act(command, &sessions, console)?,
+        _ => {}
+    }
+    let place = Place::find()?;
+    let sessions = place.sessions()?;
+    match command {
+        SessionsCommand::Import(_) | SessionsCommand::Export(_) | SessionsCommand::Compact(_) => {}
+        SessionsCommand::List(arguments) => session_list::list(arguments, &sessions, console)?,
+        SessionsCommand::Search(arguments) => session_list::search(arguments, &sessions, console)?,
+        SessionsCommand::Reindex(json) => session_list::reindex(*json, &sessions, console)?,
+        SessionsCommand::Repair(arguments) => return session_repair::repair(arguments, &sessions, console),
+        SessionsCommand::Tree(TreeCommand::Close(arguments)) => {
+            return close::close(arguments, &place, &sessions, console);
+        }
+        SessionsCommand::Tree(command) => session_tree::act(command, &place, &sessions, console)?,
         SessionsCommand::Show { session, at, json } => {
             let snapshot = sessions.snapshot();
             let seen = snapshot.session(snapshot.find(session)?, *at)?;

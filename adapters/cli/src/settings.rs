@@ -2,7 +2,7 @@
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
-use glasswork_app_runtime::settings::{self, AnySetting, Resolved};
+use glasswork_app_runtime::settings::{AnySetting, Resolved};
 use serde_json::{Value, json};
 
 use crate::commands::Json;
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 pub(crate) fn settings(format: Json, console: &Console) -> Result<ExitCode, Problem> {
     let place = Place::find()?;
     let workspace = std::env::current_dir().map_err(Problem::failed)?;
-    let resolved = settings::resolve(&place.homes, &place.environment, &[], &workspace)?;
+    let resolved = place.settings(&[], &workspace)?;
     match format.json {
         true => console.json(&document(&resolved), Layout::Document)?,
         false => console.data(&text(&resolved, console))?,
@@ -89,7 +89,7 @@ fn text(resolved: &Resolved, console: &Console) -> String {
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::Null => "none".to_owned(),
+        Value::Null => "None".to_owned(),
         Value::String(text) => escape::line(text).into_owned(),
         other => other.to_string(),
     }

@@ -4,14 +4,17 @@
 //! of the chain of parents, and each answer gets exactly one result for each of its calls, directly behind it. The
 //! work is linear in the file, whatever the file says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glasswork_ai::conversation::{Block, ToolCall};
-use glasswork_ai::model::{ModelId, Thinking};
+use glasswork_ai::model::ModelId;
 use glasswork_engine::Timestamp;
 
-use super::{Answer, Body, CallResult, Entry, Format, Left, PLACES, Transcript, Why};
+use super::draft::{Draft, Found, Item, Label, Leaf, Tally, What};
+use super::links::{ids, parents};
+use super::pairs::{Results, results};
+use super::{Answer, Aside, Body, CallResult, Entry, Format, Transcript, Why};
 
 /// Most blocks of one answer; a longer one becomes several.
 const BLOCKS: usize = 128;
@@ -20,110 +23,6 @@ const NAME: usize = 64;
 const CALL_ID: usize = 40;
 /// Most entries that are walked in search of what summaries keep: a file may have a summary behind every word.
 const STEPS: usize = 10_000_000;
-
-/// Counts what is left out.
-#[derive(Debug, Default)]
-pub(super) struct Tally(BTreeMap<(Why, String), (u64, Vec<u64>)>);
-
-impl Tally {
-    /// Most kinds that are told apart: a file may make up as many as it has lines.
-    const KINDS: usize = 200;
-
-    pub(super) fn left(&mut self, why: Why, kind: &str, line: u64) {
-        let kind: String = kind.chars().take(80).collect();
-        let mut key = (why, kind);
-        if self.0.len() >= Self::KINDS && !self.0.contains_key(&key) {
-            key.1 = "(further kinds)".to_owned();
-        }
-        let (count, lines) = self.0.entry(key).or_default();
-        *count += 1;
-        if lines.len() < PLACES && lines.last() != Some(&line) {
-            lines.push(line);
-        }
-    }
-
-    fn told(self) -> Vec<Left> {
-        let left = self.0.into_iter();
-        left.map(|((why, kind), (count, lines))| Left {
-            why,
-            kind,
-            count,
-            lines,
-        })
-        .collect()
-    }
-}
-
-/// What a parser found, in the order of the file.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) version: Option<Arc<str>>,
-    pub(super) session: Option<Arc<str>>,
-    pub(super) title: Option<Arc<str>>,
-    pub(super) workspace: Option<Arc<str>>,
-    pub(super) started: Option<Timestamp>,
-    pub(super) model: Option<ModelId>,
-    pub(super) thinking: Option<Thinking>,
-    pub(super) items: Vec<Item>,
-    /// Where it goes on, by id; `None` is at the last item.
-    pub(super) leaf: Option<Leaf>,
-    pub(super) tally: Tally,
-}
-
-/// Where a conversation goes on.
-#[derive(Debug, Clone)]
-pub(super) enum Leaf {
-    /// At this item.
-    At(Arc<str>),
-    /// Before anything was said.
-    Root,
-}
-
-/// One thing that a file says.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) id: Option<Arc<str>>,
-    pub(super) parent: Link,
-    pub(super) line: u64,
-    pub(super) at: Option<Timestamp>,
-    pub(super) what: What,
-}
-
-/// What an item follows.
-#[derive(Debug, Clone)]
-pub(super) enum Link {
-    /// What stands before it.
-    Previous,
-    /// Nothing.
-    Root,
-    /// The item with this id.
-    Id(Arc<str>),
-}
-
-/// What an item is.
-#[derive(Debug)]
-pub(super) enum What {
-    /// Someone's words; sent to the model or not.
-    Prompt(Arc<str>, bool),
-    /// An answer; sent to the model or not.
-    Answer(Answer, bool),
-    /// Results of calls.
-    Results(Vec<Found>),
-    /// What stands for the items before it, but for those from `kept` on.
-    Summary(Arc<str>, Option<Arc<str>>),
-    /// What stands for a branch that was left: part of the conversation like a prompt.
-    BranchSummary(Arc<str>),
-    /// No conversation: only links go through it.
-    Passed,
-}
-
-/// A result as a file has it.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) call: Arc<str>,
-    pub(super) text: Arc<str>,
-    pub(super) is_error: bool,
-}
 
 /// Arranges what was found.
 pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
@@ -134,8 +33,14 @@ pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
     let parents = parents(&items, &ids, &mut tally);
     let results = results(&mut items, &mut tally);
     let leaf = match &draft.leaf {
-        Some(Leaf::Root) => None,
-        Some(Leaf::At(id)) => ids.get(id).copied().or(items.len().checked_sub(1)),
+        Some((Leaf::Root, _)) => None,
+        Some((Leaf::At(id), line)) => {
+            let known = ids.get(id).copied();
+            if known.is_none() {
+                tally.left(Why::Unattached, "leaf", *line);
+            }
+            known.or(items.len().checked_sub(1))
+        }
         None => items.len().checked_sub(1),
     };
     let mut writer = Writer {
@@ -145,13 +50,28 @@ pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
         results,
         entries: vec![],
         ends: vec![],
+        stands: vec![],
         calls: BTreeSet::new(),
         tally: &mut tally,
         model: draft.model.clone(),
         steps: STEPS,
     };
     writer.write();
-    let (entries, ends) = (writer.entries, writer.ends);
+    let (mut entries, ends, stands) = (writer.entries, writer.ends, writer.stands);
+    let stands = |item: usize| stands.get(item).copied().flatten();
+    for Label { target, text, line } in draft.labels {
+        let place = ids.get(&target).and_then(|item| stands(*item));
+        match place.and_then(|place| entries.get_mut(place)) {
+            Some(entry) => entry.label = text,
+            None => tally.left(Why::Unattached, "label", line),
+        }
+    }
+    let asides = draft.asides.into_iter().map(|found| Aside {
+        title: found.title,
+        entry: found.item.and_then(stands),
+        lines: found.lines,
+    });
+    let asides = asides.collect();
     let leaf = leaf.and_then(|leaf| ends.get(leaf).copied().flatten());
     Transcript {
         format,
@@ -167,6 +87,7 @@ pub(super) fn arrange(format: Format, draft: Draft) -> Transcript {
         sent: sent(leaf, &entries),
         leaf,
         entries,
+        asides,
         left: tally.told(),
     }
 }
@@ -176,7 +97,7 @@ fn drop_empty(items: &mut [Item], tally: &mut Tally) {
     for item in items {
         let kind = match &mut item.what {
             What::Prompt(text, _) if text.trim().is_empty() => "prompt",
-            What::Summary(text, _) | What::BranchSummary(text) if text.trim().is_empty() => "summary",
+            What::Summary(text, _) | What::BranchSummary(text, _) if text.trim().is_empty() => "summary",
             What::Answer(answer, _) => {
                 answer.blocks.retain(|block| match block {
                     Block::Text(text) => !text.trim().is_empty(),
@@ -196,127 +117,6 @@ fn drop_empty(items: &mut [Item], tally: &mut Tally) {
     }
 }
 
-fn ids(items: &mut [Item], tally: &mut Tally) -> BTreeMap<Arc<str>, usize> {
-    let mut ids = BTreeMap::new();
-    for (place, item) in items.iter_mut().enumerate() {
-        let Some(id) = &item.id else { continue };
-        if ids.contains_key(id) {
-            tally.left(Why::DuplicateId, "entry", item.line);
-            item.what = What::Passed;
-        } else {
-            ids.insert(Arc::clone(id), place);
-        }
-    }
-    ids
-}
-
-fn parents(items: &[Item], ids: &BTreeMap<Arc<str>, usize>, tally: &mut Tally) -> Vec<Option<usize>> {
-    let mut parents: Vec<Option<usize>> = Vec::with_capacity(items.len());
-    for (place, item) in items.iter().enumerate() {
-        let before = place.checked_sub(1);
-        parents.push(match &item.parent {
-            Link::Previous => before,
-            Link::Root => None,
-            Link::Id(id) => match ids.get(id) {
-                Some(parent) => Some(*parent),
-                None => {
-                    tally.left(Why::MissingParent, "entry", item.line);
-                    before
-                }
-            },
-        });
-    }
-    open_rings(items, &mut parents, tally);
-    parents
-}
-
-/// Walks up from each item; who meets its own walk closes a ring.
-fn open_rings(items: &[Item], parents: &mut [Option<usize>], tally: &mut Tally) {
-    const NEVER: usize = usize::MAX;
-    let mut walked = vec![NEVER; parents.len()];
-    for start in 0..parents.len() {
-        let mut next = Some(start);
-        while let Some(place) = next {
-            match walked.get(place) {
-                Some(&NEVER) => {}
-                Some(walk) if *walk == start => {
-                    tally.left(Why::Cycle, "entry", items.get(place).map_or(0, |item| item.line));
-                    if let Some(parent) = parents.get_mut(place) {
-                        *parent = None;
-                    }
-                    break;
-                }
-                _ => break,
-            }
-            if let Some(mark) = walked.get_mut(place) {
-                *mark = start;
-            }
-            next = parents.get(place).copied().flatten();
-        }
-    }
-}
-
-/// The result of each call, by the answer's place and the number of the call in it.
-type Results = BTreeMap<(usize, usize), Told>;
-
-/// A result with its place in the file.
-struct Told {
-    found: Found,
-    line: u64,
-    at: Option<Timestamp>,
-}
-
-/// Finds to each result the call that it answers: the latest one before it with that id and no result yet, else the
-/// first one after it.
-fn results(items: &mut [Item], tally: &mut Tally) -> Results {
-    let mut calls: BTreeMap<Arc<str>, Open> = BTreeMap::new();
-    for (place, item) in items.iter().enumerate() {
-        let What::Answer(answer, _) = &item.what else {
-            continue;
-        };
-        for (number, call) in calls_of(answer).enumerate() {
-            let open = calls.entry(Arc::clone(&call.id)).or_default();
-            open.entry(place).or_default().push_back(number);
-        }
-    }
-    let mut results = Results::new();
-    for (place, item) in items.iter_mut().enumerate() {
-        let (line, at) = (item.line, item.at);
-        let What::Results(found) = &mut item.what else {
-            continue;
-        };
-        for found in std::mem::take(found) {
-            let Some(open) = calls.get_mut(&found.call) else {
-                tally.left(Why::OrphanResult, "result", item.line);
-                continue;
-            };
-            let latest = open.range(..place).next_back().map(|(answer, _)| *answer);
-            let answer = latest.or_else(|| open.keys().next().copied());
-            let number = answer.and_then(|answer| open.get_mut(&answer).and_then(VecDeque::pop_front));
-            match answer.zip(number) {
-                Some((answer, number)) => {
-                    if open.get(&answer).is_some_and(VecDeque::is_empty) {
-                        open.remove(&answer);
-                    }
-                    results.insert((answer, number), Told { found, line, at });
-                }
-                None => tally.left(Why::DuplicateResult, "result", item.line),
-            }
-        }
-    }
-    results
-}
-
-/// The calls with one id that have no result yet: numbers by answer.
-type Open = BTreeMap<usize, VecDeque<usize>>;
-
-fn calls_of(answer: &Answer) -> impl Iterator<Item = &ToolCall> {
-    answer.blocks.iter().filter_map(|block| match block {
-        Block::ToolCall(call) => Some(call),
-        Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
-    })
-}
-
 struct Writer<'a> {
     items: &'a mut [Item],
     ids: &'a BTreeMap<Arc<str>, usize>,
@@ -326,6 +126,8 @@ struct Writer<'a> {
     /// The entry behind which what follows an item goes. What is no conversation, or is not sent, is passed by: it
     /// hangs beside the branch.
     ends: Vec<Option<usize>>,
+    /// The first entry that says what an item says.
+    stands: Vec<Option<usize>>,
     calls: BTreeSet<Arc<str>>,
     tally: &'a mut Tally,
     model: Option<ModelId>,
@@ -337,6 +139,7 @@ impl Writer<'_> {
     fn write(&mut self) {
         let count = self.items.len();
         self.ends = vec![None; count];
+        self.stands = vec![None; count];
         let mut written = vec![false; count];
         for start in 0..count {
             let mut waiting = vec![];
@@ -376,7 +179,11 @@ impl Writer<'_> {
                 passed = !*sent;
                 Body::Prompt(Arc::clone(text))
             }
-            What::BranchSummary(text) => Body::Summary(Arc::clone(text)),
+            What::BranchSummary(text, from) => {
+                let (text, from) = (Arc::clone(text), from.clone());
+                let from = from.and_then(|from| self.left_at(&from, parent));
+                Body::BranchSummary { text, from }
+            }
             What::Summary(text, kept) => {
                 let (text, kept) = (Arc::clone(text), kept.clone());
                 let kept = kept.and_then(|kept| self.first_kept(&kept, parent));
@@ -390,25 +197,40 @@ impl Writer<'_> {
                     // No wire takes a conversation that begins with an answer.
                     let text = "(What was said before this answer is not in the imported file.)";
                     let body = Body::Prompt(text.into());
-                    self.entries.push(Entry {
-                        parent,
-                        line,
-                        at,
-                        body,
-                    });
+                    self.push(parent, line, at, body);
                     parent = Some(first);
                 }
+                self.stand(place, self.entries.len());
                 self.answer(place, answer, line, at, parent);
                 return self.entries.len().checked_sub(1).filter(|_| sent);
             }
         };
+        self.push(parent, line, at, body);
+        self.stand(place, first);
+        (!passed).then_some(first)
+    }
+
+    fn push(&mut self, parent: Option<usize>, line: u64, at: Option<Timestamp>, body: Body) {
         self.entries.push(Entry {
             parent,
             line,
             at,
+            label: None,
             body,
         });
-        (!passed).then_some(first)
+    }
+
+    /// An item begins to stand at an entry; of several that say it at the first.
+    fn stand(&mut self, item: usize, entry: usize) {
+        if let Some(stands) = self.stands.get_mut(item) {
+            stands.get_or_insert(entry);
+        }
+    }
+
+    /// The end of a branch that was left for `parent`. Some files name as that what the branch was left for.
+    fn left_at(&self, from: &Arc<str>, parent: Option<usize>) -> Option<usize> {
+        let left = self.ends.get(*self.ids.get(from)?).copied().flatten();
+        left.filter(|left| Some(*left) != parent)
     }
 
     /// The first entry that a summary keeps: the first on the branch, at or behind the item of that name.
@@ -455,7 +277,9 @@ impl Writer<'_> {
                 number += 1;
                 call.id = self.call_id(&call.id);
                 call.name = name(&call.name);
-                let of = found.as_ref().map_or((line, at), |told| (told.line, told.at));
+                let of = found
+                    .as_ref()
+                    .map_or((line, at, None), |told| (told.line, told.at, Some(told.item)));
                 told.push((self.result(call, found.map(|told| told.found), line), of));
             }
             let body = Body::Answer(Answer {
@@ -467,13 +291,11 @@ impl Writer<'_> {
                 cancelled: cancelled && last,
             });
             let told = told.into_iter().map(|(result, of)| (Body::Result(result), of));
-            for (body, (line, at)) in std::iter::once((body, (line, at))).chain(told) {
-                self.entries.push(Entry {
-                    parent,
-                    line,
-                    at,
-                    body,
-                });
+            for (body, (line, at, item)) in std::iter::once((body, (line, at, None))).chain(told) {
+                if let Some(item) = item {
+                    self.stand(item, self.entries.len());
+                }
+                self.push(parent, line, at, body);
                 parent = self.entries.len().checked_sub(1);
             }
         }

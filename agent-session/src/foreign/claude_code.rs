@@ -3,7 +3,8 @@
 //! Every line has a `type`. `user` and `assistant` carry a message of Anthropic's API and link to what they follow by
 //! `parentUuid`; an answer is written block by block, in several lines with one `message.id`; results come as `user`
 //! lines. A `compact_boundary` begins a new chain whose logical parent is in `logicalParentUuid`, and the next `user`
-//! line with `isCompactSummary` stands for everything before. Lines with `isSidechain` are another conversation.
+//! line with `isCompactSummary` stands for everything before. Lines with `isSidechain` are conversations of agents that
+//! this one called, each with an `agentId` or its own chain of parents; where there is nothing else, the file is one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use glasswork_ai::stream::{StopReason, Usage};
 use serde_json::Value;
 
-use super::arrange::{Draft, Found, Item, Link, Tally, What};
+use super::draft::{AsideFound, Draft, Found, Item, Link, Tally, What};
 use super::text::{blocks, content, count, is_set, members, model, text, time, told};
-use super::{Answer, Why, lines};
+use super::{ASIDES, Answer, Why, lines};
 
 pub(super) fn recognises(line: &Value) -> bool {
     let has = |name| line.get(name).is_some();
@@ -27,26 +28,158 @@ pub(super) fn recognises(line: &Value) -> bool {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Draft {
-    let mut draft = Draft::default();
-    let mut tally = std::mem::take(&mut draft.tally);
-    // Where the answer with a message id stands, and under which uuid.
-    let mut answers: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-    let mut titles: [Option<Arc<str>>; 3] = [None, None, None];
+    let mut main = Reading::default();
+    let mut asides = Asides::default();
+    let mut tally = Tally::default();
     lines::objects(bytes, &mut tally, |line, value, tally| {
-        let kind = text(&value, "type");
-        if is_set(&value, "isSidechain") {
-            tally.left(Why::NotConversation, "sidechain", line);
-            return;
+        if !is_set(&value, "isSidechain") {
+            main.line(line, &value, tally);
+        } else if !asides.line(line, &value, main.draft.items.len().checked_sub(1)) {
+            tally.left(
+                Why::NotConversation,
+                "sidechain beyond those that are taken",
+                line,
+            );
         }
-        about(&mut draft, &value);
+    });
+    let mut asides = asides.found;
+    if !main.says_something() && !asides.is_empty() {
+        // A file of its own, which each agent that another one has called gets since version 2.
+        let aside = asides.remove(0);
+        tally.add(aside.tally);
+        let before = std::mem::replace(&mut main, aside.reading);
+        for (title, kept) in before.titles.into_iter().zip(&mut main.titles) {
+            *kept = kept.take().or(title);
+        }
+        asides.iter_mut().for_each(|aside| aside.before = None);
+        // What it follows is in the conversation of who called it.
+        if let Some(first) = main.draft.items.first_mut() {
+            first.parent = Link::Root;
+        }
+    }
+    let mut draft = main.draft;
+    draft.title = main.titles.into_iter().flatten().next();
+    draft.asides = asides
+        .into_iter()
+        .map(|aside| {
+            // Who called it says so with the result, or before by the same words.
+            let by_result = aside.agent.as_ref().and_then(|agent| main.agents.get(agent));
+            let by_words = aside.words.as_ref().and_then(|words| main.calls.get(words));
+            let called = by_words.map(|(item, _)| *item);
+            AsideFound {
+                title: by_words.and_then(|(_, title)| title.clone()),
+                lines: aside.lines,
+                item: by_result.copied().or(called).or(aside.before),
+            }
+        })
+        .collect();
+    draft.tally = tally;
+    draft
+}
+
+/// The conversations of agents that others have called.
+#[derive(Debug, Default)]
+struct Asides {
+    found: Vec<Held>,
+    by_agent: BTreeMap<Arc<str>, usize>,
+    by_uuid: BTreeMap<Arc<str>, usize>,
+}
+
+/// One of them.
+#[derive(Debug, Default)]
+struct Held {
+    agent: Option<Arc<str>>,
+    /// What was said first.
+    words: Option<Arc<str>>,
+    lines: Vec<u64>,
+    /// The item of the main conversation that stands before it.
+    before: Option<usize>,
+    reading: Reading,
+    tally: Tally,
+}
+
+impl Asides {
+    /// Reads a line of one of them: of the agent that it names, else of that whose line it follows. Says whether there
+    /// is room for it.
+    fn line(&mut self, line: u64, value: &Value, before: Option<usize>) -> bool {
+        let (agent, uuid) = (told(value, "agentId"), told(value, "uuid"));
+        let parent = told(value, "parentUuid");
+        let known = match &agent {
+            Some(agent) => self.by_agent.get(agent),
+            None => parent.and_then(|parent| self.by_uuid.get(&parent)),
+        };
+        let place = match known {
+            Some(place) => *place,
+            None if self.found.len() == ASIDES => return false,
+            None => {
+                self.found.push(Held {
+                    agent: agent.clone(),
+                    before,
+                    ..Held::default()
+                });
+                self.found.len() - 1
+            }
+        };
+        if let Some(agent) = agent {
+            self.by_agent.insert(agent, place);
+        }
+        if let Some(uuid) = uuid {
+            self.by_uuid.insert(uuid, place);
+        }
+        if let Some(aside) = self.found.get_mut(place) {
+            aside.lines.push(line);
+            aside.reading.line(line, value, &mut aside.tally);
+            if aside.words.is_none()
+                && let Some(What::Prompt(words, _)) = aside.reading.draft.items.last().map(|item| &item.what)
+            {
+                aside.words = Some(Arc::clone(words));
+            }
+        }
+        true
+    }
+}
+
+/// A conversation as far as it was read.
+#[derive(Debug, Default)]
+struct Reading {
+    draft: Draft,
+    /// Where the answer with a message id stands.
+    answers: BTreeMap<Arc<str>, usize>,
+    titles: [Option<Arc<str>>; 3],
+    /// The item with the result of an agent's work, by the agent.
+    agents: BTreeMap<Arc<str>, usize>,
+    /// The item that called an agent, and what it was to do in a few words, by what it was told.
+    calls: BTreeMap<Arc<str>, (usize, Option<Arc<str>>)>,
+}
+
+impl Reading {
+    fn says_something(&self) -> bool {
+        self.draft
+            .items
+            .iter()
+            .any(|item| !matches!(item.what, What::Passed))
+    }
+
+    fn line(&mut self, line: u64, value: &Value, tally: &mut Tally) {
+        let kind = text(value, "type");
+        about(&mut self.draft, value);
         let what = match kind {
-            "user" => user(&value, line, tally),
-            "assistant" => match assistant(&mut draft, &value, line, tally, &mut answers) {
-                Some(what) => what,
-                None => What::Passed,
-            },
+            "user" => {
+                let agent = value.get("toolUseResult").and_then(|came| told(came, "agentId"));
+                if let Some(agent) = agent {
+                    self.agents.entry(agent).or_insert(self.draft.items.len());
+                }
+                user(value, line, tally)
+            }
+            "assistant" => {
+                self.note_calls(value);
+                match assistant(&mut self.draft, value, line, tally, &mut self.answers) {
+                    Some(what) => what,
+                    None => What::Passed,
+                }
+            }
             "system" => {
-                let subtype = text(&value, "subtype");
+                let subtype = text(value, "subtype");
                 tally.left(Why::NotConversation, &format!("system {subtype}"), line);
                 What::Passed
             }
@@ -56,19 +189,19 @@ pub(super) fn read(bytes: &[u8]) -> Draft {
             }
             kind => {
                 let place = match kind {
-                    "custom-title" => told(&value, "customTitle").map(|title| (0, title)),
-                    "ai-title" => told(&value, "aiTitle").map(|title| (1, title)),
-                    "summary" => told(&value, "summary").map(|title| (2, title)),
+                    "custom-title" => told(value, "customTitle").map(|title| (0, title)),
+                    "ai-title" => told(value, "aiTitle").map(|title| (1, title)),
+                    "summary" => told(value, "summary").map(|title| (2, title)),
                     _ => None,
                 };
                 match place {
                     Some((place, title)) => {
-                        if let Some(kept) = titles.get_mut(place) {
+                        if let Some(kept) = self.titles.get_mut(place) {
                             *kept = Some(title);
                         }
                     }
                     None if is_known(kind) => tally.left(Why::NotConversation, kind, line),
-                    None if kind.is_empty() => tally.left(Why::Unknown, &members(&value), line),
+                    None if kind.is_empty() => tally.left(Why::Unknown, &members(value), line),
                     None => tally.left(Why::Unknown, kind, line),
                 }
                 if value.get("uuid").is_none() {
@@ -77,18 +210,30 @@ pub(super) fn read(bytes: &[u8]) -> Draft {
                 What::Passed
             }
         };
-        let item = Item {
-            id: told(&value, "uuid"),
-            parent: parent(&value),
+        self.draft.items.push(Item {
+            id: told(value, "uuid"),
+            parent: parent(value),
             line,
             at: value.get("timestamp").and_then(time),
             what,
-        };
-        draft.items.push(item);
-    });
-    draft.title = titles.into_iter().flatten().next();
-    draft.tally = tally;
-    draft
+        });
+    }
+
+    /// Notes which agents a line of an answer calls.
+    fn note_calls(&mut self, value: &Value) {
+        let place = self.draft.items.len();
+        let message = value.get("message").unwrap_or(&Value::Null);
+        let id = told(message, "id");
+        // A further line of an answer belongs to where the answer stands.
+        let answer = id.and_then(|id| self.answers.get(&id)).copied().unwrap_or(place);
+        let parts = message.get("content").and_then(Value::as_array);
+        for input in parts.into_iter().flatten().filter_map(|part| part.get("input")) {
+            if let Some(Value::String(prompt)) = input.get("prompt") {
+                let call = (answer, told(input, "description"));
+                self.calls.entry(prompt.as_str().into()).or_insert(call);
+            }
+        }
+    }
 }
 
 /// Kinds of lines that say nothing of the conversation.

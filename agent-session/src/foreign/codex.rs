@@ -12,7 +12,7 @@ use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
 use serde_json::Value;
 
-use super::arrange::{Draft, Found, Item, Link, Tally, What};
+use super::draft::{Draft, Found, Item, Link, Tally, What};
 use super::text::{arguments, content, count, members, model, text, thinking, time, told};
 use super::{Answer, Why, lines};
 
@@ -74,7 +74,7 @@ impl Reading {
             return self.bare(line, value, at, tally);
         };
         match kind {
-            "session_meta" => self.meta(payload),
+            "session_meta" => self.meta(line, payload, tally),
             "response_item" => self.item(line, payload, at, tally),
             "event_msg" => self.event(line, payload, tally),
             "turn_context" => self.context(payload),
@@ -100,7 +100,7 @@ impl Reading {
         if value.get("record_type").is_some() {
             tally.left(Why::NotConversation, text(value, "record_type"), line);
         } else if value.get("instructions").is_some() && self.draft.session.is_none() {
-            self.meta(value);
+            self.meta(line, value, tally);
         } else if value.get("type").is_some() {
             self.item(line, value, at, tally);
         } else {
@@ -108,9 +108,9 @@ impl Reading {
         }
     }
 
-    fn meta(&mut self, payload: &Value) {
-        // Of a fork the first is its own, the others are of what it was made from.
+    fn meta(&mut self, line: u64, payload: &Value, tally: &mut Tally) {
         if self.draft.session.is_some() {
+            tally.left(Why::NotConversation, "header of what it was forked from", line);
             return;
         }
         self.draft.session = told(payload, "id").or_else(|| told(payload, "session_id"));
@@ -253,9 +253,10 @@ impl Reading {
                     self.count(usage);
                 }
             }
-            "thread_rolled_back" => {
-                self.roll_back(event.get("num_turns").and_then(Value::as_u64).unwrap_or(0))
-            }
+            "thread_rolled_back" => match event.get("num_turns").and_then(Value::as_u64) {
+                Some(turns) => self.roll_back(turns),
+                None => tally.left(Why::Unknown, "rollback of nobody knows how much", line),
+            },
             "thread_name_updated" => {
                 self.draft.title = told(event, "thread_name").or_else(|| self.draft.title.take());
             }

@@ -5,6 +5,7 @@
 //! `{"$set": {...}}` changes what is known of the chat, its messages included. A checkpoint is the history itself: a
 //! list of `{role, parts}`, or `{history: [...]}`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use glasswork_ai::stream::{StopReason, Usage};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::arrange::{Draft, Found, Item, Leaf, Link, Tally, What};
+use super::draft::{Draft, Found, Item, Leaf, Link, Tally, What};
 use super::text::{arguments, content, count, is_set, members, model, text, time, told};
 use super::{Answer, MAX_LINE, Why, lines};
 
@@ -62,19 +63,31 @@ impl<'a> Document<'a> {
 pub(super) fn read(bytes: &[u8]) -> Draft {
     let mut reading = Reading::default();
     let mut tally = Tally::default();
-    match Document::read(bytes) {
+    let unicode = String::from_utf8_lossy(bytes);
+    match Document::read(unicode.as_bytes()) {
         Some(document) => {
+            if matches!(unicode, Cow::Owned(_)) {
+                tally.left(Why::Mended, "document", 1);
+            }
             reading.set(&document.about);
-            let mut places = Places::of(bytes);
+            let mut places = Places::of(unicode.as_bytes());
             for raw in document.messages {
                 let line = places.line_of(raw.get());
                 if raw.get().len() > MAX_LINE {
                     tally.left(Why::TooLong, "message", line);
                     continue;
                 }
-                match serde_json::from_str::<Value>(raw.get()) {
-                    Ok(message) => reading.message(line, message, &mut tally),
-                    Err(_) => tally.left(Why::Unreadable, "message", line),
+                match lines::value(raw.get().as_bytes()) {
+                    Ok((message, mended)) => {
+                        if mended {
+                            tally.left(Why::Mended, "message", line);
+                        }
+                        reading.only_message(line, message, &mut tally);
+                    }
+                    Err(lines::Unreadable::NoJson) => tally.left(Why::Unreadable, "message", line),
+                    Err(lines::Unreadable::TooDeep) => {
+                        tally.left(Why::Unreadable, "message of too many levels", line);
+                    }
                 }
             }
         }
@@ -132,6 +145,10 @@ impl Reading {
     fn line(&mut self, line: u64, value: Value, tally: &mut Tally) {
         if let Some(target) = value.get("$rewindTo") {
             let target = target.as_str().and_then(|id| self.by_id.get(id)).copied();
+            if target.is_none() {
+                // The program takes back everything then.
+                tally.left(Why::Unattached, "rewind", line);
+            }
             self.tail = target.and_then(|place| self.records.get(place)?.before);
             return;
         }
@@ -160,6 +177,16 @@ impl Reading {
         if let Some(Value::String(folder)) = folder {
             draft.workspace.get_or_insert_with(|| folder.as_str().into());
         }
+    }
+
+    /// A message of a document, which has each once: of two with one id both stay.
+    fn only_message(&mut self, line: u64, mut value: Value, tally: &mut Tally) {
+        let known = told(&value, "id").is_some_and(|id| self.by_id.contains_key(&id));
+        if known && let Value::Object(members) = &mut value {
+            tally.left(Why::DuplicateId, "message", line);
+            members.remove("id");
+        }
+        self.message(line, value, tally);
     }
 
     fn message(&mut self, line: u64, value: Value, tally: &mut Tally) {
@@ -242,8 +269,8 @@ impl Reading {
         }
         self.draft.leaf = self
             .tail
-            .map(|tail| Leaf::At(numbered(tail)))
-            .or(Some(Leaf::Root));
+            .map(|tail| (Leaf::At(numbered(tail)), 1))
+            .or(Some((Leaf::Root, 1)));
         self.draft.tally = tally;
         self.draft
     }

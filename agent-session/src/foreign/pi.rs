@@ -3,14 +3,14 @@
 //! A header, then entries. Since version 2 they are a tree (`id`, `parentId`); before, each follows the one before it.
 //! The leaf is the last entry of any kind. What a model is sent is the path to it: from the last `compaction` on that
 //! path its summary, the entries from `firstKeptEntryId` (version 1: `firstKeptEntryIndex`, counted with the header)
-//! up to it, and those after it. Answers that failed or were aborted are kept but not sent.
+//! up to it, and those after it. Answers that failed or were aborted are kept but not sent. A `label` names an entry.
 
 use std::sync::Arc;
 
 use glasswork_ai::stream::{StopReason, Usage};
 use serde_json::Value;
 
-use super::arrange::{Draft, Found, Item, Leaf, Link, What};
+use super::draft::{Draft, Found, Item, Label, Leaf, Link, Tally, What};
 use super::text::{blocks, content, count, is_set, members, model, text, thinking, time, told};
 use super::{Answer, Why, lines};
 
@@ -75,7 +75,7 @@ fn header(draft: &mut Draft, value: &Value, version: u64) {
     draft.thinking = thinking(text(value, "thinkingLevel"));
 }
 
-fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange::Tally) -> What {
+fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut Tally) -> What {
     // Whatever comes after it, a moved leaf is where the conversation goes on, until something is said there.
     let kind = text(value, "type");
     if kind != "leaf" && kind != "label" && kind != "session_info" {
@@ -93,7 +93,7 @@ fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange
             });
             return What::Summary(text(value, "summary").into(), kept);
         }
-        "branch_summary" => return What::BranchSummary(text(value, "summary").into()),
+        "branch_summary" => return branch_summary(value),
         "model_change" => {
             let changed = model(text(value, "provider"), text(value, "modelId"));
             draft.model = changed.or_else(|| draft.model.take());
@@ -104,13 +104,24 @@ fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange
         }
         "session_info" => draft.title = told(value, "name").or_else(|| draft.title.take()),
         "leaf" => {
-            draft.leaf = match told(value, "targetId") {
+            let leaf = match told(value, "targetId") {
                 Some(target) => Some(Leaf::At(target)),
                 None if value.get("targetId") == Some(&Value::Null) => Some(Leaf::Root),
                 None => None,
             };
+            if leaf.is_none() {
+                tally.left(Why::Unattached, "leaf", line);
+            }
+            draft.leaf = leaf.map(|leaf| (leaf, line));
         }
-        "label" | "custom" | "spawn_point" | "active_tools_change" => {
+        "label" => match told(value, "targetId") {
+            Some(target) => {
+                let text = told(value, "label");
+                draft.labels.push(Label { target, text, line });
+            }
+            None => tally.left(Why::Unattached, "label", line),
+        },
+        "custom" | "spawn_point" | "active_tools_change" => {
             tally.left(Why::NotConversation, kind, line);
         }
         "" => tally.left(Why::Unknown, &members(value), line),
@@ -119,7 +130,7 @@ fn entry(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange
     What::Passed
 }
 
-fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arrange::Tally) -> What {
+fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut Tally) -> What {
     match text(value, "role") {
         "user" => What::Prompt(content(value.get("content"), line, tally).into(), true),
         // Version 2 called what version 3 calls `custom` a `hookMessage`.
@@ -141,7 +152,7 @@ fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arran
             let sent = !is_set(value, "excludeFromContext");
             What::Prompt(command(value).into(), sent)
         }
-        "branchSummary" => What::BranchSummary(text(value, "summary").into()),
+        "branchSummary" => branch_summary(value),
         "compactionSummary" => What::Summary(text(value, "summary").into(), None),
         "" => {
             tally.left(Why::Unknown, &format!("message {}", members(value)), line);
@@ -152,6 +163,11 @@ fn message(draft: &mut Draft, value: &Value, line: u64, tally: &mut super::arran
             What::Passed
         }
     }
+}
+
+/// `fromId` is what the branch was left for, in files of pi itself, or the end of that branch, in files of others.
+fn branch_summary(value: &Value) -> What {
+    What::BranchSummary(text(value, "summary").into(), told(value, "fromId"))
 }
 
 /// A command that the person ran themselves.
@@ -168,7 +184,7 @@ fn command(value: &Value) -> String {
     format!("I ran this command myself:\n{ran}\nIts output:\n{output}\n{end}")
 }
 
-fn answer(value: &Value, line: u64, tally: &mut super::arrange::Tally) -> Answer {
+fn answer(value: &Value, line: u64, tally: &mut Tally) -> Answer {
     let blocks = blocks(value.get("content"), ("toolCall", "arguments"), line, tally);
     let usage = value.get("usage").filter(|usage| usage.is_object());
     let (stop, cancelled) = match text(value, "stopReason") {

@@ -8,7 +8,7 @@ use glasswork_engine::Timestamp;
 use serde_json::Value;
 
 use super::Why;
-use super::arrange::Tally;
+use super::draft::Tally;
 
 /// A text member; empty where it is missing or something else.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -21,6 +21,16 @@ pub enum IndexError {
         /// Why not.
         source: io::Error,
     },
+    /// There is one in memory only.
+    #[error(
+        "the index of sessions cannot be written to {}: the disk may be full or read-only, or the folder not yours; lists \
+         and searches read the journals meanwhile, which takes longer",
+        path.display()
+    )]
+    NotKept {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// There is no connection. A defect.
     #[error("the index of sessions was closed while it was read; please report this")]
     Closed,
@@ -33,6 +43,18 @@ impl IndexError {
             self,
             Self::Database(rusqlite::Error::SqliteFailure(failure, _))
                 if matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+
+    /// Whether nothing can be written where the file lies: the disk is full, read-only, failing, or not ours.
+    pub(super) fn is_unwritable(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(rusqlite::Error::SqliteFailure(failure, _))
+                if matches!(
+                    failure.code,
+                    ErrorCode::ReadOnly | ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen
+                )
         )
     }
 

@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
@@ -14,7 +14,10 @@ use super::error::IndexError;
 /// `gwix`: whose file this is, where SQLite keeps it.
 const APPLICATION: i32 = 0x6777_6978;
 /// Raised whenever the tables change, or what is written into them. There are no migrations: it is made anew.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
+/// How long an index in memory takes the place of the file before the file is tried again: making one reads all
+/// journals.
+const MEMORY_TIME: Duration = Duration::from_secs(60);
 /// How long another process's transaction is waited for. Each is a few milliseconds; a rebuild writes in portions.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -35,6 +38,7 @@ CREATE TABLE sessions (
     bytes INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
+    inherited INTEGER NOT NULL,
     cost INTEGER,
     name_key TEXT NOT NULL,
     title TEXT,
@@ -73,8 +77,16 @@ CREATE VIRTUAL TABLE said USING fts5 (text, columnsize = 0, tokenize = 'unicode6
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    /// Device and number of the file; `None` where it is in memory.
-    identity: Option<(u64, u64)>,
+    place: Place,
+}
+
+/// Where an index is.
+#[derive(Debug)]
+enum Place {
+    /// In the file with this device and number; `None` where it was gone at once.
+    File(Option<(u64, u64)>),
+    /// In memory, since then.
+    Memory(Instant),
 }
 
 impl Opened {
@@ -86,16 +98,24 @@ impl Opened {
                 move_aside(path)?;
                 Self::file(path)
             }
-            Err(_) => {
-                let connection = Connection::open_in_memory()?;
-                connection.execute_batch(TABLES)?;
-                Ok(Self {
-                    connection,
-                    identity: None,
-                })
-            }
+            Err(_) => Self::in_memory(),
             opened => opened,
         }
+    }
+
+    /// An empty index in memory.
+    pub(super) fn in_memory() -> Result<Self, IndexError> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(TABLES)?;
+        Ok(Self {
+            connection,
+            place: Place::Memory(Instant::now()),
+        })
+    }
+
+    /// Whether it is kept nowhere.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
     }
 
     fn file(path: &Path) -> Result<Self, IndexError> {
@@ -119,15 +139,19 @@ impl Opened {
             connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
             connection.pragma_update(None, "cache_size", -4096)?;
             lay_out(&mut connection)?;
-            let identity = identity(path);
-            return Ok(Self { connection, identity });
+            let place = Place::File(identity(path));
+            return Ok(Self { connection, place });
         }
         Err(IndexError::Closed)
     }
 
-    /// Whether others still find the file that this has open.
+    /// Whether others still find the file that this has open. One in memory is not asked for ever: the disk may be
+    /// well again.
     pub(super) fn is_current(&self, path: &Path) -> bool {
-        self.identity.is_none() || self.identity == identity(path)
+        match self.place {
+            Place::File(known) => known == identity(path),
+            Place::Memory(since) => since.elapsed() < MEMORY_TIME,
+        }
     }
 }
 
@@ -148,7 +172,7 @@ fn make(path: &Path) -> Result<(), IndexError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
-                true => Ok(()),
+                true => own_alone(path),
                 false => move_aside(path).and_then(|()| make(path)),
             }
         }
@@ -158,6 +182,22 @@ fn make(path: &Path) -> Result<(), IndexError> {
             source,
         }),
     }
+}
+
+/// Takes everybody else's permissions on the file away: what was said is in it.
+fn own_alone(path: &Path) -> Result<(), IndexError> {
+    let restrict = || {
+        let mode = fs::symlink_metadata(path)?.permissions().mode() & 0o777;
+        match mode & 0o600 {
+            wanted if wanted == mode => Ok(()),
+            wanted => fs::set_permissions(path, fs::Permissions::from_mode(wanted)),
+        }
+    };
+    restrict().map_err(|source| IndexError::Io {
+        doing: "restrict the permissions of",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn is_empty_or_ours(connection: &Connection) -> Result<bool, IndexError> {

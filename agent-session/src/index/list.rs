@@ -263,7 +263,7 @@ pub(super) fn number(number: u64) -> i64 {
 }
 
 const COLUMNS: &str = "id, created, updated, seq, bytes, title, workspace, branch, model, messages, tokens, cost, \
-                       status, first_words, parent, pinned, damage, path, size, stamp, open";
+                       status, first_words, parent, pinned, damage, path, size, stamp, open, inherited";
 
 /// A row, and what it was made from.
 #[derive(Debug)]
@@ -299,6 +299,7 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
             model: shared(8)?.and_then(|model| model.parse().ok()),
             messages: count(9)?,
             tokens: count(10)?,
+            inherited: count(21)?,
             cost: row
                 .get::<_, Option<i64>>(11)?
                 .and_then(|cost| u64::try_from(cost).ok()),

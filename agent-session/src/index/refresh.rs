@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state;
-use rusqlite::types::Value;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::Index;
@@ -26,6 +25,9 @@ const PORTION: usize = 64;
 const PORTION_BYTES: i64 = 8 << 20;
 /// A folder that has changed so shortly ago may change again without its time telling.
 const RECENT_NS: i128 = 2_000_000_000;
+
+/// Noted in place of a time that may not tell. No folder has it.
+const LOOK_AGAIN: i64 = i64::MIN;
 
 /// How far a refresh is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Index {
     /// Reads every journal again. A file that is not sound is moved aside first.
     ///
     /// # Errors
-    /// [`IndexError`].
+    /// [`IndexError::NotKept`] where no file can be written, and others.
     pub fn reindex(&self, progress: &mut dyn FnMut(Progress)) -> Result<Refreshed, IndexError> {
         let sound = self.with(|connection| {
             let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -97,10 +99,16 @@ impl Index {
             *self.held() = None;
             super::file::move_aside(self.file())?;
         }
-        self.with(|connection| {
+        let refreshed = self.with(|connection| {
             connection.execute("DELETE FROM folders", [])?;
             self.bring_in_line(connection, &BTreeSet::new(), true, progress)
-        })
+        })?;
+        match self.held().as_ref().is_some_and(|opened| opened.is_in_memory()) {
+            false => Ok(refreshed),
+            true => Err(IndexError::NotKept {
+                path: self.file().to_owned(),
+            }),
+        }
     }
 
     pub(super) fn refresh_with(
@@ -162,8 +170,11 @@ impl Index {
                 continue;
             }
             self.compare(connection, &folder, &name, all, due, gone)?;
-            let stamp = Some(stamp).filter(|stamp| !is_recent(*stamp));
-            looked_at.push(Folder { name, stamp });
+            let stamp = if is_recent(stamp) { LOOK_AGAIN } else { stamp };
+            looked_at.push(Folder {
+                name,
+                stamp: Some(stamp),
+            });
         }
         for (name, _) in known {
             gone.extend(in_folder(connection, &name)?);
@@ -355,14 +366,23 @@ impl Index {
         stale
     }
 
-    /// Searches in what was said, for [`SEARCH_TIME`](super::SEARCH_TIME) at most. Blocks; may take that long.
+    /// Searches in what was said, for [`SEARCH_TIME`](super::SEARCH_TIME) at most. Blocks; may take that long, and where
+    /// journals have to be read first, as long as that takes.
     ///
     /// # Errors
     /// [`SearchError`].
     pub fn search(&self, search: &Search) -> Result<Found, SearchError> {
+        self.search_for(search, search::SEARCH_TIME)
+    }
+
+    /// Searches for so long at most: what was found by then is what there is, and [`Found::cut`] says so.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub fn search_for(&self, search: &Search, limit: Duration) -> Result<Found, SearchError> {
         let terms = search::parse(&search.query)?;
         self.refresh(&mut |_| {})?;
-        let until = std::time::Instant::now() + search::SEARCH_TIME;
+        let until = std::time::Instant::now() + limit;
         // On a connection of its own: lists do not wait for it.
         let alone = Self::of(self.store.clone());
         let memory = self.with(|connection| match connection.path() {
@@ -373,45 +393,6 @@ impl Index {
             Some(found) => Ok(found),
             None => Ok(alone.with(|connection| search::search(connection, &terms, search, until))?),
         }
-    }
-
-    /// The sessions whose ids begin so, newest first, at most `limit`. `beginning` is hexadecimal, without hyphens.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn begin_with(&self, beginning: &str, limit: usize) -> Result<Vec<ScopeId>, IndexError> {
-        let mut prefix = String::new();
-        for (place, digit) in beginning.chars().enumerate() {
-            if [8, 12, 16, 20].contains(&place) {
-                prefix.push('-');
-            }
-            prefix.push(digit);
-        }
-        // `g` comes after all hexadecimal digits.
-        let beyond = format!("{prefix}g");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(|connection| {
-            self.refresh_with(connection, &BTreeSet::new(), &mut |_| {})?;
-            let condition = "id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
-            let values = [
-                Value::from(prefix.clone()),
-                Value::from(beyond.clone()),
-                Value::from(limit),
-            ];
-            let found = list::rows_where(connection, condition, &values)?;
-            Ok(found.into_iter().map(|found| found.row.id).collect())
-        })
-    }
-
-    /// Where the index believes the journal of a session to be, if it is there.
-    #[must_use]
-    pub fn journal(&self, id: ScopeId) -> Option<PathBuf> {
-        let path = self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT path FROM sessions WHERE id = ?")?;
-            Ok(statement.query_row(params![id.to_string()], |row| row.get::<_, String>(0))?)
-        });
-        let path = self.store.data().join(path.ok()?);
-        path.is_file().then_some(path)
     }
 }
 
@@ -492,9 +473,11 @@ fn read_journal(
         bytes,
         ..Row::bare(id)
     });
+    // A fork that nobody has opened yet says so in its header alone; all that is in it is its parent's.
+    let unopened = parent.is_some() && row.parent != parent;
     let row = Row {
-        // A fork that nobody has opened yet says so in its header alone.
         parent: parent.or(row.parent),
+        inherited: if unopened { row.tokens } else { row.inherited },
         ..row
     };
     match error {

@@ -8,6 +8,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_engine::{Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::state::{self, Session};
+use glasswork_session_state::usage::Ledger;
 use strum::VariantArray as _;
 
 use crate::store::Owner;
@@ -40,6 +41,8 @@ pub struct Row {
     pub messages: u64,
     /// Tokens of all its requests, as the providers counted them: input, whether cached or not, and output.
     pub tokens: u64,
+    /// Of those, the ones that were used before it was forked, and are counted in another session too.
+    pub inherited: u64,
     /// What it cost, in billionths of a US dollar; `None` where the prices are not known.
     pub cost: Option<u64>,
     /// Where its charts stand.
@@ -161,6 +164,7 @@ impl Row {
             model: None,
             messages: 0,
             tokens: 0,
+            inherited: 0,
             cost: None,
             status: Status::default(),
             first_words: None,
@@ -179,7 +183,10 @@ impl Row {
             return None;
         };
         let meta = &session.meta;
-        let tokens = session.usage.tokens();
+        let sum = |ledger: &Ledger| {
+            let tokens = ledger.tokens();
+            tokens.input_total().saturating_add(tokens.output)
+        };
         Some(Self {
             id: scope.id,
             created,
@@ -191,7 +198,8 @@ impl Row {
             branch: meta.head.branch.clone(),
             model: session.settings.model.value.clone(),
             messages: u64::try_from(session.tree.len()).unwrap_or(u64::MAX),
-            tokens: tokens.input_total().saturating_add(tokens.output),
+            tokens: sum(&session.usage),
+            inherited: sum(&session.inherited),
             cost: None,
             status: Status::of(session),
             first_words: first_words(session),
@@ -200,6 +208,12 @@ impl Row {
             damage: None,
             owner: None,
         })
+    }
+
+    /// The tokens that it has used itself. Over all sessions they add up to what was used.
+    #[must_use]
+    pub fn own_tokens(&self) -> u64 {
+        self.tokens.saturating_sub(self.inherited)
     }
 
     /// Whether lists leave it out unless they are asked for it: nothing was said in it, and nobody named it.

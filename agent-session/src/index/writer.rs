@@ -145,6 +145,10 @@ impl Index {
     /// [`IndexError`].
     pub(super) fn write(&self, changes: Vec<Change>) -> Result<(), IndexError> {
         self.with(|connection| {
+            // Nobody would look there: who lists has a connection of its own.
+            if connection.path().is_none_or(str::is_empty) {
+                return Ok(());
+            }
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for change in &changes {
                 let print = Print::of(&change.journal);

@@ -1,7 +1,10 @@
 //! Does a text look as if it was drawn at random, or as if somebody wrote it for people to read?
 
+use super::work;
+
 /// The entropy of a text by the frequencies of its bytes, in bits for the whole of it.
 fn bits(text: &[u8]) -> f64 {
+    work::count(text.len());
     let mut counts = [0_u32; 256];
     for byte in text {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
@@ -43,6 +46,7 @@ const STAND_INS: &[&[u8]] = &[
 
 /// Whether somebody wrote it to stand for a real value.
 pub(super) fn is_stand_in(text: &[u8]) -> bool {
+    work::count(text.len());
     let lower = text.to_ascii_lowercase();
     STAND_INS
         .iter()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::kind::Kind;
+use super::work;
 
 /// A value shorter than this is not looked for: it would be found by chance.
 pub(super) const SHORTEST: usize = 8;
@@ -87,12 +88,14 @@ impl Known {
             return None;
         }
         for (at, chunk) in text.windows(SHORTEST).enumerate().skip(from) {
+            work::count(1);
             let Some(head) = head(chunk) else { continue };
             let (word, bit) = slot(head);
             if self.filter.get(word).is_none_or(|word| word & bit == 0) {
                 continue;
             }
             let rest = text.get(at..).unwrap_or_default();
+            work::count(self.values.len());
             let found = self
                 .values
                 .iter()

@@ -144,6 +144,22 @@ const NOT_LAST: &[&str] = &[
     "parameter",
     "budget",
     "test",
+    "error",
+    "errors",
+    "message",
+    "messages",
+    "msg",
+    "help",
+    "hint",
+    "placeholder",
+    "title",
+    "text",
+    "description",
+    "rules",
+    "strength",
+    "required",
+    "validation",
+    "validator",
 ];
 /// Names with one of these are of something else.
 const NOT_ANYWHERE: &[&str] = &[

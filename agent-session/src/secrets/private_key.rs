@@ -3,6 +3,10 @@
 //! Each line is a secret of its own, so that as many lines come out as went in, nothing waits for the end, and a key
 //! that was cut is masked as well.
 
+use std::ops::Range;
+
+/// How an announcement ends.
+const ANNOUNCED: &[u8] = b"KEY-----";
 /// A shorter first line is none of a key: somebody writes about keys.
 const FIRST_LINE: usize = 40;
 /// Words between the lines that are no part of the key: quotes of programs, numbers of lines, marks of a diff.
@@ -30,12 +34,12 @@ pub(super) enum PrivateKey {
 }
 
 /// What a word is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
     /// No part of the key itself.
     Other,
-    /// The first line of one.
-    First,
+    /// The first line of one, or a part of the word that is.
+    First(Range<usize>),
     /// A further line.
     Further,
 }
@@ -64,17 +68,45 @@ impl PrivateKey {
         }
     }
 
+    /// The word that completes the announcement is read. A key may stand behind it without an end of line between, and
+    /// be ended in the same word.
+    fn read_glued(&mut self, word: &[u8]) -> Word {
+        let from = ANNOUNCED.len();
+        let rest = word.get(from..).unwrap_or_default();
+        let len = rest.iter().take_while(|byte| is_base64(**byte)).count();
+        let line = rest.get(..len).unwrap_or_default();
+        if len < FIRST_LINE || !line.iter().any(u8::is_ascii_digit) {
+            return Word::Other;
+        }
+        *self = match rest.get(len..) {
+            Some([b'-', ..]) => Self::Outside,
+            _ => Self::Within {
+                begun: true,
+                header: false,
+                glue: 0,
+            },
+        };
+        Word::First(from..from + len)
+    }
+
     /// A word is read.
     pub(super) fn read(&mut self, word: &[u8]) -> Word {
         match self {
             Self::Outside => {
                 if word.ends_with(b"-----BEGIN") {
                     *self = Self::Announced { private: false };
+                } else if word == b"Private-Lines:" {
+                    // PuTTY's keys: their number, and the lines.
+                    *self = Self::Within {
+                        begun: false,
+                        header: true,
+                        glue: 0,
+                    };
                 }
                 Word::Other
             }
             Self::Announced { private } => {
-                let complete = word.starts_with(b"KEY-----") || word == b"BLOCK-----";
+                let complete = word.starts_with(ANNOUNCED) || word == b"BLOCK-----";
                 *self = match (complete, *private || word == b"PRIVATE") {
                     (true, true) => Self::Within {
                         begun: false,
@@ -84,10 +116,12 @@ impl PrivateKey {
                     (true, false) => Self::Outside,
                     (false, private) => Self::Announced { private },
                 };
-                Word::Other
+                match self.is_within() {
+                    true => self.read_glued(word),
+                    false => Word::Other,
+                }
             }
             Self::Within { begun, header, glue } => {
-                let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
                 let number = word.iter().all(u8::is_ascii_digit) && word.len() < FIRST_LINE;
                 if *header || word.ends_with(b":") && word.first().is_some_and(u8::is_ascii_uppercase) {
                     *header = true;
@@ -95,10 +129,13 @@ impl PrivateKey {
                 }
                 // Forty letters without a digit are a name.
                 let known = *begun || word.len() >= FIRST_LINE && word.iter().any(u8::is_ascii_digit);
-                if known && word.len() > GLUE && !number && word.iter().all(base64) {
+                if known && word.len() > GLUE && !number && word.iter().all(|byte| is_base64(*byte)) {
                     let first = !*begun;
                     *begun = true;
-                    return if first { Word::First } else { Word::Further };
+                    return match first {
+                        true => Word::First(0..word.len()),
+                        false => Word::Further,
+                    };
                 }
                 let glued = word.len() <= GLUE || number || word.ends_with(b"-");
                 *glue += 1;
@@ -111,4 +148,8 @@ impl PrivateKey {
             }
         }
     }
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }

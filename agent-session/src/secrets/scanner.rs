@@ -3,17 +3,22 @@
 //! A text is taken apart into words: runs of graphic ASCII without quotes, brackets, commas, semicolons and backslashes.
 //! A secret is a word, or a part of one; whether a word holds one is decided when its end has come, by the word itself
 //! and a few bytes that are remembered of what came before. So the cut between two pieces makes no difference, no more
-//! than one word waits, and every byte is looked at a bounded number of times.
+//! than one word waits, and every byte is looked at a bounded number of times. Only a value between quotes may have spaces
+//! in it, and waits for its closing one.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::entropy::{is_distinctive, is_secret_value, is_stand_in};
+use super::assignments::{look_at_value, look_for_assignments};
+use super::entropy::{is_distinctive, is_stand_in};
 use super::kind::Kind;
 use super::known::{self, Known};
 use super::private_key::{PrivateKey, Word};
+use super::quoted::Quoted;
 use super::shape::Begins;
-use super::{name, shape};
+use super::words::{class, first_word};
+use super::wrapped::Wrapped;
+use super::{name, shape, work};
 
 /// A longer word is no secret but data: it is passed on without being looked at. As much is held back at most.
 pub(super) const LONGEST: usize = 8 * 1024;
@@ -30,12 +35,15 @@ pub(super) trait Sink {
 
 /// What is expected of the next word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Context {
+pub(super) enum Context {
+    /// Nothing.
     Nothing,
     /// It may say that the word before was a name.
     Name,
     /// It may be the value of something whose name says that it is a secret.
     Value(Kind),
+    /// It may be more of what stands behind `Authorization:`.
+    More,
 }
 
 /// Finds secrets.
@@ -52,93 +60,33 @@ pub(super) struct Scanner {
     /// Whether a backslash stands before the word.
     escaped: bool,
     key: PrivateKey,
+    /// The quoted value that has no end yet.
+    quoted: Option<Quoted>,
+    /// A secret that may go on in the next line.
+    wrapped: Option<Wrapped>,
+    /// Whether a sign says that the value stands in the next line, as in YAML.
+    below: bool,
     aws: u8,
     found: Vec<Found>,
 }
 
+/// A secret in a word.
 #[derive(Debug)]
-struct Found {
-    at: Range<usize>,
-    kind: Kind,
+pub(super) struct Found {
+    pub(super) at: Range<usize>,
+    pub(super) kind: Kind,
     /// Whether it goes on with the one before.
-    further: bool,
+    pub(super) further: bool,
 }
 
 impl Found {
-    fn new(at: Range<usize>, kind: Kind) -> Self {
+    pub(super) fn new(at: Range<usize>, kind: Kind) -> Self {
         Self {
             at,
             kind,
             further: false,
         }
     }
-}
-
-const fn is_word(byte: u8) -> bool {
-    byte > b' '
-        && byte < 0x7f
-        && !matches!(
-            byte,
-            b'"' | b'\''
-                | b'`'
-                | b'<'
-                | b'>'
-                | b'('
-                | b')'
-                | b'['
-                | b']'
-                | b'{'
-                | b'}'
-                | b','
-                | b';'
-                | b'\\'
-                | b'|'
-        )
-}
-
-/// Whether a value consists of one word, so that it can be found whole.
-pub(super) fn words_of(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(|c: char| !u8::try_from(c).is_ok_and(is_word))
-        .filter(|word| word.len() >= known::SHORTEST)
-}
-
-/// Of each byte: 0 between words, 1 in a word, 3 for the signs between names and values.
-static CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[allow(
-            clippy::indexing_slicing,
-            clippy::cast_possible_truncation,
-            reason = "evaluated while compiling; the index is below 256"
-        )]
-        {
-            table[byte] = match byte as u8 {
-                b'=' | b':' => 3,
-                byte if is_word(byte) => 1,
-                _ => 0,
-            };
-        }
-        byte += 1;
-    }
-    table
-};
-
-fn class(byte: u8) -> u8 {
-    CLASS.get(usize::from(byte)).copied().unwrap_or_default()
-}
-
-/// How long the word is with which a text begins, and whether it has signs between names and values.
-fn first_word(text: &[u8]) -> (usize, bool) {
-    let mut seen = 0;
-    for (len, byte) in text.iter().enumerate() {
-        match class(*byte) {
-            0 => return (len, seen == 3),
-            class => seen |= class,
-        }
-    }
-    (text.len(), seen == 3)
 }
 
 impl Scanner {
@@ -152,18 +100,44 @@ impl Scanner {
             name: Vec::new(),
             escaped: false,
             key: PrivateKey::default(),
+            quoted: None,
+            wrapped: None,
+            below: false,
             aws: 0,
             found: Vec::new(),
         }
     }
 
     /// Reads on.
-    pub(super) fn push(&mut self, text: &[u8], sink: &mut impl Sink) {
+    pub(super) fn push(&mut self, mut text: &[u8], sink: &mut impl Sink) {
+        while !text.is_empty() {
+            let read = match self.quoted.take() {
+                None => self.scan(text, true, sink),
+                Some(mut quoted) => {
+                    let (read, end) = quoted.read(text);
+                    match end {
+                        None => self.quoted = Some(quoted),
+                        Some(closed) => self.end_quoted(&quoted, closed, sink),
+                    }
+                    read
+                }
+            };
+            text = text.get(read..).unwrap_or_default();
+        }
+    }
+
+    /// Reads words, and what stands between them. Stops where a quoted value begins, if those are wanted; says how
+    /// much was read.
+    fn scan(&mut self, text: &[u8], quoting: bool, sink: &mut impl Sink) -> usize {
         let (mut at, mut told) = (0, 0);
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = text
+            .get(at..)
+            .filter(|rest| !rest.is_empty() && self.quoted.is_none())
+        {
             let (len, signs) = first_word(rest);
             let word = rest.get(..len).unwrap_or_default();
             let whole = len < rest.len();
+            work::count(len);
             if whole && len <= LONGEST && self.held.is_empty() && !self.data {
                 if len > 0 {
                     self.word(word, signs);
@@ -178,6 +152,7 @@ impl Scanner {
                 self.hold(word, sink);
                 told = at + len;
             }
+            at += len;
             if whole {
                 self.end_word(sink);
                 let rest = rest.get(len..).unwrap_or_default();
@@ -185,19 +160,40 @@ impl Scanner {
                     .iter()
                     .position(|byte| class(*byte) != 0)
                     .unwrap_or(rest.len());
-                self.between(rest.get(..between).unwrap_or_default());
-                at += between;
+                at += self.between(rest.get(..between).unwrap_or_default(), quoting);
             }
-            at += len;
         }
-        sink.plain(text.get(told..).unwrap_or_default());
+        sink.plain(text.get(told..at).unwrap_or_default());
+        at
+    }
+
+    /// A quoted value has ended, or is none.
+    fn end_quoted(&mut self, quoted: &Quoted, closed: bool, sink: &mut impl Sink) {
+        match quoted.secret().filter(|_| closed) {
+            Some(value) => {
+                sink.secret(quoted.kind(), value, false);
+                let escapes = quoted.text().get(value.len()..).unwrap_or_default();
+                sink.plain(escapes);
+                self.context = Context::Nothing;
+                self.between(escapes, false);
+            }
+            None => {
+                self.context = Context::Value(quoted.kind());
+                self.scan(quoted.text(), false, sink);
+            }
+        }
     }
 
     /// The text has ended; what comes next is another one.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
+        if let Some(quoted) = self.quoted.take() {
+            self.end_quoted(&quoted, false, sink);
+        }
         self.end_word(sink);
-        self.between(b"\n");
+        self.between(b"\n", false);
         self.key = PrivateKey::Outside;
+        self.wrapped = None;
+        self.context = Context::Nothing;
         self.aws = 0;
     }
 
@@ -235,24 +231,44 @@ impl Scanner {
         }
     }
 
-    /// Reads what stands between two words.
-    fn between(&mut self, text: &[u8]) {
-        for byte in text {
-            self.escaped = *byte == b'\\';
+    /// Reads what stands between two words, up to a quote with which a value begins. Says how much was read.
+    fn between(&mut self, text: &[u8], quoting: bool) -> usize {
+        work::count(text.len());
+        for (byte, read) in text.iter().zip(1..) {
+            let escaped = std::mem::replace(&mut self.escaped, *byte == b'\\');
             match byte {
                 b'\n' | b'\r' => self.end_line(),
-                b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' => {}
-                b'>' => self.close_tag(),
+                b' ' | b'\t' | b'\\' => {}
+                b'"' | b'\'' | b'`' => match self.context {
+                    Context::Value(kind) if quoting => {
+                        self.quoted = Quoted::begin(kind, *byte, escaped);
+                        if self.quoted.is_some() {
+                            return read;
+                        }
+                    }
+                    Context::More => self.context = Context::Nothing,
+                    _ => {}
+                },
+                b'>' => {
+                    self.wrapped = None;
+                    self.close_tag();
+                }
+                b'|' if matches!(self.context, Context::Value(_)) => self.below = true,
                 _ => {
                     self.context = Context::Nothing;
+                    self.wrapped = None;
                     self.key.between(*byte);
                 }
             }
         }
+        text.len()
     }
 
     fn end_line(&mut self) {
-        self.context = Context::Nothing;
+        if !(std::mem::take(&mut self.below) && matches!(self.context, Context::Value(_))) {
+            self.context = Context::Nothing;
+        }
+        self.wrapped = self.wrapped.and_then(Wrapped::end_line);
         self.key.end_line();
     }
 
@@ -294,7 +310,7 @@ impl Scanner {
                 return;
             }
         }
-        if word.starts_with(b"secret:") {
+        if word.starts_with(b"secret:") && memchr::memchr_iter(b':', word).count() >= 3 {
             // A placeholder of ours, or what looks like one.
             self.context = Context::Nothing;
             return;
@@ -308,17 +324,23 @@ impl Scanner {
             word = line;
         }
         let from = whole.len() - word.len();
-        let further = match self.key.read(word) {
-            Word::First => Some(false),
-            Word::Further => Some(true),
+        let line = match self.key.read(word) {
+            Word::First(line) => Some((line, false)),
+            Word::Further => Some((0..word.len(), true)),
             Word::Other => None,
         };
-        if let Some(further) = further {
+        if let Some((line, further)) = line {
             self.found.push(Found {
-                at: from..whole.len(),
+                at: from + line.start..from + line.end,
                 kind: Kind::PrivateKey,
                 further,
             });
+            return;
+        }
+        if let Some((kind, next)) = self.wrapped.take().and_then(|wrapped| wrapped.read(word)) {
+            self.found.push(Found::new(from..whole.len(), kind));
+            self.context = Context::Nothing;
+            self.wrapped = next;
             return;
         }
         self.aws = self.aws.saturating_sub(1);
@@ -337,6 +359,11 @@ impl Scanner {
                     done = found.at.end;
                 }
                 apart
+            });
+            let last = found.last().filter(|found| found.at.end == whole.len());
+            self.wrapped = last.and_then(|last| {
+                let value = whole.get(last.at.clone()).unwrap_or_default();
+                Wrapped::after(last.kind, value)
             });
         }
         self.found = found;
@@ -381,11 +408,30 @@ impl Scanner {
             Context::Value(kind) => {
                 if word.iter().all(|byte| matches!(byte, b'=' | b':'))
                     || kind == Kind::Authorization && is_scheme(word)
+                    || self.below && matches!(word, b"-" | b"+")
                 {
                     return Context::Value(kind);
                 }
+                let before = found.len();
                 look_at_value(word, 0..word.len(), kind, found);
-                Context::Nothing
+                // `Bearer one two`
+                match kind == Kind::Authorization && found.len() > before {
+                    true => Context::More,
+                    false => Context::Nothing,
+                }
+            }
+            Context::More => {
+                let padding = word.iter().rev().take_while(|byte| **byte == b'=').count();
+                let value = word.get(..word.len() - padding).unwrap_or_default();
+                if value.iter().any(|byte| matches!(byte, b'=' | b':')) {
+                    return Context::Nothing;
+                }
+                let before = found.len();
+                look_at_value(word, 0..word.len(), Kind::Authorization, found);
+                match found.len() > before {
+                    true => Context::More,
+                    false => Context::Nothing,
+                }
             }
             Context::Name if matches!(word.first(), Some(b'=' | b':')) => {
                 let Some(kind) = name::says(&self.name) else {
@@ -484,110 +530,98 @@ fn look_for_shapes(word: &[u8], found: &mut Vec<Found>) {
     }
 }
 
-/// Looks for passwords in addresses, and for `name=value` and `name:value`. `Some` where the word says what is expected
-/// of the next one.
-fn look_for_assignments(word: &[u8], found: &mut Vec<Found>) -> Option<Context> {
-    let address = look_for_url_password(word, found);
-    let mut context = None;
-    let mut name_from = 0;
-    let mut skip = 0;
-    for (at, byte) in word.iter().enumerate() {
-        if at < skip {
-            continue;
-        }
-        if !matches!(byte, b'=' | b':') {
-            if !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
-                name_from = at + 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a byte may be looked at, whatever stands around it.
+    const MOST_LOOKS: usize = 40;
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn plain(&mut self, _: &[u8]) {}
+        fn secret(&mut self, _: Kind, _: &str, _: bool) {}
+    }
+
+    /// How many bytes are looked at in a text, some of them more than once.
+    fn work_of(text: &str) -> usize {
+        let _ = work::done();
+        let mut scanner = Scanner::new(Arc::default());
+        scanner.push(text.as_bytes(), &mut Nowhere);
+        scanner.finish(&mut Nowhere);
+        work::done()
+    }
+
+    #[test]
+    fn twice_the_text_is_twice_the_work() {
+        // Drawn here, so that no line of this file looks like a secret.
+        let drawn: String = (0..40_u8)
+            .map(|at| char::from(b"Q7wE4rT9yU2iO5pA8sD1fG6hJ3kL0z"[usize::from(at) * 7 % 30]))
+            .collect();
+        let (token, key) = (drawn.as_str(), "PRIVATE KEY-----");
+        let pieces = [
+            "a",
+            " ",
+            "=",
+            ":",
+            "\n",
+            "\u{e4}",
+            "\\\"",
+            "://",
+            "eyJ",
+            "eyJ.",
+            "eyJa.eyJb.",
+            "eyJaaaaaaaa",
+            "ghp_",
+            "xoxb-",
+            "sk-",
+            "-sk-a",
+            "=password",
+            "password=",
+            "password=\"",
+            "password=\"a ",
+            "password: \\\"a b\\\\",
+            "token=token=",
+            "token: |\n",
+            "<password>",
+            "a://b:c@",
+            "?a&b#c=",
+            "Authorization: Bearer ",
+            "Private-Lines: 3\n",
+        ];
+        let made = [
+            format!("-----BEGIN {key}"),
+            format!("-----BEGIN {key}\n"),
+            format!("-----BEGIN {key}{token}"),
+            format!("{token}\n"),
+            format!("password = \"{token} and\" "),
+            format!("token={token}\n"),
+            format!("Authorization: Bearer {token} "),
+            format!("AKIA{} ", "Q2W3E4R5T6Y7U2I3"),
+            format!("ghp_{token}."),
+            format!("&token={token}"),
+        ];
+        for piece in pieces.into_iter().chain(made.iter().map(String::as_str)) {
+            // As one word, which is data soon; and as words that are not.
+            let word = piece.repeat((LONGEST - 1) / piece.len());
+            let texts: [&dyn Fn(usize) -> String; 2] = [
+                &|times| piece.repeat(4 * times * LONGEST / piece.len()),
+                &|times| format!("{word} ").repeat(4 * times),
+            ];
+            for text in texts {
+                let [one, two, four] = [1, 2, 4].map(|times| work_of(&text(times)));
+                // Words that are held, and what is known, are bounded.
+                assert!(
+                    two <= 2 * one + LONGEST && four <= 2 * two + LONGEST,
+                    "{piece:?}: {one}, {two}, {four}"
+                );
+                assert!(
+                    four <= MOST_LOOKS * 16 * LONGEST,
+                    "{piece:?}: {}",
+                    four / (16 * LONGEST)
+                );
             }
-            continue;
-        }
-        let name = word.get(name_from..at).unwrap_or_default();
-        name_from = at + 1;
-        let Some(kind) = name::says(name) else { continue };
-        let rest = word.get(at..).unwrap_or_default();
-        let sign = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b'=' | b':' | b'~'))
-            .count();
-        // `token::Kind` is a path.
-        if rest.get(..sign) == Some(b"::") {
-            continue;
-        }
-        let from = at + sign;
-        if from == word.len() {
-            context = Some(Context::Value(kind));
-            break;
-        }
-        // In an address `&` ends a value; elsewhere it may be a part of it.
-        let value = word.get(from..).unwrap_or_default();
-        let ends = |byte: &u8| address && matches!(byte, b'&' | b'#');
-        let to = value.iter().position(ends).map_or(word.len(), |end| from + end);
-        look_at_value(word, from..to, kind, found);
-        context = Some(Context::Nothing);
-        name_from = to + 1;
-        skip = to + 1;
-    }
-    context
-}
-
-/// A value, without the signs with which a sentence or a line of a program may go on.
-fn look_at_value(word: &[u8], at: Range<usize>, kind: Kind, found: &mut Vec<Found>) {
-    let value = word.get(at.clone()).unwrap_or_default();
-    let len = value
-        .iter()
-        .rposition(|byte| !matches!(byte, b'.' | b':' | b'!' | b'?'))
-        .map_or(0, |last| last + 1);
-    if value.get(..len).is_some_and(is_secret_value) {
-        found.push(Found::new(at.start..at.start + len, kind));
-    }
-}
-
-/// `scheme://user:password@host`, and `scheme://token@host`. Says whether it has an address, or the end of one.
-fn look_for_url_password(word: &[u8], found: &mut Vec<Found>) -> bool {
-    let mut address = memchr::memchr(b'?', word).is_some();
-    for at in memchr::memmem::find_iter(word, b"://") {
-        address = true;
-        let from = at + 3;
-        let authority = word.get(from..).unwrap_or_default();
-        let end = authority
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
-            .unwrap_or(authority.len());
-        let Some(user) = authority.get(..end).and_then(|authority| {
-            Some(
-                authority
-                    .get(..memchr::memrchr(b'@', authority)?)
-                    .unwrap_or_default(),
-            )
-        }) else {
-            continue;
-        };
-        let (from, password) = match memchr::memchr(b':', user) {
-            Some(colon) => (from + colon + 1, user.get(colon + 1..).unwrap_or_default()),
-            None if is_secret_value(user) && user.len() >= 16 => (from, user),
-            None => continue,
-        };
-        if is_password(password) {
-            found.push(Found::new(from..from + password.len(), Kind::UrlPassword));
         }
     }
-    address
-}
-
-/// A password in an address may be a word; but not one of those that documentation puts there.
-fn is_password(text: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[
-        b"password",
-        b"passwd",
-        b"pass",
-        b"pwd",
-        b"secret",
-        b"token",
-        b"pw",
-        b"key",
-    ];
-    text.len() >= 3
-        && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-        && !matches!(text.first(), Some(b'$' | b'%' | b'*' | b':'))
-        && !is_stand_in(text)
 }

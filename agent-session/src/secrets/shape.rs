@@ -5,6 +5,7 @@
 
 use super::entropy::is_random;
 use super::kind::Kind;
+use super::work;
 
 /// Characters after a prefix.
 #[derive(Debug, Clone, Copy)]
@@ -194,6 +195,7 @@ pub(super) fn begins(text: &[u8]) -> Begins {
             (len, true) => return Begins::Secret(len, Kind::Jwt),
             (len, false) => looked = len,
         }
+        work::count(looked);
     }
     for shape in text.first().map_or(&[][..], |first| beginning_with(*first)) {
         let Some(body) = text.strip_prefix(shape.prefix.as_bytes()) else {
@@ -204,6 +206,7 @@ pub(super) fn begins(text: &[u8]) -> Begins {
             .position(|byte| !shape.body.has(*byte))
             .unwrap_or(body.len());
         looked = looked.max(shape.prefix.len() + len);
+        work::count(len);
         let run = body.get(..len).unwrap_or_default();
         // The full stop of a sentence.
         let run = match shape.body {

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::kind::Kind;
 use super::known::Known;
-use super::scanner::words_of;
+use super::words::words_of;
 
 /// Most secrets that are kept, and most bytes of them.
 const MOST: usize = 8192;

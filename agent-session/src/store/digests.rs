@@ -2,15 +2,18 @@
 //!
 //! Whenever a scope comes to rest, one line of `digests.jsonl` in its folder names the entities that have changed
 //! since the line before, with their digests. They are made behind the journal, by the thread that writes
-//! checkpoints. Loading compares those since the checkpoint from which it began. Digests of another state version, of
-//! commits that the disk lost, and those behind a hole are not compared.
+//! checkpoints. Loading compares those since the checkpoint from which it began. Digests of another state version and
+//! those behind a hole are not compared, nor those of another history: each says with which checksum the line of its
+//! commit ends, and that cannot be so where the disk lost that commit, or where an older copy of the journal was put
+//! back and went on otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
 use glasswork_engine::digest::Digest;
+use glasswork_engine::line::Chain;
 use glasswork_engine::{Domain, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,8 @@ struct Record {
     seq: u64,
     /// The commit of the line before.
     from: u64,
-    epoch: u32,
+    /// The chain after the line of that commit.
+    chain: Chain,
     state: u32,
     digests: BTreeMap<String, Option<Digest>>,
 }
@@ -54,12 +58,17 @@ fn differing<D: Domain>(before: Option<&D::State>, after: &D::State) -> BTreeMap
     digests
 }
 
-/// Notes what has changed.
-pub(super) fn note<D: Domain>(folder: &Path, before: &Scope<D>, after: &Scope<D>) -> Result<(), StoreError> {
+/// Notes what has changed. After the last commit of `after` the journal's chain stands at `chain`.
+pub(super) fn note<D: Domain>(
+    folder: &Path,
+    before: &Scope<D>,
+    after: &Scope<D>,
+    chain: Chain,
+) -> Result<(), StoreError> {
     let record = Record {
         seq: after.seq,
         from: before.seq,
-        epoch: after.epoch,
+        chain,
         state: D::STATE,
         digests: differing::<D>(Some(&before.state), &after.state),
     };
@@ -84,58 +93,69 @@ pub(super) fn note<D: Domain>(folder: &Path, before: &Scope<D>, after: &Scope<D>
 /// What digests say a state must be.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
+    /// Newest first.
     records: Vec<Record>,
+    by_commit: BTreeMap<u64, Vec<usize>>,
+    /// Which of them are of this journal: it has come by their commit, and their chain.
+    ours: BTreeSet<usize>,
 }
 
 impl Expected {
-    /// Those of a build with this state version, after commit `base`, newest first and without a hole.
+    /// Those of a build with this state version, after commit `base`.
     pub(super) fn read(folder: &Path, version: u32, base: u64) -> Self {
-        let mut records: Vec<Record> = Vec::new();
-        // Where they cannot be read there is nothing to compare.
-        let texts = [CURRENT, PREVIOUS].map(|name| text(&folder.join(name)).unwrap_or_default());
-        let lines = texts
-            .iter()
-            .flat_map(|text| text.split(|byte| *byte == b'\n').rev());
-        for line in lines.filter(|line| !line.is_empty()) {
+        let mut expected = Self::default();
+        let texts = texts(folder);
+        let lines = texts.iter().flat_map(|text| lines(text).rev());
+        for line in lines {
             let Ok(record) = serde_json::from_slice::<Record>(line) else {
-                match records.is_empty() {
+                match expected.records.is_empty() {
                     // The last line may be torn.
                     true => continue,
                     false => break,
                 }
             };
-            let follows = records.last().is_none_or(|later| later.from == record.seq);
-            if record.state != version || record.seq <= base || !follows {
+            if record.state != version || record.seq <= base {
                 break;
             }
-            records.push(record);
+            let place = expected.records.len();
+            expected.by_commit.entry(record.seq).or_default().push(place);
+            expected.records.push(record);
         }
-        Self { records }
+        expected
     }
 
-    /// The commit as of which a state can be compared.
-    pub(super) fn at(&self) -> Option<u64> {
-        self.records.first().map(|record| record.seq)
+    /// Notes that the journal's chain stands there after a commit. Returns whether something is known of the state as
+    /// of that commit.
+    pub(super) fn meet(&mut self, seq: u64, chain: Chain) -> bool {
+        let places = self.by_commit.get(&seq).into_iter().flatten();
+        let ours = places.filter(|place| {
+            self.records
+                .get(**place)
+                .is_some_and(|record| record.chain == chain)
+        });
+        let before = self.ours.len();
+        self.ours.extend(ours);
+        self.ours.len() > before
     }
 
-    /// Compares the state as of that commit. `base` is the one from which it was folded; `openings` those that came
-    /// after, each with the last commit before it: what an earlier owner noted of later commits was lost with them.
-    pub(super) fn compare<D: Domain>(
-        mut self,
-        base: Option<&D::State>,
-        state: &D::State,
-        openings: &[(u32, u64)],
-    ) -> Option<Mismatch> {
-        let lost = |record: &Record| {
-            openings
-                .iter()
-                .any(|(epoch, last)| *epoch > record.epoch && *last < record.seq)
-        };
-        if let Some(place) = self.records.iter().position(lost) {
-            self.records.truncate(place);
-        }
+    /// The newest digests that are of another history than the journal that was read: their commits and chains.
+    pub(super) fn of_another_history(&self) -> Vec<(u64, Chain)> {
+        let newest = self.ours.first().copied().unwrap_or(usize::MAX);
+        let records = self.records.iter().take(newest);
+        records.map(|record| (record.seq, record.chain)).collect()
+    }
+
+    /// Compares the state as of the last commit that was [met](Self::meet). `base` is the one from which it was folded.
+    pub(super) fn compare<D: Domain>(self, base: Option<&D::State>, state: &D::State) -> Option<Mismatch> {
+        let newest = self.ours.first().copied()?;
         let mut noted: BTreeMap<&str, (u64, &Option<Digest>)> = BTreeMap::new();
-        for record in &self.records {
+        let mut from = None;
+        for (place, record) in self.records.iter().enumerate().skip(newest) {
+            // Behind a hole it is not known what an entity became in it.
+            if !self.ours.contains(&place) || from.is_some_and(|from| from != record.seq) {
+                break;
+            }
+            from = Some(record.from);
             for (name, digest) in &record.digests {
                 // Newest first: what an entity was last is what it must be.
                 noted.entry(name).or_insert((record.seq, digest));
@@ -162,6 +182,56 @@ impl Expected {
         }
         mismatches.into_iter().min_by_key(|mismatch| mismatch.commit)
     }
+}
+
+/// As much of a record as tells of which commit of which history it is.
+#[derive(Deserialize)]
+struct Key {
+    seq: u64,
+    chain: Chain,
+}
+
+/// The commits of which there are digests, each with the chain after its line.
+pub(super) fn chains(folder: &Path) -> Vec<(u64, Chain)> {
+    let texts = texts(folder);
+    let keys = texts.iter().flat_map(|text| lines(text));
+    let keys = keys.filter_map(|line| serde_json::from_slice::<Key>(line).ok());
+    keys.map(|key| (key.seq, key.chain)).collect()
+}
+
+/// Rewrites the digests: those stay to which `kept` gives a chain. They are derived: whatever is lost of them when this
+/// is cut off is compared no more.
+pub(super) fn rewrite(folder: &Path, kept: impl Fn(u64, Chain) -> Option<Chain>) -> Result<(), StoreError> {
+    let mut all = Vec::new();
+    for text in texts(folder).iter().rev() {
+        for line in lines(text) {
+            let Ok(mut record) = serde_json::from_slice::<Record>(line) else {
+                continue;
+            };
+            let Some(chain) = kept(record.seq, record.chain) else {
+                continue;
+            };
+            record.chain = chain;
+            serde_json::to_writer(&mut all, &record)
+                .map_err(|error| StoreError::io("write", folder)(error.into()))?;
+            all.push(b'\n');
+        }
+    }
+    let (path, draft) = (folder.join(CURRENT), folder.join("digests.new"));
+    let _ = fs::remove_file(&draft);
+    let mut file = layout::make_file(&draft)?;
+    file.write_all(&all).map_err(StoreError::io("write", &draft))?;
+    let _ = fs::remove_file(folder.join(PREVIOUS));
+    fs::rename(&draft, &path).map_err(StoreError::io("name", &path))
+}
+
+/// Both files, the newer first; where one cannot be read there is nothing to compare.
+fn texts(folder: &Path) -> [Vec<u8>; 2] {
+    [CURRENT, PREVIOUS].map(|name| text(&folder.join(name)).unwrap_or_default())
+}
+
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 fn text(path: &Path) -> Result<Vec<u8>, StoreError> {

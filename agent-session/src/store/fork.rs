@@ -15,7 +15,7 @@ use glasswork_engine::{DispatchId, Domain, ScopeId, Timestamp};
 
 use super::error::StoreError;
 use super::layout::{self, Place};
-use super::{BLOBS, Store};
+use super::{BLOBS, Store, StoredJournal};
 
 /// Digits of a blob's name.
 const DIGITS: usize = 64;
@@ -39,11 +39,32 @@ impl<D: Domain> Store<D> {
         if self.trash()?.iter().any(|trashed| trashed.scope == child) {
             return Ok(());
         }
-        let origin = self.journal(of)?;
         // By the time in its id, so that a second attempt finds what the first one left.
         let made_at = child.minted_at().unwrap_or(now);
         let (folders, stem) = Place::Sessions.new_journal(self.data(), child, made_at);
-        for folder in &folders {
+        let made = self
+            .journal(of)
+            .and_then(|origin| self.copy(&origin, at, child, &folders, &stem, now));
+        if made.is_err()
+            && let Some(home) = folders.last()
+            && fs::symlink_metadata(home.join(format!("{stem}.{}", layout::JOURNAL))).is_err()
+        {
+            // Of a fork that cannot be made nothing stays, of an earlier attempt neither.
+            let _ = fs::remove_dir_all(home.join(&stem));
+        }
+        made
+    }
+
+    fn copy(
+        &self,
+        origin: &StoredJournal<D>,
+        at: u64,
+        child: ScopeId,
+        folders: &[PathBuf],
+        stem: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for folder in folders {
             if layout::ensure_folder(folder)?
                 && let Some(parent) = folder.parent()
             {
@@ -51,7 +72,7 @@ impl<D: Domain> Store<D> {
             }
         }
         let home = folders.last().map_or(self.data(), PathBuf::as_path);
-        let folder = home.join(&stem);
+        let folder = home.join(stem);
         if !layout::ensure_folder(&folder)? {
             fs::remove_dir_all(&folder).map_err(StoreError::io("clear", &folder))?;
             layout::ensure_folder(&folder)?;

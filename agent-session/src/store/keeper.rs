@@ -272,7 +272,7 @@ impl<D: Domain> Kept<D> {
             let Ok(label) = checkpoint::label::<D>(&file, scope) else {
                 continue;
             };
-            if Trail::open_at(&journal, Links::Refuse, &label.spot)?.is_some() {
+            if Trail::open_at(&journal, &label.spot)?.is_some() {
                 return Ok(Self {
                     attached,
                     digested: None,
@@ -312,10 +312,12 @@ impl<D: Domain> Kept<D> {
             before => before.clone(),
         };
         self.digested = Some(Arc::clone(scope));
-        match before {
-            Some(before) => digests::note(&self.attached.journal.with_extension(""), &before, scope),
-            None => Ok(()),
-        }
+        let Some(before) = before else {
+            return Ok(());
+        };
+        self.go_to(scope.seq)?;
+        let folder = self.attached.journal.with_extension("");
+        digests::note(&folder, &before, scope, self.spot.chain)
     }
 
     /// A checkpoint costs what the state is long, so one of a long state waits until the journal has grown by half as
@@ -346,7 +348,7 @@ impl<D: Domain> Kept<D> {
     fn go_to(&mut self, seq: u64) -> Result<(), StoreError> {
         let trail = match self.spot.lines {
             0 => Some(Trail::open(&self.attached.journal, Links::Refuse)?),
-            _ => Trail::open_at(&self.attached.journal, Links::Refuse, &self.spot)?,
+            _ => Trail::open_at(&self.attached.journal, &self.spot)?,
         };
         let mut trail = match trail {
             Some(trail) => trail,

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use super::error::{CANDIDATES, StoreError};
 use super::layout::{self, Links, Place};
 use super::{Store, StoredJournal};
-use super::{pack, parts};
+use super::{blocks, parts};
 
 /// One journal of the store, or what stands where one should.
 #[derive(Debug)]
@@ -312,7 +312,10 @@ fn summary<D: Domain>(journal: &StoredJournal<D>) -> Result<Summary<D::Kind>, St
         let file = layout::open_regular(path, layout::careful(Links::Refuse).read(true), Links::Refuse)?;
         let length = file.metadata().map_err(StoreError::io("look at", path))?.len();
         bytes += length;
-        if pack::is_packed(&file).map_err(StoreError::io("read", path))? {
+        if blocks::form(&file)
+            .map_err(StoreError::io("read", path))?
+            .is_some()
+        {
             // Its end alone says nothing.
             last = None;
         } else if let Some((0, _)) = last {

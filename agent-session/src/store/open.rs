@@ -10,6 +10,7 @@ use glasswork_engine::load::Loaded;
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
 use super::checkpoint::Unusable;
+use super::digests;
 use super::error::StoreError;
 use super::journal::Unsynced;
 use super::layout::{self, Links, Place};
@@ -41,6 +42,9 @@ pub struct OpenedForWriting<D: Domain> {
     pub torn: Option<TornTail>,
     /// Checkpoints that could not be used, and were removed. The journal has all that they had.
     pub unusable: Vec<Unusable>,
+    /// How many digests were of another history of the journal than the one that lies there, and were removed: an older
+    /// copy was put back, or the disk has lost what came after.
+    pub of_another_history: u64,
 }
 
 /// A last line that was being written when the process or the machine stopped. Nobody was told that it is safe.
@@ -90,6 +94,23 @@ impl<D: Domain> Store<D> {
         if !layout::ensure_folder(&folder)? {
             return Err(StoreError::Exists(scope));
         }
+        let made = self.begin(scope, kind, now, &folder, &journal);
+        if made.is_err() && fs::symlink_metadata(&journal).is_err() {
+            // Of what could not be begun nothing stays, unless that cannot be removed either.
+            let _ = fs::remove_dir_all(&folder);
+        }
+        made
+    }
+
+    /// Writes the first line of a new journal.
+    fn begin(
+        &self,
+        scope: ScopeId,
+        kind: D::Kind,
+        now: Timestamp,
+        folder: &Path,
+        journal: &Path,
+    ) -> Result<Created<D>, StoreError> {
         // Under another name first, so that no journal is ever seen without its header, or without its owner.
         let draft = folder.join("journal.new");
         let file = layout::make_file(&draft)?;
@@ -103,11 +124,13 @@ impl<D: Domain> Store<D> {
         };
         let (mut bytes, chain) = line::encode_header(&header).map_err(unwritable(&draft))?;
         bytes.push(b'\n');
-        let mut lease = Lease::take(scope, journal.clone(), file)?;
+        let mut lease = Lease::take(scope, journal.to_owned(), file)?;
         lease.note(&self.owner(now))?;
         append(&mut lease, &bytes)?;
-        fs::rename(&draft, &journal).map_err(StoreError::io("name", &journal))?;
-        layout::sync_folder(home)?;
+        fs::rename(&draft, journal).map_err(StoreError::io("name", journal))?;
+        if let Some(home) = folder.parent() {
+            layout::sync_folder(home)?;
+        }
         Ok(Created {
             loaded: Loaded::vacant(scope, kind, chain),
             lease,
@@ -157,7 +180,9 @@ impl<D: Domain> Store<D> {
             look_at_the_disk(&journal)?;
         }
         let found = self.fold(&journal, scope, None);
-        // Another process may have gone on since, with what it found on the disk.
+        // Another process may have gone on since, with what it found on the disk. And there may be none: where writing
+        // has failed, all that was written before may have been synced.
+        let unsynced = unsynced.filter(|unsynced| !unsynced.lines.is_empty());
         let kept = unsynced.filter(|unsynced| match &found {
             Ok(found) => found
                 .folding
@@ -185,6 +210,13 @@ impl<D: Domain> Store<D> {
             _ => None,
         };
         let schema = folding.schema();
+        let strange = folding.of_another_history();
+        if !strange.is_empty() {
+            // They are told once. Where they cannot be removed they say nothing all the same.
+            let _ = digests::rewrite(lease.folder(), |seq, chain| {
+                (!strange.contains(&(seq, chain))).then_some(chain)
+            });
+        }
         let mut loaded = folding.finish(&journal)?;
         let epoch = loaded.scope.epoch.saturating_add(1);
         let opening = Opening {
@@ -219,6 +251,7 @@ impl<D: Domain> Store<D> {
             lease,
             torn,
             unusable,
+            of_another_history: strange.len() as u64,
         })
     }
 
@@ -295,7 +328,8 @@ fn look_at_the_disk(journal: &Path) -> Result<(), StoreError> {
     let path = last.map_or_else(|| journal.to_owned(), |part| part.path);
     let written = reopened(&path)?;
     written.file.sync_all().map_err(StoreError::io("sync", &path))?;
-    // A file system that cannot forget has nothing else to read from either.
+    // A file system that cannot forget has nothing else to read from either; nor has a Mac, which knows no such call.
+    #[cfg(target_os = "linux")]
     let _ = rustix::fs::fadvise(&*written.file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())
 }

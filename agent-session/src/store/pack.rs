@@ -1,28 +1,26 @@
 //! Packing: a journal at rest as one compressed file, under the name that it always had.
 //!
-//! A packed journal holds what [`StoredJournal::archive`](super::StoredJournal::archive) leaves of it, as one
-//! [Zstandard](https://www.rfc-editor.org/rfc/rfc8878) frame. It is listed, read and replayed like any other; opening
-//! it for writing unpacks it. Whoever wants to see it calls `zstdcat`.
+//! A packed journal holds what [`StoredJournal::archive`](super::StoredJournal::archive) leaves of it, in
+//! [blocks](super::blocks) of compressed lines. It is listed, read and replayed like any other; opening it for writing
+//! unpacks it. Whoever wants to see it calls `zstdcat`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use glasswork_engine::line::{self, Chain};
 use glasswork_engine::{Domain, ScopeId, Timestamp};
 
+use super::blocks::{self, BrokenBlock, Packing, Unpacking};
 use super::checkpoint;
+use super::digests;
 use super::error::StoreError;
 use super::layout::{self, Links};
 use super::lease::Lease;
 use super::open::Folded;
 use super::read::Tail;
 use super::{Store, StoredJournal, parts};
-
-/// How hard is tried; the library's own middle.
-const LEVEL: i32 = 3;
-/// The first bytes of a frame.
-const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What packing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,37 +38,6 @@ pub enum Packed {
     NotAtRest,
 }
 
-/// Whether a journal is packed, by its first bytes.
-pub(super) fn is_packed(file: &File) -> io::Result<bool> {
-    let mut magic = [0; 4];
-    match file.read_exact_at(&mut magic, 0) {
-        Ok(()) => Ok(magic == MAGIC),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads a packed journal as what was packed.
-pub(super) struct Unpacking(zstd::stream::read::Decoder<'static, io::BufReader<File>>);
-
-impl std::fmt::Debug for Unpacking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Unpacking")
-    }
-}
-
-impl Unpacking {
-    pub(super) fn begin(file: File) -> io::Result<Self> {
-        Ok(Self(zstd::stream::read::Decoder::new(file)?.single_frame()))
-    }
-}
-
-impl Read for Unpacking {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
 impl<D: Domain> Store<D> {
     /// Packs the journal of a scope at rest. It is read back and compared before it takes the place of the other. Takes
     /// the lock: what somebody writes is not packed.
@@ -86,7 +53,7 @@ impl<D: Domain> Store<D> {
             let wanted = scope.to_string();
             return Err(StoreError::Unknown { wanted });
         }
-        if packed(&journal)? {
+        if packed(&journal)?.is_some() {
             return Ok(Packed::Already);
         }
         layout::ensure_folder(lease.folder())?;
@@ -114,6 +81,7 @@ impl<D: Domain> Store<D> {
             let defect = io::Error::other("what was packed is not what was there; please report this");
             return Err(StoreError::io("pack", &journal)(defect));
         }
+        rekey(&stored, &draft, lease.folder())?;
         let later = parts::later(lease.folder())?;
         let mut length = fs::metadata(&journal).map_or(0, |found| found.len());
         length += later
@@ -134,18 +102,27 @@ impl<D: Domain> Store<D> {
     /// Unpacks a journal whose lock is held; gives the lock of what has taken its place.
     pub(super) fn unpacked(&self, lease: Lease) -> Result<Lease, StoreError> {
         let journal = lease.journal().to_owned();
-        if !packed(&journal)? {
+        let Some(form) = packed(&journal)? else {
             return Ok(lease);
-        }
+        };
         let draft = draft(lease.folder())?;
         let file = layout::make_file(&draft)?;
-        let mut unpacking = reopen(&journal)
-            .and_then(|file| Unpacking::begin(file).map_err(StoreError::io("unpack", &journal)))?;
         let mut writer = io::BufWriter::new(&file);
-        io::copy(&mut unpacking, &mut writer)
-            .and_then(|_| writer.flush())
-            .and_then(|()| file.sync_all())
-            .map_err(StoreError::io("unpack", &journal))?;
+        let copied = reopen(&journal)
+            .and_then(|packed| Unpacking::begin(packed, form).map_err(StoreError::io("unpack", &journal)))
+            .and_then(|mut unpacking| {
+                io::copy(&mut unpacking, &mut writer)
+                    .and_then(|_| writer.flush())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| match BrokenBlock::of(&error) {
+                        Some(broken) => self.broken(lease.scope(), &journal, broken),
+                        None => StoreError::io("unpack", &journal)(error),
+                    })
+            });
+        if let Err(error) = copied {
+            let _ = fs::remove_file(&draft);
+            return Err(error);
+        }
         drop(writer);
         // Before it is the journal, so that nobody else has it in between.
         let unpacked = Lease::take(lease.scope(), journal.clone(), file)?;
@@ -154,29 +131,48 @@ impl<D: Domain> Store<D> {
         sync_beside(&journal)?;
         Ok(unpacked)
     }
+
+    /// Where, among its lines, a packed journal is damaged.
+    fn broken(&self, scope: ScopeId, journal: &Path, broken: BrokenBlock) -> StoreError {
+        let read = StoredJournal::<D>::of(journal.to_owned(), scope).read();
+        let changed = || StoreError::io("unpack", journal)(broken.into());
+        read.err().unwrap_or_else(changed)
+    }
 }
 
 fn write_packed<D: Domain>(stored: &StoredJournal<D>, draft: &Path) -> Result<u64, StoreError> {
     let file = layout::make_file(draft)?;
     let written = StoreError::io("write", draft);
-    let mut encoder = match zstd::stream::write::Encoder::new(&file, LEVEL) {
-        Ok(encoder) => encoder,
-        Err(error) => return Err(written(error)),
-    };
-    // Told apart from what is wrong with the journal itself.
-    let checked = encoder
-        .include_checksum(true)
-        .and_then(|()| encoder.set_pledged_src_size(None));
-    if let Err(error) = checked {
-        return Err(written(error));
-    }
-    stored.archive(&mut encoder)?;
+    let mut packing = Packing::begin(&file).map_err(StoreError::io("write", draft))?;
+    stored.archive(&mut packing)?;
     let length = || -> io::Result<u64> {
-        encoder.finish()?;
+        packing.finish()?;
         file.sync_all()?;
         Ok(file.metadata()?.len())
     };
     length().map_err(written)
+}
+
+/// Without its deltas the journal has another chain: digests of its commits go on being compared.
+fn rekey<D: Domain>(stored: &StoredJournal<D>, draft: &Path, folder: &Path) -> Result<(), StoreError> {
+    let noted: BTreeSet<u64> = digests::chains(folder).into_iter().map(|(seq, _)| seq).collect();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let chains = |journal: &StoredJournal<D>| -> Result<BTreeMap<u64, Chain>, StoreError> {
+        let mut chains = BTreeMap::new();
+        journal.each_line(None, |line| {
+            let wanted = line::seq(line).filter(|seq| noted.contains(seq));
+            chains.extend(wanted.zip(line::stated(line)));
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(chains)
+    };
+    let (before, after) = (chains(stored)?, chains(&StoredJournal::at(draft.to_owned()))?);
+    digests::rewrite(folder, |seq, chain| {
+        let is_ours = before.get(&seq) == Some(&chain);
+        after.get(&seq).copied().filter(|_| is_ours)
+    })
 }
 
 fn reopen(journal: &Path) -> Result<File, StoreError> {
@@ -184,8 +180,8 @@ fn reopen(journal: &Path) -> Result<File, StoreError> {
     layout::open_regular(journal, options.read(true).append(true), Links::Refuse)
 }
 
-fn packed(journal: &Path) -> Result<bool, StoreError> {
-    is_packed(&reopen(journal)?).map_err(StoreError::io("read", journal))
+fn packed(journal: &Path) -> Result<Option<blocks::Form>, StoreError> {
+    blocks::form(&reopen(journal)?).map_err(StoreError::io("read", journal))
 }
 
 fn draft(folder: &Path) -> Result<PathBuf, StoreError> {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use glasswork_engine::line::{self, Chain};
 
+use super::blocks::{self, Unpacking};
 use super::error::StoreError;
 use super::layout::{self, Links};
 use super::lease::WrittenFile;
-use super::pack::{self, Unpacking};
 
 /// How long a part becomes before the next one begins, in bytes.
 pub const PART_BYTES: u64 = 64 << 20;
@@ -92,6 +92,10 @@ pub(super) fn begin(folder: &Path, epoch: u32, first: u64, lines: &[u8]) -> Resu
     (&file)
         .write_all(lines)
         .and_then(|()| file.sync_all())
+        .inspect_err(|_| {
+            // A full disk needs the room.
+            let _ = fs::remove_file(&draft);
+        })
         .map_err(StoreError::io("write", &path))?;
     fs::rename(&draft, &path).map_err(StoreError::io("name", &path))?;
     layout::sync_folder(folder)?;
@@ -117,9 +121,9 @@ impl Source {
     pub(super) fn open(path: &Path, links: Links) -> Result<Self, StoreError> {
         let file = layout::open_regular(path, layout::careful(links).read(true), links)?;
         let read = StoreError::io("read", path);
-        match pack::is_packed(&file) {
-            Ok(false) => Ok(Self::File(file)),
-            Ok(true) => Ok(Self::Packed(Unpacking::begin(file).map_err(read)?)),
+        match blocks::form(&file) {
+            Ok(None) => Ok(Self::File(file)),
+            Ok(Some(form)) => Ok(Self::Packed(Unpacking::begin(file, form).map_err(read)?)),
             Err(error) => Err(read(error)),
         }
     }

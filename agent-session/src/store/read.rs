@@ -273,7 +273,7 @@ pub(super) struct Folding<D: Domain> {
     /// What it was folded from.
     base: Option<D::State>,
     expected: Expected,
-    /// The scope as of the commit of the last digests.
+    /// The scope as of the commit of the last digests that are of this journal.
     then: Option<Scope<D>>,
 }
 
@@ -300,12 +300,15 @@ impl<D: Domain> Folding<D> {
         self.fold.scope()
     }
 
+    /// The newest digests beside the journal that are of another history.
+    pub(super) fn of_another_history(&self) -> Vec<(u64, Chain)> {
+        self.expected.of_another_history()
+    }
+
     pub(super) fn finish(self, path: &Path) -> Result<Loaded<D>, StoreError> {
-        let mismatch = self.then.and_then(|then| {
-            let openings = self.fold.openings();
-            self.expected
-                .compare::<D>(self.base.as_ref(), &then.state, openings)
-        });
+        let mismatch = self
+            .then
+            .and_then(|then| self.expected.compare::<D>(self.base.as_ref(), &then.state));
         let mut loaded = self.fold.finish().map_err(|damage| damaged(path, 0, damage))?;
         if let Some(mismatch) = mismatch {
             let scope = Arc::make_mut(&mut loaded.scope);
@@ -317,8 +320,10 @@ impl<D: Domain> Folding<D> {
 
 impl<D: Domain> Reading for Folding<D> {
     fn line(&mut self, bytes: &[u8]) -> Result<(), Damage> {
+        let before = self.fold.reached();
         self.fold.line(bytes)?;
-        if self.then.is_none() && self.expected.at() == Some(self.fold.reached()) {
+        let reached = self.fold.reached();
+        if reached > before && self.expected.meet(reached, self.fold.chain()) {
             self.then = self.fold.settled().cloned();
         }
         Ok(())

@@ -62,7 +62,7 @@ pub(super) fn at<D: Domain>(
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
     };
-    let trail = Trail::open_at(journal, Links::Refuse, &found.label.spot)?;
+    let trail = Trail::open_at(journal, &found.label.spot)?;
     Ok(trail.map(|trail| (trail, found)).ok_or(Why::OtherJournal))
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Store;
 use super::error::StoreError;
-use super::{checkpoint, pack};
+use super::{blocks, checkpoint};
 
 /// Lengths of files in bytes, and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -81,7 +81,7 @@ fn count(path: &Path, names: &[String], name: &str, bytes: u64, sizes: &mut Size
         [] if name.starts_with("index.sqlite") => &mut sizes.index,
         ["sessions", _, _] if name.ends_with(".jsonl") => {
             let is_packed = File::open(path)
-                .and_then(|file| pack::is_packed(&file))
+                .and_then(|file| blocks::form(&file).map(|form| form.is_some()))
                 .unwrap_or(false);
             match is_packed {
                 true => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use glasswork_engine::line::{self, Chain, LineError};
 use glasswork_engine::load::{Damage, DamageKind};
 
+use super::blocks::BrokenBlock;
 use super::checkpoint::Spot;
 use super::error::StoreError;
 use super::layout::Links;
@@ -99,7 +100,7 @@ impl Trail {
     }
 
     /// The journal from a place on; `None` where it is not one of this journal (any more).
-    pub(super) fn open_at(journal: &Path, links: Links, spot: &Spot) -> Result<Option<Self>, StoreError> {
+    pub(super) fn open_at(journal: &Path, spot: &Spot) -> Result<Option<Self>, StoreError> {
         let folder = journal.with_extension("");
         let known = match &spot.part {
             None => None,
@@ -112,8 +113,7 @@ impl Trail {
             .part
             .as_ref()
             .map_or_else(|| journal.to_owned(), |part| folder.join(part));
-        let links = if known.is_some() { Links::Refuse } else { links };
-        let source = match Source::behind(&path, links, spot.offset, spot.chain) {
+        let source = match Source::behind(&path, Links::Refuse, spot.offset, spot.chain) {
             Ok(Some(source)) => source,
             Ok(None) | Err(StoreError::Io { .. } | StoreError::NotAJournal { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -186,13 +186,25 @@ impl Trail {
         }
     }
 
+    /// Why the line that the last step should have given could not be read.
+    fn failed(&self, intact: u64, error: std::io::Error) -> StoreError {
+        match BrokenBlock::of(&error) {
+            Some(BrokenBlock { at }) => self.damage(intact, DamageKind::Block { at }),
+            None => StoreError::io("read", &self.path)(error),
+        }
+    }
+
     /// The next line for a reader that stands there.
     pub(super) fn next(&mut self, stand: Stand) -> Result<Step<'_>, StoreError> {
         self.change_over(stand)?;
         self.place = self.next_place();
         let header = self.in_first && self.place.line == 1;
         // Asked twice, because what was borrowed cannot be given back: the second time it comes from memory.
-        match self.lines.peek().map_err(StoreError::io("read", &self.path))? {
+        let peeked = match self.lines.peek() {
+            Ok(piece) => piece,
+            Err(error) => return Err(self.failed(stand.seq, error)),
+        };
+        match peeked {
             Piece::Line(_) => {}
             Piece::TooLong => return Err(self.damage(stand.seq, DamageKind::TooLong)),
             Piece::Unfinished(_) if header => return Err(self.damage(0, DamageKind::TornTail)),

@@ -17,7 +17,7 @@ use glasswork_engine::{Domain, ScopeId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use super::layout::{self, Links};
+use super::layout::{self, Links, Place};
 use super::lease::Lease;
 use super::{Store, StoredJournal};
 
@@ -58,17 +58,7 @@ impl<D: Domain> Store<D> {
             Err(error) => return Err(error),
         };
         // Held until all is done, so that nobody opens it meanwhile.
-        let file = layout::open_regular(
-            journal.path(),
-            layout::careful(Links::Refuse).read(true),
-            Links::Refuse,
-        )?;
-        let lease = Lease::take(scope, journal.path().to_owned(), file)?;
-        if !lease.is_current() {
-            return Err(StoreError::Unknown {
-                wanted: scope.to_string(),
-            });
-        }
+        let _lease = lock(&journal, scope)?;
         let (Some(name), Some(stem)) = (journal.path().file_name(), journal.path().file_stem()) else {
             return Err(StoreError::Unknown {
                 wanted: scope.to_string(),
@@ -96,7 +86,8 @@ impl<D: Domain> Store<D> {
     /// [`StoreError::Unknown`] where it is neither here nor there; [`StoreError::Exists`]; [`StoreError::Io`].
     pub fn take_from_trash(&self, scope: ScopeId) -> Result<(), StoreError> {
         let Some(trashed) = self.in_trash(scope)? else {
-            return self.journal(scope).map(drop);
+            self.journal(scope)?;
+            return self.sweep(scope);
         };
         if self.journal(scope).is_ok() {
             return Err(StoreError::Exists(scope));
@@ -112,7 +103,7 @@ impl<D: Domain> Store<D> {
             rename(&folder, &journal.with_extension(""))?;
         }
         rename(&kept, &journal)?;
-        fs::remove_dir_all(&trashed.folder).map_err(StoreError::io("remove", &trashed.folder))
+        self.sweep(scope)
     }
 
     /// Removes a session that is in the trash, for good. One that is not there, or not any more, is left alone.
@@ -123,9 +114,9 @@ impl<D: Domain> Store<D> {
         // A move into the trash that was cut short is ended first, so that nothing of the session stays elsewhere.
         self.tidy(scope)?;
         let Some(trashed) = self.in_trash(scope)? else {
-            return Ok(());
+            return self.sweep(scope);
         };
-        // The journal goes last: as long as it is there, the session is in the trash.
+        // The journal goes last: as long as it is there, and the note beside it, the session is in the trash.
         let folder = trashed.kept().with_extension("");
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -133,7 +124,9 @@ impl<D: Domain> Store<D> {
             }
             _ => {}
         }
-        fs::remove_dir_all(&trashed.folder).map_err(StoreError::io("remove", &trashed.folder))
+        let kept = trashed.kept();
+        fs::remove_file(&kept).map_err(StoreError::io("remove", &kept))?;
+        self.sweep(scope)
     }
 
     /// What is in the trash, latest first.
@@ -164,6 +157,38 @@ impl<D: Domain> Store<D> {
         Ok(all.find(|trashed| trashed.scope == scope))
     }
 
+    /// Removes what is left in the trash of a session that is not there any more: the note of where it was.
+    fn sweep(&self, scope: ScopeId) -> Result<(), StoreError> {
+        // Who moves it there at this moment has written the note already, and holds the lock.
+        let _lease = match self.lease_of_listed(scope) {
+            Ok(lease) => lease,
+            Err(_) => return Ok(()),
+        };
+        let trash = self.data().join(FOLDER);
+        for entry in fs::read_dir(&trash).into_iter().flatten().filter_map(Result::ok) {
+            let name = entry.file_name();
+            let stem = name.to_str().unwrap_or_default();
+            if Place::Sessions.id_of(stem) != Some(scope) || self.in_trash(scope)?.is_some() {
+                continue;
+            }
+            let folder = entry.path();
+            let _ = fs::remove_file(folder.join(NOTE));
+            // Whatever else somebody has put there stays.
+            let _ = fs::remove_dir(&folder);
+            layout::sync_folder(&trash)?;
+        }
+        Ok(())
+    }
+
+    /// The lock on a session that is listed; none where it is not.
+    fn lease_of_listed(&self, scope: ScopeId) -> Result<Option<Lease>, StoreError> {
+        match self.journal(scope) {
+            Ok(journal) => lock(&journal, scope).map(Some),
+            Err(StoreError::Unknown { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lets the folder of a session follow its journal into the trash.
     fn tidy(&self, scope: ScopeId) -> Result<(), StoreError> {
         let Some(trashed) = self.in_trash(scope)? else {
@@ -181,6 +206,19 @@ impl Trashed {
     /// Where its journal lies now.
     fn kept(&self) -> PathBuf {
         self.folder.join(self.journal.file_name().unwrap_or_default())
+    }
+}
+
+/// The lock on a journal.
+fn lock<D: Domain>(journal: &StoredJournal<D>, scope: ScopeId) -> Result<Lease, StoreError> {
+    let options = layout::careful(Links::Refuse).read(true).to_owned();
+    let file = layout::open_regular(journal.path(), &options, Links::Refuse)?;
+    let lease = Lease::take(scope, journal.path().to_owned(), file)?;
+    match lease.is_current() {
+        true => Ok(lease),
+        false => Err(StoreError::Unknown {
+            wanted: scope.to_string(),
+        }),
     }
 }
 

@@ -675,7 +675,7 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
         Subject::Branch(leaving) => {
             let (changed, read) = branch_summary::files(&session.footprint);
             draft.branch = Some(Arc::new(BranchSummary {
-                from: leaving.from,
+                from: Some(leaving.from),
                 summary: summary.into(),
                 model: prepared.model.clone(),
                 request: open.attempt.request,

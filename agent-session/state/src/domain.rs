@@ -26,8 +26,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, compaction, entities, evolve, fork, host, import, model, pieces, prompt, recovery, secrets,
-    session, tools, trash, tree, turn, upgrade,
+    checkout, closing, compaction, entities, evolve, fork, host, host_recovery, import, model, pieces,
+    prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -58,6 +58,8 @@ pub enum Event {
     Fork(fork::Event),
     /// What happens to the trash.
     Trash(trash::Event),
+    /// What happens to trees of sessions that are closed.
+    Closing(closing::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -99,6 +101,8 @@ pub enum Fact {
     Fork(fork::Fact),
     /// Of the trash.
     Trash(trash::Fact),
+    /// Of trees of sessions that are closed.
+    Closing(closing::Fact),
     /// Of the host.
     Host(host::Fact),
 }
@@ -157,13 +161,14 @@ into_fact!(
     import::Import,
     fork::Fork,
     trash::Trash,
+    closing::Closing,
     host::Host
 );
 
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 3;
+    const STATE: u32 = 4;
 
     type Kind = Kind;
     type State = Scope;
@@ -194,6 +199,7 @@ impl Domain for Glasswork {
             Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
             Event::Session(S::Closed) => "closed",
+            Event::Session(S::ClosedAtRest) => "closed_at_rest",
             Event::Prompt(P::Prompted { .. }) => "prompted",
             Event::Prompt(P::Steered { .. }) => "steered",
             Event::Prompt(P::FollowedUp { .. }) => "followed_up",
@@ -228,6 +234,9 @@ impl Domain for Glasswork {
             Event::Trash(trash::Event::Requested { .. }) => "trash_requested",
             Event::Trash(trash::Event::Moved { .. }) => "trash_moved",
             Event::Trash(trash::Event::Failed { .. }) => "trash_failed",
+            Event::Closing(closing::Event::Requested { .. }) => "close_tree_requested",
+            Event::Closing(closing::Event::Closed { .. }) => "session_closed",
+            Event::Closing(closing::Event::Stayed { .. }) => "session_stayed",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -246,6 +255,13 @@ impl Domain for Glasswork {
                 let facts = host::decide(host, event);
                 Ok(of_host(facts, vec![]))
             }
+            (Scope::Host(host), Event::Recovery(recovery::Event::Abandoned { open })) => {
+                Ok(host_recovery::decide(host, open))
+            }
+            (Scope::Host(host), Event::Closing(event)) => {
+                let (facts, effects) = closing::decide(host, event, context)?;
+                Ok(of_host(facts, effects))
+            }
             (Scope::Host(host), Event::Fork(event)) => {
                 let (facts, effects) = fork::decide_in_host(host, event)?;
                 Ok(of_host(facts, effects))
@@ -254,7 +270,9 @@ impl Domain for Glasswork {
                 let (facts, effects) = trash::decide(host, event)?;
                 Ok(of_host(facts, effects))
             }
-            (Scope::Session(session), event) if !matches!(event, Event::Host(_) | Event::Trash(_)) => {
+            (Scope::Session(session), event)
+                if !matches!(event, Event::Host(_) | Event::Trash(_) | Event::Closing(_)) =>
+            {
                 decide_session(session, event, context)
             }
             (scope, event) => Err(Rejection::WrongScope {
@@ -273,6 +291,7 @@ impl Domain for Glasswork {
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Closing(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(_), _) => {}
         }
     }
@@ -365,15 +384,19 @@ impl Domain for Glasswork {
                 session: *session,
                 message: message.into(),
             }),
+            Effect::CloseSession { session } => Event::Closing(closing::Event::Stayed {
+                session: *session,
+                message: message.into(),
+            }),
         }
     }
 
     fn recover(state: &Scope, open: &[(EffectKey, &Effect)]) -> Vec<Recovery<Self>> {
-        let Scope::Session(session) = state else {
-            return vec![];
+        let open: Vec<EffectKey> = open.iter().map(|(key, _)| *key).collect();
+        let found = match state {
+            Scope::Session(session) => recovery::recover(session, open),
+            Scope::Host(_) => host_recovery::recover(open),
         };
-        let open = open.iter().map(|(key, _)| *key).collect();
-        let found = recovery::recover(session, open);
         found
             .into_iter()
             .map(|(cause, event)| Recovery {
@@ -454,6 +477,7 @@ impl Domain for Glasswork {
             | Event::Import(_)
             | Event::Fork(_)
             | Event::Trash(_)
+            | Event::Closing(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -480,7 +504,7 @@ fn decide_session(
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
-        Event::Trash(_) | Event::Host(_) => Reply::Done,
+        Event::Trash(_) | Event::Closing(_) | Event::Host(_) => Reply::Done,
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))

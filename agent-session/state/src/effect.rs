@@ -74,12 +74,23 @@ pub enum Effect {
         /// Which way.
         way: Way,
     },
+    /// Close a session in which nothing works. Result: [`closing::Event::Closed`] or [`closing::Event::Stayed`].
+    ///
+    /// [`closing::Event::Closed`]: crate::closing::Event::Closed
+    /// [`closing::Event::Stayed`]: crate::closing::Event::Stayed
+    CloseSession {
+        /// The session. One that is closed already is taken as closed.
+        session: ScopeId,
+    },
 }
 
 impl Effect {
     pub(crate) fn class(&self) -> Class {
         match self {
-            Self::GatherEvidence { .. } | Self::Fork { .. } | Self::Trash { .. } => Class::Again,
+            Self::GatherEvidence { .. }
+            | Self::Fork { .. }
+            | Self::Trash { .. }
+            | Self::CloseSession { .. } => Class::Again,
             // A request costs money.
             Self::CallModel { .. } | Self::Summarise { .. } => Class::Once,
             Self::RunTool { access, .. } if access.is_repeatable() => Class::Again,

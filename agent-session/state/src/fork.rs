@@ -130,6 +130,8 @@ impl Fact {
                     at: *at,
                 });
                 meta.created = moment.at;
+                // What is on record until now happened in the other one, or was cut short there.
+                session.inherited = session.usage.clone();
             }
         }
     }

@@ -6,6 +6,7 @@ use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::closing::Closing;
 use crate::fork::Child;
 use crate::trash::Moving;
 
@@ -26,6 +27,9 @@ pub struct Host {
     /// Sessions that are moved into the trash, or out of it, while they are.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub moving: OrdMap<ScopeId, Moving>,
+    /// Trees of sessions that are closed together, by the commit that asked for it; the last ones also after their end.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub closings: OrdMap<u64, Closing>,
 }
 
 /// Whether a provider can be used. Never the secret itself.

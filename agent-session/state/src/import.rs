@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::compaction::{Carried, Compaction, Why};
+use glasswork_agent_core::branch_summary::BranchSummary;
+use glasswork_agent_core::compaction::{Carried, Compaction, Paths, Why};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger};
 use glasswork_agent_core::tool_call;
@@ -15,17 +16,19 @@ use glasswork_agent_core::tree::{Assistant, Body, Via};
 use glasswork_ai::conversation::{Block, ToolResult};
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
-use glasswork_engine::{Moment, Timestamp};
+use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::Vector;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{BlobRef, Call, Outcome};
 use crate::domain::Reply;
 use crate::draft::Draft;
+use crate::fork::{CHILDREN_CAP, Child};
 use crate::rejection::Rejection;
 use crate::session;
 use crate::settings::{Layer, Setting, Sourced};
 use crate::state::Session;
+use crate::tree::LABEL_BYTES;
 
 /// What is done to take a conversation in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +48,19 @@ pub enum Event {
         /// The entry at which it goes on, by its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leaf: Option<u32>,
+        /// The sessions that the conversations of agents become that it called.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        called: Vec<Called>,
     },
+}
+
+/// An agent that was called, whose conversation stands in the same file and becomes a session of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// That session.
+    pub session: ScopeId,
+    /// The entry that had it called, by its place.
+    pub entry: u32,
 }
 
 /// What is known of a conversation before it comes.
@@ -118,6 +133,9 @@ pub struct Entry {
     /// When it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// What somebody called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Arc<str>>,
     /// What it says.
     pub said: Said,
 }
@@ -137,6 +155,16 @@ pub enum Said {
         /// The first entry before it, by its place, for which it does not stand.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept: Option<u32>,
+    },
+    /// What stands for a branch that was left.
+    BranchSummary {
+        /// The summary.
+        summary: Arc<str>,
+        /// The model that was asked then.
+        model: ModelId,
+        /// The end of that branch, by its place, where the file tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<u32>,
     },
     /// A model's answer.
     Answer {
@@ -167,19 +195,37 @@ pub enum Said {
     },
 }
 
-impl Said {
-    /// Every text of it that somebody said or that came out of a tool.
-    pub(crate) fn each_text(&mut self, each: &mut dyn FnMut(&mut Arc<str>)) {
-        match self {
-            Self::Prompt(text) | Self::Compaction { summary: text, .. } | Self::Result { text, .. } => {
-                each(text)
-            }
-            Self::Answer { blocks, .. } => blocks.iter_mut().for_each(|block| match block {
+impl Entry {
+    /// Every text of it that somebody said or that came out of a tool, to be changed.
+    pub(crate) fn each_text_mut(&mut self, each: &mut dyn FnMut(&mut Arc<str>)) {
+        self.label.iter_mut().for_each(&mut *each);
+        match &mut self.said {
+            Said::Prompt(text)
+            | Said::Compaction { summary: text, .. }
+            | Said::BranchSummary { summary: text, .. }
+            | Said::Result { text, .. } => each(text),
+            Said::Answer { blocks, .. } => blocks.iter_mut().for_each(|block| match block {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&mut thought.text),
                 Block::ToolCall(call) => each(&mut call.arguments),
                 // Nobody reads it, and imports bring none.
                 Block::Kept(_) => {}
+            }),
+        }
+    }
+
+    /// Every text of it that somebody said or that came out of a tool.
+    pub(crate) fn each_text(&self, each: &mut dyn FnMut(&str)) {
+        self.label.iter().for_each(|label| each(label));
+        match &self.said {
+            Said::Prompt(text)
+            | Said::Compaction { summary: text, .. }
+            | Said::BranchSummary { summary: text, .. }
+            | Said::Result { text, .. } => each(text),
+            Said::Answer { blocks, .. } => blocks.iter().for_each(|block| match block {
+                Block::Text(text) => each(text),
+                Block::Thinking(thought) => each(&thought.text),
+                Block::ToolCall(call) => each(&call.arguments),
             }),
         }
     }
@@ -219,6 +265,12 @@ pub enum Fact {
         /// The entry.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         leaf: Option<EntryId>,
+        /// The session itself, where it called agents: a fork of it has its lines, but not its children.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<ScopeId>,
+        /// The sessions of these agents, each with the commit that has the entry that had it called.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        children: Vec<(ScopeId, u64)>,
     },
 }
 
@@ -259,7 +311,9 @@ impl Import {
         u32::try_from(self.sources.len()).unwrap_or(u32::MAX)
     }
 
-    fn entry(&self, place: u32) -> Option<EntryId> {
+    /// The entry at a place of the file's conversation.
+    #[must_use]
+    pub fn entry(&self, place: u32) -> Option<EntryId> {
         let place = usize::try_from(place).ok()?;
         self.sources.get(place).map(|source| source.entry)
     }
@@ -295,7 +349,13 @@ impl Fact {
                 }
                 session.import = Some(import);
             }
-            Self::Finished { leaf } => {
+            Self::Finished { leaf, of, children } => {
+                if let Some(of) = of.filter(|of| *of == session.id) {
+                    for (child, at) in children {
+                        let (at, effect) = (*at, None);
+                        session.children.insert(*child, Child { of, at, effect });
+                    }
+                }
                 if let Some(import) = &mut session.import {
                     Arc::make_mut(import).finished = true;
                 }
@@ -326,6 +386,16 @@ impl Session {
                 tokens_after: 0,
                 carried: Carried::default(),
             }))),
+            Said::BranchSummary { summary, model, from } => {
+                Some(Body::BranchSummary(Arc::new(BranchSummary {
+                    from: from.and_then(|from| import.entry(from)),
+                    summary: Arc::clone(summary),
+                    model: model.clone(),
+                    request: RequestId(0),
+                    changed: Paths::default(),
+                    read: Paths::default(),
+                })))
+            }
             Said::Answer {
                 blocks,
                 model,
@@ -355,6 +425,9 @@ impl Session {
         };
         if let Some(body) = body {
             self.tree.graft(id, parent, at, body);
+            if entry.label.is_some() {
+                self.tree.label(id, entry.label.clone());
+            }
         }
     }
 
@@ -417,10 +490,18 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 return Err(Rejection::ImportOutOfStep { expected });
             }
             fits(&import, entries)?;
-            let entries = entries.clone();
+            let mut entries = entries.clone();
+            for entry in &mut entries {
+                // Nobody is there to say it shorter.
+                let cut = |label: Arc<str>| -> Arc<str> {
+                    let end = label.floor_char_boundary(LABEL_BYTES);
+                    label.get(..end).map_or(Arc::clone(&label), Arc::from)
+                };
+                entry.label = entry.label.take().map(cut);
+            }
             draft.fact(Fact::Taken { entries }.into());
         }
-        Event::Finished { leaf } => {
+        Event::Finished { leaf, called } => {
             let import = unfinished(draft)?;
             if import.taken() != import.origin.entries {
                 let expected = import.taken();
@@ -432,7 +513,17 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                     .ok_or(Rejection::ImportMisfit("its leaf is not there"))
             });
             let leaf = leaf.transpose()?;
-            draft.fact(Fact::Finished { leaf }.into());
+            if called.len() > CHILDREN_CAP {
+                return Err(Rejection::TooManyChildren);
+            }
+            let child = |called: &Called| {
+                let entry = import.entry(called.entry);
+                let entry = entry.ok_or(Rejection::ImportMisfit("who called an agent is not there"))?;
+                Ok((called.session, entry.seq))
+            };
+            let children = called.iter().map(child).collect::<Result<Vec<_>, Rejection>>()?;
+            let of = (!children.is_empty()).then_some(draft.session.id);
+            draft.fact(Fact::Finished { leaf, of, children }.into());
         }
     }
     Ok(Reply::Done)
@@ -487,6 +578,11 @@ fn fits(import: &Import, entries: &[Entry]) -> Result<(), Rejection> {
             Said::Compaction { kept, .. } => {
                 if kept.is_some_and(|kept| kept >= place) {
                     return misfit("a summary keeps what comes after it");
+                }
+            }
+            Said::BranchSummary { from, .. } => {
+                if from.is_some_and(|from| from >= place) {
+                    return misfit("a summary is of a branch that comes after it");
                 }
             }
             Said::Answer { blocks, .. } => {

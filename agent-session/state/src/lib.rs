@@ -6,6 +6,7 @@
 mod batch;
 pub mod call;
 pub mod checkout;
+pub mod closing;
 pub mod compaction;
 pub mod domain;
 mod draft;
@@ -15,6 +16,7 @@ pub mod evidence;
 mod evolve;
 pub mod fork;
 pub mod host;
+mod host_recovery;
 pub mod host_settings;
 pub mod import;
 pub mod invariant;

@@ -76,6 +76,7 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
 }
 
 fn belongs_to(event: &Event) -> Asker {
+    use crate::closing::Event as Closing;
     use crate::fork::Event as Fork;
     use crate::tools::Event as Tools;
     use crate::trash::Event as Trash;
@@ -90,8 +91,10 @@ fn belongs_to(event: &Event) -> Asker {
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
         Event::Fork(Fork::Requested { .. } | Fork::Entered { .. }) => Asker::Person,
         Event::Trash(Trash::Requested { .. }) => Asker::Person,
+        Event::Closing(Closing::Requested { .. }) => Asker::Person,
         Event::Fork(Fork::Made { .. } | Fork::Failed { .. }) => Asker::Effect,
         Event::Trash(Trash::Moved { .. } | Trash::Failed { .. }) => Asker::Effect,
+        Event::Closing(Closing::Closed { .. } | Closing::Stayed { .. }) => Asker::Effect,
         Event::Tools(
             Tools::EvidenceGathered { .. }
             | Tools::ToolProgressed { .. }

@@ -8,6 +8,7 @@ use glasswork_engine::chart::InvalidTransition;
 use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
 
+use crate::closing::{CLOSINGS_CAP, TREE_CAP};
 use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
 use crate::keys::KEY_BYTES;
@@ -30,6 +31,9 @@ pub enum Rejection {
     /// A turn is open already.
     #[error("a turn is running; steer it, queue a follow-up, or stop it first")]
     Busy,
+    /// A turn rests, and can go on.
+    #[error("its turn is paused; resume it, or cancel it first")]
+    Paused,
     /// A summary is being made already.
     #[error("the conversation is being compacted; wait until that is done, or cancel it")]
     Compacting,
@@ -120,6 +124,14 @@ pub enum Rejection {
     /// The session is being moved into the trash, or out of it.
     #[error("session {0} cannot be moved now: a move is under way; wait for it")]
     MovesAlready(ScopeId),
+    /// The tree has too many sessions.
+    #[error(
+        "{0} sessions cannot be closed together, at most {TREE_CAP} can; close one of the forks with its own first"
+    )]
+    TreeTooLarge(usize),
+    /// Too many trees are being closed.
+    #[error("{CLOSINGS_CAP} trees of sessions are being closed already; wait for one of them")]
+    TooManyClosings,
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

@@ -150,7 +150,7 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
         domain::Event::Import(import::Event::Begun(begun)) => begun.title.iter_mut().for_each(each),
         domain::Event::Import(import::Event::Taken { entries, .. }) => {
-            entries.iter_mut().for_each(|entry| entry.said.each_text(each));
+            entries.iter_mut().for_each(|entry| entry.each_text_mut(each));
         }
         domain::Event::Tree(tree::Event::Labelled { label, .. }) => label.iter_mut().for_each(each),
         _ => {}
@@ -249,6 +249,9 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
         domain::Fact::Tree(tree::Fact::Labelled {
             label: Some(label), ..
         }) => each(label),
+        domain::Fact::Import(import::Fact::Taken { entries }) => {
+            entries.iter().for_each(|entry| entry.each_text(each));
+        }
         domain::Fact::Model(model::Fact::BlockFinished(_, block)) => match block {
             Block::Text(text) => each(text),
             Block::Thinking(thought) => each(&thought.text),

@@ -15,7 +15,7 @@ use crate::draft::Draft;
 use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
-use crate::state::Session;
+use crate::state::{Session, Turn};
 use crate::{batch, compaction, model, retry, turn};
 
 /// What people do with a session as a whole.
@@ -52,6 +52,8 @@ pub enum Event {
     SettingChanged(Setting),
     /// It is closed; an open turn is cancelled.
     Closed,
+    /// It is closed, provided that no turn is open and no summary is being made.
+    ClosedAtRest,
 }
 
 /// What was decided of a session as a whole.
@@ -176,6 +178,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             }
         }
         Event::Closed => advance(draft, Trigger::Close)?,
+        Event::ClosedAtRest => match draft.session.state {
+            State::Closed => {}
+            State::Busy if draft.session.open_turn().is_some_and(is_paused) => return Err(Rejection::Paused),
+            State::Busy | State::Closing => return Err(Rejection::Busy),
+            State::Compacting => return Err(Rejection::Compacting),
+            State::Idle | State::Vacant => advance(draft, Trigger::Close)?,
+        },
     }
     Ok(Reply::Done)
 }
@@ -193,6 +202,10 @@ pub(crate) fn open(draft: &Draft<'_>) -> Result<(), Rejection> {
         State::Vacant | State::Closed => Err(Rejection::NotOpen),
         State::Idle | State::Busy | State::Compacting | State::Closing => Ok(()),
     }
+}
+
+fn is_paused(turn: &Turn) -> bool {
+    turn.state == turn_chart::State::Paused
 }
 
 fn retitle(draft: &mut Draft<'_>, title: &Arc<str>) {

@@ -74,8 +74,11 @@ pub struct Session {
     pub context: Context,
     /// Every prepared request.
     pub requests: TailMap<RequestId, Arc<Prepared>>,
-    /// What was used.
+    /// What was used, by the sessions that it was forked from too.
     pub usage: Ledger,
+    /// Of that, what was used before it was forked: of this another session has the record.
+    #[serde(default, skip_serializing_if = "Ledger::is_empty")]
+    pub inherited: Ledger,
     /// The last idempotency keys.
     pub keys: Keys,
     /// Where its conversation was imported from.
@@ -255,6 +258,7 @@ impl Session {
             context: Context::default(),
             requests: TailMap::new(),
             usage: Ledger::default(),
+            inherited: Ledger::default(),
             keys: Keys::default(),
             import: None,
             masked: Masked::default(),
@@ -286,6 +290,12 @@ impl Session {
             return Some(&open.attempt);
         }
         self.turn.as_ref().and_then(|turn| turn.attempt.as_ref())
+    }
+
+    /// What it has used itself. Over all sessions this adds up to what was used.
+    #[must_use]
+    pub fn spent(&self) -> Ledger {
+        self.usage.since(&self.inherited)
     }
 
     /// A tool call.

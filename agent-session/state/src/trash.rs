@@ -25,6 +25,25 @@ pub enum Way {
     Gone,
 }
 
+/// Who wants a session to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Somebody asked for it.
+    #[default]
+    Asked,
+    /// The settings that say how many sessions are kept, how long, and how much of them.
+    Kept,
+    /// The setting that says how long the trash is kept.
+    TrashDays,
+}
+
+impl Why {
+    fn is_asked(&self) -> bool {
+        *self == Self::Asked
+    }
+}
+
 /// What happens to the trash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,6 +54,9 @@ pub enum Event {
         session: ScopeId,
         /// Which way.
         way: Way,
+        /// Who wants it.
+        #[serde(default, skip_serializing_if = "Why::is_asked")]
+        why: Why,
     },
     /// Result: it was moved.
     Moved {
@@ -60,6 +82,12 @@ pub enum Fact {
         session: ScopeId,
         /// Which way.
         way: Way,
+        /// Number of the effect that moves it among those of this commit.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        effect: u16,
+        /// Who wants it.
+        #[serde(default, skip_serializing_if = "Why::is_asked")]
+        why: Why,
     },
     /// It is not being moved any more.
     Ended {
@@ -73,6 +101,9 @@ pub enum Fact {
 pub struct Moving {
     /// Which way.
     pub way: Way,
+    /// Who wants it.
+    #[serde(default, skip_serializing_if = "Why::is_asked")]
+    pub why: Why,
     /// The effect that moves it.
     pub effect: EffectKey,
 }
@@ -80,12 +111,18 @@ pub struct Moving {
 impl Fact {
     pub(crate) fn apply(&self, host: &mut Host, moment: Moment) {
         match self {
-            Self::Began { session, way } => {
+            Self::Began {
+                session,
+                way,
+                effect,
+                why,
+            } => {
                 let effect = EffectKey {
                     seq: moment.seq,
-                    ordinal: 0,
+                    ordinal: *effect,
                 };
-                host.moving.insert(*session, Moving { way: *way, effect });
+                let (way, why) = (*way, *why);
+                host.moving.insert(*session, Moving { way, why, effect });
             }
             Self::Ended { session } => {
                 host.moving.remove(session);
@@ -97,16 +134,25 @@ impl Fact {
 /// Decides what happens to the trash.
 pub(crate) fn decide(host: &Host, event: &Event) -> Result<(Vec<Fact>, Vec<Effect>), Rejection> {
     Ok(match event {
-        Event::Requested { session, way } => {
+        Event::Requested { session, way, why } => {
             if host.moving.contains_key(session) || host.moving.len() >= MOVES_CAP {
                 return Err(Rejection::MovesAlready(*session));
             }
-            let (session, way) = (*session, *way);
-            let effect = Effect::Trash { session, way };
-            (vec![Fact::Began { session, way }], vec![effect])
+            let (session, way, why) = (*session, *way, *why);
+            let began = Fact::Began {
+                session,
+                way,
+                effect: 0,
+                why,
+            };
+            (vec![began], vec![Effect::Trash { session, way }])
         }
         Event::Moved { session } | Event::Failed { session, .. } => {
             (vec![Fact::Ended { session: *session }], vec![])
         }
     })
+}
+
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }

@@ -38,8 +38,47 @@ impl Ledger {
         sum
     }
 
+    /// Whether nothing was used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What was used since it stood so.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let models = self.models.iter().filter_map(|(model, used)| {
+            let more = match before.models.get(model) {
+                Some(before) => used.since(before),
+                None => *used,
+            };
+            (more != ModelUsage::default()).then(|| (model.clone(), more))
+        });
+        Self {
+            models: models.collect(),
+            calls: self.calls.saturating_sub(before.calls),
+            calls_failed: self.calls_failed.saturating_sub(before.calls_failed),
+        }
+    }
+
     pub(crate) fn model(&mut self, model: &ModelId) -> &mut ModelUsage {
         self.models.entry(model.clone()).or_default()
+    }
+}
+
+impl ModelUsage {
+    fn since(&self, before: &Self) -> Self {
+        let (now, then) = (&self.tokens, &before.tokens);
+        Self {
+            attempts: self.attempts.saturating_sub(before.attempts),
+            failed: self.failed.saturating_sub(before.failed),
+            tokens: Usage {
+                input: now.input.saturating_sub(then.input),
+                output: now.output.saturating_sub(then.output),
+                cache_read: now.cache_read.saturating_sub(then.cache_read),
+                cache_write: now.cache_write.saturating_sub(then.cache_write),
+            },
+        }
     }
 }
 

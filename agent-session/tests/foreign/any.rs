@@ -110,6 +110,7 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
         "messages",
         "summary",
         "firstKeptEntryId",
+        "fromId",
         "firstKeptEntryIndex",
         "targetId",
         "isCompactSummary",

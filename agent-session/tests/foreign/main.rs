@@ -11,6 +11,7 @@
 
 mod any;
 mod golden;
+mod hostile;
 mod wrong;
 
 use glasswork_agent_session::foreign::{Body, Format, Transcript, parse};
@@ -36,7 +37,7 @@ fn describe(transcript: &Transcript) -> String {
         let parent = entry.parent.map_or("-".to_owned(), |parent| parent.to_string());
         let body = match &entry.body {
             Body::Prompt(text) => format!("prompt {text:?}"),
-            Body::Summary(text) => format!("summary {text:?}"),
+            Body::BranchSummary { text, from } => format!("branch summary {text:?} from {from:?}"),
             Body::Compaction { text, kept } => format!("compaction {text:?} keeps from {kept:?}"),
             Body::Result(result) => {
                 let (call, name, text) = (&result.call, &result.name, &result.text);
@@ -68,9 +69,17 @@ fn describe(transcript: &Transcript) -> String {
                 text
             }
         };
-        page += &format!("{place:>3} <{parent:>2} @{:<2} {body}\n", entry.line);
+        let label = entry
+            .label
+            .as_ref()
+            .map_or(String::new(), |label| format!("  [{label}]"));
+        page += &format!("{place:>3} <{parent:>2} @{:<2} {body}{label}\n", entry.line);
     }
     page += &format!("leaf: {:?}\nsent: {:?}\n", transcript.leaf, transcript.sent);
+    for aside in &transcript.asides {
+        let (title, entry, lines) = (&aside.title, aside.entry, &aside.lines);
+        page += &format!("aside: {title:?} called by {entry:?} @{lines:?}\n");
+    }
     for left in &transcript.left {
         let why: &str = left.why.into();
         page += &format!("left: {why}: {} x{} @{:?}\n", left.kind, left.count, left.lines);
@@ -121,6 +130,10 @@ fn holds(transcript: &Transcript) {
         if matches!(entries[*sent].body, Body::Result(_)) {
             assert_eq!(transcript.sent[at - 1] + 1, *sent);
         }
+    }
+    for aside in &transcript.asides {
+        assert!(aside.lines.is_sorted() && !aside.lines.is_empty());
+        assert!(aside.entry.is_none_or(|entry| entry < entries.len()));
     }
     let mut once = transcript.sent.clone();
     once.sort_unstable();

@@ -100,7 +100,42 @@ fn broken_links_are_mended_and_told() {
             r#"1 < 0 @4  prompt "two""#,
             "leaf: Some(1)",
             "sent: [0, 1]",
-            "left: duplicate_id: entry x1 @[3]",
+            "left: duplicate_id: entry left out x1 @[3]",
+        ],
+    );
+}
+
+/// pi itself names what the branch was left for, others the end of it: only the latter is told.
+#[test]
+fn a_summary_names_the_branch_that_was_left_where_the_file_does() {
+    let summary = |id: &str, parent: &str, from: &str| {
+        format!(r#"{{"type":"branch_summary","id":{id:?},"parentId":{parent:?},{from}"summary":"of {id}"}}"#)
+    };
+    check(
+        "its end, where it was left for, something that comes later, nothing that is there, a label beside it, nothing",
+        &[
+            said("a", "", "one"),
+            said("b", "a", "two"),
+            summary("c", "a", r#""fromId":"b","#),
+            summary("d", "a", r#""fromId":"a","#),
+            summary("e", "a", r#""fromId":"f","#),
+            summary("f", "a", r#""fromId":"root","#),
+            r#"{"type":"label","id":"g","parentId":"b","targetId":"b"}"#.to_owned(),
+            summary("h", "a", r#""fromId":"g","#),
+            summary("i", "a", ""),
+        ],
+        &[
+            r#"0 < - @2  prompt "one""#,
+            r#"1 < 0 @3  prompt "two""#,
+            r#"2 < 0 @4  branch summary "of c" from Some(1)"#,
+            r#"3 < 0 @5  branch summary "of d" from None"#,
+            r#"4 < 0 @6  branch summary "of e" from None"#,
+            r#"5 < 0 @7  branch summary "of f" from None"#,
+            r#"6 < 0 @9  branch summary "of h" from Some(1)"#,
+            r#"7 < 0 @10 branch summary "of i" from None"#,
+            "leaf: Some(7)",
+            "sent: [0, 7]",
+            "left: not_conversation: label x1 @[8]",
         ],
     );
 }
@@ -190,11 +225,14 @@ fn lines_that_are_none_are_told_by_their_place() {
     let page = describe(&read(Format::Pi, &bytes));
     let told: Vec<&str> = page.lines().skip(6).collect();
     let expected = [
-        "leaf: Some(0)",
-        "sent: [0]",
+        "  1 < 0 @7  prompt \"caf\u{fffd}\"",
+        "leaf: Some(1)",
+        "sent: [0, 1]",
         "left: unknown: JSON that is no object x1 @[5]",
-        "left: unreadable: line x3 @[4, 6, 7]",
+        "left: unreadable: line x1 @[4]",
+        "left: unreadable: line of too many levels x1 @[6]",
         "left: torn: line x1 @[8]",
+        "left: mended: line x1 @[7]",
     ];
     assert_eq!(told, expected, "{page}");
 }

@@ -10,4 +10,5 @@
 mod detection;
 mod streams;
 mod support;
+mod table;
 mod tools;

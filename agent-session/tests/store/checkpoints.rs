@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glasswork_agent_session::store::{CHECKPOINTS_KEPT, Place, Store, StoredJournal};
+use glasswork_agent_session::store::{CHECKPOINTS_KEPT, Pace, Place, Store, StoreError, StoredJournal};
 use glasswork_engine::ScopeId;
 
 use crate::home::{Home, Live};
@@ -63,6 +63,96 @@ fn loading_reads_the_newest_checkpoint_and_what_comes_after_it() {
     assert_eq!(journal.read_until(25).unwrap().scope.state.total, 325);
     journal.replay(None).unwrap_err();
     journal.read_until(9).unwrap_err();
+}
+
+#[test]
+fn damage_behind_a_checkpoint_is_named_by_its_line_in_the_file() {
+    let home = Home::new();
+    let journal = filled(&home, scope(1), 35);
+    let text = fs::read_to_string(journal.path()).unwrap();
+    // The header, and 32 commits.
+    let before: usize = text.split_inclusive('\n').take(33).map(str::len).sum();
+    flip(journal.path(), before + 20);
+    let damage = |error: StoreError| match error {
+        StoreError::Damaged { damage, intact, .. } => (damage.line, damage.offset, intact),
+        other => panic!("{other}"),
+    };
+    let expected = (34, before as u64, 32);
+    assert_eq!(damage(journal.read().unwrap_err()), expected);
+    assert_eq!(damage(journal.replay(None).unwrap_err()), expected);
+}
+
+/// So many commits, each with a look at whether a checkpoint is due.
+fn go_on(live: &Live, id: ScopeId, commits: u64) {
+    for amount in 1..=commits {
+        live.send(id, add(amount)).unwrap();
+        live.files.settle();
+    }
+}
+
+/// Bytes of the journal that stand between two checkpoints.
+fn between(journal: &StoredJournal<Tally>, from: u64, to: u64) -> u64 {
+    let text = fs::read_to_string(journal.path()).unwrap();
+    let seq = |line: &str| line.strip_prefix("{\"seq\":")?.split(',').next()?.parse().ok();
+    let lines = text
+        .lines()
+        .filter(|line| seq(line).is_some_and(|seq: u64| seq > from && seq <= to));
+    lines.map(|line| line.len() as u64 + 1).sum()
+}
+
+#[test]
+fn a_checkpoint_is_due_after_so_many_bytes_too_and_once() {
+    const BYTES: u64 = 2_000;
+    let home = Home::new();
+    let start = || {
+        Live::start(&Till::default()).keep_at(Pace {
+            commits: u64::MAX / 2,
+            bytes: BYTES,
+        })
+    };
+    let live = start();
+    live.create(&home.store, scope(1));
+    go_on(&live, scope(1), 60);
+    live.engine.stop();
+    let journal = home.store.journal(scope(1)).unwrap();
+    let made = seqs(&journal);
+    assert!(made.len() >= 3, "{made:?}");
+    for pair in made.windows(2) {
+        assert!(between(&journal, pair[1], pair[0]) >= BYTES, "{made:?}");
+    }
+    assert!(between(&journal, made[0], 60) < BYTES, "{made:?}");
+    // What stood there before the opening does not count again.
+    let live = start();
+    live.open(&home.store, scope(1));
+    go_on(&live, scope(1), 1);
+    live.engine.stop();
+    let growing = between(&journal, made[0], 61) + 200;
+    assert!(
+        growing >= BYTES || seqs(&journal) == made,
+        "{growing}: {:?}",
+        seqs(&journal)
+    );
+    assert_eq!(journal.unusable_checkpoints().unwrap(), []);
+}
+
+#[test]
+fn checkpoints_of_a_state_that_is_long_beside_its_journal_are_further_apart() {
+    let home = Home::new();
+    let live = Live::start(&Till::default()).keep(1);
+    live.create(&home.store, scope(1));
+    go_on(&live, scope(1), 12);
+    live.engine.stop();
+    let journal = home.store.journal(scope(1)).unwrap();
+    let files = journal.checkpoints();
+    assert!(files.len() >= 3);
+    for pair in files.windows(2) {
+        let grown = between(&journal, pair[1].seq, pair[0].seq);
+        assert!(
+            grown >= pair[1].bytes / 2,
+            "{grown} after one of {}",
+            pair[1].bytes
+        );
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use glasswork_agent_session::store::Packed;
 use glasswork_engine::ScopeId;
 
 use crate::home::{Home, Live};
@@ -144,4 +145,80 @@ fn digests_of_commits_that_the_disk_lost_are_not_compared() {
             .unsound,
         None
     );
+}
+
+/// Whoever puts an older copy of a journal back goes on with other commits under the same numbers, in an opening of the
+/// same number.
+#[test]
+fn what_was_noted_of_another_history_is_not_compared_is_told_once_and_goes() {
+    let home = Home::new();
+    let digests = filled(&home, scope(1), 4, 100);
+    let path = home.path(scope(1));
+    let copy = fs::read(&path).unwrap();
+    let go_on = |amounts: std::ops::Range<u64>, noted: bool| {
+        let live = Live::start(&Till::default());
+        let live = if noted { live.keep(100) } else { live };
+        live.open(&home.store, scope(1));
+        for amount in amounts {
+            live.send(scope(1), add(amount)).unwrap();
+            live.files.settle();
+        }
+        live.engine.stop();
+    };
+    go_on(5..8, true);
+    assert_eq!(fs::read_to_string(&digests).unwrap().lines().count(), 7);
+    fs::write(&path, &copy).unwrap();
+    // They lie ahead of what there is, and then beside it.
+    assert_eq!(unsound(&home, scope(1)), None);
+    let all = fs::read(&digests).unwrap();
+    go_on(100..104, false);
+    fs::write(&digests, &all).unwrap();
+    let read = home.store.journal(scope(1)).unwrap().read().unwrap().scope;
+    assert_eq!((read.seq, read.epoch, &read.unsound), (8, 2, &None));
+    // What was noted before the copy was made is compared as ever.
+    change(&digests, 3, otherwise);
+    change(&digests, 4, otherwise);
+    let told = "state, as of commit 4, is not what it was";
+    assert!(unsound(&home, scope(1)).unwrap().starts_with(told));
+    fs::write(&digests, &all).unwrap();
+    let told = || {
+        home.store
+            .open_for_writing(scope(1), NOW)
+            .unwrap()
+            .of_another_history
+    };
+    assert_eq!((told(), told()), (3, 0));
+    assert_eq!(fs::read_to_string(&digests).unwrap().lines().count(), 4);
+    // And what comes now is noted and compared.
+    go_on(200..202, true);
+    assert_eq!(unsound(&home, scope(1)), None);
+    change(&digests, 10, otherwise);
+    assert!(unsound(&home, scope(1)).is_some());
+}
+
+#[test]
+fn packing_and_unpacking_leave_what_was_noted_comparable() {
+    let home = Home::new();
+    let digests = filled(&home, scope(1), 6, 100);
+    let whole = fs::read_to_string(&digests).unwrap();
+    assert!(matches!(
+        home.store.pack(scope(1), NOW).unwrap(),
+        Packed::Now { .. }
+    ));
+    assert_eq!(
+        fs::read_to_string(&digests).unwrap(),
+        whole,
+        "nothing was folded away"
+    );
+    for _ in 0..2 {
+        assert_eq!(unsound(&home, scope(1)), None);
+        change(&digests, 6, otherwise);
+        assert!(unsound(&home, scope(1)).is_some());
+        fs::write(&digests, &whole).unwrap();
+        let opened = home.store.open_for_writing(scope(1), NOW).unwrap();
+        assert_eq!(
+            (opened.loaded.scope.unsound.clone(), opened.of_another_history),
+            (None, 0)
+        );
+    }
 }

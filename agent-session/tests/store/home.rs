@@ -64,10 +64,13 @@ impl Live {
 
     /// Has checkpoints written after so many commits.
     pub fn keep(self, commits: u64) -> Self {
-        let pace = Pace {
+        self.keep_at(Pace {
             commits,
             bytes: u64::MAX,
-        };
+        })
+    }
+
+    pub fn keep_at(self, pace: Pace) -> Self {
         self.files.keep(self.engine.reader(), pace).unwrap();
         self
     }

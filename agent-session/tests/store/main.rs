@@ -10,16 +10,20 @@
 )]
 
 mod checkpoints;
+mod copy;
 mod crash;
 mod damage;
 mod digests;
+mod holes;
 mod home;
 mod lease;
 mod listing;
 mod pack;
+mod packed_damage;
 mod parts;
 mod repair;
 mod run;
 mod second;
 mod tally;
 mod traces;
+mod trash;

@@ -15,7 +15,10 @@ fn files(home: &Home) -> Vec<PathBuf> {
     let mut parts: Vec<PathBuf> = std::fs::read_dir(first.with_extension(""))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.ends_with(".jsonl") && name.starts_with(|first: char| first.is_ascii_digit())
+        })
         .collect();
     parts.sort_by_key(|path| {
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -228,6 +231,79 @@ fn lines_that_the_disk_did_not_confirm_are_written_anew_to_a_file_of_their_own()
 }
 
 #[test]
+fn where_all_was_synced_before_writing_failed_nothing_is_written_anew() {
+    let (home, whole, ..) = journal();
+    let unsynced = Unsynced {
+        epoch: 1,
+        first: 7,
+        lines: Vec::new(),
+    };
+    let opened = home.store.open_again(scope(1), NOW, Some(unsynced)).unwrap();
+    assert_eq!((opened.loaded.scope.seq, opened.loaded.scope.epoch), (6, 2));
+    drop(opened);
+    assert_eq!(names(&home), [] as [&str; 0]);
+    assert!(std::fs::read(home.path(scope(1))).unwrap().starts_with(&whole));
+    check(&home, 6, 21);
+}
+
+#[test]
+fn a_checkpoint_of_lines_that_were_written_anew_is_no_use() {
+    let home = Home::new();
+    let live = Live::start(&Default::default()).keep(5);
+    live.create(&home.store, scope(1));
+    for amount in 1..=6 {
+        live.send(scope(1), add(amount)).unwrap();
+        live.files.settle();
+    }
+    live.engine.stop();
+    let stored = home.store.journal(scope(1)).unwrap();
+    assert_eq!(stored.checkpoints()[0].seq, 5);
+    let (_, _, _, unsynced) = journal();
+    drop(home.store.open_again(scope(1), NOW, Some(unsynced)).unwrap());
+    assert_eq!(names(&home), ["2-4.jsonl"]);
+    check(&home, 6, 21);
+    let unusable = stored.unusable_checkpoints().unwrap();
+    assert!(unusable.len() == stored.checkpoints().len(), "{unusable:?}");
+}
+
+/// Its owner goes on in other files meanwhile.
+#[test]
+fn who_reads_a_journal_that_is_being_written_comes_to_all_of_it() {
+    let home = Home::new();
+    let live = Live::in_parts(600);
+    live.create(&home.store, scope(1));
+    for amount in 1..=2 {
+        live.send(scope(1), add(amount)).unwrap();
+    }
+    let journal = home.store.journal(scope(1)).unwrap();
+    let mut commits = journal.commits(..).unwrap().map(|commit| commit.unwrap().id.seq);
+    let mut seen = vec![commits.next().unwrap()];
+    let before = names(&home).len();
+    for amount in 3..=20 {
+        live.send(scope(1), add(amount)).unwrap();
+    }
+    assert!(names(&home).len() > before + 2);
+    seen.extend(commits);
+    assert_eq!(seen, (1..=20).collect::<Vec<_>>());
+    live.engine.stop();
+}
+
+#[test]
+fn openings_in_which_nothing_happened_may_stand_before_another_file() {
+    let home = Home::new();
+    home.journal(scope(1), (1..=3).map(add));
+    for _ in 0..2 {
+        drop(home.store.open_for_writing(scope(1), NOW).unwrap());
+    }
+    let live = Live::in_parts(1);
+    live.open(&home.store, scope(1));
+    live.send(scope(1), add(4)).unwrap();
+    live.engine.stop();
+    assert_eq!(names(&home), ["4-4.jsonl"]);
+    check(&home, 4, 10);
+}
+
+#[test]
 fn lines_are_not_written_anew_where_another_process_has_gone_on_since() {
     let (home, _, at, unsynced) = journal();
     let path = home.path(scope(1));
@@ -283,10 +359,17 @@ fn a_journal_of_an_older_schema_goes_on_in_a_file_of_the_newer_one() {
             .total,
         3
     );
-    let live = Live::start(&Default::default());
+    let live = Live::start(&Default::default()).keep(1);
     live.open(&home.store, scope(1));
     live.send(scope(1), add(3)).unwrap();
+    live.files.settle();
     live.engine.stop();
+    let checkpoint = home.store.journal(scope(1)).unwrap().checkpoints().remove(0);
+    let label = std::fs::read_to_string(&checkpoint.path).unwrap();
+    assert!(
+        label.contains("\"schema\":3"),
+        "what comes behind it is of this schema: {label}"
+    );
     assert_eq!(std::fs::read(&path).unwrap(), old, "nothing is rewritten");
     assert_eq!(names(&home), ["2-3.jsonl"]);
     let begun = std::fs::read_to_string(&files(&home)[1]).unwrap();

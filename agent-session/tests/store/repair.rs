@@ -21,6 +21,7 @@ fn lines(home: &Home, number: u128) -> Lines {
 struct Expected {
     kept: u64,
     salvaged: &'static [(u64, u64)],
+    unproven: &'static [(u64, u64)],
     lost: &'static [(u64, u64)],
     doubled: u64,
     strange: usize,
@@ -31,6 +32,7 @@ struct Expected {
 const WHOLE: Expected = Expected {
     kept: 6,
     salvaged: &[],
+    unproven: &[],
     lost: &[],
     doubled: 0,
     strange: 0,
@@ -69,6 +71,7 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     let found = (
         would.kept,
         &*would.salvaged,
+        &*would.unproven,
         &*would.lost,
         would.doubled,
         would.strange.len(),
@@ -76,6 +79,7 @@ fn check(name: &str, damage: impl Fn(&mut Lines, &Lines), expected: &Expected) {
     let wanted = (
         expected.kept,
         expected.salvaged,
+        expected.unproven,
         expected.lost,
         expected.doubled,
         expected.strange,
@@ -160,6 +164,7 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     let gone = Expected {
         kept: 2,
         salvaged: &[(4, 6)],
+        unproven: &[(4, 4)],
         lost: &[(3, 3)],
         strange: 0,
         recovered: Some(18),
@@ -167,17 +172,36 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     };
     check("a lost line", |all, _| drop(all.remove(3)), &gone);
     let changed = Expected { strange: 1, ..gone };
-    check("a flipped byte", |all, _| all[3][30] ^= 1, &changed);
+    // What is left of the line tells what the next one was written after.
+    let proven = Expected {
+        unproven: &[],
+        ..changed
+    };
+    check("a flipped byte", |all, _| all[3][30] ^= 1, &proven);
     let checksum = |all: &mut Lines, _: &Lines| {
         let place = all[3].len() - 5;
         all[3][place] ^= 1;
     };
-    check("a flipped checksum", checksum, &changed);
+    check("a flipped checksum", checksum, &proven);
+    // It says what ours said, so what follows it is proven.
     check(
         "a foreign line instead",
         |all, foreign| all[3] = foreign[3].clone(),
-        &changed,
+        &proven,
     );
+    // Of two lines that do not fit one another nobody can tell which one was changed.
+    let neither = Expected {
+        salvaged: &[(5, 6)],
+        lost: &[(3, 4)],
+        strange: 2,
+        recovered: Some(14),
+        ..proven
+    };
+    let both = |all: &mut Lines, foreign: &Lines| {
+        all[3] = foreign[3].clone();
+        all[3][30] ^= 1;
+    };
+    check("a foreign line instead, and changed", both, &neither);
     let two = Expected {
         kept: 1,
         salvaged: &[(3, 4), (6, 6)],
@@ -196,6 +220,7 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
         every,
         &Expected {
             salvaged: &[(3, 4)],
+            unproven: &[(3, 3)],
             lost: &[(2, 2)],
             strange: 1,
             recovered: Some(8),
@@ -210,11 +235,11 @@ fn where_a_line_is_gone_what_is_behind_it_is_kept_apart() {
     check("the last line", |all, _| all[6][30] ^= 1, &last);
     let nothing = Expected { kept: 0, ..WHOLE };
     check("zero bytes", |all, _| all.clear(), &nothing);
-    // A header can be made anew.
     // A header can be made anew, for another session.
     let headless = Expected {
         kept: 0,
         salvaged: &[(1, 6)],
+        unproven: &[(1, 1)],
         recovered: Some(21),
         ..WHOLE
     };
@@ -308,4 +333,78 @@ fn what_is_not_damaged_or_not_ours_is_not_repaired() {
     std::os::unix::fs::symlink("elsewhere", &path).unwrap();
     let said = home.store.repair(scope(1), Kind::Tally, NOW, false).unwrap_err();
     assert!(matches!(said, StoreError::NotAJournal { .. }), "{said}");
+}
+
+/// What stands before a checkpoint is not read when a session is opened, and is damage all the same.
+#[test]
+fn damage_before_a_checkpoint_is_found_and_repaired() {
+    let home = Home::new();
+    let live = Live::start(&Default::default()).keep(3);
+    live.create(&home.store, scope(1));
+    for amount in 1..=6 {
+        live.send(scope(1), add(amount)).unwrap();
+        live.files.settle();
+    }
+    live.engine.stop();
+    let path = home.path(scope(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    bytes[second + 20] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let journal = home.store.journal(scope(1)).unwrap();
+    assert_eq!(journal.read().unwrap().scope.state.total, 21);
+    assert!(journal.replay(None).is_err());
+    let did = home
+        .store
+        .repair(scope(1), Kind::Tally, NOW, false)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (did.kept, &*did.salvaged, &*did.unproven),
+        (0, &[(2, 6)][..], &[][..])
+    );
+    assert_eq!(total(&home, did.recovered.unwrap()), (6, 20));
+}
+
+/// Openings behind the damage say of which build the lines after them are.
+#[test]
+fn a_recovered_session_has_the_openings_that_are_left_and_says_whose_it_was() {
+    let home = Home::new();
+    home.journal(scope(1), (1..=3).map(add));
+    for amounts in [4..6, 6..8] {
+        let live = Live::start(&Default::default());
+        live.open(&home.store, scope(1));
+        for amount in amounts {
+            live.send(scope(1), add(amount)).unwrap();
+        }
+        live.engine.stop();
+    }
+    let path = home.path(scope(1));
+    let bytes = std::fs::read(&path).unwrap();
+    let all: Lines = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    assert!(all[4].starts_with(b"{\"opened\"") && all[7].starts_with(b"{\"opened\""));
+    // Header, three commits, an opening, two commits, an opening, two commits. Where an opening is gone, the commit behind
+    // it seems to be changed.
+    for (gone, epoch, sum) in [(2, 3, 26), (4, 2, 24), (5, 3, 24), (7, 2, 22)] {
+        let mut lines = all.clone();
+        lines.remove(gone);
+        std::fs::write(&path, lines.concat()).unwrap();
+        let did = home
+            .store
+            .repair(scope(1), Kind::Tally, NOW, false)
+            .unwrap()
+            .unwrap();
+        let journal = home.store.journal(did.recovered.unwrap()).unwrap();
+        let read = journal.read().unwrap().scope;
+        assert_eq!(
+            (read.epoch, read.seq, read.state.total),
+            (epoch, 7, sum),
+            "{gone}"
+        );
+        let parent = journal.header().unwrap().parent().unwrap();
+        assert_eq!((parent.scope, parent.seq), (scope(1), 7), "{gone}");
+    }
 }

@@ -142,6 +142,7 @@ mod tests {
             (&[("Retry-After", "3")], Some(3000)),
             (&[("retry-after", " 1.5 ")], Some(1500)),
             (&[("retry-after", "0")], Some(0)),
+            (&[("retry-after", "0.0001")], Some(1)),
             (&[("retry-after", "-1")], None),
             (&[("retry-after", "NaN")], None),
             (&[("retry-after", "inf")], None),

@@ -85,8 +85,8 @@ pub enum Said {
     BranchLeft {
         /// What the model is told.
         text: Arc<str>,
-        /// The end of the branch that was left.
-        from: EntryId,
+        /// The end of the branch that was left; `None` where that is not known.
+        from: Option<EntryId>,
     },
 }
 

@@ -1,10 +1,10 @@
 //! The tree of a conversation, as people look at it: what was said where, and where the conversation stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use glasswork_agent_core::id::EntryId;
-use glasswork_agent_core::tree::Body;
+use glasswork_agent_core::tree::{self, Body};
 use glasswork_ai::conversation::Block;
 use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::state::Session;
@@ -33,6 +33,8 @@ pub struct Node {
     pub entry: EntryId,
     /// The entry before it.
     pub parent: Option<EntryId>,
+    /// Those directly below it, oldest first: of more than one the conversation went on in as many ways.
+    pub children: Vec<EntryId>,
     /// When it was added.
     pub at: Timestamp,
     /// What it is.
@@ -72,16 +74,33 @@ pub struct ForkPoint {
     pub at: u64,
 }
 
+/// The entries on the branch to the leaf. Costs that branch.
+#[must_use]
+pub fn active(tree: &tree::Tree) -> BTreeSet<EntryId> {
+    tree.branch().map(|(id, _)| id).collect()
+}
+
+/// The entries directly below each one, and those at the beginning, oldest first. Costs all of them.
+#[must_use]
+pub fn below(tree: &tree::Tree) -> BTreeMap<Option<EntryId>, Vec<EntryId>> {
+    let mut below = BTreeMap::<_, Vec<_>>::new();
+    for (id, entry) in tree.entries() {
+        below.entry(entry.parent).or_default().push(id);
+    }
+    below
+}
+
 /// The tree of a session.
 #[must_use]
 pub fn of(session: &Session) -> Tree {
     let tree = &session.tree;
-    let active: BTreeSet<EntryId> = tree.branch().map(|(id, _)| id).collect();
+    let (active, mut below) = (active(tree), below(tree));
     let nodes = tree.entries().map(|(id, entry)| {
         let (kind, words) = said(&entry.body);
         Node {
             entry: id,
             parent: entry.parent,
+            children: below.remove(&Some(id)).unwrap_or_default(),
             at: entry.at,
             kind,
             words: first_words(&words),

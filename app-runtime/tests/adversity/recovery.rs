@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use glasswork_agent_core::tool_call::State as Call;
 use glasswork_agent_core::turn::State;
-use glasswork_agent_session::secrets::Vaults;
 use glasswork_agent_session::store::StoreError;
 use glasswork_app_runtime::archive::Archive;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::{Reader, Viewer};
-use glasswork_app_runtime::runtime::{Opening, OperationError, Ports, Runtime};
+use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::settings::{Mode, Settings};
-use glasswork_testkit::house::{House, scripted};
+use glasswork_testkit::house::{House, ports, scripted};
 use tempfile::TempDir;
 
 use crate::stopping::{met, mode, script};
@@ -286,23 +285,7 @@ async fn whatever_length_the_journal_has_the_session_opens_is_sound_and_goes_on_
 /// A second runtime on the records of a house.
 async fn beside(house: &House, script: &str) -> Runtime {
     let archive = FileArchive::open(house.home().join("data")).unwrap();
-    let (vault, journal, trace) = archive.writing().unwrap();
-    let blobs = archive.clone();
-    Runtime::start(Ports {
-        archive: Arc::new(archive),
-        vault: Arc::new(vault),
-        journal: Box::new(journal),
-        trace: Box::new(trace),
-        clock: Arc::new(SystemClock::default()),
-        models: scripted(script),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-        secrets: Arc::new(Vaults::new(vec![])),
-    })
-    .await
-    .unwrap()
+    Runtime::start(ports(&archive, scripted(script))).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,23 +6,24 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
 use glasswork_ai::conversation::Request;
 use glasswork_ai::port::{Call, ModelPort};
 use glasswork_app_runtime::archive::Archive;
 use glasswork_app_runtime::files::FileArchive;
-use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
+use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::{Commit, ScopeId, SystemClock};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::settings::Mode;
 use glasswork_session_state::state::Session;
-use glasswork_testkit::house::{House, PATIENCE, scripted};
+use glasswork_testkit::house::{House, PATIENCE, ports, scripted};
 use tempfile::TempDir;
 
 use crate::kill::{Deadly, Kill, Moment, journal};
-use crate::second::{Said, Second, say};
+use glasswork_testkit::second::{self, Said, Second, say};
 
 /// Writes down each request that a model is sent: `asked` in the home.
 #[derive(Debug)]
@@ -58,26 +59,13 @@ fn lines(path: &Path) -> Vec<String> {
 pub(crate) async fn mortal(home: &Path, script: &str) -> Runtime {
     let data = home.join("data");
     let archive = FileArchive::open(&data).unwrap();
-    let (vault, journal, trace) = archive.writing().unwrap();
-    let blobs = archive.clone();
-    Runtime::start(Ports {
-        archive: Arc::new(archive),
-        vault: Arc::new(vault),
-        journal: Box::new(Deadly::around(Box::new(journal), &data)),
-        trace: Box::new(trace),
-        clock: Arc::new(SystemClock::default()),
-        models: Arc::new(Listened {
-            inner: scripted(script),
-            asked: home.join("asked"),
-        }),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
-    })
-    .await
-    .unwrap()
+    let listened = Listened {
+        inner: scripted(script),
+        asked: home.join("asked"),
+    };
+    let mut ports = ports(&archive, Arc::new(listened));
+    ports.journal = Box::new(Deadly::around(ports.journal, &data));
+    Runtime::start(ports).await.unwrap()
 }
 
 /// Tells of each commit, until this happens.
@@ -166,6 +154,18 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
     family_is_whole(&house, session, said, kill).await;
     let now = house.now(session);
     assert!(now.open_turn().is_none(), "{kill:?}: {:?}", now.turn);
+    assert_eq!(now.compactions.open, None, "{kill:?}");
+    for words in said.all("said") {
+        let waits = now.queue.follow_ups.iter().any(|waiting| &*waiting.text == words);
+        let stands = now
+            .tree
+            .entries()
+            .any(|(_, entry)| matches!(&entry.body, Body::Prompt { text, .. } if &**text == words));
+        assert!(
+            waits != stands,
+            "{kill:?}: {words:?} waits: {waits}, stands: {stands}"
+        );
+    }
     assert!(
         now.calls
             .values()
@@ -336,14 +336,27 @@ pub(crate) struct Victim {
 
 impl Victim {
     async fn play(self, home: &TempDir, kill: Option<Kill>) -> Said {
-        let path = home.path().to_owned();
-        let played =
-            tokio::task::spawn_blocking(move || Second::start(self.test, self.role, &path, kill).end());
+        let mut command = second::command(self.test, self.role, home.path());
+        if let Some(kill) = kill {
+            kill.put_into(&mut command);
+        }
+        let played = tokio::task::spawn_blocking(move || Second::start(command).end());
         played.await.unwrap()
     }
 
     /// Kills it at each of its writes, at each of these moments, in two lanes at once. Returns how often it was killed.
-    pub(crate) async fn is_killed_at_every_write(self, moments: &[Moment], mut lanes: [Lane; 2]) -> usize {
+    pub(crate) async fn is_killed_at_every_write(self, moments: &[Moment], lanes: [Lane; 2]) -> usize {
+        let after = async |home: TempDir, said: &Said, kill: Kill| check(home, said, kill, self.before).await;
+        self.dies(moments, lanes, after).await
+    }
+
+    /// Likewise, and looks at what each death leaves.
+    pub(crate) async fn dies(
+        self,
+        moments: &[Moment],
+        mut lanes: [Lane; 2],
+        after: impl AsyncFn(TempDir, &Said, Kill) -> TempDir,
+    ) -> usize {
         let home = lanes[0].restored();
         let whole = self.play(&home, None).await;
         assert!(
@@ -362,7 +375,7 @@ impl Victim {
                 let home = lane.restored();
                 let said = self.play(&home, Some(kill)).await;
                 killed += usize::from(said.killed);
-                lane.home = Some(check(home, &said, kill, self.before).await);
+                lane.home = Some(after(home, &said, kill).await);
             }
             killed
         };

@@ -1,4 +1,4 @@
-//! Going on elsewhere in the tree, working there, and coming back.
+//! Going on elsewhere in the tree, working there, coming back, and bringing a summary of what was left along.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use glasswork_session_state::state::Scope;
 use crate::aftermath::{Victim, mortal, opening, until};
 use crate::kill::{Moment, given};
 use crate::past;
-use crate::second::{plays, say};
+use glasswork_testkit::second::{plays, say};
 
 const TEST: &str = "branch_switch::a_branch_switch_is_killed_at_every_write";
 
@@ -58,6 +58,23 @@ async fn part(home: &Path) {
     told(runtime.move_leaf(session, there, None).await.unwrap().id.seq);
     runtime.prompt(session, "and now?", None).await.unwrap();
     until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await;
+    // What is said while the summary is made is said where the conversation then goes on.
+    let leaving = runtime.move_leaf_with_summary(session, there, Some("the words"), None);
+    told(leaving.await.unwrap().id.seq);
+    runtime.prompt(session, "onward?", None).await.unwrap();
+    say("said onward?");
+    until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await;
+    let kept = watch
+        .session()
+        .tree
+        .branch()
+        .nth(2)
+        .map(|(_, entry)| entry.clone())
+        .unwrap();
+    assert!(
+        matches!(&kept.body, Body::BranchSummary(_)) && kept.parent == there,
+        "{kept:?}"
+    );
     runtime.give_up(session).await.unwrap();
     runtime.stop().await;
     say(format_args!("written {}", given()));
@@ -76,5 +93,5 @@ async fn a_branch_switch_is_killed_at_every_write() {
     };
     let moments = [Moment::Before, Moment::Written, Moment::After(500)];
     let deaths = victim.is_killed_at_every_write(&moments, lanes).await;
-    assert!(deaths >= 50, "{deaths}");
+    assert!(deaths >= 70, "{deaths}");
 }

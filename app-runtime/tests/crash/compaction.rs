@@ -8,7 +8,7 @@ use glasswork_session_state::settings::{Layer, Sourced};
 use crate::aftermath::{Victim, mortal, opening, until};
 use crate::kill::{Moment, given};
 use crate::past;
-use crate::second::{plays, say};
+use glasswork_testkit::second::{plays, say};
 
 const TEST: &str = "compaction::a_compaction_is_killed_at_every_write";
 

@@ -10,7 +10,7 @@ use glasswork_app_runtime::sagas::ForkAt;
 use crate::aftermath::{Victim, mortal, opening};
 use crate::kill::{Moment, given};
 use crate::past;
-use crate::second::{plays, say};
+use glasswork_testkit::second::{plays, say};
 
 const TEST: &str = "forking::a_fork_is_killed_at_every_write";
 

@@ -1,5 +1,6 @@
 //! When a second process dies: at a write of a journal, before, in the middle of it or after it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,9 @@ pub(crate) enum Moment {
     Written,
     /// So long after it was given to the journal, in microseconds: answers, releases and runners are on their way.
     After(u64),
+    /// As soon as names below the sessions or the trash have changed so often after it was given to the journal. The one
+    /// who moves goes on meanwhile, so that not only the moment of a change is met.
+    Renamed(u32),
 }
 
 /// A death.
@@ -39,6 +43,7 @@ impl Kill {
             Moment::Before => "before".to_owned(),
             Moment::Written => "written".to_owned(),
             Moment::After(micros) => micros.to_string(),
+            Moment::Renamed(times) => format!("renamed {times}"),
         };
         command.env(AT, self.at.to_string()).env(MOMENT, moment);
     }
@@ -48,7 +53,10 @@ impl Kill {
         let moment = match std::env::var(MOMENT).unwrap().as_str() {
             "before" => Moment::Before,
             "written" => Moment::Written,
-            micros => Moment::After(micros.parse().unwrap()),
+            other => match other.strip_prefix("renamed ") {
+                Some(times) => Moment::Renamed(times.parse().unwrap()),
+                None => Moment::After(other.parse().unwrap()),
+            },
         };
         Some(Self { at, moment })
     }
@@ -109,6 +117,21 @@ impl Journal for Deadly {
                 }
                 die()
             }
+            Moment::Renamed(times) => {
+                let data = self.data.clone();
+                let mut before = names(&data);
+                std::thread::spawn(move || {
+                    let mut left = times;
+                    while left > 0 {
+                        let now = names(&data);
+                        if now != before {
+                            (left, before) = (left - 1, now);
+                        }
+                    }
+                    die()
+                });
+                self.inner.append(line)
+            }
             Moment::After(micros) => {
                 std::thread::spawn(move || {
                     std::thread::sleep(Duration::from_micros(micros));
@@ -122,6 +145,23 @@ impl Journal for Deadly {
     fn unmounted(&mut self, scope: ScopeId) {
         self.inner.unmounted(scope);
     }
+}
+
+/// The names of sessions, and of what is in the trash.
+fn names(data: &Path) -> BTreeSet<PathBuf> {
+    fn walk(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                walk(&entry.path(), found);
+            }
+            found.insert(entry.path());
+        }
+    }
+    let mut found = BTreeSet::new();
+    for part in ["sessions", "trash"] {
+        walk(&data.join(part), &mut found);
+    }
+    found
 }
 
 fn holds(data: &Path, scope: ScopeId, line: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use glasswork_engine::SystemClock;
 use glasswork_testkit::house::{House, scripted};
 
 use crate::aftermath::{home, marked, mortal, opening};
-use crate::second::{Second, plays, say};
+use glasswork_testkit::second::{self, Second, plays, say};
 
 const TEST: &str = "leftover::a_command_that_outlived_its_program_is_ended_by_whoever_opens_its_session";
 
@@ -36,8 +36,8 @@ async fn a_command_that_outlived_its_program_is_ended_by_whoever_opens_its_sessi
         return;
     }
     let home = home();
-    let path = home.path().to_owned();
-    let said = tokio::task::spawn_blocking(move || Second::start(TEST, "leftover", &path, None).end());
+    let command = second::command(TEST, "leftover", home.path());
+    let said = tokio::task::spawn_blocking(move || Second::start(command).end());
     let said = said.await.unwrap();
     assert!(said.killed);
     let session = said.all("session").next().unwrap().parse().unwrap();

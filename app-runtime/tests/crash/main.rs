@@ -11,11 +11,14 @@
 
 mod aftermath;
 mod branch_switch;
+mod closing;
 mod compaction;
+mod foreign_fork;
 mod forking;
+mod hosts;
 mod kill;
 mod leftover;
 mod past;
 mod power;
-mod second;
+mod trash;
 mod turn;

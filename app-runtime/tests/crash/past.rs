@@ -47,3 +47,10 @@ pub(crate) fn session(home: &std::path::Path) -> ScopeId {
     let archive = glasswork_app_runtime::files::FileArchive::open(home.join("data")).unwrap();
     glasswork_app_runtime::archive::Archive::list(&archive).unwrap()[0].id
 }
+
+/// The session of this home from which all others were forked.
+pub(crate) fn session_without_parent(home: &std::path::Path) -> ScopeId {
+    let archive = glasswork_app_runtime::files::FileArchive::open(home.join("data")).unwrap();
+    let rows = glasswork_app_runtime::archive::Archive::list(&archive).unwrap();
+    rows.iter().find(|row| row.parent.is_none()).unwrap().id
+}

@@ -17,7 +17,7 @@ use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{Archive, Opened, Vault};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::reading::Viewer;
-use glasswork_app_runtime::runtime::{OperationError, Ports, Runtime};
+use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::journal::{Appended, Journal, Line, MemoryJournal, Reporter};
 use glasswork_engine::load::Loaded;
@@ -27,7 +27,7 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
 use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
-use glasswork_testkit::house::{House, scripted};
+use glasswork_testkit::house::{House, ports, scripted};
 
 use crate::aftermath::{BACK, Listened, effects_are_recorded, home, marks, opening, sent, until};
 use crate::kill;
@@ -156,30 +156,20 @@ async fn record(home: &Path) -> (ScopeId, Vec<Image>) {
             Script::parse(r#"(turns: [(say: [text("Noted.")])])"#).unwrap(),
         );
     let archive = FileArchive::open(home.join("data")).unwrap();
-    let blobs = archive.clone();
     let shaky = Shaky {
         journal: MemoryJournal::new(),
         home: home.to_owned(),
         seen: Arc::default(),
     };
-    let runtime = Runtime::start(Ports {
-        archive: Arc::new(archive),
-        vault: Arc::new(shaky.clone()),
-        journal: Box::new(shaky.clone()),
-        trace: Box::new(()),
-        clock: Arc::new(SystemClock::default()),
-        models: Arc::new(Listened {
-            inner: Arc::new(Models::default().with("scripted", Arc::new(scripts))),
-            asked: home.join("asked"),
-        }),
-        blobs: Box::new(move |session| blobs.blobs(session)),
-        tasks: tokio::runtime::Handle::current(),
-        tool_limits: Default::default(),
-        providers: Default::default(),
-        secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
-    })
-    .await
-    .unwrap();
+    let listened = Listened {
+        inner: Arc::new(Models::default().with("scripted", Arc::new(scripts))),
+        asked: home.join("asked"),
+    };
+    let mut ports = ports(&archive, Arc::new(listened));
+    ports.vault = Arc::new(shaky.clone());
+    ports.journal = Box::new(shaky.clone());
+    ports.trace = Box::new(());
+    let runtime = Runtime::start(ports).await.unwrap();
     let mut begun = opening(home);
     begun.settings.retry_base_ms.value = 1;
     begun.settings.compact_model.value = Some("scripted/summary".parse().unwrap());

@@ -6,7 +6,7 @@ use glasswork_app_runtime::watching::Update;
 
 use crate::aftermath::{Lane, Victim, home, mortal, opening, until};
 use crate::kill::{Moment, given};
-use crate::second::{plays, say};
+use glasswork_testkit::second::{plays, say};
 
 const TEST: &str = "turn::a_turn_with_six_parallel_calls_is_killed_at_every_write";
 

@@ -46,7 +46,7 @@ fn assert_archives<D: Domain>(journal: &[u8], live: &Scope<D>) {
         [],
         "{id} is decided otherwise once it is archived"
     );
-    assert_eq!(replayed.commits + replayed.folded, live.seq);
+    assert_eq!(replayed.commits + replayed.folded + replayed.lost, live.seq);
     assert_same(&replayed.loaded.scope, live, "archived and replayed");
 }
 

@@ -1,8 +1,10 @@
+use glasswork_agent_core::id::EntryId;
 use glasswork_ai::stream::BlockKind;
 use glasswork_ai::stream::StreamEvent;
 use glasswork_app_runtime::reading::Viewer;
+use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::Mode;
-use glasswork_session_state::{Event, model, prompt, session};
+use glasswork_session_state::{Event, fork, model, prompt, session, tree};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -240,4 +242,40 @@ fn what_is_not_there_does_not_differ() {
     };
     assert_eq!(codes(1, 99), [("FUTURE".to_owned(), "diff".to_owned())]);
     assert_eq!(codes(0, 1), []);
+}
+
+#[test]
+fn what_stands_beside_the_conversation_is_compared_too() {
+    let world = World::new(Mode::Ask);
+    world.turn();
+    let entry: EntryId = "2.0".parse().unwrap();
+    let label = Some("works".into());
+    let events: [(Event, &[&str]); 4] = [
+        (
+            Event::Tree(tree::Event::Labelled { entry, label }),
+            &["added .tree.labels[2.0]"],
+        ),
+        (
+            Event::Tree(tree::Event::Pinned { entry, pinned: true }),
+            &["added .tree.pinned#0"],
+        ),
+        (
+            Event::Fork(fork::Event::Requested {
+                child: ScopeId::from_u128(9),
+                of: world.state().id,
+                at: 1,
+            }),
+            &["added .children[00000000-0000-0000-0000-000000000009]"],
+        ),
+        (
+            Event::Session(session::Event::Retitled {
+                title: "[secret:password:000212345:1]".into(),
+            }),
+            &["changed .meta.title", "added .masked[000212345:1]"],
+        ),
+    ];
+    for (event, expected) in events {
+        let seq = world.accept(event.clone());
+        assert_eq!(paths(&diff(&world, seq - 1, seq)), expected, "{event:?}");
+    }
 }

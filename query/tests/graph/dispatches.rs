@@ -462,6 +462,7 @@ fn what_happens_is_what_the_schema_says_can_happen() {
             { "name": "run_tool", "fields": ["call", "access", "path"], "classes": ["AGAIN", "ONCE"] },
             { "name": "fork", "fields": ["child", "of", "at"], "classes": ["AGAIN"] },
             { "name": "trash", "fields": ["session", "way"], "classes": ["AGAIN"] },
+            { "name": "close_session", "fields": ["session"], "classes": ["AGAIN"] },
         ])
     );
     assert_eq!(schema["deadlines"], json!(["attempt", "call"]));
@@ -493,4 +494,21 @@ fn a_long_record_is_read_over_its_seams() {
         assert_eq!(list(&graph, 2_045), (2_045..=2_060).collect::<Vec<_>>());
         assert_eq!(list(&graph, 2_061), Vec::<u64>::new());
     }
+}
+
+#[test]
+fn of_a_past_session_no_later_dispatch_is_listed() {
+    let world = World::new(Mode::Ask);
+    world.turn();
+    let query = format!(
+        "{{ session(id: \"{S}\", at: 2) {{ dispatches(filter: {{ to: 100 }}) {{ nodes {{ seq }} }} }} }}"
+    );
+    let nodes = world.ask(&query)["session"]["dispatches"]["nodes"].clone();
+    let seqs: Vec<&Value> = nodes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| &node["seq"])
+        .collect();
+    assert_eq!(seqs.last().map(|seq| seq.as_u64()), Some(Some(2)), "{nodes}");
 }

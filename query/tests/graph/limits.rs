@@ -197,3 +197,23 @@ fn variables_and_the_name_of_an_operation_are_taken() {
         "QUERY_TOO_LARGE"
     );
 }
+
+#[test]
+fn brackets_in_comments_and_texts_are_none() {
+    let world = World::new(Mode::Ask);
+    let many = "{[(".repeat(30);
+    for query in [
+        format!("{{ sessions {{ nodes {{ id }} }} }} # {many}"),
+        format!("# {many}\n{{ sessions {{ nodes {{ id }} }} }}"),
+    ] {
+        assert_eq!(world.failures(&query), [], "{query}");
+    }
+    for name in [
+        format!("a{many}"),
+        format!("a\\\"{many}"),
+        format!("\\\\\\\"{many}\\\"{many}"),
+    ] {
+        let failed = world.failures(&format!("{{ session(id: \"{name}\") {{ id }} }}"));
+        assert_eq!(failed, [("NOT_FOUND".to_owned(), "session".to_owned())], "{name}");
+    }
+}

@@ -1,6 +1,7 @@
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_session_state::settings::Mode;
-use glasswork_session_state::{Event, prompt, tools};
+use glasswork_session_state::trash::{self, Way, Why};
+use glasswork_session_state::{Event, closing, prompt, tools};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
@@ -439,5 +440,48 @@ fn the_host_shows_itself() {
             "providers": [{ "name": "scripted", "credential": "NOT_NEEDED", "credentialFrom": null }],
             "mounted": [{ "id": S }],
         })
+    );
+}
+
+#[test]
+fn what_a_host_does_for_sessions_can_be_watched() {
+    let world = World::new(Mode::Ask);
+    let other = world.open(Mode::Ask);
+    let ask = || {
+        world.ask(
+            "{ host { leftByOthers { host } underWay { host forks { child of at effect }
+            moves { session way why effect } closings { root now effect left closed stayed { session why } } } } }",
+        )["host"]
+            .clone()
+    };
+    let none = json!({ "host": world.host, "forks": [], "moves": [], "closings": [] });
+    assert_eq!(ask(), json!({ "leftByOthers": [], "underWay": none }));
+    let session = world.session;
+    let asked = |event| world.engine.accept(world.host, event).id.seq;
+    let moved = asked(Event::Trash(trash::Event::Requested {
+        session,
+        way: Way::In,
+        why: Why::Kept,
+    }));
+    let closed = asked(Event::Closing(closing::Event::Requested {
+        root: session,
+        sessions: vec![other, session],
+    }));
+    let host = world.host;
+    let under_way = ask()["underWay"].clone();
+    assert_eq!(
+        under_way["moves"],
+        json!([{ "session": session, "way": "IN", "why": "KEPT", "effect": format!("{host}/{moved}/0") }])
+    );
+    assert_eq!(
+        under_way["closings"],
+        json!([{
+            "root": session,
+            "now": other,
+            "effect": format!("{host}/{closed}/0"),
+            "left": [session],
+            "closed": [],
+            "stayed": [],
+        }])
     );
 }

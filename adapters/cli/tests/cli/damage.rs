@@ -187,3 +187,117 @@ fn what_stands_in_place_of_a_journal_is_told_and_left() {
         }
     }
 }
+
+/// A block of a packed journal as its documentation describes it, the lines in it as they are.
+fn block(number: u32, lines: &[u8]) -> Vec<u8> {
+    let sum = |bytes: &[u8]| blake3::hash(bytes).as_bytes()[..4].to_vec();
+    let little = |number: u32| number.to_le_bytes().to_vec();
+    let length = u32::try_from(lines.len()).unwrap();
+    assert!(length < 128 << 10);
+    let frame = match length {
+        0 => Vec::new(),
+        _ => [
+            // A frame of one piece, its length, and one raw block, the last.
+            vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0],
+            little(length),
+            little(length << 3 | 1)[..3].to_vec(),
+            lines.to_vec(),
+        ]
+        .concat(),
+    };
+    let long = u32::try_from(frame.len()).unwrap();
+    let said = [
+        little(0x184d_2a57),
+        little(16),
+        little(number),
+        little(long),
+        sum(&frame),
+    ]
+    .concat();
+    [said.clone(), sum(&said), frame].concat()
+}
+
+#[test]
+fn damage_inside_a_packed_journal_is_told_and_repaired_too() {
+    let house = House::new().with_damage();
+    let model = house.script(TURNS);
+    assert_eq!(house.yolo(&model).code, 0);
+    let journal = house.journal();
+    let id = id(&journal);
+    let lines = lines(&journal);
+    let blocks = [
+        block(0, &lines[..4].concat()),
+        block(1, &lines[4..].concat()),
+        block(2, &[]),
+    ];
+    fs::write(&journal, blocks.concat()).unwrap();
+    let replayed = house.run(["replay", &*id]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    let at = blocks[0].len();
+    let mut flipped = blocks.concat();
+    flipped[at + 100] ^= 1;
+    for (name, bytes) in [
+        ("flipped", flipped),
+        ("cut off", blocks.concat()[..at + 100].to_vec()),
+    ] {
+        fs::write(&journal, &bytes).unwrap();
+        let told = format!(
+            "line 5 (byte {}): the line cannot be unpacked: the compressed block at byte {at} of the file is damaged, or cut off. Everything before it is intact: read it as of commit 3",
+            lines[..4].concat().len()
+        );
+        for arguments in [
+            &["replay", &*id][..],
+            &["sessions", "show", &*id],
+            &["run", "x", "--resume", &*id, "--model", &*model],
+        ] {
+            let done = house.run(arguments);
+            assert_eq!(
+                (done.code, &*done.out),
+                (3, ""),
+                "{name}: {arguments:?}: {done:?}"
+            );
+            assert!(done.err.contains(&told), "{name}: {}", done.err);
+        }
+        let did = house.run(["sessions", "repair", &*id]);
+        assert_eq!(did.code, 0, "{name}: {did:?}");
+        assert!(
+            did.out.contains(" keeps its commits up to 3.\n"),
+            "{name}: {}",
+            did.out
+        );
+        let replayed = house.run(["replay", &*id]);
+        assert_eq!(replayed.code, 0, "{name}: {replayed:?}");
+    }
+}
+
+#[test]
+fn a_replay_says_what_was_lost_before_a_session_was_recovered() {
+    let house = House::new().with_damage();
+    let model = house.script(TURNS);
+    assert_eq!(house.yolo(&model).code, 0);
+    let journal = house.journal();
+    let id = id(&journal);
+    let whole = lines(&journal);
+    // Without some commits the others make no sound session.
+    let recovered = (1..whole.len() - 1).find_map(|lost| {
+        let mut changed = whole.clone();
+        changed[lost][20] ^= 1;
+        fs::write(&journal, changed.concat()).unwrap();
+        let did = house.run(["sessions", "repair", &*id]);
+        let made = did
+            .out
+            .lines()
+            .find(|line| line.ends_with("what is gone is missing in it."))?;
+        Some((lost, made.split(' ').nth(1).unwrap().to_owned()))
+    });
+    let (lost, session) = recovered.unwrap();
+    let replayed = house.run(["replay", &*session]);
+    assert_eq!((replayed.code, &*replayed.err), (0, ""), "{replayed:?}");
+    let told =
+        format!("recovered {lost}..{lost}: these commits were lost before the session was recovered\n");
+    assert!(replayed.out.contains(&told), "{}", replayed.out);
+    assert!(replayed.out.contains("\nequal: "), "{}", replayed.out);
+    let document = house.json(["replay", &*session, "--format", "json"]);
+    assert_eq!(document["gaps"][0]["from"], lost);
+    assert_eq!((&document["lost"], &document["equal"]), (&1.into(), &true.into()));
+}

@@ -1,10 +1,8 @@
 //! Signals, in every state of a turn: it ends in a named state, with its code, and can be gone on with.
 
-use std::process::{Command, Stdio};
-
 use rustix::process::Signal;
 
-use super::support::{House, Working, done, hear};
+use super::support::{House, Working, hear};
 
 /// Stops a turn in mode yolo at the update `at`.
 fn check(house: &House, turns: &str, at: &str, signal: Signal, code: i32) {
@@ -143,20 +141,14 @@ fn a_full_disk_ends_the_turn_and_spares_what_was_written() {
         "trap '' XFSZ; ulimit -f 30; exec {} run go --model {model}",
         env!("CARGO_BIN_EXE_glasswork")
     );
-    let mut shell = Command::new("bash");
-    shell
-        .args(["-c", &line])
-        .env_clear()
-        .envs(house.environment())
-        .current_dir(&house.work)
-        .stdin(Stdio::null());
-    let failed = done(shell.output().unwrap());
+    let failed = house.shell(&line);
     assert_eq!((failed.code, &*failed.out), (1, ""), "{failed:?}");
     assert!(
         failed.err.contains("error: the journal cannot be written") && failed.err.contains("limit"),
         "{}",
         failed.err
     );
+    assert!(failed.err.contains("`glasswork run --resume "), "{}", failed.err);
     let again = house.run([
         "run",
         "again",

@@ -16,6 +16,51 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 #[test]
+fn agents_that_a_conversation_called_are_told_with_their_counts() {
+    let house = House::new();
+    let file = fixture("claude-code-agents.jsonl");
+    let import = ["sessions", "import", file.to_str().unwrap(), "--workspace", "."];
+    let new = house.run(import);
+    assert_eq!(new.code, 0, "{}", new.err);
+    assert!(new.out.ends_with("(claude-code, 7 entries)\n"), "{}", new.out);
+    for told in [
+        "(2 entries): Count b",
+        "(4 entries): Count a",
+        "(2 entries): no title",
+        "    1 × progress:",
+    ] {
+        assert!(new.err.contains(told), "{told} is not in {}", new.err);
+    }
+    let parent = new.out.split_whitespace().next().unwrap();
+    let again = house.json(import.iter().chain(&["--json"]));
+    assert_eq!(
+        (&again[0]["session"], &again[0]["result"]),
+        (&json!(parent), &json!("already_here"))
+    );
+    let called = again[0]["called"].as_array().unwrap();
+    let query = format!("{{ session(id: \"{parent}\") {{ children {{ session at }} }} }}");
+    let children = house.json(["query", &query])["data"]["session"]["children"].clone();
+    assert_eq!((called.len(), children.as_array().unwrap().len()), (3, 3));
+    let tree = house.run(["sessions", "tree", parent]).out;
+    for child in called {
+        let id = child["session"].as_str().unwrap();
+        assert!(tree.contains(id), "{tree}");
+        let of = house.run(["sessions", "tree", id]).out;
+        assert!(of.contains(&format!("of {parent} at ")), "{of}");
+        assert_eq!(house.run(["sessions", "rename", id, "renamed"]).code, 0);
+    }
+    // They are listed like any other.
+    assert_eq!(
+        house
+            .json(["sessions", "list", "--json"])
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+}
+
+#[test]
 fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     let house = House::new();
     let file = fixture("pi-v3.jsonl");
@@ -44,8 +89,45 @@ fn a_conversation_of_another_agent_is_imported_once_and_goes_on() {
     for told in ["1 × hologram: not known here (line 19)", "1 × image: not text"] {
         assert!(new.err.contains(told), "{}", new.err);
     }
-    let again = house.run(import);
-    assert!(again.out.contains("  is here already: "), "{}", again.out);
+    for again in [house.run(import), house.run(import.iter().chain(&["--dry-run"]))] {
+        assert!(again.out.contains("  is here already: "), "{}", again.out);
+    }
+    let another = house.run(import.iter().chain(&["--as-new"]));
+    assert!(another.out.contains("  is new: "), "{}", another.out);
+    let another = another.out.split_whitespace().next().unwrap();
+    assert_eq!(house.run(["sessions", "trash", another]).code, 0);
+    // What is too long for an entry is told.
+    let long = house.work.join("long.jsonl");
+    let said = format!(
+        r#"{{"type":"message","id":"a","message":{{"role":"user","content":"{}"}}}}"#,
+        "x".repeat(50_000)
+    );
+    fs::write(
+        &long,
+        format!("{{\"type\":\"session\",\"version\":3,\"id\":\"s\"}}\n{said}\n"),
+    )
+    .unwrap();
+    let long = house.run([
+        "sessions",
+        "import",
+        "long.jsonl",
+        "--workspace",
+        ".",
+        "--dry-run",
+    ]);
+    assert!(
+        long.err.contains("1 × text: longer than an entry holds"),
+        "{}",
+        long.err
+    );
+
+    assert!(
+        house
+            .run(["sessions", "tree", "last"])
+            .out
+            .contains("Why does the lexer loop?")
+    );
+    assert!(house.run(["sessions", "tree", "last"]).out.contains("  [start]"));
 
     // It can be asked where an entry comes from.
     let query = "{ session(id: \"last\") { importedFrom { format version entries taken left { kind } }
@@ -122,6 +204,16 @@ fn an_exported_session_is_written_once_and_comes_back() {
             .output()
             .unwrap();
         assert_eq!(piped.stdout, bytes, "{format} on standard output is the same");
+        if format != "archive" {
+            let raw = house.run([
+                "sessions", "export", "last", "--format", format, "-o", "-", "--raw",
+            ]);
+            assert!(
+                raw.out.contains(&home) && raw.err.is_empty(),
+                "{format}: {}",
+                raw.err
+            );
+        }
         if verbatim {
             let other = House::new();
             let file = house.work.join(&file);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::{Done, House, Working, hear};
+use super::support::{Done, House};
 
 fn house_with_session() -> House {
     let house = House::new();
@@ -127,11 +127,7 @@ fn what_cannot_be_asked_is_told() {
 #[test]
 fn a_running_session_answers_too() {
     let house = House::new();
-    let (up, go) = (house.pipe("up"), house.pipe("go"));
-    let model =
-        house.script(r#"(say: [call("bash", (command: "echo up > up; cat go"))]), (say: [text("end")])"#);
-    let working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
-    assert_eq!(hear(&up), "up\n");
+    let (working, go) = house.busy();
     let waiting = house.json([
         "query",
         r#"{ session(id: "last") { turn { state } waitingFor { on } } }"#,

@@ -7,6 +7,7 @@
 )] // a test fails by panicking
 
 mod api_keys;
+mod closing;
 mod compact;
 mod damage;
 mod demo;
@@ -14,6 +15,7 @@ mod ending;
 mod exchange;
 mod graph;
 mod layers;
+mod leaving;
 mod output;
 mod picking;
 mod providers;

@@ -1,10 +1,8 @@
 //! What goes where, in which form.
 
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
-use super::support::{House, done};
+use super::support::House;
 
 #[test]
 fn every_setting_says_where_it_comes_from_and_what_it_overrode() {
@@ -43,6 +41,74 @@ fn every_setting_says_where_it_comes_from_and_what_it_overrode() {
         "retry_cap_ms".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} is not in {text}");
+    }
+}
+
+#[test]
+fn settings_speak_ron() {
+    let house = House::new();
+    let folder = house.home.path().join("glasswork/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = |text: &str| {
+        std::fs::write(folder.join("settings.ron"), text).unwrap();
+        house.run(["settings"])
+    };
+    for (text, told) in [
+        (
+            "(pack_after: null)",
+            "`pack_after` cannot be null: where nothing is meant, RON says `None`",
+        ),
+        ("(model: null)", "RON says `None`"),
+        (
+            "(max_steps: None)",
+            "`max_steps` cannot be None: invalid type: `None`, expected u32",
+        ),
+    ] {
+        let refused = settings(text);
+        assert_eq!((refused.code, &*refused.out), (2, ""), "{text}");
+        assert!(refused.err.contains(told), "{text}: {}", refused.err);
+    }
+    let shown = settings("(pack_after: None, keep_days: 3)").out;
+    let row = |name: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(row("pack_after ").split_whitespace().nth(1), Some("None"));
+    assert_eq!(row("keep_days ").split_whitespace().nth(1), Some("3"));
+}
+
+#[test]
+fn the_settings_file_is_read_once() {
+    use rustix::fs::inotify;
+    let house = House::new();
+    let folder = house.home.path().join("glasswork/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("settings.ron");
+    std::fs::write(&file, "(mode: \"yolo\")").unwrap();
+    let model = house.script(r#"(say: [text("ok")]), (say: [text("ok again")])"#);
+    assert_eq!(house.run(["run", "x", "--model", &*model]).code, 0);
+    for arguments in [
+        &["run", "x", "--model", &*model][..],
+        &["run", "more", "--continue", "--model", &*model],
+        &["sessions", "fork", "last"],
+        &["sessions", "trash", "last"],
+        &["settings"],
+        &["doctor"],
+    ] {
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, &file, inotify::WatchFlags::OPEN).unwrap();
+        let done = house.run(arguments);
+        assert_eq!(done.code, 0, "{done:?}");
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        let mut opened = 0;
+        while events.next().is_ok() {
+            opened += 1;
+        }
+        assert_eq!(opened, 1, "{arguments:?}");
     }
 }
 
@@ -190,18 +256,8 @@ fn who_stops_reading_has_read_enough() {
     let big = r#"(say: [call("bash", (command: "seq 100000")), text("x")]), (say: [text("y")])"#;
     let model = house.script(big);
     let piped = |arguments: &str| {
-        let line = format!(
-            "set -o pipefail; {} {arguments} | head -n 1",
-            env!("CARGO_BIN_EXE_glasswork")
-        );
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-c", &line])
-            .env_clear()
-            .envs(house.environment())
-            .current_dir(&house.work)
-            .stdin(Stdio::null());
-        done(shell.output().unwrap())
+        let program = env!("CARGO_BIN_EXE_glasswork");
+        house.shell(&format!("set -o pipefail; {program} {arguments} | head -n 1"))
     };
     let first = piped(&format!(
         "run go --permission-mode yolo --output-format stream-json --model {model}"

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::support::{House, Working, hear};
+use super::support::House;
 
 #[test]
 fn the_answer_is_data_and_the_rest_is_not() {
@@ -238,11 +238,7 @@ fn a_session_goes_on_where_it_stood_with_the_model_that_it_had() {
 #[test]
 fn one_process_writes_a_session_and_all_may_read_it() {
     let house = House::new();
-    let (up, go) = (house.pipe("up"), house.pipe("go"));
-    let model =
-        house.script(r#"(say: [call("bash", (command: "echo up > up; cat go"))]), (say: [text("end")])"#);
-    let working = Working::start(&house, &model, &["--permission-mode", "yolo"]);
-    assert_eq!(hear(&up), "up\n");
+    let (working, go) = house.busy();
     let second = house.run(["run", "me too", "--resume", "last"]);
     assert_eq!((second.code, &*second.out), (1, ""), "{second:?}");
     assert!(

@@ -308,3 +308,56 @@ fn the_trash_is_emptied_by_whoever_says_so_and_after_the_days_that_are_set() {
     assert_eq!(house.yolo(&model).code, 0);
     assert_eq!(rows(&house), 0);
 }
+
+#[test]
+fn lists_say_where_they_go_on_and_hide_what_is_empty() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("needle")]), (say: [text("again")])"#);
+    for _ in 0..2 {
+        assert_eq!(house.yolo(&model).code, 0);
+    }
+    let first = house.run(["sessions", "list", "--limit", "1"]);
+    let cursor = first.err.trim().strip_prefix("There are more: --after ").unwrap();
+    let rest = house.run(["sessions", "list", "--limit", "1", "--after", cursor]);
+    assert!(
+        rest.err.is_empty() && !rest.out.is_empty() && rest.out != first.out,
+        "{rest:?}"
+    );
+    let found = house.run(["sessions", "search", "needle", "--limit", "1"]);
+    assert!(found.err.starts_with("There is more: --after "), "{found:?}");
+    assert_eq!(house.run(["sessions", "search", "needle"]).err, "");
+    // A copy of the beginning, before anything was said.
+    assert_eq!(house.run(["sessions", "fork", "last", "--at", "1"]).code, 0);
+    let count = |more: &[&str]| {
+        let rows = house.json([&["sessions", "list", "--json"], more].concat());
+        rows.as_array().unwrap().len()
+    };
+    assert_eq!((count(&[]), count(&["--all"])), (2, 3));
+}
+
+#[test]
+fn branches_stand_deeper_in_a_tree() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("one")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    let prompts = |house: &House| -> Vec<bool> {
+        let tree = house.run(["sessions", "tree", "last"]).out;
+        let prompts = tree.lines().filter(|line| line.contains(" > go"));
+        prompts
+            .map(|line| line.chars().skip(2).take(2).all(|sign| sign == ' '))
+            .collect()
+    };
+    assert_eq!(prompts(&house), [false]);
+    assert_eq!(house.run(["sessions", "leaf", "last", "start"]).code, 0);
+    let go = [
+        "run",
+        "go",
+        "--continue",
+        "--permission-mode",
+        "yolo",
+        "--model",
+        &*model,
+    ];
+    assert_eq!(house.run(go).code, 0);
+    assert_eq!(prompts(&house), [true, true]);
+}

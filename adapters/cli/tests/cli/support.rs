@@ -102,6 +102,28 @@ impl House {
         done(self.command(arguments).output().unwrap())
     }
 
+    /// A line that `bash` runs.
+    pub(crate) fn shell(&self, line: &str) -> Done {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", line])
+            .env_clear()
+            .envs(self.environment())
+            .current_dir(&self.work)
+            .stdin(Stdio::null());
+        done(shell.output().unwrap())
+    }
+
+    /// A turn whose command runs until somebody writes to the pipe.
+    pub(crate) fn busy(&self) -> (Working, PathBuf) {
+        let (up, go) = (self.pipe("up"), self.pipe("go"));
+        let model =
+            self.script(r#"(say: [call("bash", (command: "echo up > up; cat go"))]), (say: [text("end")])"#);
+        let working = Working::start(self, &model, &["--permission-mode", "yolo"]);
+        assert_eq!(hear(&up), "up\n");
+        (working, go)
+    }
+
     /// A command that succeeds and prints JSON.
     pub(crate) fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
         let done = self.run(arguments);

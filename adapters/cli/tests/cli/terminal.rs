@@ -20,6 +20,11 @@ impl Terminal {
 
     /// With something for the shell to do afterwards.
     pub(crate) fn then(house: &House, arguments: &[&str], afterwards: &str) -> Self {
+        Self::between(house, "", arguments, afterwards)
+    }
+
+    /// With something for the shell to do before and afterwards.
+    fn between(house: &House, before: &str, arguments: &[&str], afterwards: &str) -> Self {
         let terminal = Self {
             // Of its own: the server of an earlier one may still be on its way out.
             socket: house
@@ -31,7 +36,7 @@ impl Terminal {
         };
         let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
         let line = format!(
-            "trap : INT; '{}' {}; echo \"code=$?\"; {afterwards}",
+            "trap : INT; {before} '{}' {}; echo \"code=$?\"; {afterwards}",
             env!("CARGO_BIN_EXE_glasswork"),
             quoted.join(" ")
         );
@@ -108,6 +113,65 @@ fn asked(house: &House) -> Terminal {
     terminal
 }
 
+/// Changes how long a file may be that the program writes.
+fn limit(model: &str, bytes: &str) {
+    let found = Command::new("pgrep")
+        .args(["-f", &format!("glasswork run go --model {model}")])
+        .output()
+        .unwrap();
+    let pid = String::from_utf8(found.stdout)
+        .unwrap()
+        .lines()
+        .next_back()
+        .unwrap()
+        .to_owned();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:")])
+        .status();
+    assert!(limited.unwrap().success());
+}
+
+#[test]
+fn what_was_shown_is_kept_in_memory_until_the_disk_is_well() {
+    let house = House::new();
+    let model = house.script(ASKS);
+    let arguments = ["run", "go", "--model", &*model];
+    // Without this the system ends a program that writes too much.
+    let terminal = Terminal::between(&house, "trap '' XFSZ;", &arguments, "");
+    terminal.until("[y/n]");
+    limit(&model, "1");
+    terminal.press("y");
+    terminal.press("Enter");
+    let screen = terminal.until("the last of what you saw is in memory alone");
+    assert!(
+        screen.contains("make room, and it is written; Ctrl-C gives it up"),
+        "{screen}"
+    );
+    limit(&model, "unlimited");
+    let screen = terminal.until("code=1");
+    assert!(
+        screen.contains("the disk takes lines again, and has all that you saw"),
+        "{screen}"
+    );
+    let id = house.json(["sessions", "list", "--json"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        screen.contains(&format!("`glasswork run --resume {id}` goes on")),
+        "{screen}"
+    );
+    let again = house.run([
+        "run",
+        "again",
+        "--resume",
+        &*id,
+        "--model",
+        &*house.script(&format!(r#"{ASKS}, (say: [text("Here.")])"#)),
+    ]);
+    assert_eq!((again.code, &*again.out), (0, "Here.\n"), "{}", again.err);
+}
+
 #[test]
 fn yes_lets_it_run() {
     let house = House::new();
@@ -164,4 +228,59 @@ fn an_interrupt_stops_an_answer_that_never_ends() {
     terminal.until("I am thinking about");
     terminal.press("C-c");
     terminal.until("code=130");
+}
+
+#[test]
+fn the_trash_is_emptied_by_a_y_and_by_nothing_else() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    assert_eq!(house.run(["sessions", "trash", "last"]).code, 0);
+    let rows = || {
+        house
+            .json(["sessions", "trash", "--json"])
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    let answer = |keys: &[&str]| {
+        let terminal = Terminal::open(&house, &["sessions", "trash", "--empty"]);
+        let asked = terminal.until("[y/N]");
+        assert!(asked.contains("for good?"), "{asked}");
+        assert_eq!(rows(), 1, "nothing is removed before somebody says so");
+        for key in keys {
+            terminal.press(key);
+        }
+        terminal.until("code=")
+    };
+    for no in [
+        &["n", "Enter"][..],
+        &["Enter"],
+        &["m", "a", "y", "Enter"],
+        &["C-d"],
+        &["C-c"],
+    ] {
+        let screen = answer(no);
+        assert!(!screen.contains("1 removed"), "{no:?}: {screen}");
+        assert_eq!(rows(), 1, "{no:?}");
+    }
+    let screen = answer(&["y", "Enter"]);
+    assert!(
+        screen.contains("1 removed.") && screen.contains("code=0"),
+        "{screen}"
+    );
+    assert_eq!(rows(), 0);
+}
+
+#[test]
+fn an_archive_does_not_go_to_a_terminal() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Said.")])"#);
+    assert_eq!(house.yolo(&model).code, 0);
+    let terminal = Terminal::open(&house, &["sessions", "export", "last", "-o", "-"]);
+    let screen = terminal.until("code=");
+    assert!(
+        screen.contains("an archive is no text") && screen.contains("code=2"),
+        "{screen}"
+    );
 }

@@ -1,27 +1,28 @@
 //! Journals of every schema that there ever was, kept for ever: each loads, decides the same again, and leads to the
 //! state that it led to when it was written.
 //!
-//! They were written by the build whose schema they have. `WRITE_FIXTURES=1` writes those of the present schema where
-//! there are none yet; a fixture that exists is never written again.
+//! They were written by the build whose schema they have. `WRITE_FIXTURES=1` adds to those of the present schema what none
+//! of them holds yet; a fixture that exists is never written again.
 #![allow(clippy::disallowed_methods, reason = "what is kept lies in files")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
-use glasswork_ai::stream::StreamEvent;
+use glasswork_ai::stream::{StopReason, StreamEvent};
 use glasswork_engine::Domain;
 use glasswork_engine::load::load;
 use glasswork_engine::replay::replay;
 use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::settings::{Layer, Settings, Source, Sourced};
-use glasswork_session_state::{prompt, session};
+use glasswork_session_state::{compaction, prompt, session, tree};
 use serde_json::Value;
 
 use crate::kept::lacks;
 use crate::scenarios;
-use crate::world::{World, settings, usage};
+use crate::world::{World, began, delta, finished, settings, usage};
 
 fn folder(schema: u32) -> PathBuf {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testkit/fixtures");
@@ -99,12 +100,82 @@ fn the_rest(world: &mut World) {
     world.fail(FailureClass::RateLimit, Some(1_000));
 }
 
-/// Writes the stories that together hold all that any of them holds.
+/// A branch is being left, and its summary has begun to come.
+fn a_branch_is_being_left(world: &mut World) {
+    for name in ["one", "two"] {
+        world.prompt(name);
+        world.answer(&format!("to {name}"));
+    }
+    let entries = world.entries();
+    let (entry, label) = (entries[0], Some("here".into()));
+    world.tree(tree::Event::Labelled { entry, label }).unwrap();
+    world.tree(tree::Event::Pinned { entry, pinned: true }).unwrap();
+    let leave = |world: &mut World, to, key: &str| {
+        let left = tree::Event::BranchLeft {
+            to,
+            focus: Some("the roof".into()),
+            key: Some(key.into()),
+        };
+        world.tree(left).unwrap();
+        world.prompt("go on");
+        world.connect();
+    };
+    leave(world, Some(entries[1]), "first");
+    world.finish(
+        vec![finished(0, Block::Text("in vain".into()))],
+        StopReason::EndOfTurn,
+    );
+    world.answer("so it is");
+    leave(world, None, "second");
+    world.stream(vec![began(0), delta(0, "it was ")]);
+}
+
+/// What is old is being summarised, and the summary has begun to come.
+fn a_conversation_is_being_compacted(world: &mut World) {
+    for name in ["one", "two", "three"] {
+        world.prompt(name);
+        world.answer(&format!("to {name} {}", "words ".repeat(200)));
+    }
+    let focus = Some("the roof".into());
+    let requested = Event::Compaction(compaction::Event::Requested { focus, key: None });
+    world.user(requested.clone()).unwrap();
+    world.answer("notes");
+    for name in ["four", "five", "six"] {
+        world.prompt(name);
+        world.answer(&format!("to {name} {}", "words ".repeat(200)));
+    }
+    world.user(requested).unwrap();
+    world.connect();
+    world.stream(vec![began(0), delta(0, "it was ")]);
+}
+
+/// A story and its name.
+type Story = (&'static str, fn(&mut World));
+
+/// The stories that end where a state has what it has nowhere else: they are kept whatever else is.
+const ENDINGS: &[Story] = &[
+    ("a_branch_is_being_left", a_branch_is_being_left),
+    (
+        "a_conversation_is_being_compacted",
+        a_conversation_is_being_compacted,
+    ),
+];
+
+/// Writes the stories that together, and with those that are there, hold all that any of them holds.
 fn write(folder: &Path) {
-    fs::create_dir_all(folder).unwrap();
-    let rest: (&str, fn(&mut World)) = ("what_no_story_needs", the_rest);
+    let rest: Story = ("what_no_story_needs", the_rest);
+    let mut held = BTreeSet::new();
+    for schema in 1..=Glasswork::SCHEMA {
+        for entry in fs::read_dir(self::folder(schema)).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                held.extend(features(&fs::read(path).unwrap()));
+            }
+        }
+    }
     let mut told: Vec<_> = scenarios::ALL
         .iter()
+        .chain(ENDINGS)
         .chain([&rest])
         .map(|(name, story)| {
             let mut world = World::new();
@@ -113,12 +184,14 @@ fn write(folder: &Path) {
         })
         .collect();
     told.sort_by_key(|(_, features, _)| std::cmp::Reverse(features.len()));
-    let mut held = BTreeSet::new();
     for (name, features, world) in told {
-        if features.is_subset(&held) {
+        let ends = ENDINGS.iter().any(|(ending, _)| ending == name);
+        let exists = folder.join(format!("{name}.jsonl")).exists();
+        if exists || (features.is_subset(&held) && !ends) {
             continue;
         }
         held.extend(features);
+        fs::create_dir_all(folder).unwrap();
         let state = serde_json::to_string_pretty(&world.state).unwrap();
         fs::write(folder.join(format!("{name}.jsonl")), &world.journal).unwrap();
         fs::write(folder.join(format!("{name}.state.json")), state + "\n").unwrap();
@@ -129,12 +202,13 @@ fn write(folder: &Path) {
 fn journals_of_every_schema_lead_to_the_state_that_they_led_to() {
     for schema in 1..=Glasswork::SCHEMA {
         let folder = folder(schema);
-        if schema == Glasswork::SCHEMA && !folder.exists() {
-            if std::env::var_os("WRITE_FIXTURES").is_none() {
+        if schema == Glasswork::SCHEMA {
+            match std::env::var_os("WRITE_FIXTURES") {
+                Some(_) => write(&folder),
                 // They are written before the schema is raised again: until then this one may still grow.
-                continue;
+                None if !folder.exists() => continue,
+                None => {}
             }
-            write(&folder);
         }
         let mut journals = 0;
         for entry in fs::read_dir(&folder).unwrap() {

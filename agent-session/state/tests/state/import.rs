@@ -1,15 +1,19 @@
 //! Taking in a conversation that was had elsewhere.
 
-use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::branch_summary::{self, BranchSummary};
+use glasswork_agent_core::compaction::Paths;
+use glasswork_agent_core::id::{CallId, EntryId, RequestId};
 use glasswork_agent_core::session::State as S;
 use glasswork_agent_core::tool_call::State as C;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::{Block, Message, ToolCall};
-use glasswork_engine::{Domain, Timestamp};
+use glasswork_engine::{Domain, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::call::BlobRef;
 use glasswork_session_state::domain::Event;
-use glasswork_session_state::import::{Begun, Ended, Entry, Event as I, Origin, Said};
+use glasswork_session_state::import::{Begun, Called, Ended, Entry, Event as I, Origin, Said};
 use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::tree::LABEL_BYTES;
 
 use crate::world::*;
 
@@ -39,12 +43,17 @@ pub(crate) fn begun(entries: u32) -> Event {
     })))
 }
 
+fn finished(leaf: Option<u32>) -> I {
+    I::Finished { leaf, called: vec![] }
+}
+
 fn entry(parent: Option<u32>, line: u64, said: Said) -> Entry {
     let at = Some(Timestamp(10 + i64::try_from(line).unwrap()));
     Entry {
         parent,
         line,
         at,
+        label: None,
         said,
     }
 }
@@ -109,7 +118,7 @@ pub(crate) fn take_in(world: &mut World) {
             vec![said(Some(3), 7, "this way"), said(Some(3), 8, "that way")],
         ))
         .unwrap();
-    world.user(Event::Import(I::Finished { leaf: Some(4) })).unwrap();
+    world.user(Event::Import(finished(Some(4)))).unwrap();
 }
 
 #[test]
@@ -191,6 +200,65 @@ fn what_was_said_elsewhere_stands_here_with_its_lines_and_goes_on() {
     world.compare_with_journal();
 }
 
+/// A branch that was left elsewhere, with its summary, is one that was left.
+#[test]
+fn a_summary_of_a_branch_that_was_left_elsewhere_is_such_an_entry() {
+    let left = |from| Said::BranchSummary {
+        summary: "it was in vain".into(),
+        model: "anthropic/old".parse().unwrap(),
+        from,
+    };
+    let mut world = World::vacant();
+    world.user(begun(5)).unwrap();
+    let talk = vec![
+        said(None, 2, "one"),
+        said(Some(0), 3, "two"),
+        entry(Some(0), 4, left(Some(1))),
+        entry(Some(2), 5, left(None)),
+        said(Some(3), 6, "three"),
+    ];
+    world.user(taken(0, talk)).unwrap();
+    world.user(Event::Import(finished(Some(4)))).unwrap();
+    assert_eq!(Glasswork::audit(&world.state), Ok(()));
+    let id = |ordinal| EntryId { seq: 2, ordinal };
+    let made = |ordinal| match &world.session().tree.get(id(ordinal)).unwrap().body {
+        Body::BranchSummary(made) => BranchSummary::clone(made),
+        other => panic!("{other:?}"),
+    };
+    let expected = BranchSummary {
+        from: Some(id(1)),
+        summary: "it was in vain".into(),
+        model: "anthropic/old".parse().unwrap(),
+        request: RequestId(0),
+        changed: Paths::default(),
+        read: Paths::default(),
+    };
+    assert_eq!(
+        made(3),
+        BranchSummary {
+            from: None,
+            ..expected.clone()
+        }
+    );
+    assert_eq!(made(2), expected);
+    world.user(opened()).unwrap();
+    world.prompt("go on");
+    let request = world.session().requests.get_max().unwrap().0;
+    let user = |text: &str| Message::User(text.into());
+    let told = branch_summary::message(&expected);
+    assert_eq!(
+        world.session().render(request).unwrap().messages,
+        [
+            user("one"),
+            user(&told),
+            user(&told),
+            user("three"),
+            user("go on")
+        ]
+    );
+    world.compare_with_journal();
+}
+
 #[test]
 fn what_does_not_hold_together_is_not_taken_in() {
     let misfit = Rejection::ImportMisfit;
@@ -204,6 +272,19 @@ fn what_does_not_hold_together_is_not_taken_in() {
             "more than was announced",
             (0..5).map(|_| said(None, 1, "x")).collect(),
             misfit("there are more entries than were announced"),
+        ),
+        (
+            "a summary of what comes later",
+            vec![entry(
+                None,
+                1,
+                Said::BranchSummary {
+                    summary: "x".into(),
+                    model: "a/b".parse().unwrap(),
+                    from: Some(0),
+                },
+            )],
+            misfit("a summary is of a branch that comes after it"),
         ),
         (
             "two answers with calls",
@@ -257,14 +338,63 @@ fn an_import_goes_on_where_it_stopped_and_nothing_else_goes_on_before_its_end() 
     assert!(matches!(world.user(prompted("x")), Err(Rejection::Transition(_))));
     let out_of_step = Err(Rejection::ImportOutOfStep { expected: 1 });
     assert_eq!(world.user(taken(0, vec![said(None, 1, "one")])), out_of_step);
-    assert_eq!(world.user(Event::Import(I::Finished { leaf: None })), out_of_step);
+    assert_eq!(world.user(Event::Import(finished(None))), out_of_step);
     world.user(taken(1, vec![said(Some(0), 2, "two")])).unwrap();
     let missing = Err(Rejection::ImportMisfit("its leaf is not there"));
-    assert_eq!(world.user(Event::Import(I::Finished { leaf: Some(2) })), missing);
-    world.user(Event::Import(I::Finished { leaf: Some(1) })).unwrap();
+    assert_eq!(world.user(Event::Import(finished(Some(2)))), missing);
+    world.user(Event::Import(finished(Some(1)))).unwrap();
     assert_eq!(
-        world.user(Event::Import(I::Finished { leaf: Some(1) })),
+        world.user(Event::Import(finished(Some(1)))),
         Err(Rejection::NoImport)
     );
     world.user(opened()).unwrap();
+}
+
+#[test]
+fn agents_that_were_called_are_children_of_the_session_and_not_of_its_forks() {
+    let mut world = World::vacant();
+    world.user(begun(2)).unwrap();
+    world
+        .user(taken(0, vec![said(None, 1, "one"), said(Some(0), 2, "two")]))
+        .unwrap();
+    let child = ScopeId::from_u128(7);
+    let calls = |entry| {
+        let called = vec![Called {
+            session: child,
+            entry,
+        }];
+        Event::Import(I::Finished {
+            leaf: Some(1),
+            called,
+        })
+    };
+    let missing = Err(Rejection::ImportMisfit("who called an agent is not there"));
+    assert_eq!(world.user(calls(2)), missing);
+    world.user(calls(1)).unwrap();
+    let session = world.session();
+    let children: Vec<_> = session
+        .children
+        .iter()
+        .map(|(id, child)| (*id, child.of, child.at, child.effect))
+        .collect();
+    assert_eq!(children, [(child, session.id, 2, None)]);
+}
+
+#[test]
+fn labels_are_set_and_no_longer_than_any_other() {
+    let mut world = World::vacant();
+    world.user(begun(2)).unwrap();
+    let labelled = |mut entry: Entry, label: &str| {
+        entry.label = Some(label.into());
+        entry
+    };
+    let long = "ä".repeat(LABEL_BYTES);
+    let entries = vec![
+        labelled(said(None, 1, "one"), "works"),
+        labelled(said(Some(0), 2, "two"), &long),
+    ];
+    world.user(taken(0, entries)).unwrap();
+    let session = world.session();
+    let labels: Vec<&str> = session.tree.labels().values().map(|label| &**label).collect();
+    assert_eq!(labels, ["works", &long[..LABEL_BYTES]]);
 }

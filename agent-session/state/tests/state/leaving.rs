@@ -10,7 +10,7 @@ use glasswork_ai::stream::StopReason;
 use glasswork_session_state::domain::Reply;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::rejection::Rejection;
-use glasswork_session_state::{prompt, tree};
+use glasswork_session_state::{Event, prompt, session, tree};
 
 use crate::scenarios::scenarios;
 use crate::world::*;
@@ -63,7 +63,7 @@ scenarios! {
         let leaf = world.session().tree.leaf().unwrap();
         let entry = world.session().tree.get(leaf).unwrap().clone();
         let Body::BranchSummary(made) = &entry.body else { panic!() };
-        assert_eq!((entry.parent, Some(made.from), made.request), (to, from, id));
+        assert_eq!((entry.parent, made.from, made.request), (to, from, id));
         world.prompt("four");
         let sent = sent(world);
         assert_eq!((sent.len(), &*sent[0], &*sent[1], &*sent[3]), (4, "one", "answer", "four"));
@@ -139,5 +139,19 @@ scenarios! {
         assert_eq!(world.tree(leaves(Some(nowhere), None)), Err(Rejection::UnknownEntry(nowhere)));
         world.prompt("more");
         assert_eq!(world.tree(leaves(None, None)), Err(Rejection::Busy));
+        world.answer("x");
+        world.user(Event::Session(session::Event::Closed)).unwrap();
+        assert_eq!(world.tree(leaves(None, None)), Err(Rejection::NotOpen));
+    }
+
+    fn what_is_asked_twice_is_done_once(world) {
+        let (to, from) = leaving(world);
+        world.ask(prompt::Event::Cancelled);
+        let keyed = || tree::Event::BranchLeft { to, focus: None, key: Some("once".into()) };
+        world.tree(keyed()).unwrap();
+        world.ask(prompt::Event::Cancelled);
+        let requests = world.session().requests.len();
+        assert!(matches!(world.tree(keyed()), Err(Rejection::Repeated { .. })));
+        assert_eq!((world.session().tree.leaf(), world.session().requests.len()), (from, requests));
     }
 }

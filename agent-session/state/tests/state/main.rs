@@ -11,7 +11,9 @@ mod compacting;
 mod coverage;
 mod damage;
 mod fixtures;
+mod host_affairs;
 mod import;
+mod inherited;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;

@@ -34,6 +34,7 @@ enum Move {
     Crash,
     Stale(u8),
     Tree { which: u8, how: u8 },
+    Leave { which: u8, how: u8 },
     Compact(u8),
 }
 
@@ -47,6 +48,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Crash),
         1 => any::<u8>().prop_map(Move::Stale),
         3 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Tree { which, how }),
+        3 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::Leave { which, how }),
         4 => any::<u8>().prop_map(Move::Compact),
     ];
     prop::collection::vec(one, 1..120)
@@ -96,7 +98,7 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
                 message: "no room".into(),
             },
         }),
-        Effect::Trash { .. } => unreachable!("the host's"),
+        Effect::Trash { .. } | Effect::CloseSession { .. } => unreachable!("the host's"),
         Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(answer(how)),
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
@@ -232,6 +234,21 @@ fn play(world: &mut World, step: &Move) {
             }
             _ => world.user(prompted(&"long words ".repeat(80))),
         },
+        Move::Leave { which, how } => {
+            let to = pick(&world.entries(), *which).filter(|_| how % 5 > 0);
+            let focus = (how % 2 > 0).then(|| "the roof".into());
+            // A key that comes again is refused.
+            let key = (how % 7 == 0).then(|| format!("{}", how % 21).into());
+            let left = world.tree(tree::Event::BranchLeft { to, focus, key });
+            if left.is_ok() && how % 3 == 0 && world.session().compactions.open.is_some() {
+                world.answer("in vain");
+                let leaf = world.session().tree.leaf().unwrap();
+                let entry = world.session().tree.get(leaf).unwrap();
+                assert!(matches!(&entry.body, Body::BranchSummary(_)) && entry.parent == to);
+                return;
+            }
+            left
+        }
         Move::Tree { which, how } => {
             let Some(entry) = pick(&world.entries(), *which) else {
                 return;

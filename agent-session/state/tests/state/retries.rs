@@ -73,6 +73,23 @@ fn what_the_server_asks_is_honoured_within_the_budget() {
     assert_eq!(wait(&world), 509_000, "all that is left");
 }
 
+#[test]
+fn no_wait_goes_beyond_the_budget() {
+    let within = |asked| {
+        let mut world = World::new();
+        world.set(Setting::RetryBudgetMs(Sourced::from_layer(1_000, Layer::User)));
+        world.prompt("go");
+        world.fail(FailureClass::Overloaded, asked);
+        (world.turn().state == T::BackingOff).then(|| wait(&world))
+    };
+    let left = within(None).unwrap();
+    assert!(
+        left <= 1_000,
+        "its own wait of two seconds ends with the budget: {left}"
+    );
+    assert_eq!((within(Some(left)), within(Some(left + 1))), (Some(left), None));
+}
+
 /// Waiting less than the server asks would only be refused again.
 #[test]
 fn what_the_server_asks_beyond_the_budget_ends_the_turn_at_once_and_says_so() {
