@@ -58,6 +58,12 @@ impl Answer {
         self.blocks.insert(index, Slot::Finished(block));
     }
 
+    /// Whether no block has begun.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// The completed blocks, in order.
     pub fn finished(&self) -> impl Iterator<Item = &Block> {
         self.blocks.values().filter_map(|slot| match slot {

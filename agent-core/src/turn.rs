@@ -115,7 +115,7 @@ pub enum Condition {
     PausePending,
     /// The model has not answered the last of what was said, or steering waits.
     AnswerDue,
-    /// The limit of steps allows one more.
+    /// The limit of steps allows one more, and so do the budgets.
     StepsLeft,
     /// The answer has complete tool calls.
     CallsProposed,
@@ -185,7 +185,7 @@ pub enum Intent {
     ReturnSteering,
     /// Say that the attempt's failure ended the turn.
     BlameModel,
-    /// Say that the limit of steps ended the turn.
+    /// Say that the limit of steps, or a budget, ended the turn.
     BlameLimit,
     /// Tell the session that the turn has ended.
     EndTurn,

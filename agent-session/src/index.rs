@@ -16,6 +16,7 @@ mod refresh;
 mod row;
 mod said;
 mod search;
+mod spending;
 mod write;
 mod writer;
 

@@ -5,7 +5,9 @@
 
 mod answer;
 mod endpoint;
+mod probe;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,14 +18,15 @@ use secrecy::ExposeSecret;
 pub use secrecy::SecretString;
 
 use crate::abilities::Abilities;
+use crate::catalogue::Catalogue;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
-use crate::windows::{self, Maker};
 use crate::wire::{Differences, Server, Wire};
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use probe::{Found, USUAL_PLACES, probe};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,8 +44,6 @@ pub struct Settings {
     pub anthropic_base_url: Option<String>,
     /// `GEMINI_API_KEY`
     pub gemini_api_key: Option<SecretString>,
-    /// `GOOGLE_GEMINI_BASE_URL`, as Google's own clients take it: without `/v1beta`, which may stand there all the same.
-    pub gemini_base_url: Option<String>,
 }
 
 impl Settings {
@@ -90,16 +91,12 @@ impl Settings {
         ))
     }
 
-    /// The provider `gemini`.
+    /// The provider `google`, at its own address.
     ///
     /// # Errors
-    /// An address that is none.
-    pub fn gemini(&self) -> Result<Provider, BaseUrlError> {
-        let own = self
-            .gemini_base_url
-            .as_deref()
-            .filter(|url| !url.trim().is_empty());
-        let url = BaseUrl::parse(own.unwrap_or("https://generativelanguage.googleapis.com"))?;
+    /// Never.
+    pub fn google(&self) -> Result<Provider, BaseUrlError> {
+        let url = BaseUrl::parse("https://generativelanguage.googleapis.com")?;
         Ok(Provider::new(
             "GEMINI_API_KEY",
             Wire::Gemini,
@@ -113,9 +110,10 @@ impl Settings {
 pub struct Provider {
     server: Server,
     url: BaseUrl,
+    catalogue: Option<Arc<Catalogue>>,
     key: Option<SecretString>,
     /// Where the user may put a key, to be told when it is missing.
-    key_name: &'static str,
+    key_name: Cow<'static, str>,
     client: OnceLock<Result<Client, Failure>>,
 }
 
@@ -123,7 +121,7 @@ impl Provider {
     /// A provider. `key_name` is the variable or setting that holds the key, for messages.
     #[must_use]
     pub fn new(
-        key_name: &'static str,
+        key_name: impl Into<Cow<'static, str>>,
         server: impl Into<Server>,
         url: &BaseUrl,
         key: Option<&SecretString>,
@@ -134,10 +132,23 @@ impl Provider {
         Self {
             server: server.into(),
             url: url.clone(),
+            catalogue: None,
             key: key.map(SecretString::from),
-            key_name,
+            key_name: key_name.into(),
             client: OnceLock::new(),
         }
+    }
+
+    /// With what is known of models: a request asks for no more than its model can do.
+    #[must_use]
+    pub fn knowing(mut self, catalogue: Arc<Catalogue>) -> Self {
+        self.catalogue = Some(catalogue);
+        self
+    }
+
+    fn abilities(&self, model: &ModelId) -> Abilities {
+        let known = self.catalogue.as_ref().and_then(|catalogue| catalogue.get(model));
+        known.map(|model| model.abilities).unwrap_or_default()
     }
 
     /// Whether requests carry a key.
@@ -146,10 +157,11 @@ impl Provider {
         self.key.is_some()
     }
 
-    /// Whether requests can be made: there is a key, or the server may do without.
+    /// Whether requests can be made: there is a key, or the server may do without: one that speaks Chat Completions at an
+    /// address of the user's own, or one for which no name of a key is known.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.has_key() || self.server.wire == Wire::OpenAiCompatible
+        self.has_key() || self.server.wire == Wire::OpenAiCompatible || self.key_name.is_empty()
     }
 
     fn client(&self) -> &Result<Client, Failure> {
@@ -166,7 +178,7 @@ impl Provider {
                 ),
             ));
         }
-        let sent = self.server.encode(request, &Abilities::default())?;
+        let sent = self.server.encode(request, &self.abilities(&request.model))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &sent.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
@@ -234,16 +246,6 @@ impl ModelPort for Provider {
         self.prepare(&request).unwrap_or_else(Call::impossible)
     }
 
-    /// What the makers say holds at their own addresses; another server may serve anything under any name.
-    fn context_window(&self, model: &ModelId) -> Option<u64> {
-        let maker = match self.url.host()? {
-            "api.openai.com" => Maker::OpenAi,
-            "api.anthropic.com" => Maker::Anthropic,
-            _ => return None,
-        };
-        windows::context_window(maker, &model.model)
-    }
-
     fn default_answer(&self, _: &ModelId) -> Option<u64> {
         self.server.wire.default_answer()
     }
@@ -257,7 +259,7 @@ fn build_client(url: &BaseUrl) -> Result<Client, Failure> {
         .user_agent(concat!("glasswork/", env!("CARGO_PKG_VERSION")))
         // A key goes to the address that the user named and to no other.
         .redirect(reqwest::redirect::Policy::none());
-    if url.is_loopback() {
+    if url.is_local() {
         // No proxy can reach this machine's own loopback.
         builder = builder.no_proxy();
     }

@@ -6,16 +6,19 @@
 //! providers (`http`).
 
 pub mod abilities;
+pub mod catalogue;
 pub mod conversation;
+pub mod decimal;
 pub mod failure;
 pub mod grammar;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod local;
 pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
+pub mod price;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
-pub mod windows;
 pub mod wire;

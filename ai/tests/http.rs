@@ -428,7 +428,8 @@ fn essence(steps: &[StreamEvent]) -> Vec<StreamEvent> {
         .iter()
         .filter_map(|step| match step {
             StreamEvent::BlockFinished {
-                block: Block::Kept(_), ..
+                block: Block::Kept(_),
+                ..
             } => None,
             StreamEvent::BlockFinished {
                 block: Block::Text(_) | Block::Thinking(_),

@@ -44,6 +44,15 @@ pub trait Archive: Send + Sync + 'static {
         Ok(Found::default())
     }
 
+    /// What the sessions that are not in `except` have spent on a day, counted from the first of 1970 (UTC), in
+    /// billionths of a US dollar. Blocks. An archive without an index knows of nothing.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    fn spent_on(&self, _day: u64, _except: &BTreeSet<ScopeId>) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// What is known from outside of a session that this process has open.
     fn held(&self, _session: ScopeId) -> Option<Held> {
         None

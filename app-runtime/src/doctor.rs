@@ -1,5 +1,7 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
@@ -7,14 +9,15 @@ use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
-use crate::models::Provider;
+use crate::models::{self, Provider};
+use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What was looked at.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// How it is.
     pub health: Health,
     /// What was found, and what to do.
@@ -33,9 +36,9 @@ pub enum Health {
     Broken,
 }
 
-fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Finding {
+fn finding(what: impl Into<Cow<'static, str>>, health: Health, text: impl Into<String>) -> Finding {
     Finding {
-        what,
+        what: what.into(),
         health,
         text: text.into(),
     }
@@ -85,7 +88,7 @@ pub fn examine(
         usable |= provider.has_key;
         findings.push(match provider.has_key {
             true => finding(
-                provider.name,
+                provider.name.clone(),
                 Health::Good,
                 match &provider.key_from {
                     Some(place) => format!("can be asked ({place})"),
@@ -93,15 +96,17 @@ pub fn examine(
                 },
             ),
             false => finding(
-                provider.name,
+                provider.name.clone(),
                 Health::Limited,
-                format!(
-                    "no key: set {}, or `{}_api_key` in the settings",
-                    provider.key_variable, provider.name
-                ),
+                models::Unusable::NoKey {
+                    provider: provider.name.to_string(),
+                    variable: provider.key_variable.as_deref().unwrap_or_default().to_owned(),
+                }
+                .to_string(),
             ),
         });
     }
+    findings.push(known_models(homes));
     if !usable {
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
         findings.push(finding("models", Health::Limited, text));
@@ -120,6 +125,27 @@ pub fn examine(
         "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
     ));
     findings
+}
+
+/// What is known of models, and of which day that is.
+fn known_models(homes: &Homes) -> Finding {
+    let source = glasswork_ai::catalogue::source();
+    let list = format!("{} ({}) of {}", source.package, source.licence, source.date);
+    match OwnFiles::read(homes) {
+        Ok(own) => {
+            let known = own.catalogue([]).ids().len();
+            let files = match own.len() {
+                0 => String::new(),
+                count => format!(", and {count} files of your own"),
+            };
+            finding(
+                "catalogue",
+                Health::Good,
+                format!("{known} models are known: {list}{files}"),
+            )
+        }
+        Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
 }
 
 fn secrets(masked: bool) -> Finding {

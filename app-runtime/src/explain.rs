@@ -110,6 +110,7 @@ pub fn failure(failure: &TurnFailure) -> String {
                 failure.message
             )
         }
+        TurnFailure::Budget(exhausted) => exhausted.to_string(),
         TurnFailure::Limit { max_steps } => {
             format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")
         }

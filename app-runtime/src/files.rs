@@ -183,6 +183,14 @@ impl Archive for FileArchive {
         })
     }
 
+    fn spent_on(&self, day: u64, except: &BTreeSet<ScopeId>) -> Result<u64, StoreError> {
+        self.index.spent_on(day, except).map_err(|error| StoreError::Io {
+            doing: "look up spending in",
+            path: self.index.file().to_owned(),
+            source: io::Error::other(error),
+        })
+    }
+
     fn search(&self, search: &Search) -> Result<Found, SearchError> {
         self.index.search(search)
     }

@@ -103,6 +103,12 @@ impl Homes {
         self.config.join("settings.ron")
     }
 
+    /// The user's own files about models.
+    #[must_use]
+    pub fn models_folder(&self) -> PathBuf {
+        self.config.join("models")
+    }
+
     /// The user's own instructions to agents.
     #[must_use]
     pub fn instructions_file(&self) -> PathBuf {

@@ -1,24 +1,26 @@
 //! Which model a session asks: by flag, session, setting, or the only provider with a key.
 
+use std::borrow::Cow;
+
+use glasswork_ai::catalogue::Catalogue;
 use glasswork_ai::model::ModelId;
 use glasswork_session_state::settings::{Layer, Sourced};
+
+use crate::api_keys::API_KEYS;
 
 /// A provider that can be used: what this build speaks, and whether there is a key for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// Its name, as in `provider/id`.
-    pub name: &'static str,
-    /// The variable in which its key is looked for.
-    pub key_variable: &'static str,
+    pub name: Cow<'static, str>,
+    /// The variable in which its key is looked for; `None` where its server wants none.
+    pub key_variable: Option<Cow<'static, str>>,
     /// Whether it can be asked: with a key, or because its server wants none.
     pub has_key: bool,
     /// Where its key comes from, if there is one.
     pub key_from: Option<String>,
     /// The model that is asked where nobody chose one.
-    pub default_model: &'static str,
-    /// How the ids of the models begin that are known here; empty where any id is as good as another, as of a server
-    /// of the user's own.
-    pub families: &'static [&'static str],
+    pub default_model: Option<&'static str>,
 }
 
 /// No model was chosen, and none can be.
@@ -42,13 +44,22 @@ pub enum Unusable {
         known: String,
     },
     /// There is no key for its provider.
-    #[error("there is no key for `{provider}`: set {variable}, or `{provider}_api_key` in your settings")]
+    #[error("there is no key for `{provider}`: set {variable}{}", in_settings(.provider))]
     NoKey {
         /// The provider.
-        provider: &'static str,
+        provider: String,
         /// Where its key is looked for.
-        variable: &'static str,
+        variable: String,
     },
+}
+
+/// Where else the key of a provider may stand.
+fn in_settings(provider: &str) -> String {
+    let name = format!("{provider}_api_key");
+    match API_KEYS.iter().any(|(key, _)| *key == name) {
+        true => format!(", or `{name}` in your settings"),
+        false => String::new(),
+    }
 }
 
 /// Whether a model can be asked, as far as that is known without asking.
@@ -65,8 +76,8 @@ pub fn check(model: &ModelId, providers: &[Provider]) -> Result<(), Unusable> {
     {
         Some(provider) if provider.has_key => Ok(()),
         Some(provider) => Err(Unusable::NoKey {
-            provider: provider.name,
-            variable: provider.key_variable,
+            provider: provider.name.to_string(),
+            variable: provider.key_variable.as_deref().unwrap_or_default().to_owned(),
         }),
         None => Err(Unusable::UnknownProvider {
             name: model.provider.to_string(),
@@ -82,20 +93,22 @@ pub fn check(model: &ModelId, providers: &[Provider]) -> Result<(), Unusable> {
 /// What is to be told before a model is asked that is not known here. It is asked all the same: providers have new
 /// models more often than programs have new versions.
 #[must_use]
-pub fn warning(model: &ModelId, providers: &[Provider]) -> Option<String> {
-    let provider = providers
-        .iter()
-        .find(|provider| *provider.name == *model.provider)?;
-    let known = provider
-        .families
-        .iter()
-        .any(|family| model.model.starts_with(family));
-    (!known && !provider.families.is_empty()).then(|| {
-        format!(
+pub fn warning(model: &ModelId, catalogue: &Catalogue) -> Option<String> {
+    if !catalogue.lists(&model.provider) {
+        return None;
+    }
+    match catalogue.get(model) {
+        None => Some(format!(
             "`{model}` is not a model that this version knows of {}; it is tried all the same",
-            provider.name
-        )
-    })
+            model.provider
+        )),
+        Some(known) => known.ends.map(|day| {
+            format!(
+                "{} does not serve `{model}` any more from {day} on",
+                model.provider
+            )
+        }),
+    }
 }
 
 /// The provider of models that play scripts.
@@ -128,17 +141,22 @@ pub fn choose(
         return Ok(set.clone());
     }
     let with_key: Vec<_> = providers.iter().filter(|provider| provider.has_key).collect();
-    if let [only] = with_key.as_slice() {
+    if let [only] = with_key.as_slice()
+        && let Some(default) = only.default_model
+    {
         let model = ModelId {
-            provider: only.name.into(),
-            model: only.default_model.into(),
+            provider: (&*only.name).into(),
+            model: default.into(),
         };
         return Ok(Sourced::from_layer(Some(model), Layer::Default));
     }
     let mut ways =
         vec!["  name one: `--model provider/id`, or `model: \"provider/id\"` in the settings".to_owned()];
     for provider in providers {
-        let model = format!("{}/{}", provider.name, provider.default_model);
+        let Some(default) = provider.default_model else {
+            continue;
+        };
+        let model = format!("{}/{default}", provider.name);
         ways.push(if provider.has_key {
             match &provider.key_from {
                 Some(place) => format!("  `--model {model}` (there is a key in {place})"),
@@ -147,7 +165,7 @@ pub fn choose(
         } else {
             format!(
                 "  set {} to a key, which makes {model} available",
-                provider.key_variable
+                provider.key_variable.as_deref().unwrap_or_default()
             )
         });
     }
@@ -162,24 +180,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_models_are_warned_of_where_the_provider_is_known() {
-        let provider = |name, families| Provider {
-            name,
-            key_variable: "KEY",
-            has_key: true,
-            key_from: None,
-            default_model: "m-1",
-            families,
-        };
-        let providers = [provider("known", &["m-", "o1"] as &[_]), provider("own", &[])];
-        let warned = |id: &str| warning(&id.parse().expect("a model"), &providers).is_some();
+    fn unknown_models_are_warned_of_where_the_models_of_the_provider_are_listed() {
+        let catalogue = Catalogue::default().without_shipped(["openai"]);
+        let warned = |id: &str| warning(&id.parse().expect("a model"), &catalogue).is_some();
         let ids = [
-            "known/m-9",
-            "known/o1-mini",
-            "known/typo",
+            "anthropic/claude-sonnet-5",
+            "anthropic/claude-typo",
+            "openai/anything",
             "own/anything",
             "scripted/a.ron",
         ];
-        assert_eq!(ids.map(warned), [false, false, true, false, false]);
+        assert_eq!(ids.map(warned), [false, true, false, false, false]);
     }
 }

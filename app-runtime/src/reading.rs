@@ -123,6 +123,11 @@ impl Reader {
         }
     }
 
+    /// What the sessions that are not in `except` have spent on a day.
+    pub(crate) fn spent_on(&self, day: u64, except: &BTreeSet<ScopeId>) -> Result<u64, StoreError> {
+        self.archive.spent_on(day, except)
+    }
+
     /// One consistent snapshot for one viewer. Everything read through it is of the same moment.
     #[must_use]
     pub fn snapshot(&self, viewer: Viewer) -> Snapshot {

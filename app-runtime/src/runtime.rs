@@ -11,6 +11,7 @@ use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions,
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
+use glasswork_ai::catalogue::Catalogue;
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
@@ -119,6 +120,8 @@ pub struct Runtime {
     pub(crate) secrets: Arc<Vaults>,
     models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
+    /// What is known of models, once somebody has told it.
+    pub(crate) catalogue: OnceLock<Arc<Catalogue>>,
     /// Unmounts what is at rest, once somebody has asked for that.
     pub(crate) resting: OnceLock<Resting>,
     /// As above.
@@ -210,6 +213,7 @@ impl Runtime {
             secrets: ports.secrets,
             models,
             instructions: OnceLock::new(),
+            catalogue: OnceLock::new(),
             resting: OnceLock::new(),
             housekeeping: OnceLock::new(),
         })
@@ -345,6 +349,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         self.note_checkout(session).await;
+        self.tell_spending(session).await?;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -373,6 +378,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.tell_spending(session).await?;
         let event = prompt::Event::FollowedUp {
             text: text.into(),
             key: key.map(Into::into),
@@ -409,6 +415,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn resume(&self, session: ScopeId) -> Done {
+        self.tell_spending(session).await?;
         self.ask(session, Event::Prompt(prompt::Event::Resumed)).await
     }
 
@@ -438,7 +445,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let is_model = matches!(setting, Setting::Model(_));
+        let is_model = matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
@@ -454,18 +461,21 @@ impl Runtime {
         Ok(done)
     }
 
-    /// What settings that nobody has set should be for the model that is set: how much it takes, and how much of that
-    /// is kept free, because an answer may be as long as its wire asks for.
+    /// What settings that nobody has set should be for the model that is set: how much it takes, how much of that is
+    /// kept free, because an answer may be as long as its wire asks for, and what it costs.
     fn room(&self, settings: &Settings) -> Vec<Setting> {
         let mut fitting = settings.clone();
         let known = settings.model.value.as_ref();
         if settings.context_window.from.layer == Layer::Default {
-            fitting.context_window.value = known.and_then(|model| self.models.context_window(model));
+            let listed = known.and_then(|model| self.known(model)?.context_window);
+            let told = || known.and_then(|model| self.models.context_window(model));
+            fitting.context_window.value = listed.or_else(told);
         }
         if settings.compact_reserve.from.layer == Layer::Default {
             let answer = known.and_then(|model| self.models.default_answer(model));
             fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
         }
+        self.price(&mut fitting);
         fitting.differences(settings)
     }
 
@@ -475,6 +485,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`]: among others where there is nothing to be compacted.
     pub async fn compact(&self, session: ScopeId, focus: Option<&str>, key: Option<&str>) -> Done {
+        self.tell_spending(session).await?;
         let event = compaction::Event::Requested {
             focus: focus.map(Into::into),
             key: key.map(Into::into),

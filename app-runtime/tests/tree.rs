@@ -51,7 +51,7 @@ fn sent(session: &Session) -> Vec<String> {
     let text = |block: &Block| match block {
         Block::Text(text) => text.to_string(),
         Block::ToolCall(call) => format!("[{}]", call.name),
-        Block::Thinking(_) => "…".to_owned(),
+        Block::Thinking(_) | Block::Kept(_) => "…".to_owned(),
     };
     messages
         .iter()

@@ -8,6 +8,7 @@ use async_graphql::{
     EmptyMutation, EmptySubscription, Name, PathSegment, Request, SDLExportOptions, Schema, ServerError,
     Value, Variables,
 };
+use glasswork_ai::catalogue::Catalogue;
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -23,6 +24,7 @@ use crate::root::Query;
 pub struct Graph {
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     reader: Reader,
+    catalogue: Arc<Catalogue>,
     limits: Arc<Limits>,
     places: Arc<Semaphore>,
 }
@@ -117,9 +119,16 @@ impl Graph {
         Self {
             schema,
             reader,
+            catalogue: Arc::default(),
             limits: Arc::new(limits),
             places,
         }
+    }
+
+    /// The graph with this knowledge of models, instead of what is shipped with the program.
+    #[must_use]
+    pub fn with_models(self, catalogue: Arc<Catalogue>) -> Self {
+        Self { catalogue, ..self }
     }
 
     /// The schema in GraphQL's own language.
@@ -157,7 +166,12 @@ impl Graph {
         let runtime = Handle::current();
         let work = tokio::task::spawn_blocking(move || {
             let snapshot = graph.reader.snapshot(viewer);
-            let operation = Arc::new(Operation::new(snapshot, Arc::clone(&graph.limits), until));
+            let operation = Arc::new(Operation::new(
+                snapshot,
+                Arc::clone(&graph.limits),
+                Arc::clone(&graph.catalogue),
+                until,
+            ));
             let response = runtime.block_on(graph.schema.execute(request.data(operation)));
             drop(place);
             response

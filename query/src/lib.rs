@@ -22,6 +22,7 @@ mod id;
 mod import;
 mod journal;
 mod limits;
+mod model;
 mod node;
 mod operation;
 mod origin;

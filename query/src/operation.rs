@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use glasswork_ai::catalogue::Catalogue;
 use glasswork_app_runtime::archive::{self, Found, Listing, Search, StoreError};
 use glasswork_app_runtime::reading::{ReadError, Seen, SessionRow, Snapshot};
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
@@ -31,6 +32,7 @@ const KEPT: usize = 16;
 pub(crate) struct Operation {
     snapshot: Snapshot,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) catalogue: Arc<Catalogue>,
     until: Instant,
     text: AtomicUsize,
     commits: AtomicU64,
@@ -77,10 +79,16 @@ impl Traces {
 }
 
 impl Operation {
-    pub(crate) fn new(snapshot: Snapshot, limits: Arc<Limits>, until: Instant) -> Self {
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        limits: Arc<Limits>,
+        catalogue: Arc<Catalogue>,
+        until: Instant,
+    ) -> Self {
         Self {
             snapshot,
             limits,
+            catalogue,
             until,
             text: AtomicUsize::new(0),
             commits: AtomicU64::new(0),

@@ -1,18 +1,17 @@
 //! The root of the graph.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use glasswork_agent_core::id::RequestId;
-use glasswork_session_state::usage::ModelUsage;
 
 use crate::chart::Chart;
 use crate::diff::StateDiff;
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::error::{Answer, Code, absent, fail};
-use crate::host::{CredentialStatus, Host};
+use crate::host::Host;
 use crate::id;
+use crate::model::Model;
 use crate::operation::Op;
 use crate::page::{self, Page};
 use crate::request::Request;
@@ -21,7 +20,6 @@ use crate::scalar::Long;
 use crate::schema::RuntimeSchema;
 use crate::session::{Session, View};
 use crate::sessions::{self, SearchResult, SessionFilter, SessionSort, SessionSummary};
-use crate::tokens::Tokens;
 use crate::tool::Tool;
 use crate::why::{Why, WhySubject};
 
@@ -36,23 +34,6 @@ fn operation<'a>(context: &Context<'a>) -> Answer<&'a Op> {
 
 fn view(op: &Op, session: &str, at: Option<Long>) -> Answer<Arc<View>> {
     View::find(op, op.find(session)?, at.map(|at| at.0))
-}
-
-/// A model that mounted sessions have chosen or used.
-#[derive(Debug, SimpleObject)]
-pub(crate) struct Model {
-    /// Its name, as `provider/id`.
-    id: String,
-    /// Whether its provider can be used; null where the host does not know the provider, or may not be seen.
-    credential: Option<CredentialStatus>,
-    /// How many mounted sessions have chosen it.
-    chosen_by: Long,
-    /// Attempts of mounted sessions to get an answer of it.
-    attempts: Long,
-    /// Of those, the ones that failed.
-    failed: Long,
-    /// Tokens of mounted sessions.
-    tokens: Tokens,
 }
 
 /// Everything that can be asked, as of one moment. What a viewer may not see looks as if it were not there.
@@ -207,10 +188,25 @@ impl Query {
         Ok(Some(Tool::all(&view(operation(context)?, &session, None)?)))
     }
 
-    /// Models that mounted sessions have chosen or used, by name.
+    /// The models that mounted sessions have chosen or used, by name; with a filter, every model of which anything is
+    /// known, at most as many as a page has.
     #[graphql(complexity = "16 * child_complexity")]
-    async fn models(&self, context: &Context<'_>) -> Answer<Option<Vec<Model>>> {
-        models(operation(context)?).map(Some)
+    async fn models(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Words that the name, `provider/id`, shall have; empty for all models.")]
+        filter: Option<String>,
+    ) -> Answer<Option<Vec<Model>>> {
+        Model::all(operation(context)?, filter.as_deref()).map(Some)
+    }
+
+    /// One model; null where nothing is known of it.
+    async fn model(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its name, as `provider/id`.")] id: String,
+    ) -> Answer<Option<Model>> {
+        Model::find(operation(context)?, &id)
     }
 
     /// Why something is as it is: the chain of causes back to what came from outside; for a tool call also who
@@ -224,34 +220,4 @@ impl Query {
     ) -> Answer<Option<Why>> {
         Why::of(operation(context)?, of, at.map(|at| at.0)).map(Some)
     }
-}
-
-fn models(op: &Op) -> Answer<Vec<Model>> {
-    let mut known: BTreeMap<_, (u64, ModelUsage)> = BTreeMap::new();
-    for id in op.mounted() {
-        let Session(view) = Session::now(op, id)?;
-        if let Some(model) = &view.session.settings.model.value {
-            known.entry(model.clone()).or_default().0 += 1;
-        }
-        for (model, used) in &view.session.usage.models {
-            let sum = &mut known.entry(model.clone()).or_default().1;
-            sum.attempts = sum.attempts.saturating_add(used.attempts);
-            sum.failed = sum.failed.saturating_add(used.failed);
-            let (sum, more) = (&mut sum.tokens, &used.tokens);
-            sum.input = sum.input.saturating_add(more.input);
-            sum.output = sum.output.saturating_add(more.output);
-            sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
-            sum.cache_write = sum.cache_write.saturating_add(more.cache_write);
-        }
-    }
-    let host = Host::of(op);
-    let model = |(id, (chosen, used)): (glasswork_ai::model::ModelId, (u64, ModelUsage))| Model {
-        credential: host.as_ref().and_then(|host| host.credential(&id.provider)),
-        id: id.to_string(),
-        chosen_by: Long(chosen),
-        attempts: Long(used.attempts),
-        failed: Long(used.failed),
-        tokens: Tokens::from(&used.tokens),
-    };
-    Ok(known.into_iter().map(model).collect())
 }

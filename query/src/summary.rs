@@ -72,6 +72,9 @@ fn of_session(event: &session::Event) -> String {
         session::Event::Retitled { title } => format!("titled “{}”", first_words(title, WORDS)),
         session::Event::Pinned { pinned: true } => "pinned".to_owned(),
         session::Event::Pinned { pinned: false } => "not pinned any more".to_owned(),
+        session::Event::SpendingTold(elsewhere) => {
+            format!("other sessions have spent ${} today", elsewhere.spent)
+        }
         session::Event::SettingChanged(setting) => {
             let setting = crate::setting::Setting::from(setting);
             format!(

@@ -37,6 +37,10 @@ pub(crate) struct Usage {
     models: Vec<ModelUsage>,
     /// The tokens of all models.
     tokens: Tokens,
+    /// What they cost, in billionths of a US dollar; null where that is not known of every request.
+    cost: Option<Long>,
+    /// Of that, what is known, in billionths of a US dollar.
+    spent: Long,
     /// Tool calls that were settled.
     calls: Long,
     /// Of those, the ones whose model was told of an error.
@@ -54,6 +58,12 @@ pub(crate) struct ModelUsage {
     failed: Long,
     /// Tokens.
     tokens: Tokens,
+    /// What they cost, in billionths of a US dollar; null where that is not known of every request.
+    cost: Option<Long>,
+    /// Of that, what is known, in billionths of a US dollar.
+    spent: Long,
+    /// Attempts in which the server began to answer and did not say what it counted.
+    unreported: Long,
 }
 
 impl From<&usage::Ledger> for Usage {
@@ -63,10 +73,15 @@ impl From<&usage::Ledger> for Usage {
             attempts: Long(used.attempts),
             failed: Long(used.failed),
             tokens: Tokens::from(&used.tokens),
+            cost: used.cost().map(|cost| Long(cost.0)),
+            spent: Long(used.spent.0),
+            unreported: Long(used.unreported),
         };
         Self {
             models: ledger.models.iter().map(model).collect(),
             tokens: Tokens::from(&ledger.tokens()),
+            cost: ledger.cost().map(|cost| Long(cost.0)),
+            spent: Long(ledger.spent().0),
             calls: Long(ledger.calls),
             calls_failed: Long(ledger.calls_failed),
         }

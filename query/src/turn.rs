@@ -98,6 +98,8 @@ pub(crate) struct TurnFailure {
     limit: Option<u32>,
     /// Why a conversation that is too long could not be made shorter; `model` then has what the provider said.
     hindrance: Option<String>,
+    /// Which budget allows no further request, in words.
+    budget: Option<String>,
 }
 
 /// An attempt to get an answer to a request.
@@ -238,6 +240,11 @@ impl Turn {
         self.turn.max_steps
     }
 
+    /// What its requests have cost, in billionths of a US dollar, as far as their prices are known.
+    async fn spent(&self) -> Long {
+        Long(self.turn.spent.0)
+    }
+
     /// What it shall do at the next safe point.
     async fn pending(&self) -> Option<Pending> {
         self.turn.pending.map(Pending::from)
@@ -284,16 +291,25 @@ impl Turn {
                 model: Some(failure.into()),
                 limit: None,
                 hindrance: None,
+                budget: None,
             },
             state::TurnFailure::TooLong { failure, hindrance } => TurnFailure {
                 model: Some(failure.into()),
                 limit: None,
                 hindrance: Some(hindrance.to_string()),
+                budget: None,
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
                 model: None,
                 limit: Some(*max_steps),
                 hindrance: None,
+                budget: None,
+            },
+            state::TurnFailure::Budget(exhausted) => TurnFailure {
+                model: None,
+                limit: None,
+                hindrance: None,
+                budget: Some(exhausted.to_string()),
             },
         })
     }

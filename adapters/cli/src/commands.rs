@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use glasswork_ai::decimal::Money;
 
+use crate::model_commands::Models;
 use crate::session_commands::SessionsCommand;
 
 /// A coding agent that you can see through.
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     /// Touches no network, no tool and no file. Exit code 0: every decision is the same; 1: some differ, each is
     /// named; 3: the journal is damaged.
     Replay(Replay),
+    /// The models that can be asked: what they take, cost and can do
+    Models(Models),
     /// Every setting: its value, where it comes from, and what it overrode
     Settings(Json),
     /// Look whether everything is in place
@@ -116,6 +120,9 @@ pub(crate) struct Run {
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
+    /// Most that the turn may cost, in US dollars; before a request that would break that, it stops (exit code 5)
+    #[arg(long, value_name = "DOLLARS")]
+    pub max_budget: Option<Money>,
     /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
     /// be left out
     #[arg(long = "continue", conflicts_with = "resume")]

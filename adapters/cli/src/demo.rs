@@ -45,7 +45,7 @@ pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Prob
     let model = match &arguments.model {
         Some(_) => {
             let model = Model::prepare(&id, &providers)?;
-            console.warn(models::warning(&id, &providers.known));
+            console.warn(models::warning(&id, &providers.catalogue));
             model
         }
         None => Model::of_demo()?,

@@ -16,6 +16,8 @@ mod export;
 mod failed_disk;
 mod graph;
 mod import;
+mod model_commands;
+mod models;
 mod one_session;
 mod outline;
 mod pick;
@@ -72,6 +74,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Schema => graph::schema(console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
+        Command::Models(arguments) => models::models(&arguments, console),
         Command::Settings(json) => settings::settings(json, console),
         Command::Doctor(json) => doctor::doctor(json, console),
         Command::Completions { shell } => shell::completions(shell, console),

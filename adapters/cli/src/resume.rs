@@ -52,6 +52,7 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
         permission_mode: arguments.permission_mode,
         output_format: OutputFormat::Text,
         max_steps: None,
+        max_budget: None,
         go_on: false,
         resume: Some(past.id.to_string()),
     };

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::models;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::Flag;
 use glasswork_app_runtime::watching::Update;
+use glasswork_app_runtime::{model_list, models};
 use glasswork_engine::{ScopeId, UnmountError};
-use glasswork_session_state::settings::Settings;
+use glasswork_session_state::settings::{Layer, Settings, Source};
 use serde::Serialize;
 
 use crate::ask::Asker;
@@ -29,6 +29,9 @@ use crate::signals::Signals;
 
 /// Most bytes of a prompt: what a line of the journal takes, with room for the rest of it.
 const PROMPT_BYTES: u64 = 512 << 10;
+
+/// The budget of the turn, as a flag: a part of the setting `budget`, of which the other parts stay.
+const TURN_BUDGET: &str = "budget.turn";
 
 /// Has the agent do something.
 pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
@@ -92,7 +95,18 @@ pub(crate) fn prepare(
     workspace: PathBuf,
     console: &Console,
 ) -> Result<Ready, Problem> {
-    let resolved = place.settings(flags, &workspace)?;
+    let mut providers = place.providers()?;
+    let named = meant(flags, &providers)?;
+    let mut resolved = place.settings(&named, &workspace)?;
+    if let Some(flag) = flags.iter().find(|flag| flag.name == TURN_BUDGET) {
+        let budget = &mut resolved.settings.budget;
+        budget.value.turn = Some(flag.value.parse().map_err(Problem::usage)?);
+        budget.from = Source {
+            layer: Layer::Flag,
+            file: Some(flag.flag.as_str().into()),
+            line: None,
+        };
+    }
     for left in &resolved.not_read {
         console.note(&format!(
             "note: {} is not read: {}\n",
@@ -100,7 +114,6 @@ pub(crate) fn prepare(
             left.reason
         ));
     }
-    let providers = place.providers()?;
     let mut settings = resolved.settings;
     match &past {
         Some(past) => settings = resuming::settings(settings, past, &providers.known)?,
@@ -109,7 +122,10 @@ pub(crate) fn prepare(
     let model = match &settings.model.value {
         Some(id) => {
             let model = Model::prepare(id, &providers)?;
-            console.warn(models::warning(id, &providers.known));
+            if settings.context_window.value.is_none() {
+                providers.learn(id)?;
+            }
+            console.warn(models::warning(id, &providers.catalogue));
             model
         }
         None => return Err(Problem::defect("no model was chosen")),
@@ -124,6 +140,29 @@ pub(crate) fn prepare(
         providers,
         model,
     })
+}
+
+/// The flags, with the model that was meant by the one that names it; how much it shall think may stand behind it.
+fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
+    let mut meant = Vec::new();
+    for flag in flags.iter().filter(|flag| flag.name != TURN_BUDGET) {
+        if flag.name != "model" {
+            meant.push(flag.clone());
+            continue;
+        }
+        let choice = model_list::chosen(&flag.value, &providers.catalogue, &providers.known)
+            .map_err(Problem::usage)?;
+        meant.push(Flag {
+            value: choice.model.to_string(),
+            ..flag.clone()
+        });
+        meant.extend(choice.thinking.map(|level| Flag {
+            name: "thinking".to_owned(),
+            value: format!("{level:?}").to_lowercase(),
+            flag: flag.flag.clone(),
+        }));
+    }
+    Ok(meant)
 }
 
 fn here() -> Result<PathBuf, Problem> {
@@ -195,6 +234,9 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
         arguments
             .max_steps
             .map(|most| flag("max_steps", most.to_string(), "--max-steps")),
+        arguments
+            .max_budget
+            .map(|most| flag(TURN_BUDGET, most.to_string(), "--max-budget")),
         attended,
     ]
     .into_iter()

@@ -14,7 +14,7 @@ use super::error::IndexError;
 /// `gwix`: whose file this is, where SQLite keeps it.
 const APPLICATION: i32 = 0x6777_6978;
 /// Raised whenever the tables change, or what is written into them. There are no migrations: it is made anew.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// How long an index in memory takes the place of the file before the file is tried again: making one reads all
 /// journals.
 const MEMORY_TIME: Duration = Duration::from_secs(60);
@@ -59,6 +59,13 @@ CREATE INDEX sessions_cost ON sessions (hidden, coalesce(cost, -1), id);
 CREATE INDEX sessions_name ON sessions (hidden, name_key, id);
 CREATE INDEX sessions_workspace ON sessions (workspace, hidden, updated, id);
 CREATE INDEX sessions_unsettled ON sessions (id) WHERE open = 1 OR status IN ('running', 'asking');
+CREATE TABLE spending (
+    session INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    PRIMARY KEY (session, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spending_day ON spending (day);
 CREATE TABLE folders (
     path TEXT PRIMARY KEY,
     stamp INTEGER NOT NULL

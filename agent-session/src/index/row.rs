@@ -200,7 +200,7 @@ impl Row {
             messages: u64::try_from(session.tree.len()).unwrap_or(u64::MAX),
             tokens: sum(&session.usage),
             inherited: sum(&session.inherited),
-            cost: None,
+            cost: cost(session),
             status: Status::of(session),
             first_words: first_words(session),
             parent: meta.parent.map(|parent| parent.session),
@@ -230,6 +230,12 @@ impl Row {
             .or(self.first_words.as_deref())
             .unwrap_or_default()
     }
+}
+
+/// `None` also of a session in which no model was asked: it has cost nothing, and is not among those that did.
+fn cost(session: &Session) -> Option<u64> {
+    let asked = session.usage.models.values().any(|model| model.attempts > 0);
+    session.usage.cost().filter(|_| asked).map(|cost| cost.0)
 }
 
 /// How many entries are looked at for what was said first: it stands at the beginning, or nowhere.

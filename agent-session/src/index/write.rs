@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension as _, Transaction, named_params, params};
 use super::error::IndexError;
 use super::list::{Key, Sort, number};
 use super::row::Row;
-use super::said;
+use super::{said, spending};
 
 /// What a row is made from, as far as it can be told from outside: when that changes, the row is stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub(super) fn put(transaction: &Transaction<'_>, written: &Written<'_>) -> Resul
     if let Some((n, seq, entry)) = known {
         if written.anew {
             forget_said(transaction, n)?;
+            spending::forget(transaction, n)?;
         } else if seq > number(written.row.seq) {
             return Ok(());
         } else {
@@ -63,6 +64,10 @@ pub(super) fn put(transaction: &Transaction<'_>, written: &Written<'_>) -> Resul
     let Some(session) = written.session else {
         return Ok(());
     };
+    // A fork that was not opened yet has spent nothing itself.
+    if written.row.own_tokens() > 0 {
+        spending::put(transaction, n, session)?;
+    }
     let mut last = None;
     for (entry, body) in session.tree.entries_after(cursor) {
         last = Some(entry);
@@ -199,6 +204,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, id: ScopeId, path: &str) -> 
         .optional()?;
     if let Some(n) = n {
         forget_said(transaction, n)?;
+        spending::forget(transaction, n)?;
         transaction
             .prepare_cached("DELETE FROM sessions WHERE n = ?")?
             .execute([n])?;

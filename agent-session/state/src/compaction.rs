@@ -25,7 +25,7 @@ use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::settings::CompactWhen;
 use crate::state::{Attempt, Session, TurnFailure};
-use crate::{model, session, tree, turn};
+use crate::{charge, model, session, tree, turn};
 
 /// Longest focus, in bytes.
 pub const FOCUS_BYTES: usize = 4096;
@@ -421,7 +421,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     draft.once(key.as_ref())?;
     at_rest(draft)?;
     let focus = focused(focus.as_ref())?;
-    summariser(&draft.session)?;
+    affordable(draft)?;
     let why = Why::Asked { focus };
     if let Err(hindrance) = planned(&draft.session, &why) {
         return Err(Rejection::CannotCompact(hindrance));
@@ -464,7 +464,7 @@ pub(crate) fn leave(
     let Some(from) = session.tree.leaf().filter(|_| !left.parts.is_empty()) else {
         return tree::go_to(draft, to);
     };
-    summariser(session)?;
+    affordable(draft)?;
     draft.leaving = Some((Leaving { from, to, focus }, left));
     session::advance(draft, SessionTrigger::Compact)
 }
@@ -494,6 +494,15 @@ fn summariser(session: &Session) -> Result<ModelId, Rejection> {
     chosen
         .or_else(|| settings.model.value.clone())
         .ok_or(Rejection::NoModel)
+}
+
+/// Whether a summary that someone asks for between turns may be paid for.
+fn affordable(draft: &Draft<'_>) -> Result<(), Rejection> {
+    let model = summariser(&draft.session)?;
+    match draft.session.exhausted(&model, draft.context.at) {
+        Some(exhausted) => Err(Rejection::Budget(exhausted)),
+        None => Ok(()),
+    }
 }
 
 /// How much room there is, and where the conversation would be cut.
@@ -757,6 +766,7 @@ pub(crate) fn give_up(draft: &mut Draft<'_>) {
 pub(crate) fn drop_request(draft: &mut Draft<'_>) {
     if let Some(effect) = draft.session.attempt().and_then(|attempt| attempt.effect) {
         draft.close(effect);
+        charge::enter(draft, charge::End::Dropped);
         draft.fact(model::Fact::Dropped.into());
     }
     draft.fact(Fact::Dropped.into());

@@ -168,7 +168,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 4;
+    const STATE: u32 = 5;
 
     type Kind = Kind;
     type State = Scope;
@@ -198,6 +198,7 @@ impl Domain for Glasswork {
             Event::Session(S::Retitled { .. }) => "retitled",
             Event::Session(S::Pinned { .. }) => "session_pinned",
             Event::Session(S::SettingChanged(_)) => "setting_changed",
+            Event::Session(S::SpendingTold(_)) => "spending_told",
             Event::Session(S::Closed) => "closed",
             Event::Session(S::ClosedAtRest) => "closed_at_rest",
             Event::Prompt(P::Prompted { .. }) => "prompted",

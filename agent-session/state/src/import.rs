@@ -226,6 +226,8 @@ impl Entry {
                 Block::Text(text) => each(text),
                 Block::Thinking(thought) => each(&thought.text),
                 Block::ToolCall(call) => each(&call.arguments),
+                // Nobody reads it, and imports bring none.
+                Block::Kept(_) => {}
             }),
         }
     }

@@ -4,7 +4,9 @@
 //! decided and applied. Nothing here waits, reads a clock or touches the world.
 
 mod batch;
+pub mod budget;
 pub mod call;
+pub mod charge;
 pub mod checkout;
 pub mod closing;
 pub mod compaction;

@@ -14,6 +14,7 @@ use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::charge::{self, Charge, End};
 use crate::compaction::{Course, advance};
 use crate::domain::Reply;
 use crate::draft::Draft;
@@ -99,6 +100,8 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
         entry: u16,
     },
+    /// What the attempt used and cost, told just before it is closed.
+    Charged(Charge),
     /// The answer is complete.
     Finished(StopReason),
     /// The attempt failed, and what had arrived is dropped.
@@ -135,6 +138,7 @@ impl Fact {
                 session.hear(moment, |answer| answer.finish(*index, block.clone()));
             }
             Self::Counted(usage) => session.hear(moment, |answer| answer.usage = Some(*usage)),
+            Self::Charged(charge) => session.charge(charge, moment),
             Self::AnswerKept { entry } => session.keep_answer(*entry, moment),
             Self::Finished(stop) => {
                 session.close_attempt(false);
@@ -316,6 +320,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 (Ok(()), Outcome::Finished(stop)) => match complete(draft, stop) {
                     Err(failure) => fail(draft, failure)?,
                     Ok(()) => {
+                        charge::enter(draft, End::Heard);
                         draft.fact(Fact::Finished(stop.clone()).into());
                         advance(draft, Course::Answered)?;
                     }
@@ -350,6 +355,7 @@ fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
         Some(attempt) => retry::explained(failure, attempt, &draft.session.settings, draft.context.at),
         None => failure,
     };
+    charge::enter(draft, End::Heard);
     draft.fact(Fact::Failed(failure).into());
     advance(draft, Course::Failed)
 }
@@ -440,6 +446,7 @@ pub(crate) fn drop_stream(draft: &mut Draft<'_>) {
         return;
     };
     draft.close(effect);
+    charge::enter(draft, End::Dropped);
     draft.fact(Fact::Dropped.into());
     keep(draft);
 }

@@ -8,6 +8,7 @@ use glasswork_engine::chart::InvalidTransition;
 use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
 
+use crate::budget::Exhausted;
 use crate::closing::{CLOSINGS_CAP, TREE_CAP};
 use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
@@ -52,6 +53,9 @@ pub enum Rejection {
     /// No model is chosen.
     #[error("no model is chosen; set `model` to `provider/id`")]
     NoModel,
+    /// A budget allows no request.
+    #[error("{0}")]
+    Budget(Exhausted),
     /// There is nothing in the text.
     #[error("the text is empty")]
     EmptyText,

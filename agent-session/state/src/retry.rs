@@ -4,11 +4,13 @@ use glasswork_ai::failure::Failure;
 use glasswork_engine::{DispatchId, Timestamp};
 
 use crate::settings::Settings;
-use crate::state::Attempt;
+use crate::state::{Attempt, Session};
 
 /// Whether the failed attempt may be followed by another. Where the server asks to wait for longer than the budget has
-/// left, it may not: asking again earlier than that would be refused again, and is not what the server wants.
-pub(crate) fn is_left(attempt: &Attempt, settings: &Settings, at: Timestamp) -> bool {
+/// left, it may not: asking again earlier than that would be refused again, and is not what the server wants. Where
+/// money has a budget that does not allow it, it may not either.
+pub(crate) fn is_left(attempt: &Attempt, session: &Session, at: Timestamp) -> bool {
+    let settings = &session.settings;
     let retryable = attempt
         .failure
         .as_ref()
@@ -20,6 +22,7 @@ pub(crate) fn is_left(attempt: &Attempt, settings: &Settings, at: Timestamp) -> 
             .failure
             .as_ref()
             .is_none_or(|failure| is_patient(failure, attempt, settings, at))
+        && session.next_exhausted(at).is_none()
 }
 
 /// What is left of the budget, in milliseconds.

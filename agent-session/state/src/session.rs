@@ -10,6 +10,7 @@ use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Elsewhere;
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::queue::Lane;
@@ -50,6 +51,8 @@ pub enum Event {
     },
     /// A setting is changed.
     SettingChanged(Setting),
+    /// The host tells what the other sessions have spent today, for the budget of the day.
+    SpendingTold(Elsewhere),
     /// It is closed; an open turn is cancelled.
     Closed,
     /// It is closed, provided that no turn is open and no summary is being made.
@@ -77,6 +80,8 @@ pub enum Fact {
     },
     /// A setting has this value.
     Set(Setting),
+    /// The other sessions have spent so much.
+    SpentElsewhere(Elsewhere),
     /// The system prompt is this.
     SystemSet {
         /// Its parts.
@@ -116,6 +121,7 @@ impl Fact {
                 // Another room is another question.
                 session.compactions.guard = None;
             }
+            Self::SpentElsewhere(elsewhere) => session.usage.elsewhere = Some(*elsewhere),
             Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
             Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
             Self::Moved { to, .. } => session.state = *to,
@@ -175,6 +181,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             }
             if matches!(setting, Setting::Mode(_) | Setting::Attended(_)) {
                 batch::judge_again(draft)?;
+            }
+        }
+        Event::SpendingTold(elsewhere) => {
+            open(draft)?;
+            let elsewhere = *elsewhere;
+            if draft.session.usage.elsewhere != Some(elsewhere) {
+                draft.fact(Fact::SpentElsewhere(elsewhere).into());
             }
         }
         Event::Closed => advance(draft, Trigger::Close)?,
@@ -252,7 +265,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
     let due = wanted && !session.queue.follow_ups.is_empty();
     let retry = session
         .attempt()
-        .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+        .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
     let conditions = Conditions::NONE
         .with(Condition::FollowUpsDue, due)
         .with(Condition::RetryLeft, retry);

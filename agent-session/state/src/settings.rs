@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::{KEEP, RESERVE};
 use glasswork_ai::model::{ModelId, Thinking};
+use glasswork_ai::price::Prices;
+use im::OrdMap;
 use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
 
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +208,10 @@ settings! {
     mode / Mode: Mode = Mode::Ask;
     /// Whether anyone is there to be asked.
     attended / Attended: bool = true;
+    /// How much may be spent, in US dollars: in a turn, in a session, on a day.
+    budget / Budget: Budget = Budget::default();
+    /// What the models in force cost; of one that is not here it is not known. The host adds what is known of them.
+    prices / Prices: OrdMap<ModelId, Prices> = OrdMap::new();
     /// Most requests of a turn.
     max_steps / MaxSteps: u32 = 200;
     /// How many of the waiting follow-ups a turn takes.

@@ -10,12 +10,14 @@ use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
+use glasswork_ai::decimal::Money;
 use glasswork_ai::failure::Failure;
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::{Deadline, EffectKey, ScopeId, Timestamp};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Exhausted;
 use crate::call::Call;
 use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
@@ -143,6 +145,9 @@ pub struct Turn {
     pub steps: u32,
     /// Most requests.
     pub max_steps: u32,
+    /// What its requests have cost, as far as that is known.
+    #[serde(default, skip_serializing_if = "crate::usage::is_free")]
+    pub spent: Money,
     /// Whether it shall stop or rest at the next safe point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
@@ -190,6 +195,8 @@ pub enum TurnFailure {
         /// The limit.
         max_steps: u32,
     },
+    /// A budget allows no further request.
+    Budget(Exhausted),
 }
 
 /// An attempt to get an answer to a request.

@@ -8,6 +8,7 @@ use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
+use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Moment;
@@ -67,6 +68,7 @@ impl Fact {
                     began: moment.at,
                     steps: 0,
                     max_steps: *max_steps,
+                    spent: Decimal(0),
                     pending: None,
                     answer_due: false,
                     attempt: None,
@@ -216,7 +218,11 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
     let retry = session
         .attempt()
-        .is_some_and(|attempt| retry::is_left(attempt, &session.settings, draft.context.at));
+        .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
+    let allowed = match turn.state {
+        State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
+        _ => turn.steps < turn.max_steps,
+    };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
     let compact = match turn.state {
         State::Preparing => compaction::is_due(session),
@@ -235,7 +241,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
             Condition::AnswerDue,
             turn.answer_due || !session.queue.steering.is_empty(),
         )
-        .with(Condition::StepsLeft, turn.steps < turn.max_steps)
+        .with(Condition::StepsLeft, allowed)
         .with(Condition::CallsProposed, proposed)
         .with(Condition::AnswerCut, cut)
         .with(Condition::RetryLeft, retry)
@@ -292,8 +298,15 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
             }
         }
         Intent::BlameLimit => {
-            let max_steps = draft.session.turn.as_ref().map_or(0, |turn| turn.max_steps);
-            draft.fact(Fact::Blamed(TurnFailure::Limit { max_steps }).into());
+            let session = &draft.session;
+            let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
+            let failure = match turn.and_then(|_| session.next_exhausted(draft.context.at)) {
+                Some(exhausted) => TurnFailure::Budget(exhausted),
+                None => TurnFailure::Limit {
+                    max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                },
+            };
+            draft.fact(Fact::Blamed(failure).into());
         }
         Intent::NoteOverflow => draft.fact(compaction::Fact::Overflowed.into()),
         Intent::BeginCompaction => compaction::begin(draft)?,

@@ -8,6 +8,12 @@ use crate::wire::Wire;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
+impl std::fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A text that is no address of a provider. The text is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
@@ -36,6 +42,16 @@ impl BaseUrl {
             return Err(BaseUrlError::Credentials);
         }
         Ok(Self(url))
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        is_loopback(&self.0)
     }
 
     /// Where a request goes. By the custom of the providers' own clients the version `/v1` is part of an OpenAI base URL
@@ -80,10 +96,6 @@ impl BaseUrl {
 
     pub(super) fn scheme(&self) -> &str {
         self.0.scheme()
-    }
-
-    pub(super) fn is_loopback(&self) -> bool {
-        is_loopback(&self.0)
     }
 }
 

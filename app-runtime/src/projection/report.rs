@@ -43,6 +43,10 @@ pub struct Report {
     pub denied: Vec<DeniedCall>,
     /// Tokens of the whole session, as the providers counted them.
     pub usage: Usage,
+    /// What they cost, in billionths of a US dollar; `None` where that is not known of every request.
+    pub cost: Option<u64>,
+    /// What the requests of the turn cost, in billionths of a US dollar, as far as that is known.
+    pub turn_spent: u64,
 }
 
 /// A call that was not let run.
@@ -74,6 +78,8 @@ pub fn of_last_turn(session: &Session, seq: u64) -> Report {
         steps: turn.map_or(0, |turn| turn.steps),
         denied: denied(session),
         usage: session.usage.tokens(),
+        cost: session.usage.cost().map(|cost| cost.0),
+        turn_spent: turn.map_or(0, |turn| turn.spent.0),
     }
 }
 

@@ -13,6 +13,7 @@ mod compactions;
 mod differences;
 mod dispatches;
 mod limits;
+mod models;
 mod requests;
 mod sdl;
 mod sessions;

@@ -16,6 +16,7 @@ mod exchange;
 mod graph;
 mod layers;
 mod leaving;
+mod models;
 mod output;
 mod picking;
 mod providers;

@@ -26,6 +26,7 @@ mod scenarios;
 mod secrets;
 mod sessions;
 mod size;
+mod spending;
 mod state_version;
 mod table;
 mod tree;

@@ -479,6 +479,7 @@ fn short(body: &Body) -> String {
                     Block::Text(text) => text.to_string(),
                     Block::Thinking(thought) => format!("({})", thought.text),
                     Block::ToolCall(call) => format!("[{}]", call.name),
+                    Block::Kept(_) => "<kept>".to_owned(),
                 })
                 .collect();
             let who = if *cancelled { "model cancelled" } else { "model" };

@@ -1,0 +1,242 @@
+//! What calls cost, and budgets: whole turns with prices. The house replays every session strictly at its end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that meets what it did not expect shall stop there"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use glasswork_agent_core::turn::State;
+use glasswork_ai::catalogue::{Catalogue, Entry};
+use glasswork_ai::decimal::Money;
+use glasswork_ai::model::ModelId;
+use glasswork_ai::price::Rates;
+use glasswork_app_runtime::archive::Archive as _;
+use glasswork_app_runtime::ending::{self, ExitCode};
+use glasswork_app_runtime::projection::report;
+use glasswork_app_runtime::runtime::Opening;
+use glasswork_engine::{ScopeId, SystemClock};
+use glasswork_session_state::budget::{Budget, Exhausted, Span};
+use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
+use glasswork_session_state::state::{Scope, TurnFailure};
+use glasswork_testkit::house::{House, MODEL, TurnEnd, scripted};
+
+fn money(text: &str) -> Money {
+    text.parse().unwrap()
+}
+
+/// Tells the house that its model costs $1 for a million tokens of input, $10 of output, and $0.10 read from the cache.
+fn priced(house: &House) {
+    let price = |text: &str| Some(text.parse().unwrap());
+    let entry = Entry {
+        price: Rates {
+            input: price("1"),
+            output: price("10"),
+            cache_read: price("0.1"),
+            ..Rates::default()
+        },
+        ..Entry::default()
+    };
+    let file = [(MODEL.parse::<ModelId>().unwrap(), entry)];
+    let catalogue = Catalogue::with([("own.ron".into(), BTreeMap::from(file))]);
+    house.runtime().know_models(Arc::new(catalogue));
+}
+
+fn settings(budget: Budget) -> Settings {
+    Settings {
+        budget: Sourced::from_layer(budget, Layer::Flag),
+        retry_base_ms: Sourced::from_layer(1, Layer::Flag),
+        ..House::settings(Mode::Yolo)
+    }
+}
+
+fn exhausted(end: &TurnEnd) -> &Exhausted {
+    match &end.failure {
+        Some(TurnFailure::Budget(exhausted)) => exhausted,
+        other => panic!("it ended otherwise: {other:?}"),
+    }
+}
+
+/// What was spent after each commit, as a reader of the record finds it.
+fn course(house: &House, session: ScopeId) -> Vec<(Money, u64)> {
+    let last = house.archive().load(session, None).unwrap().scope.seq;
+    let at = |seq| match &house.archive().load(session, Some(seq)).unwrap().scope.state {
+        Scope::Session(session) => (session.usage.spent(), session.usage.tokens().input_total()),
+        Scope::Host(_) => panic!("a session"),
+    };
+    (1..=last).map(at).collect()
+}
+
+/// 100,000 tokens of input, of which half is cached, and 1,000 of output: $0.05 + $0.005 + $0.01.
+const USAGE: &str = "usage: (input: 50000, cache_read: 50000, output: 1000)";
+const ONE: &str = "0.065";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_is_charged_once_and_totals_never_fall() {
+    let house = House::of_script(&format!(
+        r#"(turns: [
+            (first: [(times: 1, say: [text("I se"), cut])], say: [text("I look."), call("bash", (command: "true"))], {USAGE}),
+            (say: [text("Done.")], {USAGE}),
+        ])"#
+    ))
+    .await;
+    priced(&house);
+    let session = house.session(settings(Budget::default())).await;
+    let end = house.turn(session, "go").await;
+    assert_eq!((end.state, &*end.text), (State::Completed, "I seI look.Done."));
+    let now = house.now(session);
+    let used = &now.usage.models[&MODEL.parse::<ModelId>().unwrap()];
+    // The attempt that broke off had begun to answer; what it cost nobody said.
+    assert_eq!((used.attempts, used.failed, used.unreported), (3, 1, 1));
+    assert_eq!((used.spent, used.cost()), (money("0.13"), None));
+    assert_eq!(now.turn.as_ref().unwrap().spent, money("0.13"));
+    assert_eq!(
+        now.usage.days.values().copied().collect::<Vec<_>>(),
+        [money("0.13")]
+    );
+    let told = report::of_last_turn(&now, 0);
+    assert_eq!((told.cost, told.turn_spent), (None, 130_000_000));
+    let course = course(&house, session);
+    assert!(course.is_sorted(), "{course:?}");
+    assert_eq!(course.last().unwrap().0, money("0.13"));
+    let another = house.session(settings(Budget::default())).await;
+    // Nothing was asked here; nothing was spent.
+    assert_eq!(house.now(another).usage.cost(), Some(money("0")));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_stops_before_the_request_that_would_break_its_budget() {
+    let more = format!(r#"(say: [call("bash", (command: "true"))], {USAGE})"#);
+    let house = House::of_script(&format!(
+        "(turns: [{more}, {more}, (say: [fail(class: protocol)])])"
+    ))
+    .await;
+    priced(&house);
+    let budget = Budget {
+        turn: Some(money("0.13")),
+        ..Budget::default()
+    };
+    let session = house.session(settings(budget)).await;
+    let end = house.turn(session, "go").await;
+    // What is spent is the budget itself: there is room for nothing more, however little that may cost.
+    let Exhausted::Spent {
+        span,
+        limit,
+        spent,
+        next,
+    } = exhausted(&end)
+    else {
+        panic!("{end:?}")
+    };
+    assert_eq!(
+        (*span, *limit, *spent),
+        (Span::Turn, money("0.13"), money("0.13"))
+    );
+    assert!(*next > money("0"), "{next}");
+    let now = house.now(session);
+    assert_eq!(now.requests.len(), 2, "the third was not even prepared");
+    assert_eq!(ending::of_last_turn(&now), ExitCode::Limit);
+    // The next turn has a budget of its own.
+    let end = house.turn(session, "go on").await;
+    assert!(
+        matches!(end.failure, Some(TurnFailure::Model(_))),
+        "{:?}",
+        end.failure
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
+    let script = format!(r#"(turns: [(say: [text("Done.")], {USAGE}), (say: [fail(class: protocol)])])"#);
+    let house = House::of_script(&script).await;
+    priced(&house);
+    let budget = Budget {
+        session: Some(money(ONE)),
+        ..Budget::default()
+    };
+    let first = house.session(settings(budget)).await;
+    assert_eq!(house.turn(first, "one").await.state, State::Completed);
+    let end = house.turn(first, "two").await;
+    assert!(
+        matches!(
+            exhausted(&end),
+            Exhausted::Spent {
+                span: Span::Session,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+    // Nor is there money for a summary.
+    let refused = house.runtime().compact(first, None, None).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("the budget of the session, $0.065"),
+        "{refused}"
+    );
+
+    // Another session, which is mounted beside the first one.
+    let budget = Budget {
+        day: Some(money(ONE)),
+        ..Budget::default()
+    };
+    let second = house.session(settings(budget)).await;
+    let end = house.turn(second, "three").await;
+    assert!(
+        matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }),
+        "{end:?}"
+    );
+    assert_eq!(house.now(second).requests.len(), 0);
+
+    // A process later, in which the first one is not mounted: the index knows.
+    let home = house.close().await;
+    let house = House::at(home, scripted(&script), Arc::new(SystemClock::default())).await;
+    priced(&house);
+    let third = house.session(settings(budget)).await;
+    let end = house.turn(third, "four").await;
+    assert!(
+        matches!(exhausted(&end), Exhausted::Spent { span: Span::Day, .. }),
+        "{end:?}"
+    );
+    let opening = Opening {
+        workspace: house.workspace(),
+        settings: settings(Budget {
+            day: Some(money("0.14")),
+            ..Budget::default()
+        }),
+        title: None,
+    };
+    // Twice as much: there is room for one more.
+    house.runtime().give_up(third).await.unwrap();
+    house.runtime().open(third, opening).await.unwrap();
+    assert_eq!(house.turn(third, "five").await.state, State::Completed);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_without_a_price_lets_nothing_through_and_no_budget_everything() {
+    let house = House::of_script(r#"(turns: [(say: [text("Done.")])])"#).await;
+    let budget = Budget {
+        day: Some(money("100")),
+        ..Budget::default()
+    };
+    let session = house.session(settings(budget)).await;
+    let end = house.turn(session, "go").await;
+    assert_eq!(
+        exhausted(&end),
+        &Exhausted::Unpriced {
+            model: MODEL.parse().unwrap()
+        }
+    );
+    assert_eq!(house.now(session).requests.len(), 0);
+    let free = house.session(settings(Budget::default())).await;
+    assert_eq!(house.turn(free, "go").await.state, State::Completed);
+    assert_eq!(house.now(free).usage.cost(), None, "nobody knows");
+    house.close().await;
+}
