@@ -61,6 +61,7 @@ fn describe(transcript: &Transcript) -> String {
                     text += &match block {
                         Block::Text(said) => format!("\n        text {said:?}"),
                         Block::Thinking(thought) => format!("\n        thinking {:?}", thought.text),
+                        Block::Kept(_) => continue,
                         Block::ToolCall(call) => {
                             format!("\n        call {} {} {}", call.id, call.name, call.arguments)
                         }
