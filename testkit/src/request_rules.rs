@@ -234,13 +234,13 @@ fn chat(body: &Value) -> Result<(), String> {
             (asked, answered) = (Vec::new(), Vec::new());
         }
         match role {
-            "system" | "developer" if number == 0 => spoken(message, "content")?,
+            "system" | "developer" if number == 0 => spoken(said(message), said_key(message))?,
             "user" => {
-                spoken(message, "content")?;
+                spoken(said(message), said_key(message))?;
                 spoke = true;
             }
             "tool" => {
-                text(message, "content")?;
+                text(said(message), said_key(message))?;
                 answered.push(text(message, "tool_call_id")?);
             }
             "assistant" if !spoke => return Err("the model speaks before the user".to_owned()),
@@ -250,7 +250,7 @@ fn chat(body: &Value) -> Result<(), String> {
                     .and_then(Value::as_array)
                     .map_or(&[][..], Vec::as_slice);
                 if calls.is_empty() || !message["content"].is_null() {
-                    spoken(message, "content")?;
+                    spoken(said(message), said_key(message))?;
                 }
                 for call in calls {
                     let id = text(call, "id")?;
@@ -272,6 +272,18 @@ fn chat(body: &Value) -> Result<(), String> {
         last => Err(format!(
             "the last message is of {last:?}: nobody waits for an answer"
         )),
+    }
+}
+
+/// Where the words of a message are: its content, or the one part of that.
+fn said(message: &Value) -> &Value {
+    message.pointer("/content/0").unwrap_or(message)
+}
+
+fn said_key(message: &Value) -> &'static str {
+    match message["content"].is_array() {
+        true => "text",
+        false => "content",
     }
 }
 

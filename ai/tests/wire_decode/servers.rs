@@ -43,9 +43,11 @@ fn thinking_with_details_a_name_in_parts_and_a_signed_call() {
     {"delta":{"index":1,"text":"Four."}}
     {"block_finished":{"index":1,"block":{"text":"Four."}}}
     {"block_started":{"index":2,"kind":{"tool_call":{"id":"x","name":"read"}}}}
-    {"delta":{"index":2,"text":"{\"path\": \"a\"}"}}
     {"block_started":{"index":3,"kind":"kept"}}
-    {"block_finished":{"index":3,"block":{"kept":{"reasoning_details":"[{\"format\":\"anthropic-claude-v1\",\"index\":0,\"signature\":\"c2ln\",\"text\":\"Two and two.\",\"type\":\"reasoning.text\"},{\"data\":\"RW5j\",\"format\":\"anthropic-claude-v1\",\"index\":1,\"type\":\"reasoning.encrypted\"}]"}}}}
+    {"block_finished":{"index":3,"block":{"kept":{"thought_signature":"U2ln"}}}}
+    {"delta":{"index":2,"text":"{\"path\": \"a\"}"}}
+    {"block_started":{"index":4,"kind":"kept"}}
+    {"block_finished":{"index":4,"block":{"kept":{"reasoning_details":"[{\"format\":\"anthropic-claude-v1\",\"index\":0,\"signature\":\"c2ln\",\"text\":\"Two and two.\",\"type\":\"reasoning.text\"},{\"data\":\"RW5j\",\"format\":\"anthropic-claude-v1\",\"index\":1,\"type\":\"reasoning.encrypted\"}]"}}}}
     {"block_finished":{"index":2,"block":{"tool_call":{"id":"x","name":"read","arguments":"{\"path\": \"a\"}"}}}}
     {"usage":{"input":30,"output":50,"cache_read":60,"cache_write":10}}
     {"finished":"tool_use"}

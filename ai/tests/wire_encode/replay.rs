@@ -1,6 +1,8 @@
 //! A conversation that a model of each wire made, sent to a model of each other: what the provider takes, and what it must
 //! never see.
 
+use std::collections::BTreeMap;
+
 use glasswork_ai::conversation::Kept;
 use glasswork_ai::stream::StreamEvent;
 use glasswork_testkit::request_rules::check_body;
@@ -98,29 +100,24 @@ fn conversation_of(made: &Made) -> Vec<Message> {
     let mut decoder = made.wire.decoder(&request);
     let mut steps = decoder.feed(made.stream.as_bytes());
     steps.extend(decoder.end());
-    let finished = steps.into_iter().filter_map(|step| match step {
-        StreamEvent::BlockFinished { block, .. } => Some(block),
-        _ => None,
-    });
-    // Calls are finished last; an answer has its blocks by number, which for these streams is the order of their starts.
-    let mut blocks: Vec<Block> = finished.collect();
-    if made.wire == Wire::Gemini {
-        // The first signature belongs to the text, the second to the first call.
-        let first = blocks
-            .iter()
-            .position(|block| matches!(block, Block::ToolCall(_)))
-            .unwrap();
-        let call = blocks.remove(first);
-        let place = blocks
-            .iter()
-            .rposition(|block| matches!(block, Block::Kept(Kept::ThoughtSignature(_))))
-            .unwrap();
-        blocks.insert(place, call);
-    }
+    // Calls are finished last; a conversation has the blocks by number.
+    let finished: BTreeMap<u32, Block> = steps
+        .into_iter()
+        .filter_map(|step| match step {
+            StreamEvent::BlockFinished { index, block } => Some((index, block)),
+            _ => None,
+        })
+        .collect();
+    let blocks: Vec<Block> = finished.into_values().collect();
     let results: Vec<Message> = blocks
         .iter()
         .filter_map(|block| match block {
-            Block::ToolCall(call) => Some(result(&call.id, "found", false)),
+            Block::ToolCall(call) => Some(Message::ToolResult(ToolResult {
+                call: call.id.clone(),
+                name: call.name.clone(),
+                text: "found".into(),
+                is_error: false,
+            })),
             _ => None,
         })
         .collect();
@@ -191,37 +188,36 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     };
     let bodies: Vec<String> = MADE.iter().map(back).collect();
     insta::assert_snapshot!(bodies.join("\n\n"), @r##"
-    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
-    {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
-    {"type":"text","text":"I lööк."},
-    {"id":"srvtoolu_1","input":{"query": "x"},"name":"web_search","type":"server_tool_use"},
-    {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
-    {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
-    {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
-    {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+        {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
+        {"type":"text","text":"I lööк."},
+        {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
+        {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
+        {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
 
-    {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
-    {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
-    {"type":"message","role":"assistant","content":[{"type":"output_text","text":"I löök 🦀."}],"phase":"commentary"},
-    {"type":"function_call","call_id":"call_a","name":"read","arguments":"{\"path\": \"a.txt\"}"},
-    {"type":"function_call","call_id":"call_b","name":"now","arguments":"{}"},
-    {"type":"function_call_output","call_id":"call_a","output":"found"},
-    {"type":"function_call_output","call_id":"call_b","output":"found"}],"include":["reasoning.encrypted_content"],"store":false,"stream":true}
+        {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
+        {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
+        {"type":"message","role":"assistant","content":[{"type":"output_text","text":"I löök 🦀."}],"phase":"commentary"},
+        {"type":"function_call","call_id":"call_a","name":"read","arguments":"{\"path\": \"a.txt\"}"},
+        {"type":"function_call","call_id":"call_b","name":"now","arguments":"{}"},
+        {"type":"function_call_output","call_id":"call_a","output":"found"},
+        {"type":"function_call_output","call_id":"call_b","output":"found"}],"include":["reasoning.encrypted_content"],"store":false,"stream":true}
 
-    {"contents":[{"role":"user","parts":[{"text":"Look."}]},
-    {"role":"model","parts":[{"text":"I löök 🦀.","thoughtSignature":"U2ln"},
-    {"functionCall":{"id":"call_1_3","name":"read","args":{"path": "a.txt", "n": 1.5}},"thoughtSignature":"Q2FsbA=="},
-    {"functionCall":{"id":"fc-7","name":"now","args":{}}},
-    {"functionCall":{"id":"call_1_6","name":"now","args":{}}}]},
-    {"role":"user","parts":[{"functionResponse":{"id":"call_1_3","name":"read","response":{"output":"found"}}},
-    {"functionResponse":{"id":"fc-7","name":"read","response":{"output":"found"}}},
-    {"functionResponse":{"id":"call_1_6","name":"read","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
+        {"contents":[{"role":"user","parts":[{"text":"Look."}]},
+        {"role":"model","parts":[{"text":"I löök 🦀.","thoughtSignature":"U2ln"},
+        {"functionCall":{"id":"call_1_3","name":"read","args":{"path": "a.txt", "n": 1.5}},"thoughtSignature":"Q2FsbA=="},
+        {"functionCall":{"id":"fc-7","name":"now","args":{}}},
+        {"functionCall":{"id":"call_1_6","name":"now","args":{}}}]},
+        {"role":"user","parts":[{"functionResponse":{"id":"call_1_3","name":"read","response":{"output":"found"}}},
+        {"functionResponse":{"id":"fc-7","name":"read","response":{"output":"found"}}},
+        {"functionResponse":{"id":"call_1_6","name":"read","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
 
-    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
-    {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
-    {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"}}]},
-    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
-    "##);
+        {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+        {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
+        {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"}}]},
+        {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
+        "##);
 }
 
 #[test]
