@@ -145,8 +145,8 @@ pub fn llama_cpp_props(answer: &Value, listed: Option<&Value>) -> Option<LocalMo
     let alias = text(answer, "model_alias").filter(|alias| !alias.is_empty());
     let mut model = named(first().or(alias).or(text(answer, "model_path"))?)?;
     model.context_window = window;
-    let trained = || count(listed?.get("data")?.get(0)?.get("meta")?, "n_ctx_train");
-    model.longest_window = trained();
+    let trained = listed.and_then(|listed| listed.get("data")?.get(0)?.get("meta"));
+    model.longest_window = trained.and_then(|meta| count(meta, "n_ctx_train"));
     model.images = answer
         .get("modalities")
         .and_then(|kinds| kinds.get("vision"))

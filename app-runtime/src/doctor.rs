@@ -1,10 +1,14 @@
 //! Is everything in place? Each finding says what was looked at and what to do.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
+use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_engine::{Clock as _, SystemClock};
+use glasswork_session_state::budget::{Budget, day_of};
 
 use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
@@ -55,6 +59,7 @@ pub fn examine(
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
+    let mut budget = None;
     findings.push(match settings {
         Ok(resolved) => {
             let file = homes.settings_file();
@@ -72,17 +77,22 @@ pub fn examine(
                 ));
             }
             masks = Some(resolved.settings.mask_secrets.value);
+            budget = Some(resolved.settings.budget.value);
             finding("settings", Health::Good, text)
         }
         Err(error) => finding("settings", Health::Broken, error.to_string()),
     });
     findings.extend(archive.as_ref().ok().map(|archive| checkpoints(*archive)));
     let has_records = archive.is_ok();
+    let spent = budget
+        .zip(archive.as_ref().ok())
+        .map(|(budget, archive)| spending(budget, *archive));
     findings.push(sessions(homes, archive));
     if has_records {
         findings.push(disk(homes));
     }
     findings.extend(masks.map(secrets));
+    findings.extend(spent);
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
@@ -125,6 +135,34 @@ pub fn examine(
         "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
     ));
     findings
+}
+
+/// How much may be spent, and what of it was today.
+fn spending(budget: Budget, archive: &dyn Archive) -> Finding {
+    if budget.is_unlimited() {
+        let text = "no budget is set: `budget: (turn: 0.50, session: 5.00, day: 20.00)` sets some";
+        return finding("budget", Health::Good, text);
+    }
+    let limits = [
+        ("turn", budget.turn),
+        ("session", budget.session),
+        ("day", budget.day),
+    ];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(span, limit)| Some(format!("${} for a {span}", limit?)));
+    let limits = limits.collect::<Vec<_>>().join(", ");
+    match archive.spent_on(day_of(SystemClock::default().wall()), &BTreeSet::new()) {
+        Ok(spent) => {
+            let spent: Money = Decimal(spent);
+            finding(
+                "budget",
+                Health::Good,
+                format!("{limits}; ${spent} is spent today (UTC)"),
+            )
+        }
+        Err(error) => finding("budget", Health::Limited, format!("{limits}; {error}")),
+    }
 }
 
 /// What is known of models, and of which day that is.

@@ -64,6 +64,16 @@ pub fn list(catalogue: &Catalogue, providers: &[Provider], which: Which<'_>) -> 
 /// # Errors
 /// [`SelectError`].
 pub fn chosen(text: &str, catalogue: &Catalogue, providers: &[Provider]) -> Result<Choice, SelectError> {
+    // A whole name at a provider that can be asked needs no list, and most are that.
+    if let Ok(model) = text.trim().parse::<ModelId>()
+        && !text.contains(':')
+        && (*model.provider == *SCRIPTED || reach(&model, providers) != Reach::Elsewhere)
+    {
+        return Ok(Choice {
+            model,
+            thinking: None,
+        });
+    }
     let wanted: Vec<Wanted> = catalogue
         .ids()
         .into_iter()

@@ -49,6 +49,7 @@ impl Runtime {
         focus: Option<&str>,
         key: Option<&str>,
     ) -> Done {
+        self.tell_spending(session).await?;
         let (focus, key) = (focus.map(Into::into), key.map(Into::into));
         self.ask(session, Event::Tree(tree::Event::BranchLeft { to, focus, key }))
             .await

@@ -20,6 +20,7 @@ use glasswork_app_runtime::archive::Archive as _;
 use glasswork_app_runtime::ending::{self, ExitCode};
 use glasswork_app_runtime::projection::report;
 use glasswork_app_runtime::runtime::Opening;
+use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::budget::{Budget, Exhausted, Span};
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
@@ -216,6 +217,62 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     house.runtime().give_up(third).await.unwrap();
     house.runtime().open(third, opening).await.unwrap();
     assert_eq!(house.turn(third, "five").await.state, State::Completed);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_fork_has_inherited_was_spent_once() {
+    let turn = format!(r#"(say: [text("Done.")], {USAGE})"#);
+    let house = House::of_script(&format!("(turns: [{turn}, {turn}, {turn}])")).await;
+    priced(&house);
+    let first = house.session(settings(Budget::default())).await;
+    assert_eq!(house.turn(first, "one").await.state, State::Completed);
+    let fork = house.runtime().fork(first, ForkAt::Head).await.unwrap();
+    // Of its own budget nothing is spent yet; of the day's, what its parent has spent, once: 0.065 and 0.065 fit.
+    let opening = |day: &str| Opening {
+        workspace: house.workspace(),
+        settings: settings(Budget {
+            session: Some(money(ONE)),
+            day: Some(money(day)),
+            ..Budget::default()
+        }),
+        title: None,
+    };
+    house.runtime().open(fork, opening("0.1301")).await.unwrap();
+    assert_eq!(house.turn(fork, "two").await.state, State::Completed);
+    let now = house.now(fork);
+    assert_eq!(
+        (now.usage.spent(), now.spent().spent()),
+        (money("0.13"), money(ONE))
+    );
+    assert_eq!(now.turn.as_ref().unwrap().spent, money(ONE));
+    let end = house.turn(fork, "three").await;
+    assert!(
+        matches!(
+            exhausted(&end),
+            Exhausted::Spent {
+                span: Span::Session,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+    // A process later both are in the index, each with its own.
+    let home = house.close().await;
+    let house = House::at(
+        home,
+        scripted("(turns: [(say: [text(\"Yes.\")])])"),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
+    priced(&house);
+    let budget = Budget {
+        day: Some(money("0.14")),
+        ..Budget::default()
+    };
+    let third = house.session(settings(budget)).await;
+    assert_eq!(house.turn(third, "four").await.state, State::Completed);
+    assert_eq!(house.now(third).usage.elsewhere.unwrap().spent, money("0.13"));
     house.close().await;
 }
 

@@ -214,7 +214,7 @@ fn short(message: &Message) -> String {
     let block = |block: &Block| match block {
         Block::Text(text) => text.to_string(),
         Block::ToolCall(call) => format!("[{}]", call.name),
-        Block::Thinking(_) => "…".to_owned(),
+        Block::Thinking(_) | Block::Kept(_) => "…".to_owned(),
     };
     match message {
         Message::User(text) => match text.split_once("# Notes on that attempt\n") {

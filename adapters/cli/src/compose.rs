@@ -191,12 +191,6 @@ impl Place {
             .with("google", Arc::new(google.knowing(Arc::clone(&catalogue))));
         let mut own_keys = Vec::new();
         let mut near = BTreeMap::new();
-        if let Some(address) = &host.openai_base_url.value
-            && let Ok(url) = http::BaseUrl::parse(address)
-            && url.is_local()
-        {
-            near.insert("openai".into(), (url, secret("openai_api_key")));
-        }
         for (name, entry) in own.providers() {
             let (provider, port, key) = self.own_server(&name, &entry)?;
             known.retain(|known| known.name != provider.name);

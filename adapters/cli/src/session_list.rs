@@ -181,8 +181,12 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
     if let Some(branch) = &session.branch {
         place.push_str(&format!(" ({branch})"));
     }
+    let cost = session
+        .cost
+        .map(|cost| format!("  ${}", cents(cost)))
+        .unwrap_or_default();
     let mut text = format!(
-        "{}  {when}  {status:<11} {:>5} messages  {}\n    {}  {}\n",
+        "{}  {when}  {status:<11} {:>5} messages  {}{cost}\n    {}  {}\n",
         session.id,
         session.messages,
         escape::line(&model),
@@ -199,6 +203,12 @@ fn row_text(row: &SessionRow, paint: Paint) -> String {
         text.push_str(&format!("    {}\n", paint.red(&escape::line(damage))));
     }
     text
+}
+
+/// Billionths of a dollar as dollars and cents, rounded up: what costs anything is not told as nothing.
+fn cents(cost: u64) -> String {
+    let cents = cost.div_ceil(10_000_000);
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 fn hit_json(hit: &Hit) -> Value {

@@ -148,6 +148,8 @@ async fn a_server_of_ones_own_is_asked_with_its_key_and_its_price_counts() {
         );
         let rows = house.json(["sessions", "list", "--json"]);
         assert_eq!(rows[0]["cost"], json!(200_200_000));
+        let told = house.run(["sessions", "list"]);
+        assert!(told.out.contains("home/wizard  $0.21\n"), "{}", told.out);
 
         let told = run(&["--max-budget", "0.10"]);
         assert_eq!(told.code, 5, "{}", told.err);
