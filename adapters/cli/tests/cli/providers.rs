@@ -37,7 +37,8 @@ fn own_server(house: House, server: &ModelServer, api: &str) -> House {
     let folder = house.home.path().join("glasswork/config/models");
     std::fs::create_dir_all(&folder).unwrap();
     let entry = format!(
-        "(providers: {{\"mine\": (base_url: \"{}\", api: {api}, key_variable: \"MINE_API_KEY\")}})",
+        "(providers: {{\"mine\": (base_url: \"{}\", api: {api}, key_variable: \"MINE_API_KEY\")}}, \
+         models: {{\"mine/some-model\": (context_window: 100000)}})",
         server.url()
     );
     std::fs::write(folder.join("mine.ron"), entry).unwrap();
@@ -136,7 +137,8 @@ async fn a_server_is_spoken_to_as_its_entry_says() {
     let folder = house.home.path().join("glasswork/config/models");
     std::fs::create_dir_all(&folder).unwrap();
     let entry = format!(
-        "(providers: {{\"mine\": (base_url: \"{}\", differences: (thinking_switch: chat_template, developer_role: true))}})",
+        "(providers: {{\"mine\": (base_url: \"{}\", differences: (thinking_switch: chat_template, developer_role: true))}}, \
+         models: {{\"mine/some-model\": (context_window: 100000)}})",
         server.url()
     );
     std::fs::write(folder.join("mine.ron"), entry).unwrap();
