@@ -188,36 +188,36 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     };
     let bodies: Vec<String> = MADE.iter().map(back).collect();
     insta::assert_snapshot!(bodies.join("\n\n"), @r##"
-        {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
-        {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
-        {"type":"text","text":"I lööк."},
-        {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
-        {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
-        {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
-        {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
+    {"type":"text","text":"I lööк."},
+    {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
+    {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
+    {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
+    {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
 
-        {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
-        {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
-        {"type":"message","role":"assistant","content":[{"type":"output_text","text":"I löök 🦀."}],"phase":"commentary"},
-        {"type":"function_call","call_id":"call_a","name":"read","arguments":"{\"path\": \"a.txt\"}"},
-        {"type":"function_call","call_id":"call_b","name":"now","arguments":"{}"},
-        {"type":"function_call_output","call_id":"call_a","output":"found"},
-        {"type":"function_call_output","call_id":"call_b","output":"found"}],"include":["reasoning.encrypted_content"],"store":false,"stream":true}
+    {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
+    {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
+    {"type":"message","role":"assistant","content":[{"type":"output_text","text":"I löök 🦀."}],"phase":"commentary"},
+    {"type":"function_call","call_id":"call_a","name":"read","arguments":"{\"path\": \"a.txt\"}"},
+    {"type":"function_call","call_id":"call_b","name":"now","arguments":"{}"},
+    {"type":"function_call_output","call_id":"call_a","output":"found"},
+    {"type":"function_call_output","call_id":"call_b","output":"found"}],"include":["reasoning.encrypted_content"],"store":false,"stream":true}
 
-        {"contents":[{"role":"user","parts":[{"text":"Look."}]},
-        {"role":"model","parts":[{"text":"I löök 🦀.","thoughtSignature":"U2ln"},
-        {"functionCall":{"id":"call_1_3","name":"read","args":{"path": "a.txt", "n": 1.5}},"thoughtSignature":"Q2FsbA=="},
-        {"functionCall":{"id":"fc-7","name":"now","args":{}}},
-        {"functionCall":{"id":"call_1_6","name":"now","args":{}}}]},
-        {"role":"user","parts":[{"functionResponse":{"id":"call_1_3","name":"read","response":{"output":"found"}}},
-        {"functionResponse":{"id":"fc-7","name":"read","response":{"output":"found"}}},
-        {"functionResponse":{"id":"call_1_6","name":"read","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
+    {"contents":[{"role":"user","parts":[{"text":"Look."}]},
+    {"role":"model","parts":[{"text":"I löök 🦀.","thoughtSignature":"U2ln"},
+    {"functionCall":{"id":"call_1_3","name":"read","args":{"path": "a.txt", "n": 1.5}},"thoughtSignature":"Q2FsbA=="},
+    {"functionCall":{"id":"fc-7","name":"now","args":{}}},
+    {"functionCall":{"id":"call_1_6","name":"now","args":{}}}]},
+    {"role":"user","parts":[{"functionResponse":{"id":"call_1_3","name":"read","response":{"output":"found"}}},
+    {"functionResponse":{"id":"fc-7","name":"now","response":{"output":"found"}}},
+    {"functionResponse":{"id":"call_1_6","name":"now","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
 
-        {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
-        {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
-        {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"}}]},
-        {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
-        "##);
+    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
+    {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"},"extra_content":{"google":{"thought_signature":"U2ln"}}}]},
+    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
+    "##);
 }
 
 #[test]
