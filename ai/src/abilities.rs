@@ -64,7 +64,8 @@ pub enum ThinkingSupport {
 
 impl ThinkingSupport {
     /// The level that stands for what was asked: the highest that the model knows and that is not above it; where there
-    /// is none, the lowest. [`Thinking::Default`] means that nothing is sent.
+    /// is none, the lowest. Who asks for some thinking gets some, where the model thinks at all. [`Thinking::Default`] means
+    /// that nothing is sent.
     #[must_use]
     pub fn clamp(&self, asked: Thinking) -> Thinking {
         match (self, asked) {
@@ -73,8 +74,12 @@ impl ThinkingSupport {
             (Self::Budget { off: false, .. }, asked) => asked.max(Thinking::Minimal),
             (Self::Levels(levels), asked) => {
                 let known = || levels.iter().copied().filter(|level| *level != Thinking::Default);
-                let below = known().filter(|level| *level <= asked).max();
-                below.or(known().min()).unwrap_or_default()
+                let some = || known().filter(|level| *level > Thinking::Off);
+                let best = match asked {
+                    Thinking::Off => known().min(),
+                    asked => some().filter(|level| *level <= asked).max().or(some().min()),
+                };
+                best.or(known().min()).unwrap_or_default()
             }
         }
     }
@@ -105,12 +110,13 @@ mod tests {
             ),
             (
                 levels(&[High, Low, Off]),
-                [Default, Off, Off, Low, Low, High, High],
+                [Default, Off, Low, Low, Low, High, High],
             ),
             (
                 levels(&[Low, Medium]),
                 [Default, Low, Low, Low, Medium, Medium, Medium],
             ),
+            (levels(&[Off]), [Default, Off, Off, Off, Off, Off, Off]),
             (levels(&[]), [Default; 7]),
         ];
         for (support, expected) in table {

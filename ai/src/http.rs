@@ -17,11 +17,13 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 pub use secrecy::SecretString;
 
+use crate::abilities::Abilities;
+use crate::catalogue::Catalogue;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
-use crate::wire::Wire;
+use crate::wire::{Differences, Server, Wire};
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
 pub use probe::{Found, USUAL_PLACES, probe};
@@ -40,10 +42,13 @@ pub struct Settings {
     pub anthropic_api_key: Option<SecretString>,
     /// `ANTHROPIC_BASE_URL`, as Anthropic's own clients take it: without `/v1`, which may stand there all the same.
     pub anthropic_base_url: Option<String>,
+    /// `GEMINI_API_KEY`
+    pub gemini_api_key: Option<SecretString>,
 }
 
 impl Settings {
-    /// The provider `openai`. With an address of its own it needs no key: many local servers want none.
+    /// The provider `openai`: Responses at its own address. At any other one it is Chat Completions, as nearly all servers
+    /// speak them, and needs no key: many local servers want none.
     ///
     /// # Errors
     /// An address that is none.
@@ -52,15 +57,17 @@ impl Settings {
             .openai_base_url
             .as_deref()
             .filter(|url| !url.trim().is_empty());
-        let wire = if own.is_some_and(|url| !url.contains("://api.openai.com")) {
-            Wire::OpenAiCompatible
-        } else {
-            Wire::OpenAiChat
+        let server = match own {
+            Some(url) if !url.contains("://api.openai.com") => Server {
+                differences: Differences::known("openai", own),
+                ..Wire::OpenAiCompatible.into()
+            },
+            _ => Wire::OpenAiResponses.into(),
         };
         let url = BaseUrl::parse(own.unwrap_or("https://api.openai.com/v1"))?;
         Ok(Provider::new(
             "OPENAI_API_KEY",
-            wire,
+            server,
             &url,
             self.openai_api_key.as_ref(),
         ))
@@ -83,12 +90,27 @@ impl Settings {
             self.anthropic_api_key.as_ref(),
         ))
     }
+
+    /// The provider `google`, at its own address.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn google(&self) -> Result<Provider, BaseUrlError> {
+        let url = BaseUrl::parse("https://generativelanguage.googleapis.com")?;
+        Ok(Provider::new(
+            "GEMINI_API_KEY",
+            Wire::Gemini,
+            &url,
+            self.gemini_api_key.as_ref(),
+        ))
+    }
 }
 
 /// A provider: an address that speaks a wire, and a key for it.
 pub struct Provider {
-    wire: Wire,
-    endpoint: reqwest::Url,
+    server: Server,
+    url: BaseUrl,
+    catalogue: Option<Arc<Catalogue>>,
     key: Option<SecretString>,
     /// Where the user may put a key, to be told when it is missing.
     key_name: Cow<'static, str>,
@@ -100,7 +122,7 @@ impl Provider {
     #[must_use]
     pub fn new(
         key_name: impl Into<Cow<'static, str>>,
-        wire: Wire,
+        server: impl Into<Server>,
         url: &BaseUrl,
         key: Option<&SecretString>,
     ) -> Self {
@@ -108,12 +130,25 @@ impl Provider {
             .map(|key| key.expose_secret().trim())
             .filter(|key| !key.is_empty());
         Self {
-            wire,
-            endpoint: url.endpoint(wire),
+            server: server.into(),
+            url: url.clone(),
+            catalogue: None,
             key: key.map(SecretString::from),
             key_name: key_name.into(),
             client: OnceLock::new(),
         }
+    }
+
+    /// With what is known of models: a request asks for no more than its model can do.
+    #[must_use]
+    pub fn knowing(mut self, catalogue: Arc<Catalogue>) -> Self {
+        self.catalogue = Some(catalogue);
+        self
+    }
+
+    fn abilities(&self, model: &ModelId) -> Abilities {
+        let known = self.catalogue.as_ref().and_then(|catalogue| catalogue.get(model));
+        known.map(|model| model.abilities).unwrap_or_default()
     }
 
     /// Whether requests carry a key.
@@ -122,14 +157,15 @@ impl Provider {
         self.key.is_some()
     }
 
-    /// Whether requests can be made: there is a key, or the server may do without.
+    /// Whether requests can be made: there is a key, or the server may do without: one that speaks Chat Completions at an
+    /// address of the user's own, or one for which no name of a key is known.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.has_key() || self.wire == Wire::OpenAiCompatible
+        self.has_key() || self.server.wire == Wire::OpenAiCompatible || self.key_name.is_empty()
     }
 
     fn client(&self) -> &Result<Client, Failure> {
-        self.client.get_or_init(|| build_client(&self.endpoint))
+        self.client.get_or_init(|| build_client(&self.url))
     }
 
     fn prepare(&self, request: &Request) -> Result<Call, Failure> {
@@ -142,30 +178,41 @@ impl Provider {
                 ),
             ));
         }
-        let sent = self.wire.encode(request)?;
-        let mut headers: HeaderMap = sent
-            .headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
+        let sent = self.server.encode(request, &self.abilities(&request.model))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &sent.headers {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Failure::new(
+                    FailureClass::Invalid,
+                    format!("the header `{name}` has characters that no header has: set it again"),
+                )
+            })?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
         if let Some(key) = &self.key {
             let (name, value) = self.key_header(key)?;
             headers.insert(name, value);
         }
         let client = self.client().clone()?;
         let sending = client
-            .post(self.endpoint.clone())
+            .post(self.url.endpoint(self.server.wire, &sent.path, sent.query))
             .headers(headers)
             .body(sent.body.to_vec())
             .send();
-        let source = Answering::new(self.wire, self.wire.decoder(request), self.key.clone(), sending);
+        let source = Answering::new(
+            self.server.wire,
+            self.server.decoder(request),
+            self.key.clone(),
+            sending,
+        );
         Ok(Call::new(sent.body, source))
     }
 
     fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {
-        let (name, value) = match self.wire {
+        let (name, value) = match self.server.wire {
             Wire::Anthropic => ("x-api-key", key.expose_secret().to_owned()),
-            Wire::OpenAiChat | Wire::OpenAiCompatible => {
+            Wire::Gemini => ("x-goog-api-key", key.expose_secret().to_owned()),
+            Wire::OpenAiChat | Wire::OpenAiCompatible | Wire::OpenAiResponses => {
                 ("authorization", format!("Bearer {}", key.expose_secret()))
             }
         };
@@ -187,8 +234,8 @@ impl Provider {
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider")
-            .field("wire", &self.wire)
-            .field("host", &self.endpoint.host_str())
+            .field("wire", &self.server.wire)
+            .field("host", &self.url.host())
             .field("has_key", &self.has_key())
             .finish_non_exhaustive()
     }
@@ -200,11 +247,11 @@ impl ModelPort for Provider {
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {
-        self.wire.default_answer()
+        self.server.wire.default_answer()
     }
 }
 
-fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
+fn build_client(url: &BaseUrl) -> Result<Client, Failure> {
     // reqwest panics without a provider of cryptography. An error means that the program has installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -212,11 +259,11 @@ fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
         .user_agent(concat!("glasswork/", env!("CARGO_PKG_VERSION")))
         // A key goes to the address that the user named and to no other.
         .redirect(reqwest::redirect::Policy::none());
-    if endpoint::is_loopback(endpoint) {
+    if url.is_local() {
         // No proxy can reach this machine's own loopback.
         builder = builder.no_proxy();
     }
-    if endpoint.scheme() == "http" {
+    if url.scheme() == "http" {
         // Redirects are not followed, so no certificate will ever be looked at; reading the system's takes a while.
         builder = builder.tls_certs_only(std::iter::empty());
     }

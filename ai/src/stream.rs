@@ -96,6 +96,9 @@ pub enum StopReason {
     Length,
     /// A stop sequence.
     StopSequence,
+    /// The provider interrupted a long answer in which it used tools of its own. Whoever sends it back as it is has it go
+    /// on.
+    Paused,
     /// The provider's filter, or the model, refused.
     Refusal,
     /// Something that this version does not know, as the server named it.

@@ -5,16 +5,30 @@
 
 mod anthropic;
 mod blocks;
+mod caching;
+mod differences;
+mod gemini;
+mod ids;
+mod maker;
 mod name;
 mod openai_chat;
+mod openai_responses;
 mod refusal;
 mod schema;
+mod server;
+mod thinking;
 mod throttle;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use caching::{CacheLife, Caching};
+pub use differences::{Differences, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch};
+pub use ids::CallIds;
+pub use server::Server;
 pub use throttle::Headers;
 
+use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
@@ -28,15 +42,19 @@ pub const EVENT_LIMIT: usize = 8 << 20;
 /// Most bytes of an answer's blocks together.
 pub const ANSWER_LIMIT: usize = 32 << 20;
 
-/// A wire.
+/// A wire. What a server of it does differently is in [`Server`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// [OpenAI Chat Completions](https://platform.openai.com/docs/api-reference/chat), as OpenAI serves it.
     OpenAiChat,
-    /// The same as other servers speak it (llama.cpp, vLLM, Ollama, relays), which know the older names of fields.
+    /// The same as other servers speak it (llama.cpp, vLLM, Ollama, relays).
     OpenAiCompatible,
+    /// [OpenAI Responses](https://platform.openai.com/docs/api-reference/responses).
+    OpenAiResponses,
     /// [Anthropic Messages](https://docs.anthropic.com/en/api/messages).
     Anthropic,
+    /// [Gemini](https://ai.google.dev/api/generate-content).
+    Gemini,
 }
 
 /// An HTTP request without host and secrets.
@@ -45,20 +63,50 @@ pub struct HttpRequest {
     /// The method.
     pub method: &'static str,
     /// The path below the provider's base URL, without a slash before it.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
+    /// The query, without its mark.
+    pub query: Option<&'static str>,
     /// Headers; the one with the key is missing.
-    pub headers: &'static [(&'static str, &'static str)],
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body: JSON.
     pub body: Arc<[u8]>,
 }
 
+impl HttpRequest {
+    fn post(path: impl Into<Cow<'static, str>>, body: &impl serde::Serialize) -> Result<Self, Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| invalid_request(error.to_string()))?;
+        Ok(Self {
+            method: "POST",
+            path: path.into(),
+            query: None,
+            headers: vec![
+                ("content-type", "application/json".into()),
+                ("accept", "text/event-stream".into()),
+            ],
+            body: body.into(),
+        })
+    }
+}
+
 impl Wire {
-    /// The path below a provider's base URL, without a slash before it.
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::OpenAiChat,
+        Self::OpenAiCompatible,
+        Self::OpenAiResponses,
+        Self::Anthropic,
+        Self::Gemini,
+    ];
+
+    /// The end of every path that is asked, as far as it does not depend on the request: by it a base URL is known that
+    /// is a whole address.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Self::OpenAiChat | Self::OpenAiCompatible => openai_chat::PATH,
+            Self::OpenAiResponses => openai_responses::PATH,
             Self::Anthropic => anthropic::PATH,
+            Self::Gemini => gemini::PATH,
         }
     }
 
@@ -66,37 +114,23 @@ impl Wire {
     #[must_use]
     pub fn default_answer(self) -> Option<u64> {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompatible => None,
+            Self::OpenAiChat | Self::OpenAiCompatible | Self::OpenAiResponses | Self::Gemini => None,
             Self::Anthropic => Some(anthropic::DEFAULT_MAX_TOKENS.into()),
         }
     }
 
-    /// Renders a request.
+    /// Renders a request for the server that the wire is known by, and a model of which nothing is said.
     ///
     /// # Errors
-    /// [`FailureClass::Invalid`] where the schema of a tool is not JSON.
+    /// As [`Server::encode`].
     pub fn encode(self, request: &Request) -> Result<HttpRequest, Failure> {
-        match self {
-            Self::OpenAiChat => openai_chat::encode(request, openai_chat::Names::Current),
-            Self::OpenAiCompatible => openai_chat::encode(request, openai_chat::Names::Older),
-            Self::Anthropic => anthropic::encode(request),
-        }
+        Server::from(self).encode(request, &Abilities::default())
     }
 
-    /// A decoder of the response to a request.
+    /// A decoder of that server's response to a request.
     #[must_use]
     pub fn decoder(self, request: &Request) -> Decoder {
-        Decoder {
-            body: Body::Unknown(0),
-            protocol: match self {
-                Self::OpenAiChat | Self::OpenAiCompatible => {
-                    Protocol::OpenAiChat(openai_chat::Decoder::default())
-                }
-                Self::Anthropic => Protocol::Anthropic(anthropic::Decoder::default()),
-            },
-            answer: Answer::new(request.messages.len()),
-            texts: (self == Self::OpenAiCompatible).then(|| TextCalls::new(request)),
-        }
+        Server::from(self).decoder(request)
     }
 
     /// What a response with a status other than 2xx means. `body` may be cut.
@@ -132,21 +166,27 @@ enum Body {
 #[derive(Debug)]
 enum Protocol {
     OpenAiChat(openai_chat::Decoder),
+    OpenAiResponses(openai_responses::Decoder),
     Anthropic(anthropic::Decoder),
+    Gemini(gemini::Decoder),
 }
 
 impl Protocol {
     fn event(&mut self, event: &sse::Event, answer: &mut Answer) {
         match self {
             Self::OpenAiChat(decoder) => decoder.event(event, answer),
+            Self::OpenAiResponses(decoder) => decoder.event(event, answer),
             Self::Anthropic(decoder) => decoder.event(event, answer),
+            Self::Gemini(decoder) => decoder.event(event, answer),
         }
     }
 
     fn document(&mut self, body: &[u8], answer: &mut Answer) {
         match self {
             Self::OpenAiChat(decoder) => decoder.document(body, answer),
+            Self::OpenAiResponses(decoder) => decoder.document(body, answer),
             Self::Anthropic(decoder) => decoder.document(body, answer),
+            Self::Gemini(decoder) => decoder.document(body, answer),
         }
     }
 }

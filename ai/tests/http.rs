@@ -94,9 +94,11 @@ async fn failure(wire: Wire, reply: Reply) -> (bool, Failure) {
 }
 
 /// A stream of each wire with a tool call in it, and its answer.
-fn streams() -> [(Wire, &'static str); 2] {
+fn streams() -> [(Wire, &'static str); 4] {
     [
         (Wire::OpenAiChat, include_str!("golden/openai_tools.sse")),
+        (Wire::OpenAiResponses, include_str!("golden/responses_tools.sse")),
+        (Wire::Gemini, include_str!("golden/gemini_tools.sse")),
         (Wire::Anthropic, include_str!("golden/anthropic_tools.sse")),
     ]
 }
@@ -317,7 +319,19 @@ async fn the_server_gets_exactly_the_body_that_the_call_shows_and_the_key_where_
             "authorization",
             format!("Bearer {KEY}"),
         ),
+        (
+            Wire::OpenAiResponses,
+            "/v1/responses",
+            "authorization",
+            format!("Bearer {KEY}"),
+        ),
         (Wire::Anthropic, "/v1/messages", "x-api-key", KEY.to_owned()),
+        (
+            Wire::Gemini,
+            "/v1beta/models/model-1:streamGenerateContent?alt=sse",
+            "x-goog-api-key",
+            KEY.to_owned(),
+        ),
     ] {
         let server = ModelServer::start(Answers::replies([Reply::status(500)]))
             .await
@@ -406,18 +420,26 @@ async fn settings_say_which_providers_can_be_used() {
     );
 }
 
-/// What counts of an answer: its blocks and how it ends. Of one that failed only the calls, of which there are none:
-/// Chat Completions does not say when a text ends.
+/// What counts of an answer: its blocks, in order, and how it ends. Of one that failed only the calls, of which there are
+/// none: Chat Completions does not say when a text ends. What a provider wants back is no part of what a script says.
 fn essence(steps: &[StreamEvent]) -> Vec<StreamEvent> {
     let failed = matches!(steps.last(), Some(StreamEvent::Failed(_)));
     steps
         .iter()
         .filter_map(|step| match step {
             StreamEvent::BlockFinished {
+                block: Block::Kept(_),
+                ..
+            } => None,
+            StreamEvent::BlockFinished {
                 block: Block::Text(_) | Block::Thinking(_),
                 ..
             } if failed => None,
-            StreamEvent::BlockFinished { .. } | StreamEvent::Finished(_) => Some(step.clone()),
+            StreamEvent::BlockFinished { block, .. } => Some(StreamEvent::BlockFinished {
+                index: 0,
+                block: block.clone(),
+            }),
+            StreamEvent::Finished(_) => Some(step.clone()),
             StreamEvent::Failed(failure) => Some(StreamEvent::Failed(Failure {
                 message: "".into(),
                 status: None,
@@ -429,7 +451,7 @@ fn essence(steps: &[StreamEvent]) -> Vec<StreamEvent> {
 }
 
 #[tokio::test]
-async fn a_script_served_over_either_wire_says_what_it_says_when_played() {
+async fn a_script_served_over_any_wire_says_what_it_says_when_played() {
     let script = Script::parse(
         r#"(chunk: 5, turns: [
             (
@@ -456,7 +478,7 @@ async fn a_script_served_over_either_wire_says_what_it_says_when_played() {
         },
         Message::User("it is here".into()),
     ]);
-    for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+    for wire in Wire::ALL {
         let server = ModelServer::start(Answers::Script(wire, script.clone()))
             .await
             .unwrap();

@@ -115,9 +115,19 @@ fn golden(wire: Wire, text: &str) -> String {
 
 macro_rules! golden {
     ($wire:expr, $file:literal) => {
-        golden($wire, include_str!(concat!("golden/", $file)))
+        golden(
+            $wire,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/", $file)),
+        )
     };
 }
+
+#[path = "wire_decode/gemini.rs"]
+mod gemini;
+#[path = "wire_decode/responses.rs"]
+mod responses;
+#[path = "wire_decode/servers.rs"]
+mod servers;
 
 #[test]
 fn openai_text_with_usage_after_the_reason() {
@@ -271,14 +281,16 @@ fn anthropic_thinking_text_and_calls() {
     {"block_started":{"index":1,"kind":"text"}}
     {"delta":{"index":1,"text":"I lööк."}}
     {"block_finished":{"index":1,"block":{"text":"I lööк."}}}
-    {"block_started":{"index":2,"kind":{"tool_call":{"id":"toolu_a","name":"read"}}}}
-    {"delta":{"index":2,"text":"{\"path\": "}}
-    {"delta":{"index":2,"text":"\"a.txt\"}"}}
-    {"block_started":{"index":3,"kind":{"tool_call":{"id":"toolu_b","name":"now"}}}}
+    {"block_started":{"index":2,"kind":"kept"}}
+    {"block_finished":{"index":2,"block":{"kept":{"item":"{\"id\":\"srvtoolu_1\",\"input\":{\"query\": \"x\"},\"name\":\"web_search\",\"type\":\"server_tool_use\"}"}}}}
+    {"block_started":{"index":3,"kind":{"tool_call":{"id":"toolu_a","name":"read"}}}}
+    {"delta":{"index":3,"text":"{\"path\": "}}
+    {"delta":{"index":3,"text":"\"a.txt\"}"}}
+    {"block_started":{"index":4,"kind":{"tool_call":{"id":"toolu_b","name":"now"}}}}
     {"usage":{"input":25,"output":89,"cache_read":2000,"cache_write":10}}
-    {"delta":{"index":3,"text":"{}"}}
-    {"block_finished":{"index":2,"block":{"tool_call":{"id":"toolu_a","name":"read","arguments":"{\"path\": \"a.txt\"}"}}}}
-    {"block_finished":{"index":3,"block":{"tool_call":{"id":"toolu_b","name":"now","arguments":"{}"}}}}
+    {"delta":{"index":4,"text":"{}"}}
+    {"block_finished":{"index":3,"block":{"tool_call":{"id":"toolu_a","name":"read","arguments":"{\"path\": \"a.txt\"}"}}}}
+    {"block_finished":{"index":4,"block":{"tool_call":{"id":"toolu_b","name":"now","arguments":"{}"}}}}
     {"finished":"tool_use"}
     "##);
 }
@@ -357,7 +369,7 @@ fn what_is_no_answer_is_told_by_class() {
             }
         }
     };
-    for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+    for wire in Wire::ALL {
         check(wire, "", Transport);
         check(wire, " \r\n", Transport);
         check(wire, "data: [DONE", Transport);
@@ -452,8 +464,18 @@ proptest! {
     fn pieces_of_true_streams_in_any_order_never_break_the_grammar(
         pieces in proptest::collection::vec((0usize..40, 0usize..2), 0..30),
     ) {
-        let files = [include_str!("golden/openai_odd_calls.sse"), include_str!("golden/anthropic_tools.sse")];
-        for (wire, file) in [(Wire::OpenAiCompatible, files[0]), (Wire::Anthropic, files[1])] {
+        let files = [
+            (Wire::OpenAiCompatible, include_str!("golden/openai_odd_calls.sse")),
+            (Wire::OpenAiCompatible, include_str!("golden/openai_cumulative.sse")),
+            (Wire::OpenAiCompatible, include_str!("golden/openai_details.sse")),
+            (Wire::Anthropic, include_str!("golden/anthropic_tools.sse")),
+            (Wire::Anthropic, include_str!("golden/anthropic_items.sse")),
+            (Wire::OpenAiResponses, include_str!("golden/responses_tools.sse")),
+            (Wire::OpenAiResponses, include_str!("golden/responses_odd.sse")),
+            (Wire::Gemini, include_str!("golden/gemini_tools.sse")),
+            (Wire::Gemini, include_str!("golden/gemini_malformed.sse")),
+        ];
+        for (wire, file) in files {
             let events: Vec<&str> = file.split_inclusive("\n\n").collect();
             let mixed: Vec<&[u8]> = pieces.iter().map(|(at, _)| events[at % events.len()].as_bytes()).collect();
             decode(wire, mixed);

@@ -8,9 +8,14 @@
 
 use glasswork_ai::conversation::{Block, Message, Request, Thought, ToolCall, ToolResult};
 use glasswork_ai::failure::FailureClass;
-use glasswork_ai::model::{Thinking, ToolSpec};
-use glasswork_ai::wire::Wire;
+use glasswork_ai::model::{Abilities, Thinking, ToolSpec};
+use glasswork_ai::wire::{Differences, Server, Wire};
 use proptest::prelude::*;
+
+#[path = "wire_encode/replay.rs"]
+mod replay;
+#[path = "wire_encode/servers.rs"]
+mod servers;
 
 fn call(id: &str, name: &str, arguments: &str) -> Block {
     Block::ToolCall(ToolCall {
@@ -118,7 +123,7 @@ fn anthropic_messages() {
     {"type":"tool_result","tool_use_id":"toolu_1","content":"line\n\"two\""},
     {"type":"tool_result","tool_use_id":"functions_read_2","is_error":true},
     {"type":"tool_result","tool_use_id":"toolu_3","content":"not JSON","is_error":true},
-    {"type":"text","text":"And hurry."}]},
+    {"type":"text","text":"And hurry.","cache_control":{"type":"ephemeral"}}]},
     {"role":"assistant","content":[
     {"type":"text","text":"Foreign."},
     {"type":"text","text":"Done."}]},
@@ -136,7 +141,7 @@ fn anthropic_messages_of_another_model() {
     insta::assert_snapshot!(shown(Wire::Anthropic, &request), @r##"
     {"model":"claude-sonnet-5","max_tokens":32000,"messages":[
     {"role":"user","content":[
-    {"type":"text","text":"Mend it."}]},
+    {"type":"text","text":"Mend it.","cache_control":{"type":"ephemeral"}}]},
     {"role":"assistant","content":[
     {"type":"text","text":"I think."},
     {"type":"text","text":"I look."},
@@ -154,7 +159,7 @@ fn anthropic_messages_of_another_model() {
 fn openai_messages() {
     insta::assert_snapshot!(shown(Wire::OpenAiChat, &conversation("openai/gpt-x")), @r##"
     {"model":"gpt-x","messages":[
-    {"role":"system","content":"You are careful.\n\nThe workspace is /w."},
+    {"role":"developer","content":"You are careful.\n\nThe workspace is /w."},
     {"role":"user","content":"Mend it."},
     {"role":"assistant","content":"I think.\n\nI look.","tool_calls":[
     {"id":"toolu_1","type":"function","function":{"name":"read","arguments":"{\"path\": \"b\", \"a\": 1.50}"}},
@@ -197,7 +202,8 @@ fn limits_and_thinking_take_the_form_that_the_server_knows() {
     };
     use Thinking::{Default, High, Low, Medium, Off};
     use Wire::{Anthropic, OpenAiChat, OpenAiCompatible};
-    let adaptive = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}"#;
+    let adaptive =
+        r#""thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"medium"}"#;
     check(
         Anthropic,
         "a/claude-opus-5",
@@ -278,13 +284,17 @@ fn limits_and_thinking_take_the_form_that_the_server_knows() {
 fn paths_and_headers_hold_no_secret_and_a_bad_schema_is_told() {
     let mut request = conversation("a/b");
     let anthropic = Wire::Anthropic.encode(&request).unwrap();
-    assert_eq!((anthropic.method, anthropic.path), ("POST", "messages"));
-    assert!(anthropic.headers.contains(&("anthropic-version", "2023-06-01")));
+    assert_eq!((anthropic.method, &*anthropic.path), ("POST", "messages"));
+    assert!(
+        anthropic
+            .headers
+            .contains(&("anthropic-version", "2023-06-01".into()))
+    );
     let openai = Wire::OpenAiChat.encode(&request).unwrap();
-    assert_eq!((openai.method, openai.path), ("POST", "chat/completions"));
+    assert_eq!((openai.method, &*openai.path), ("POST", "chat/completions"));
     for bad in ["", "[]", "{\"type\":"] {
         request.tools[0].parameters = bad.into();
-        for wire in [Wire::Anthropic, Wire::OpenAiChat] {
+        for wire in Wire::ALL {
             let failure = wire.encode(&request).unwrap_err();
             assert_eq!(failure.class, FailureClass::Invalid);
             assert!(failure.message.contains("`read`"), "{failure}");

@@ -171,7 +171,12 @@ async fn what_the_model_says_is_masked_wherever_the_stream_is_cut() {
         ));
     }
     let script = format!("(chunk: {CHUNK}, turns: [{turns}])");
-    for wire in [Wire::Anthropic, Wire::OpenAiCompatible] {
+    for wire in [
+        Wire::Anthropic,
+        Wire::OpenAiCompatible,
+        Wire::OpenAiResponses,
+        Wire::Gemini,
+    ] {
         let (server, models) = served(wire, &script).await;
         let house = House::with(models, Arc::new(SystemClock::default())).await;
         let settings = Settings {

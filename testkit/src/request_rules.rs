@@ -1,19 +1,18 @@
 //! What providers demand of a request, as a checker: whatever a session went through, what it sends must be valid.
 //!
-//! Anthropic and OpenAI are asked about the bytes that our encoders make; Gemini, whose wire is not spoken yet, about
-//! the shape that its documentation asks for, made here from the same messages. The rules are those of the providers'
-//! references: Messages (`tool_use`, `tool_result`, alternation), Chat Completions (`tool_calls`, `tool`) and
-//! `generateContent` (`functionCall`, `functionResponse`).
+//! It asks about the bytes that our encoders make. The rules are those of the providers' references: Messages
+//! (`tool_use`, `tool_result`, alternation), Chat Completions (`tool_calls`, `tool`), Responses (`function_call`,
+//! `function_call_output`, `reasoning`) and `generateContent` (`functionCall`, `functionResponse`, signatures).
 
 use std::collections::BTreeSet;
 
 use glasswork_agent_core::context::{self, Prepared, Purpose};
 use glasswork_agent_core::id::{RequestId, TurnId};
-use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::stream::Usage;
 use glasswork_ai::wire::Wire;
 use glasswork_session_state::state::Session;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Says which rule of which provider a request breaks.
 ///
@@ -24,7 +23,21 @@ pub fn check(request: &Request) -> Result<(), String> {
     for wire in [Wire::OpenAiChat, Wire::OpenAiCompatible] {
         chat(&encoded(wire, request)?).map_err(|rule| format!("{wire:?}: {rule}"))?;
     }
-    gemini(&contents(request)).map_err(|rule| format!("Gemini: {rule}"))
+    responses(&encoded(Wire::OpenAiResponses, request)?).map_err(|rule| format!("Responses: {rule}"))?;
+    gemini(&encoded(Wire::Gemini, request)?).map_err(|rule| format!("Gemini: {rule}"))
+}
+
+/// Says which rule of one wire's provider a body breaks.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_body(wire: Wire, body: &Value) -> Result<(), String> {
+    match wire {
+        Wire::Anthropic => anthropic(body),
+        Wire::OpenAiChat | Wire::OpenAiCompatible => chat(body),
+        Wire::OpenAiResponses => responses(body),
+        Wire::Gemini => gemini(body),
+    }
 }
 
 /// Checks every request that a session has prepared, and the one that it would send if somebody spoke now.
@@ -163,6 +176,14 @@ fn anthropic(body: &Value) -> Result<(), String> {
                     }
                     calls.push(id);
                 }
+                ("assistant", "server_tool_use") => {
+                    let id = text(part, "id")?;
+                    let is_result = |other: &&Value| other["tool_use_id"] == *id;
+                    if content.last() != Some(part) && !content.iter().any(|other| is_result(&other)) {
+                        return Err(format!("the server's own call {id} has no result"));
+                    }
+                }
+                ("assistant", result) if result.ends_with("_tool_result") => {}
                 ("user", "tool_result") => {
                     if spoken_first {
                         return Err(format!("message {number}: a result comes after text"));
@@ -213,13 +234,13 @@ fn chat(body: &Value) -> Result<(), String> {
             (asked, answered) = (Vec::new(), Vec::new());
         }
         match role {
-            "system" if number == 0 => spoken(message, "content")?,
+            "system" | "developer" if number == 0 => spoken(said(message), said_key(message))?,
             "user" => {
-                spoken(message, "content")?;
+                spoken(said(message), said_key(message))?;
                 spoke = true;
             }
             "tool" => {
-                text(message, "content")?;
+                text(said(message), said_key(message))?;
                 answered.push(text(message, "tool_call_id")?);
             }
             "assistant" if !spoke => return Err("the model speaks before the user".to_owned()),
@@ -229,7 +250,7 @@ fn chat(body: &Value) -> Result<(), String> {
                     .and_then(Value::as_array)
                     .map_or(&[][..], Vec::as_slice);
                 if calls.is_empty() || !message["content"].is_null() {
-                    spoken(message, "content")?;
+                    spoken(said(message), said_key(message))?;
                 }
                 for call in calls {
                     let id = text(call, "id")?;
@@ -254,50 +275,100 @@ fn chat(body: &Value) -> Result<(), String> {
     }
 }
 
-/// The conversation as Gemini has it: neighbours of one role are one content.
-fn contents(request: &Request) -> Vec<Value> {
-    let mut contents: Vec<(&str, Vec<Value>)> = Vec::new();
-    for message in &request.messages {
-        let (role, parts) = match message {
-            Message::User(words) => ("user", vec![json!({ "text": words })]),
-            Message::ToolResult(result) => (
-                "user",
-                vec![json!({ "functionResponse": {
-                    "id": result.call, "name": result.name, "response": { "output": result.text },
-                }})],
-            ),
-            Message::Assistant { blocks, .. } => {
-                let parts = blocks.iter().filter_map(|block| match block {
-                    Block::Text(words) => Some(json!({ "text": words })),
-                    Block::Thinking(_) | Block::Kept(_) => None,
-                    Block::ToolCall(call) => Some(json!({ "functionCall": {
-                        "id": call.id, "name": call.name,
-                        "args": serde_json::from_str(&call.arguments).ok().filter(Value::is_object)
-                            .unwrap_or_else(|| json!({})),
-                    }})),
-                });
-                ("model", parts.collect())
-            }
-        };
-        let parts: Vec<Value> = parts
-            .into_iter()
-            .filter(|part: &Value| part["text"].as_str().is_none_or(|text| !text.trim().is_empty()))
-            .collect();
-        if parts.is_empty() {
-            continue;
-        }
-        match contents.last_mut().filter(|(last, _)| *last == role) {
-            Some((_, last)) => last.extend(parts),
-            None => contents.push((role, parts)),
-        }
-    }
-    contents
-        .into_iter()
-        .map(|(role, parts)| json!({ "role": role, "parts": parts }))
-        .collect()
+/// Where the words of a message are: its content, or the one part of that.
+fn said(message: &Value) -> &Value {
+    message.pointer("/content/0").unwrap_or(message)
 }
 
-fn gemini(contents: &[Value]) -> Result<(), String> {
+fn said_key(message: &Value) -> &'static str {
+    match message["content"].is_array() {
+        true => "text",
+        false => "content",
+    }
+}
+
+fn responses(body: &Value) -> Result<(), String> {
+    if body.get("store") != Some(&Value::Bool(false)) {
+        return Err("the server is asked to keep the conversation".to_owned());
+    }
+    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
+        word(text(tool, "name")?, 64)?;
+        if tool.get("strict").is_none() {
+            return Err(format!("the tool {tool} does not say whether it is strict"));
+        }
+    }
+    let input = list(body, "input")?;
+    let mut seen = BTreeSet::new();
+    let (mut asked, mut answered): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut spoke, mut thought) = (false, false);
+    for item in input {
+        let kind = text(item, "type")?;
+        let by_model = kind == "function_call" || kind == "reasoning" || item["role"] == "assistant";
+        if kind != "function_call_output" && !(by_model && answered.is_empty()) {
+            paired(&asked, &answered)?;
+            (asked, answered) = (Vec::new(), Vec::new());
+        }
+        if thought && !by_model {
+            return Err("a reasoning item is not followed by what it led to".to_owned());
+        }
+        if by_model && !spoke {
+            return Err("the model speaks before the user".to_owned());
+        }
+        thought = false;
+        match kind {
+            "message" => {
+                let part = list(item, "content")?.first().ok_or("a message is empty")?;
+                spoken(part, "text")?;
+                let wanted = match text(item, "role")? {
+                    "user" => "input_text",
+                    _ => "output_text",
+                };
+                if text(part, "type")? != wanted {
+                    return Err(format!("{item} has no {wanted}"));
+                }
+                spoke = true;
+            }
+            "reasoning" => {
+                text(item, "id")?;
+                list(item, "summary")?;
+                thought = true;
+            }
+            "function_call" => {
+                let id = text(item, "call_id")?;
+                word(id, 64)?;
+                once(&mut seen, id)?;
+                word(text(item, "name")?, 64)?;
+                text(item, "arguments")?;
+                asked.push(id);
+            }
+            "function_call_output" => {
+                text(item, "output")?;
+                answered.push(text(item, "call_id")?);
+            }
+            other => return Err(format!("there is an item `{other}`")),
+        }
+    }
+    if thought {
+        return Err("a reasoning item is not followed by what it led to".to_owned());
+    }
+    paired(&asked, &answered)?;
+    match input.last() {
+        Some(last) if last["type"] == "function_call_output" || last["role"] == "user" => Ok(()),
+        last => Err(format!("the last item is {last:?}: nobody waits for an answer")),
+    }
+}
+
+fn gemini(body: &Value) -> Result<(), String> {
+    for tool in body.get("tools").and_then(Value::as_array).into_iter().flatten() {
+        for function in list(tool, "functionDeclarations")? {
+            word(text(function, "name")?, 64)?;
+        }
+    }
+    let contents = list(body, "contents")?;
+    if contents.is_empty() {
+        return Err("there are no contents".to_owned());
+    }
+    let mut seen = BTreeSet::new();
     let mut asked: Vec<(&str, &str)> = Vec::new();
     for (number, content) in contents.iter().enumerate() {
         let role = text(content, "role")?;
@@ -306,16 +377,35 @@ fn gemini(contents: &[Value]) -> Result<(), String> {
                 "content {number} is of `{role}`: they begin with the user and alternate"
             ));
         }
+        let parts = list(content, "parts")?;
+        for part in parts {
+            if part.get("text").is_some() && part.get("thoughtSignature").is_none() {
+                spoken(part, "text")?;
+            }
+        }
         let named = |kind: &str| -> Result<Vec<(&str, &str)>, String> {
-            list(content, "parts")?
+            parts
                 .iter()
                 .filter_map(|part| part.get(kind))
                 .map(|part| Ok((text(part, "id")?, text(part, "name")?)))
                 .collect()
         };
         let (calls, responses) = (named("functionCall")?, named("functionResponse")?);
-        if role == "user" && asked != responses {
-            return Err(format!("the calls {asked:?} have the responses {responses:?}"));
+        for (id, name) in &calls {
+            once(&mut seen, id)?;
+            word(name, 64)?;
+        }
+        if role == "user" {
+            if asked != responses {
+                return Err(format!("the calls {asked:?} have the responses {responses:?}"));
+            }
+            if parts
+                .iter()
+                .skip(responses.len())
+                .any(|part| part.get("functionResponse").is_some())
+            {
+                return Err(format!("content {number}: a response comes after text"));
+            }
         }
         asked = calls;
     }
@@ -327,7 +417,7 @@ fn gemini(contents: &[Value]) -> Result<(), String> {
 mod tests {
     use std::sync::Arc;
 
-    use glasswork_ai::conversation::{ToolCall, ToolResult};
+    use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
     use glasswork_ai::model::Thinking;
 
     use super::*;

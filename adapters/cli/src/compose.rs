@@ -11,13 +11,12 @@ use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 use glasswork_agent_session::secrets::{Vaults, is_credential};
 pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
-use glasswork_ai::catalogue::{Api, Catalogue, ProviderEntry};
+use glasswork_ai::catalogue::{Catalogue, ProviderEntry};
 use glasswork_ai::http::{self, SecretString};
 use glasswork_ai::local::LocalModel;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
-use glasswork_ai::wire::Wire;
 use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::demo;
@@ -41,6 +40,9 @@ use glasswork_session_state::settings::Sourced;
 use serde::Serialize;
 
 use crate::problem::Problem;
+
+/// The variable with the key of `google`, as its own clients have it.
+const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
 
 /// Where this process is: its environment, its directories, and what is set there.
 #[derive(Debug)]
@@ -144,7 +146,12 @@ impl Place {
             openai_base_url: host.openai_base_url.value.clone(),
             anthropic_api_key: secret("anthropic_api_key"),
             anthropic_base_url: host.anthropic_base_url.value.clone(),
+            gemini_api_key: self
+                .environment
+                .text(GEMINI_API_KEY)
+                .map(|key| SecretString::from(key.trim())),
         };
+        let catalogue = Arc::new(own.catalogue(elsewhere(host)));
         let wrong = |address: &Sourced<Option<String>>, error: http::BaseUrlError| {
             Problem::usage(format!("{}: {error}", From(&address.from)))
         };
@@ -154,6 +161,7 @@ impl Place {
         let openai = set
             .openai()
             .map_err(|error| wrong(&host.openai_base_url, error))?;
+        let google = set.google().map_err(Problem::defect)?;
         let mut known = vec![
             Provider {
                 name: "anthropic".into(),
@@ -169,17 +177,25 @@ impl Place {
                 key_from: place_of("openai_api_key"),
                 default_model: Some("gpt-5"),
             },
+            Provider {
+                name: "google".into(),
+                key_variable: Some(GEMINI_API_KEY.into()),
+                has_key: google.is_usable(),
+                key_from: google.has_key().then(|| GEMINI_API_KEY.to_owned()),
+                default_model: Some("gemini-2.5-pro"),
+            },
         ];
         let mut ports = Models::default()
-            .with("anthropic", Arc::new(anthropic))
-            .with("openai", Arc::new(openai));
+            .with("anthropic", Arc::new(anthropic.knowing(Arc::clone(&catalogue))))
+            .with("openai", Arc::new(openai.knowing(Arc::clone(&catalogue))))
+            .with("google", Arc::new(google.knowing(Arc::clone(&catalogue))));
         let mut own_keys = Vec::new();
         let mut near = BTreeMap::new();
         for (name, entry) in own.providers() {
             let (provider, port, key) = self.own_server(&name, &entry)?;
             known.retain(|known| known.name != provider.name);
             known.push(provider);
-            ports = ports.with(&name, Arc::new(port));
+            ports = ports.with(&name, Arc::new(port.knowing(Arc::clone(&catalogue))));
             let url = own_address(&name, &entry)?;
             if url.is_local() {
                 near.insert(Arc::clone(&name), (url, key.clone()));
@@ -189,7 +205,7 @@ impl Place {
         Ok(Providers {
             known,
             ports,
-            catalogue: Arc::new(own.catalogue(elsewhere(host))),
+            catalogue,
             near,
             secrets: self.secrets_with(keys, own_keys),
         })
@@ -238,14 +254,10 @@ impl Place {
         entry: &ProviderEntry,
     ) -> Result<(Provider, http::Provider, Option<SecretString>), Problem> {
         let url = own_address(name, entry)?;
-        let wire = match entry.api {
-            Api::OpenaiChat => Wire::OpenAiCompatible,
-            Api::AnthropicMessages => Wire::Anthropic,
-        };
         let key = self.own_key(entry);
         let variable = entry.key_variable.as_ref().map(ToString::to_string);
         let named = Cow::from(variable.clone().unwrap_or_default());
-        let port = http::Provider::new(named, wire, &url, key.as_ref());
+        let port = http::Provider::new(named, entry.server(name), &url, key.as_ref());
         let provider = Provider {
             name: name.to_owned().into(),
             // One that names a variable wants a key; one that does not can be asked without.

@@ -659,7 +659,11 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
     match stop {
         StopReason::Length => return Err(none(format!("the summary did not end within {most} tokens"))),
         StopReason::Refusal => return Err(none("the model refused to summarise".to_owned())),
-        StopReason::EndOfTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_) => {}
+        StopReason::EndOfTurn
+        | StopReason::ToolUse
+        | StopReason::StopSequence
+        | StopReason::Paused
+        | StopReason::Other(_) => {}
     }
     let mut summary = String::new();
     for block in open.attempt.answer.finished() {

@@ -9,6 +9,7 @@ use super::Model;
 use crate::abilities::ThinkingSupport;
 use crate::model::ModelId;
 use crate::price::{Rates, Tier};
+use crate::wire::{Caching, Differences, DifferencesSet, Server, Wire};
 
 /// A file of the user's own about models: RON, `(providers: {…}, models: {…})`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,6 +35,51 @@ pub struct ProviderEntry {
     /// The environment variable that holds its key; none where it wants none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_variable: Option<Arc<str>>,
+    /// How it speaks Chat Completions otherwise than is known of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub differences: DifferencesSet,
+    /// Where its cache is asked to keep a request.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub caching: Caching,
+    /// Values for the header `anthropic-beta`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub betas: Vec<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl ProviderEntry {
+    /// A server of which only this is known.
+    #[must_use]
+    pub fn new(base_url: Arc<str>, api: Api, key_variable: Option<Arc<str>>) -> Self {
+        Self {
+            base_url,
+            api,
+            key_variable,
+            differences: DifferencesSet::default(),
+            caching: Caching::default(),
+            betas: Vec::new(),
+        }
+    }
+
+    /// How the server is spoken to: as is known of it by its address or this name, and then as is said here.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Server {
+        let wire = match self.api {
+            Api::OpenaiChat => Wire::OpenAiCompatible,
+            Api::OpenaiResponses => Wire::OpenAiResponses,
+            Api::AnthropicMessages => Wire::Anthropic,
+            Api::Gemini => Wire::Gemini,
+        };
+        Server {
+            wire,
+            differences: Differences::known(name, Some(&self.base_url)).with(&self.differences),
+            caching: self.caching,
+            betas: self.betas.clone(),
+        }
+    }
 }
 
 /// What a server of the user's own speaks.
@@ -43,8 +89,13 @@ pub enum Api {
     /// Chat Completions of OpenAI, as most servers do.
     #[default]
     OpenaiChat,
+    /// Responses of OpenAI.
+    OpenaiResponses,
     /// Messages of Anthropic.
+    #[serde(alias = "anthropic")]
     AnthropicMessages,
+    /// Gemini of Google.
+    Gemini,
 }
 
 /// What a user says of a model. What is left out stays as it is known.

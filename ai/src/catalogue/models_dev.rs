@@ -85,11 +85,11 @@ fn take(taken: &mut Taken, name: &str, provider: Provider) {
     };
     match (api, provider.api) {
         (Some(api), Some(base_url)) if !base_url.contains("${") => {
-            let entry = ProviderEntry {
-                base_url: base_url.into(),
+            let entry = ProviderEntry::new(
+                base_url.into(),
                 api,
-                key_variable: provider.env.first().map(|name| name.as_str().into()),
-            };
+                provider.env.first().map(|name| name.as_str().into()),
+            );
             taken.own.providers.insert(name.into(), entry);
         }
         (None, Some(_)) => {

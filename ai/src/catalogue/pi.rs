@@ -93,7 +93,9 @@ fn server(taken: &mut Taken, name: &str, provider: &Provider) {
     };
     let api = match provider.api.as_deref() {
         None | Some("openai-completions") => Api::OpenaiChat,
+        Some("openai-responses") => Api::OpenaiResponses,
         Some("anthropic-messages") => Api::AnthropicMessages,
+        Some("google-generative-ai") => Api::Gemini,
         Some(other) => {
             taken.leave(format!(
                 "{name}: its server speaks `{other}`, which is not spoken here; its models are taken"
@@ -118,11 +120,7 @@ fn server(taken: &mut Taken, name: &str, provider: &Provider) {
             }
         },
     };
-    let entry = ProviderEntry {
-        base_url: base_url.as_str().into(),
-        api,
-        key_variable,
-    };
+    let entry = ProviderEntry::new(base_url.as_str().into(), api, key_variable);
     taken.own.providers.insert(name.into(), entry);
 }
 

@@ -54,29 +54,52 @@ impl BaseUrl {
         is_loopback(&self.0)
     }
 
-    /// Where requests of a wire go. By the custom of the providers' own clients the version `/v1` is part of an
-    /// OpenAI base URL and not of an Anthropic one; both are understood with and without, and so is the whole address.
-    pub(super) fn endpoint(&self, wire: Wire) -> Url {
+    /// Where a request goes. By the custom of the providers' own clients the version `/v1` is part of an OpenAI base URL
+    /// and not of an Anthropic one, and `/v1beta` is that of Gemini; all are understood with and without, and so is the
+    /// whole address.
+    pub(super) fn endpoint(&self, wire: Wire, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();
         let base = url.path().trim_end_matches('/').to_owned();
-        let path = wire.path();
-        let is_versioned = match wire {
-            Wire::OpenAiChat | Wire::OpenAiCompatible => !base.is_empty(),
-            Wire::Anthropic => base.ends_with("/v1"),
+        let (version, is_versioned) = match wire {
+            Wire::OpenAiChat | Wire::OpenAiCompatible | Wire::OpenAiResponses => ("v1", !base.is_empty()),
+            Wire::Anthropic => ("v1", base.ends_with("/v1")),
+            Wire::Gemini => (
+                "v1beta",
+                base.rsplit('/').next().is_some_and(|last| {
+                    let version = last.strip_prefix('v').unwrap_or_default();
+                    version.starts_with(|c: char| c.is_ascii_digit())
+                }),
+            ),
         };
         let full = if base.ends_with(&format!("/{path}")) {
             base
         } else if is_versioned {
             format!("{base}/{path}")
         } else {
-            format!("{base}/v1/{path}")
+            format!("{base}/{version}/{path}")
         };
         url.set_path(&full);
+        if let Some(query) = query {
+            let whole = match url.query() {
+                Some(own) => format!("{own}&{query}"),
+                None => query.to_owned(),
+            };
+            url.set_query(Some(&whole));
+        }
         url
+    }
+
+    /// The host, as it stands in the address.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.0.host_str()
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        self.0.scheme()
     }
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
@@ -88,6 +111,13 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn path(wire: Wire) -> &'static str {
+        match wire {
+            Wire::Gemini => "models/m:streamGenerateContent",
+            wire => wire.path(),
+        }
+    }
 
     #[test]
     fn requests_go_where_the_base_url_means() {
@@ -142,10 +172,34 @@ mod tests {
                 "https://x.org/anthropic",
                 "https://x.org/anthropic/v1/messages",
             ),
+            (
+                Wire::OpenAiResponses,
+                "https://api.openai.com/v1",
+                "https://api.openai.com/v1/responses",
+            ),
+            (
+                Wire::Gemini,
+                "https://generativelanguage.googleapis.com",
+                "https://generativelanguage.googleapis.com/v1beta/models/m:streamGenerateContent?alt=sse",
+            ),
+            (
+                Wire::Gemini,
+                "https://x.org/google/v1beta/?key=a",
+                "https://x.org/google/v1beta/models/m:streamGenerateContent?key=a&alt=sse",
+            ),
+            (
+                Wire::Gemini,
+                "https://x.org/vertex",
+                "https://x.org/vertex/v1beta/models/m:streamGenerateContent?alt=sse",
+            ),
         ];
         for (wire, base, expected) in table {
+            let query = (wire == Wire::Gemini).then_some("alt=sse");
             assert_eq!(
-                BaseUrl::parse(base).unwrap().endpoint(wire).as_str(),
+                BaseUrl::parse(base)
+                    .unwrap()
+                    .endpoint(wire, path(wire), query)
+                    .as_str(),
                 expected,
                 "{base}"
             );

@@ -43,7 +43,7 @@ pub const USUAL_PLACES: [&str; 4] = [
 /// Where no client can be made.
 pub async fn probe(base: &BaseUrl, key: Option<&SecretString>) -> Result<Option<Found>, Failure> {
     let asking = Asking {
-        client: build_client(base.url())?,
+        client: build_client(base)?,
         root: root_of(base.url()),
         key,
     };

@@ -126,6 +126,14 @@ impl Answer {
         self.grow(text.len());
     }
 
+    /// Whether the text of an open block is this, and a whole JSON object.
+    pub(super) fn has_whole(&self, index: u32, text: &str) -> bool {
+        let slot = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.blocks.get(index));
+        matches!(slot, Some(Slot::Open(open)) if open.text == text && is_object(text))
+    }
+
     /// Adds to the signature of an open thought.
     pub(super) fn sign(&mut self, index: u32, signature: &str) {
         if let Some(Slot::Open(open)) = self.slot(index) {
@@ -140,6 +148,11 @@ impl Answer {
             open.redacted = Some(data.into());
             self.grow(data.len());
         }
+    }
+
+    /// Counts bytes that a decoder keeps by itself.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.grow(bytes);
     }
 
     /// Adds what the provider wants back with the block before.
@@ -197,7 +210,7 @@ impl Answer {
         self.start(None, None);
         let trusted = matches!(
             reason,
-            StopReason::EndOfTurn | StopReason::ToolUse | StopReason::StopSequence
+            StopReason::EndOfTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Paused
         );
         for (index, slot) in (0u32..).zip(&mut self.blocks) {
             if matches!(slot, Slot::Held(call) if trusted || is_object(&call.arguments))

@@ -2,11 +2,13 @@
 //! [stream](https://platform.openai.com/docs/api-reference/chat-streaming), and what other servers that speak it do
 //! differently.
 
+mod cumulative;
 mod decode;
+mod details;
 mod encode;
 
 pub(super) use decode::Decoder;
-pub(super) use encode::{Names, encode};
+pub(super) use encode::encode;
 
 /// The path below the base URL.
 pub(super) const PATH: &str = "chat/completions";

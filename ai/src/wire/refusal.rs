@@ -13,6 +13,8 @@ struct Complaint {
     kinds: Vec<String>,
     /// The status that it names in the body.
     status: Option<u16>,
+    /// How long it asks to wait, in milliseconds.
+    retry_after_ms: Option<u64>,
 }
 
 /// A response with a status other than 2xx.
@@ -24,8 +26,9 @@ pub(super) fn from_response(status: u16, headers: &Headers, body: &[u8]) -> Fail
             ..Complaint::default()
         },
     };
+    let retry_after_ms = complaint.retry_after_ms;
     let mut failure = failure(complaint, Some(status));
-    failure.retry_after_ms = headers.retry_after_ms();
+    failure.retry_after_ms = headers.retry_after_ms().or(retry_after_ms);
     failure
 }
 
@@ -33,7 +36,11 @@ pub(super) fn from_response(status: u16, headers: &Headers, body: &[u8]) -> Fail
 pub(super) fn from_body(value: &Value) -> Failure {
     let complaint = complaint(value);
     let status = complaint.status;
-    failure(complaint, status)
+    let retry_after_ms = complaint.retry_after_ms;
+    Failure {
+        retry_after_ms,
+        ..failure(complaint, status)
+    }
 }
 
 fn complaint(value: &Value) -> Complaint {
@@ -64,7 +71,19 @@ fn complaint(value: &Value) -> Complaint {
             .and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()))
             .and_then(|code| u16::try_from(code).ok())
             .filter(|code| (400..600).contains(code)),
+        retry_after_ms: retry_delay(inner),
     }
+}
+
+/// The wait that Gemini asks for: `details: [{"@type": "…RetryInfo", "retryDelay": "34.07s"}]`.
+fn retry_delay(error: &Value) -> Option<u64> {
+    let details = error.get("details")?.as_array()?;
+    let delay = details
+        .iter()
+        .find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    let wait = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    u64::try_from(wait.as_millis()).ok()
 }
 
 fn failure(complaint: Complaint, status: Option<u16>) -> Failure {
@@ -114,6 +133,8 @@ fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
         "context window",
         // Input and `max_tokens` together.
         "exceed context limit",
+        // Gemini.
+        "input token count",
     ]);
     if status == Some(413) || (about_length && status != Some(429)) {
         return FailureClass::ContextOverflow;
@@ -135,6 +156,8 @@ fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
     }
     match status {
         Some(401 | 403) => FailureClass::Auth,
+        // Gemini says so of a key that is wrong.
+        Some(400) if says(&["api key not valid", "api key expired"]) => FailureClass::Auth,
         Some(408 | 504 | 524) => FailureClass::Timeout,
         // Both providers' own clients repeat a conflict: it is about a lock, not about the request.
         Some(409) => FailureClass::Unavailable,
@@ -145,7 +168,7 @@ fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
         Some(_) => FailureClass::Invalid,
         None if kind(&["authentication", "permission", "api_key"]) => FailureClass::Auth,
         None if kind(&["rate_limit"]) => FailureClass::RateLimit,
-        None if kind(&["overloaded"]) || says(&["overloaded"]) => FailureClass::Overloaded,
+        None if kind(&["overloaded", "slow_down"]) || says(&["overloaded"]) => FailureClass::Overloaded,
         None if kind(&["timeout"]) => FailureClass::Timeout,
         None if kind(&["invalid", "not_found"]) => FailureClass::Invalid,
         None => FailureClass::Unavailable,
@@ -188,7 +211,7 @@ fn explain(class: FailureClass, status: Option<u16>) -> (&'static str, &'static 
 }
 
 /// A text that a server sent, short and on one line; nothing of a web page.
-fn readable(text: &str) -> String {
+pub(super) fn readable(text: &str) -> String {
     const MOST: usize = 400;
     let text = text.trim();
     if text.starts_with('<') {

@@ -14,6 +14,9 @@ pub(super) fn reply(wire: Wire, play: Play) -> Reply {
         wire,
         body: String::new(),
         blocks: Vec::new(),
+        texts: Vec::new(),
+        items: Vec::new(),
+        response: None,
         usage: Usage::default(),
     };
     let mut connected = false;
@@ -37,6 +40,12 @@ struct Transcript {
     body: String,
     /// The kinds of blocks by number, and whether each is still open.
     blocks: Vec<(BlockKind, bool)>,
+    /// What has come of each.
+    texts: Vec<String>,
+    /// Responses: the complete items.
+    items: Vec<Value>,
+    /// Id and model of the answer.
+    response: Option<(Value, Value)>,
     usage: Usage,
 }
 
@@ -47,6 +56,7 @@ impl Transcript {
             StreamEvent::Usage(usage) => self.usage = usage,
             StreamEvent::BlockStarted { index, kind } => {
                 self.blocks.push((kind.clone(), true));
+                self.texts.push(String::new());
                 self.block_started(index, &kind);
             }
             StreamEvent::Delta { index, text } => self.delta(index, &text),
@@ -56,6 +66,13 @@ impl Transcript {
                     "id": response, "type": "message", "role": "assistant", "model": model, "content": [],
                     "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "output_tokens": 0},
                 }})),
+                Wire::OpenAiResponses => {
+                    let begun = json!({"id": response, "object": "response", "status": "in_progress", "model": model,
+                        "output": []});
+                    self.event(&json!({"type": "response.created", "response": begun}));
+                    self.response = Some((json!(response), json!(model)));
+                }
+                Wire::Gemini => self.response = Some((json!(response), json!(model))),
                 Wire::OpenAiChat | Wire::OpenAiCompatible => self.event(&json!({
                     "id": response, "object": "chat.completion.chunk", "model": model,
                     "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}],
@@ -80,6 +97,14 @@ impl Transcript {
                 };
                 self.event(&json!({"type": "content_block_start", "index": index, "content_block": block}));
             }
+            (Wire::OpenAiResponses, kind) => {
+                let item = self.item(index, kind, "", "in_progress");
+                self.event(
+                    &json!({"type": "response.output_item.added", "output_index": index, "item": item}),
+                );
+            }
+            // It comes whole.
+            (Wire::Gemini, _) => {}
             (_, BlockKind::ToolCall { id, name }) => {
                 let place = self.calls_before(index);
                 self.choice(json!({"tool_calls": [{
@@ -91,8 +116,30 @@ impl Transcript {
     }
 
     fn delta(&mut self, index: u32, text: &str) {
+        if let Some(so_far) = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.texts.get_mut(index))
+        {
+            so_far.push_str(text);
+        }
         let kind = self.kind(index);
         match self.wire {
+            Wire::OpenAiResponses => {
+                let kind = match kind {
+                    Some(BlockKind::Thinking) => "response.reasoning_summary_text.delta",
+                    Some(BlockKind::ToolCall { .. }) => "response.function_call_arguments.delta",
+                    _ => "response.output_text.delta",
+                };
+                self.event(&json!({"type": kind, "output_index": index, "delta": text}));
+            }
+            Wire::Gemini => {
+                let part = match kind {
+                    Some(BlockKind::Thinking) => json!({"text": text, "thought": true}),
+                    Some(BlockKind::ToolCall { .. }) => return,
+                    _ => json!({"text": text}),
+                };
+                self.part(part);
+            }
             Wire::Anthropic => {
                 let delta = match kind {
                     Some(BlockKind::Thinking) => json!({"type": "thinking_delta", "thinking": text}),
@@ -124,9 +171,63 @@ impl Transcript {
         {
             *open = false;
         }
-        if self.wire == Wire::Anthropic {
-            self.event(&json!({"type": "content_block_stop", "index": index}));
+        match (self.wire, self.kind(index).cloned()) {
+            (Wire::Anthropic, _) => self.event(&json!({"type": "content_block_stop", "index": index})),
+            (Wire::OpenAiResponses, Some(kind)) => self.item_done(index, &kind, "completed"),
+            (Wire::Gemini, Some(BlockKind::ToolCall { id, name })) => {
+                let arguments: Value = serde_json::from_str(&self.text(index)).unwrap_or_else(|_| json!({}));
+                self.part(json!({"functionCall": {"id": id, "name": name, "args": arguments}}));
+            }
+            _ => {}
         }
+    }
+
+    /// An item of Responses.
+    fn item(&self, index: u32, kind: &BlockKind, text: &str, status: &str) -> Value {
+        match kind {
+            BlockKind::ToolCall { id, name } => json!({
+                "type": "function_call", "id": format!("fc_{index}"), "call_id": id, "name": name, "arguments": text,
+                "status": status,
+            }),
+            BlockKind::Thinking => json!({
+                "type": "reasoning", "id": format!("rs_{index}"), "encrypted_content": "b3BhcXVl",
+                "summary": match text { "" => json!([]), text => json!([{"type": "summary_text", "text": text}]) },
+            }),
+            BlockKind::Text | BlockKind::Kept => json!({
+                "type": "message", "id": format!("msg_{index}"), "role": "assistant", "status": status,
+                "content": match text { "" => json!([]), text => json!([{"type": "output_text", "text": text}]) },
+            }),
+        }
+    }
+
+    fn item_done(&mut self, index: u32, kind: &BlockKind, status: &str) {
+        let item = self.item(index, kind, &self.text(index), status);
+        self.event(&json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+        self.items.push(item);
+    }
+
+    /// A part of an answer of Gemini.
+    fn part(&mut self, part: Value) {
+        self.candidate(
+            json!({"content": {"role": "model", "parts": [part]}, "index": 0}),
+            None,
+        );
+    }
+
+    fn candidate(&mut self, candidate: Value, usage: Option<Value>) {
+        let (id, model) = self.response.clone().unwrap_or_default();
+        let mut chunk = json!({"candidates": [candidate], "modelVersion": model, "responseId": id});
+        if let Some(usage) = usage {
+            chunk["usageMetadata"] = usage;
+        }
+        self.event(&chunk);
+    }
+
+    fn text(&self, index: u32) -> String {
+        let text = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.texts.get(index));
+        text.cloned().unwrap_or_default()
     }
 
     fn finished(&mut self, reason: &StopReason) {
@@ -146,6 +247,7 @@ impl Transcript {
                     StopReason::Length => "max_tokens",
                     StopReason::StopSequence => "stop_sequence",
                     StopReason::Refusal => "refusal",
+                    StopReason::Paused => "pause_turn",
                     StopReason::Other(other) => other,
                 };
                 let usage = json!({
@@ -156,9 +258,50 @@ impl Transcript {
                 self.event(&json!({"type": "message_delta", "delta": delta, "usage": usage}));
                 self.event(&json!({"type": "message_stop"}));
             }
+            Wire::OpenAiResponses => {
+                for (index, (kind, open)) in (0u32..).zip(self.blocks.clone()) {
+                    if open {
+                        self.item_done(index, &kind, "incomplete");
+                    }
+                }
+                let (status, details) = match reason {
+                    StopReason::Length => ("incomplete", json!({"reason": "max_output_tokens"})),
+                    StopReason::Refusal => ("incomplete", json!({"reason": "content_filter"})),
+                    StopReason::Other(other) => ("incomplete", json!({"reason": other})),
+                    _ => ("completed", Value::Null),
+                };
+                let (id, model) = self.response.clone().unwrap_or_default();
+                let input = usage.input_total();
+                let whole = json!({
+                    "id": id, "object": "response", "status": status, "model": model, "incomplete_details": details,
+                    "output": self.items,
+                    "usage": {
+                        "input_tokens": input, "output_tokens": usage.output, "total_tokens": input + usage.output,
+                        "input_tokens_details": {"cached_tokens": usage.cache_read},
+                        "output_tokens_details": {"reasoning_tokens": 0},
+                    },
+                });
+                self.event(&json!({"type": format!("response.{status}"), "response": whole}));
+            }
+            Wire::Gemini => {
+                let reason = match reason {
+                    StopReason::Length => "MAX_TOKENS",
+                    StopReason::Refusal => "SAFETY",
+                    StopReason::Other(other) => other,
+                    _ => "STOP",
+                };
+                let prompt = usage.input_total();
+                let candidate =
+                    json!({"content": {"role": "model", "parts": []}, "finishReason": reason, "index": 0});
+                let usage = json!({
+                    "promptTokenCount": prompt, "cachedContentTokenCount": usage.cache_read,
+                    "candidatesTokenCount": usage.output, "totalTokenCount": prompt + usage.output,
+                });
+                self.candidate(candidate, Some(usage));
+            }
             Wire::OpenAiChat | Wire::OpenAiCompatible => {
                 let reason = match reason {
-                    StopReason::EndOfTurn | StopReason::StopSequence => "stop",
+                    StopReason::Paused | StopReason::EndOfTurn | StopReason::StopSequence => "stop",
                     StopReason::ToolUse => "tool_calls",
                     StopReason::Length => "length",
                     StopReason::Refusal => "content_filter",
@@ -221,7 +364,7 @@ impl Transcript {
         if let Some(kind) = data
             .get("type")
             .and_then(Value::as_str)
-            .filter(|_| self.wire == Wire::Anthropic)
+            .filter(|_| matches!(self.wire, Wire::Anthropic | Wire::OpenAiResponses))
         {
             self.body.push_str(&format!("event: {kind}\n"));
         }

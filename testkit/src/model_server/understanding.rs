@@ -15,23 +15,36 @@ pub(super) fn request(body: &[u8]) -> Request {
             .unwrap_or_default()
             .into(),
     };
-    let messages = body.get("messages").and_then(Value::as_array);
-    let messages = messages.into_iter().flatten().filter_map(|message| {
+    // Each wire has its own name for the list, for its members' words, and for who speaks.
+    let messages = ["messages", "input", "contents"]
+        .iter()
+        .find_map(|key| body.get(key)?.as_array());
+    let mut said: Vec<Message> = Vec::new();
+    for message in messages.into_iter().flatten() {
         let mut words = Vec::new();
-        collect_words(message.get("content").unwrap_or(&Value::Null), &mut words);
+        for key in ["content", "parts", "output"] {
+            collect_words(message.get(key).unwrap_or(&Value::Null), &mut words);
+        }
         let words = words.join("\n");
-        match message.get("role").and_then(Value::as_str)? {
-            "assistant" => Some(Message::Assistant {
+        let role = message.get("role").and_then(Value::as_str);
+        let is_answer = match role.or(message.get("type").and_then(Value::as_str)) {
+            Some("assistant" | "model" | "function_call" | "reasoning") => true,
+            Some("system" | "developer") => continue,
+            _ => false,
+        };
+        match (is_answer, said.last_mut()) {
+            // Responses has an answer as several items.
+            (true, Some(Message::Assistant { blocks, .. })) => blocks.push(Block::Text(words.into())),
+            (true, _) => said.push(Message::Assistant {
                 blocks: vec![Block::Text(words.into())],
                 model: model.clone(),
             }),
-            "system" => None,
-            _ => Some(Message::User(words.into())),
+            (false, _) => said.push(Message::User(words.into())),
         }
-    });
+    }
     Request {
         system: Vec::new(),
-        messages: messages.collect(),
+        messages: said,
         tools: Vec::new(),
         thinking: Thinking::Default,
         max_output_tokens: None,
@@ -47,6 +60,11 @@ fn collect_words<'a>(content: &'a Value, words: &mut Vec<&'a str>) {
             for part in parts {
                 for key in ["text", "content"] {
                     collect_words(part.get(key).unwrap_or(&Value::Null), words);
+                }
+                let response = part.pointer("/functionResponse/response");
+                for key in ["output", "error"] {
+                    let said = response.and_then(|response| response.get(key));
+                    collect_words(said.unwrap_or(&Value::Null), words);
                 }
             }
         }

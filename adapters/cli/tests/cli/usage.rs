@@ -67,7 +67,10 @@ fn models_that_cannot_be_asked_are_named_with_a_way_out() {
     check(
         &house,
         &["run", "x", "--model", "acme/9"],
-        &["no provider `acme`", "`anthropic`, `openai`, and `scripted`"],
+        &[
+            "no provider `acme`",
+            "`anthropic`, `openai`, `google`, and `scripted`",
+        ],
     );
     check(
         &house,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::conversation::Kept;
 use crate::failure::Failure;
 use crate::sse;
 use crate::stream::{BlockKind, StopReason, Usage};
@@ -23,10 +24,20 @@ pub(in crate::wire) struct Decoder {
 }
 
 #[derive(Debug)]
-struct Open {
-    block: u32,
-    /// The arguments that came with the start of a call. They stand if none are streamed.
-    input: Option<Box<RawValue>>,
+enum Open {
+    Block {
+        block: u32,
+        /// The arguments that came with the start of a call. They stand if none are streamed.
+        input: Option<Box<RawValue>>,
+    },
+    /// A block of a kind that is not known here, to be kept whole: of the server's own tools, and whatever comes to be.
+    /// None of it is executed here.
+    Item {
+        /// As it began.
+        start: Box<RawValue>,
+        /// What came of its input.
+        input: String,
+    },
 }
 
 // An unknown event may have anything in the fields of the known ones. So its type is read first, and nothing of an
@@ -184,22 +195,30 @@ impl Decoder {
         let Some(open) = self.open.get_mut(&index) else {
             return Ok(());
         };
-        match serde_json::from_str::<Kind>(delta)?.r#type.as_str() {
-            "text_delta" => answer.delta(open.block, &serde_json::from_str::<TextDelta>(delta)?.text),
-            "thinking_delta" => answer.delta(
-                open.block,
-                &serde_json::from_str::<ThinkingDelta>(delta)?.thinking,
-            ),
-            "signature_delta" => answer.sign(
-                open.block,
-                &serde_json::from_str::<SignatureDelta>(delta)?.signature,
-            ),
+        let kind = serde_json::from_str::<Kind>(delta)?.r#type;
+        let (block, input) = match open {
+            Open::Block { block, input } => (*block, input),
+            Open::Item { input, .. } => {
+                if kind == "input_json_delta" {
+                    let text = serde_json::from_str::<InputDelta>(delta)?.partial_json;
+                    answer.count(text.len());
+                    input.push_str(&text);
+                }
+                return Ok(());
+            }
+        };
+        match kind.as_str() {
+            "text_delta" => answer.delta(block, &serde_json::from_str::<TextDelta>(delta)?.text),
+            "thinking_delta" => answer.delta(block, &serde_json::from_str::<ThinkingDelta>(delta)?.thinking),
+            "signature_delta" => {
+                answer.sign(block, &serde_json::from_str::<SignatureDelta>(delta)?.signature)
+            }
             "input_json_delta" => {
                 let text = serde_json::from_str::<InputDelta>(delta)?.partial_json;
                 if !text.is_empty() {
-                    open.input = None;
+                    *input = None;
                 }
-                answer.delta(open.block, &text);
+                answer.delta(block, &text);
             }
             // `citations_delta`, and whatever comes to be.
             _ => {}
@@ -246,7 +265,10 @@ impl Decoder {
             kind.as_str(),
             "text" | "thinking" | "redacted_thinking" | "tool_use"
         ) {
-            // The server's own tools and whatever comes to be: none of it is executed here.
+            answer.count(content.get().len());
+            let start = content.to_owned();
+            let input = String::new();
+            self.open.insert(index, Open::Item { start, input });
             return Ok(());
         }
         let content: Content = serde_json::from_str(content.get())?;
@@ -268,7 +290,7 @@ impl Decoder {
             answer.redact(block, &data);
         }
         let input = content.input;
-        self.open.insert(index, Open { block, input });
+        self.open.insert(index, Open::Block { block, input });
         Ok(())
     }
 
@@ -276,11 +298,20 @@ impl Decoder {
         let Some(open) = self.open.remove(&index) else {
             return;
         };
-        match open.input.as_deref().map(RawValue::get) {
-            Some("{}") => self.empty.push(open.block),
+        let (block, input) = match open {
+            Open::Block { block, input } => (block, input),
+            Open::Item { start, input } => {
+                if let Some(item) = item(start.get(), &input) {
+                    answer.keep(Kept::Item(item.into()));
+                }
+                return;
+            }
+        };
+        match input.as_deref().map(RawValue::get) {
+            Some("{}") => self.empty.push(block),
             input => {
-                answer.delta(open.block, input.unwrap_or_default());
-                answer.finish(open.block);
+                answer.delta(block, input.unwrap_or_default());
+                answer.finish(block);
             }
         }
     }
@@ -320,8 +351,19 @@ fn stop_reason(reason: &str) -> StopReason {
         "max_tokens" | "model_context_window_exceeded" => StopReason::Length,
         "stop_sequence" => StopReason::StopSequence,
         "refusal" => StopReason::Refusal,
+        "pause_turn" => StopReason::Paused,
         other => StopReason::Other(other.into()),
     }
+}
+
+/// A block with the input that was streamed after it; `None` where that is broken.
+fn item(start: &str, input: &str) -> Option<String> {
+    if input.is_empty() {
+        return Some(start.to_owned());
+    }
+    let mut fields: BTreeMap<&str, &RawValue> = serde_json::from_str(start).ok()?;
+    fields.insert("input", serde_json::from_str(input).ok()?);
+    serde_json::to_string(&fields).ok()
 }
 
 fn not_an_event(error: &serde_json::Error) -> Failure {

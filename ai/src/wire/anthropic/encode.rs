@@ -2,19 +2,23 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::conversation::{Block, Message, Request, Thought, ToolResult};
+use crate::abilities::{Abilities, Thinking, ThinkingSupport};
+use crate::conversation::{Block, Kept, Message, Request, Thought, ToolResult};
 use crate::failure::Failure;
-use crate::model::Thinking;
-use crate::wire::{HttpRequest, invalid_request, name, schema};
+use crate::wire::caching::CacheControl;
+use crate::wire::ids::{CallIds, Ids};
+use crate::wire::{HttpRequest, Server, Wire, maker, name, schema, thinking};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
 /// takes this one.
 pub(in crate::wire) const DEFAULT_MAX_TOKENS: u32 = 32_000;
-/// The least that the server takes as a budget for thinking.
-const LEAST_BUDGET: u32 = 1024;
+/// The header that asks for what is not in every version of the wire.
+const BETA: &str = "anthropic-beta";
+/// Lets a model with a budget think between its calls too. Later models do so by themselves.
+const INTERLEAVED: &str = "interleaved-thinking-2025-05-14";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -36,8 +40,13 @@ struct Body<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ThinkingMode {
     Disabled,
-    Adaptive,
-    Enabled { budget_tokens: u32 },
+    Adaptive {
+        /// Some models else think in silence.
+        display: &'static str,
+    },
+    Enabled {
+        budget_tokens: u32,
+    },
 }
 
 #[derive(Serialize)]
@@ -50,6 +59,8 @@ struct Tool<'a> {
     name: &'a str,
     description: &'a str,
     input_schema: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
 }
 
 #[derive(Serialize)]
@@ -66,12 +77,17 @@ enum Role {
 }
 
 #[derive(Serialize)]
-struct Part<'a> {
-    #[serde(flatten)]
-    content: Content<'a>,
-    /// Up to here the server may keep the request in its cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<CacheControl>,
+#[serde(untagged)]
+enum Part<'a> {
+    Known {
+        #[serde(flatten)]
+        content: Content<'a>,
+        /// Up to here the server may keep the request in its cache.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl>,
+    },
+    /// A block as it came.
+    Item(Box<RawValue>),
 }
 
 #[derive(Serialize)]
@@ -101,14 +117,13 @@ enum Content<'a> {
     },
 }
 
-#[derive(Serialize)]
-struct CacheControl {
-    r#type: &'static str,
-}
-
-pub(in crate::wire) fn encode(request: &Request) -> Result<HttpRequest, Failure> {
+pub(in crate::wire) fn encode(
+    request: &Request,
+    server: &Server,
+    abilities: &Abilities,
+) -> Result<HttpRequest, Failure> {
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    let (thinking, output_config) = thinking(request, max_tokens);
+    let (thinking, output_config) = thinking(request, abilities, max_tokens);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
@@ -117,88 +132,132 @@ pub(in crate::wire) fn encode(request: &Request) -> Result<HttpRequest, Failure>
                 name: &tool.name,
                 description: &tool.description,
                 input_schema: schema::parameters(tool)?,
+                cache_control: None,
             })
         })
         .collect();
+    let mut tools = tools?;
     let mut system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
-    let mut messages = entries(request);
-    let last_message = messages.last_mut().and_then(|entry| entry.content.last_mut());
-    for part in system.last_mut().into_iter().chain(last_message) {
-        // The server takes no breakpoint on thinking.
-        if !matches!(
-            part.content,
-            Content::Thinking { .. } | Content::RedactedThinking { .. }
-        ) {
-            part.cache_control = Some(CacheControl { r#type: "ephemeral" });
-        }
+    let ids = Ids::of(&request.messages, CallIds::Word);
+    let mut messages = entries(request, &ids);
+    break_points(server, &mut tools, &mut system, &mut messages);
+    let mut betas: Vec<&str> = server.betas.iter().map(String::as_str).collect();
+    if matches!(thinking, Some(ThinkingMode::Enabled { .. })) && !tools.is_empty() {
+        betas.push(INTERLEAVED);
     }
     let body = Body {
         model: &request.model.model,
         max_tokens,
-        tools: tools?,
+        tools,
         system,
         messages,
         thinking,
         output_config,
         stream: true,
     };
-    let body = serde_json::to_vec(&body).map_err(|error| invalid_request(error.to_string()))?;
-    Ok(HttpRequest {
-        method: "POST",
-        path: super::PATH,
-        headers: &[
-            ("content-type", "application/json"),
-            ("accept", "text/event-stream"),
-            ("anthropic-version", "2023-06-01"),
-        ],
-        body: body.into(),
-    })
+    let mut sent = HttpRequest::post(super::PATH, &body)?;
+    sent.headers.push(("anthropic-version", "2023-06-01".into()));
+    if !betas.is_empty() {
+        sent.headers.push((BETA, betas.join(",").into()));
+    }
+    Ok(sent)
+}
+
+/// Marks up to where the server may keep the request in its cache.
+fn break_points(
+    server: &Server,
+    tools: &mut [Tool<'_>],
+    system: &mut [Part<'_>],
+    messages: &mut [Entry<'_>],
+) {
+    let caching = server.caching;
+    let mark = CacheControl::from(caching.keep);
+    let mut set = 0;
+    if let Some(tool) = tools.last_mut().filter(|_| caching.tools) {
+        tool.cache_control = Some(mark);
+        set += 1;
+    }
+    if let Some(part) = system.last_mut().filter(|_| caching.system) {
+        set += usize::from(part.mark(mark));
+    }
+    let of_user = messages.iter_mut().rev().filter(|entry| entry.role == Role::User);
+    for entry in of_user.take(caching.messages(set)) {
+        if let Some(part) = entry.content.last_mut() {
+            part.mark(mark);
+        }
+    }
 }
 
 /// Claude 4.6 and later decide themselves how much to think, within an effort; the models before have a budget.
-fn thinking(request: &Request, max_tokens: u32) -> (Option<ThinkingMode>, Option<OutputConfig>) {
-    let (effort, budget) = match request.thinking {
+fn thinking(
+    request: &Request,
+    abilities: &Abilities,
+    max_tokens: u32,
+) -> (Option<ThinkingMode>, Option<OutputConfig>) {
+    let support = thinking::support(Wire::Anthropic, &request.model, abilities);
+    let level = support.clamp(request.thinking);
+    let effort = match level {
         Thinking::Default => return (None, None),
         Thinking::Off => return (Some(ThinkingMode::Disabled), None),
-        Thinking::Minimal | Thinking::Low => ("low", 4096),
-        Thinking::Medium => ("medium", 10_240),
-        Thinking::High => ("high", 24_576),
-        Thinking::Xhigh => ("max", 32_768),
+        Thinking::Minimal | Thinking::Low => "low",
+        Thinking::Medium => "medium",
+        Thinking::High => "high",
+        Thinking::Xhigh => "max",
     };
-    if !has_budget(&request.model.model) {
-        return (Some(ThinkingMode::Adaptive), Some(OutputConfig { effort }));
-    }
-    // The budget is part of `max_tokens`, and some must be left for the answer.
-    match budget.min(max_tokens / 2) {
-        too_small if too_small < LEAST_BUDGET => (Some(ThinkingMode::Disabled), None),
+    let ThinkingSupport::Budget { least, most, .. } = support else {
+        let adaptive = ThinkingMode::Adaptive {
+            display: "summarized",
+        };
+        return (Some(adaptive), Some(OutputConfig { effort }));
+    };
+    // The budget is part of `max_tokens`, and some must be left for the answer. In the middle of a batch the server
+    // takes no thinking where the answer before did not begin with some, as that of another model.
+    match thinking::budget(level, least, most).min(max_tokens / 2) {
+        too_small if too_small < least => (Some(ThinkingMode::Disabled), None),
+        _ if !may_think_on(request) => (Some(ThinkingMode::Disabled), None),
         budget_tokens => (Some(ThinkingMode::Enabled { budget_tokens }), None),
     }
 }
 
-fn has_budget(model: &str) -> bool {
-    [
-        "claude-3",
-        "-4-0",
-        "-4-1",
-        "-4-5",
-        "claude-opus-4-2025",
-        "claude-sonnet-4-2025",
-    ]
-    .iter()
-    .any(|mark| model.contains(mark))
+/// Whether the answer that called the tools whose results come last began with thinking that goes back.
+fn may_think_on(request: &Request) -> bool {
+    let mut messages = request.messages.iter().rev();
+    if !matches!(messages.next(), Some(Message::ToolResult(_))) {
+        return true;
+    }
+    let answers = messages.find_map(|message| match message {
+        Message::Assistant { blocks, model } => Some((blocks, model)),
+        Message::User(_) | Message::ToolResult(_) => None,
+    });
+    let Some((blocks, model)) = answers else {
+        return true;
+    };
+    let own = maker::understands(&request.model, model);
+    let no_ids = Ids::of(&[], CallIds::Any);
+    let first = blocks.iter().find_map(|block| part(block, own, &no_ids));
+    matches!(
+        first,
+        Some(Part::Known {
+            content: Content::Thinking { .. } | Content::RedactedThinking { .. },
+            ..
+        })
+    )
 }
 
 /// The messages, with neighbours of one role made one: all results of a batch belong into one message, before text.
-fn entries(request: &Request) -> Vec<Entry<'_>> {
+fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for message in &request.messages {
         let (role, content) = match message {
             Message::User(words) => (Role::User, text(words).into_iter().collect()),
-            Message::ToolResult(result) => (Role::User, vec![tool_result(result)]),
+            Message::ToolResult(result) => (Role::User, vec![tool_result(result, ids)]),
             Message::Assistant { blocks, model } => {
-                let own = *model == request.model;
-                let parts: Vec<Part<'_>> = blocks.iter().filter_map(|block| part(block, own)).collect();
-                (Role::Assistant, parts)
+                let own = maker::understands(&request.model, model);
+                let whole = |place: &usize| has_its_result(blocks, *place);
+                let parts = (0..blocks.len())
+                    .filter(whole)
+                    .filter_map(|place| part(blocks.get(place)?, own, ids));
+                (Role::Assistant, parts.collect())
             }
         };
         if content.is_empty() {
@@ -210,20 +269,52 @@ fn entries(request: &Request) -> Vec<Entry<'_>> {
         }
     }
     for entry in entries.iter_mut().filter(|entry| entry.role == Role::User) {
-        entry
-            .content
-            .sort_by_key(|part| !matches!(part.content, Content::ToolResult { .. }));
+        entry.content.sort_by_key(|part| {
+            !matches!(
+                part,
+                Part::Known {
+                    content: Content::ToolResult { .. },
+                    ..
+                }
+            )
+        });
     }
     entries
 }
 
-fn part(block: &Block, own: bool) -> Option<Part<'_>> {
+#[derive(Deserialize)]
+struct Ends<'a> {
+    id: Option<Cow<'a, str>>,
+    tool_use_id: Option<Cow<'a, str>>,
+}
+
+/// Whether a call of one of the server's own tools has its result in the answer. The server takes none without, but for
+/// the last thing of an answer that it interrupted itself.
+fn has_its_result(blocks: &[Block], place: usize) -> bool {
+    let ends = |block: &Block| match block {
+        Block::Kept(Kept::Item(item)) => serde_json::from_str::<Ends<'_>>(item).ok().map(|ends| {
+            (
+                ends.id.map(Cow::into_owned),
+                ends.tool_use_id.map(Cow::into_owned),
+            )
+        }),
+        _ => None,
+    };
+    let Some((Some(id), None)) = blocks.get(place).and_then(ends) else {
+        return true;
+    };
+    let mut after = blocks.iter().skip(place + 1).peekable();
+    after.peek().is_none() || after.any(|block| matches!(ends(block), Some((_, Some(of))) if of == id))
+}
+
+fn part<'a>(block: &'a Block, own: bool, ids: &'a Ids<'_>) -> Option<Part<'a>> {
     match block {
         Block::Text(words) => text(words),
         Block::Thinking(thought) => thought_part(thought, own),
+        Block::Kept(Kept::Item(item)) if own => RawValue::from_string(item.to_string()).ok().map(Part::Item),
         Block::Kept(_) => None,
         Block::ToolCall(call) => Some(plain(Content::ToolUse {
-            id: id(&call.id),
+            id: ids.get(&call.id),
             name: name::called(&call.name),
             input: schema::arguments(&call.arguments)?,
         })),
@@ -242,9 +333,9 @@ fn thought_part(thought: &Thought, own: bool) -> Option<Part<'_>> {
     }
 }
 
-fn tool_result(result: &ToolResult) -> Part<'_> {
+fn tool_result<'a>(result: &'a ToolResult, ids: &'a Ids<'_>) -> Part<'a> {
     plain(Content::ToolResult {
-        tool_use_id: id(&result.call),
+        tool_use_id: ids.get(&result.call),
         content: if result.text.trim().is_empty() {
             ""
         } else {
@@ -260,19 +351,27 @@ fn text(text: &str) -> Option<Part<'_>> {
 }
 
 fn plain(content: Content<'_>) -> Part<'_> {
-    Part {
+    Part::Known {
         content,
         cache_control: None,
     }
 }
 
-/// The server takes `[a-zA-Z0-9_-]+`; calls that another provider named may have other characters.
-fn id(id: &str) -> Cow<'_, str> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if id.chars().all(allowed) {
-        return Cow::Borrowed(id);
+impl Part<'_> {
+    /// Sets a breakpoint; the server takes none on thinking.
+    fn mark(&mut self, mark: CacheControl) -> bool {
+        match self {
+            Self::Known {
+                content: Content::Thinking { .. } | Content::RedactedThinking { .. },
+                ..
+            }
+            | Self::Item(_) => false,
+            Self::Known { cache_control, .. } => {
+                *cache_control = Some(mark);
+                true
+            }
+        }
     }
-    Cow::Owned(id.chars().map(|c| if allowed(c) { c } else { '_' }).collect())
 }
 
 fn is_false(value: &bool) -> bool {

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::cumulative::Unrepeated;
+use super::details::Details;
+use crate::conversation::Kept;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
 use crate::stream::{BlockKind, StopReason, Usage};
@@ -18,11 +21,15 @@ const MOST_CALLS: usize = 1024;
 const MOST_NAME: usize = 1024;
 
 /// What is open in the answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::wire) struct Decoder {
     text: Option<u32>,
     thinking: Option<u32>,
     calls: Vec<Call>,
+    /// What was said and thought, each without what the server says again.
+    said: Unrepeated,
+    thought: Unrepeated,
+    details: Details,
     refused: bool,
     stopped: bool,
 }
@@ -34,6 +41,9 @@ struct Call {
     id: String,
     name: String,
     block: Option<u32>,
+    /// Bytes of its arguments so far.
+    bytes: usize,
+    signature: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,14 +61,18 @@ struct Choice {
     delta: Option<Part>,
     message: Option<Part>,
     finish_reason: Option<String>,
+    /// Where Moonshot puts it.
+    usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
 struct Part {
     content: Option<Value>,
     refusal: Option<String>,
-    reasoning_content: Option<String>,
+    reasoning_content: Option<Value>,
     reasoning: Option<Value>,
+    thinking: Option<Value>,
+    reasoning_details: Option<Vec<Value>>,
     tool_calls: Option<Vec<CallPart>>,
 }
 
@@ -67,6 +81,7 @@ struct CallPart {
     index: Option<u64>,
     id: Option<String>,
     function: Option<FunctionPart>,
+    extra_content: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -79,15 +94,41 @@ struct FunctionPart {
 struct Tokens {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
     prompt_tokens_details: Option<InputDetails>,
+    completion_tokens_details: Option<OutputDetails>,
+    /// DeepSeek's name for it.
+    prompt_cache_hit_tokens: Option<u64>,
+    /// Moonshot's.
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 impl Decoder {
+    /// A decoder. `repeats` says that each delta may hold the text so far again.
+    pub(in crate::wire) fn new(repeats: bool) -> Self {
+        Self {
+            text: None,
+            thinking: None,
+            calls: Vec::new(),
+            said: Unrepeated::new(repeats),
+            thought: Unrepeated::new(repeats),
+            details: Details::default(),
+            refused: false,
+            stopped: false,
+        }
+    }
+
     pub(in crate::wire) fn event(&mut self, event: &sse::Event, answer: &mut Answer) {
         let data = event.data.trim();
         if data == "[DONE]" {
@@ -145,6 +186,9 @@ impl Decoder {
         }
         answer.start(chunk.id.as_deref(), chunk.model.as_deref());
         for choice in chunk.choices.into_iter().flatten() {
+            if let Some(tokens) = choice.usage {
+                answer.usage(tokens.normalised());
+            }
             if choice.index.unwrap_or(0) != 0 || self.stopped {
                 continue;
             }
@@ -161,15 +205,36 @@ impl Decoder {
     }
 
     fn part(&mut self, part: Part, answer: &mut Answer) {
-        let reasoning = part.reasoning_content.filter(|text| !text.is_empty());
-        let reasoning = reasoning.or_else(|| Some(part.reasoning?.as_str()?.to_owned()));
-        if let Some(text) = reasoning.filter(|text| !text.is_empty()) {
-            self.think(&text, answer);
+        // One field of these, under the name that the server has for it; some send two with the same words.
+        let fields = [part.reasoning_content, part.reasoning, part.thinking];
+        let mut thoughts = fields
+            .iter()
+            .flatten()
+            .filter_map(|field| field.as_str().filter(|text| !text.is_empty()));
+        let thought = thoughts.next();
+        if let Some(text) = thought {
+            self.think(text, answer);
+        }
+        for detail in part.reasoning_details.into_iter().flatten() {
+            if thought.is_none()
+                && let Some(text) = Details::text(&detail)
+            {
+                self.think(text, answer);
+            }
+            answer.count(self.details.add(detail));
         }
         match part.content {
             Some(Value::String(text)) => self.say(&text, answer),
             Some(Value::Array(parts)) => {
                 for part in parts {
+                    // Mistral's thinking is a part that has parts.
+                    let thoughts = part.get("thinking").and_then(Value::as_array);
+                    for thought in thoughts.into_iter().flatten() {
+                        self.think(
+                            thought.get("text").and_then(Value::as_str).unwrap_or_default(),
+                            answer,
+                        );
+                    }
                     if let Some(text) = part.get("text").and_then(Value::as_str) {
                         self.say(text, answer);
                     }
@@ -187,20 +252,42 @@ impl Decoder {
     }
 
     fn think(&mut self, text: &str, answer: &mut Answer) {
+        let text = self.thought.next(text);
+        if text.is_empty() {
+            return;
+        }
         self.close(answer, false, true);
         let block = *self
             .thinking
             .get_or_insert_with(|| answer.open(BlockKind::Thinking));
-        answer.delta(block, text);
+        answer.delta(block, &text);
     }
 
     fn say(&mut self, text: &str, answer: &mut Answer) {
+        let text = self.said.next(text);
         if text.is_empty() {
             return;
         }
         self.close(answer, true, false);
         let block = *self.text.get_or_insert_with(|| answer.open(BlockKind::Text));
-        answer.delta(block, text);
+        answer.delta(block, &text);
+    }
+
+    /// What was held back until it was clear whether the server repeats itself.
+    fn release(&mut self, answer: &mut Answer) {
+        for (held, kind) in [
+            (self.thought.rest(), BlockKind::Thinking),
+            (self.said.rest(), BlockKind::Text),
+        ] {
+            let open = match kind {
+                BlockKind::Thinking => &mut self.thinking,
+                _ => &mut self.text,
+            };
+            if !held.is_empty() {
+                let block = *open.get_or_insert_with(|| answer.open(kind));
+                answer.delta(block, &held);
+            }
+        }
     }
 
     fn close(&mut self, answer: &mut Answer, thinking: bool, text: bool) {
@@ -212,6 +299,7 @@ impl Decoder {
     }
 
     fn call(&mut self, part: CallPart, answer: &mut Answer) {
+        self.release(answer);
         self.close(answer, true, true);
         let (name, arguments) = match part.function {
             Some(function) => (function.name.unwrap_or_default(), function.arguments),
@@ -232,6 +320,8 @@ impl Decoder {
                     id: id.clone(),
                     name: String::new(),
                     block: None,
+                    bytes: 0,
+                    signature: None,
                 });
                 self.calls.len() - 1
             }
@@ -255,8 +345,22 @@ impl Decoder {
                 return;
             }
         };
+        if let Some(signature) = part
+            .extra_content
+            .as_ref()
+            .and_then(|extra| extra.pointer("/google/thought_signature"))
+            .and_then(Value::as_str)
+        {
+            answer.count(signature.len());
+            call.signature = Some(signature.to_owned());
+        }
         if !arguments.is_empty() {
             let block = call.open(answer);
+            // Some send all of the arguments again at their end.
+            if call.bytes == arguments.len() && answer.has_whole(block, &arguments) {
+                return;
+            }
+            call.bytes += arguments.len();
             answer.delta(block, &arguments);
         }
     }
@@ -286,7 +390,11 @@ impl Decoder {
 
     fn stop(&mut self, reason: &str, answer: &mut Answer) {
         self.stopped = true;
+        self.release(answer);
         self.close(answer, true, true);
+        if let Some(details) = self.details.take() {
+            answer.keep(Kept::ReasoningDetails(details.into()));
+        }
         for call in &mut self.calls {
             let block = call.open(answer);
             answer.finish(block);
@@ -309,30 +417,52 @@ impl Decoder {
 
 impl Call {
     fn open(&mut self, answer: &mut Answer) -> u32 {
-        *self.block.get_or_insert_with(|| {
-            let id = answer.call_id(&self.id);
-            answer.open(BlockKind::ToolCall {
-                id,
-                name: self.name.as_str().into(),
-            })
-        })
+        if let Some(block) = self.block {
+            return block;
+        }
+        let id = answer.call_id(&self.id);
+        let block = answer.open(BlockKind::ToolCall {
+            id,
+            name: self.name.as_str().into(),
+        });
+        self.block = Some(block);
+        // It belongs to the block before it, so it must come before the next one.
+        if let Some(signature) = self.signature.take() {
+            answer.keep(Kept::ThoughtSignature(signature.into()));
+        }
+        block
     }
 }
 
 impl Tokens {
-    /// `prompt_tokens` counts what came from the cache too.
+    /// `prompt_tokens` counts what came from the cache too. With most servers `completion_tokens` counts the thinking; where
+    /// only all together make the total (xAI), it does not.
     fn normalised(&self) -> Usage {
         let input = self.prompt_tokens.unwrap_or(0);
         let details = self.prompt_tokens_details.as_ref();
         let cache_read = details
             .and_then(|details| details.cached_tokens)
+            .or(self.prompt_cache_hit_tokens)
+            .or(self.cached_tokens)
             .unwrap_or(0)
             .min(input);
+        let cache_write = details
+            .and_then(|details| details.cache_write_tokens)
+            .unwrap_or(0)
+            .min(input - cache_read);
+        let said = self.completion_tokens.unwrap_or(0);
+        let thought = self
+            .completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens)
+            .unwrap_or(0);
+        let all = said.saturating_add(thought);
+        let apart = thought > 0 && self.total_tokens == Some(input.saturating_add(all));
         Usage {
-            input: input - cache_read,
-            output: self.completion_tokens.unwrap_or(0),
+            input: input - cache_read - cache_write,
+            output: if apart { all } else { said },
             cache_read,
-            cache_write: 0,
+            cache_write,
         }
     }
 }

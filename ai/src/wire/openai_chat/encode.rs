@@ -5,19 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::conversation::{Block, Message, Request};
+use crate::abilities::{Abilities, Thinking};
+use crate::conversation::{Block, Kept, Message, Request, Thought};
 use crate::failure::Failure;
-use crate::model::Thinking;
-use crate::wire::{HttpRequest, invalid_request, name, schema};
-
-/// Which names of fields a server knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::wire) enum Names {
-    /// As OpenAI has them now.
-    Current,
-    /// As it had them before, and as most other servers still do.
-    Older,
-}
+use crate::wire::caching::CacheControl;
+use crate::wire::differences::{MaxTokensField, ThinkingBack, ThinkingSwitch};
+use crate::wire::ids::Ids;
+use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -25,14 +19,46 @@ struct Body<'a> {
     messages: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<&'static str>,
+    #[serde(flatten)]
+    thinking: Switch,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize, Default)]
+struct Switch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<TypeOnly>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enable_thinking: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template_kwargs: Option<TemplateArguments>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reasoning {
+    Effort(&'static str),
+    Enabled(bool),
+}
+
+#[derive(Serialize)]
+struct TypeOnly {
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct TemplateArguments {
+    enable_thinking: bool,
 }
 
 #[derive(Serialize)]
@@ -44,27 +70,75 @@ struct StreamOptions {
 #[serde(tag = "role", rename_all = "snake_case")]
 enum Entry<'a> {
     System {
-        content: String,
+        content: Content<'a>,
+    },
+    Developer {
+        content: Content<'a>,
     },
     User {
-        content: &'a str,
+        content: Content<'a>,
     },
     Assistant {
         content: Option<String>,
+        #[serde(flatten)]
+        thinking: Back<'a>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<Call<'a>>,
     },
     Tool {
-        tool_call_id: &'a str,
-        content: &'a str,
+        tool_call_id: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Cow<'a, str>>,
+        content: Content<'a>,
     },
+}
+
+/// A text, as a list of parts only where it has a breakpoint.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Marked([Marked<'a>; 1]),
+}
+
+#[derive(Serialize)]
+struct Marked<'a> {
+    r#type: &'static str,
+    text: Cow<'a, str>,
+    cache_control: CacheControl,
+}
+
+/// A model's own thinking, in the field where its server looks for it.
+#[derive(Serialize, Default)]
+struct Back<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
 struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: CalledFunction<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<ExtraContent<'a>>,
+}
+
+/// What Gemini gives with a call behind this wire, and wants back.
+#[derive(Serialize)]
+struct ExtraContent<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: &'a str,
 }
 
 #[derive(Serialize)]
@@ -84,9 +158,16 @@ struct Function<'a> {
     name: &'a str,
     description: &'a str,
     parameters: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
-pub(in crate::wire) fn encode(request: &Request, names: Names) -> Result<HttpRequest, Failure> {
+pub(in crate::wire) fn encode(
+    request: &Request,
+    server: &Server,
+    abilities: &Abilities,
+) -> Result<HttpRequest, Failure> {
+    let differences = server.differences;
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
@@ -97,98 +178,242 @@ pub(in crate::wire) fn encode(request: &Request, names: Names) -> Result<HttpReq
                     name: &tool.name,
                     description: &tool.description,
                     parameters: schema::parameters(tool)?,
+                    strict: differences.strict_field.then_some(false),
                 },
             })
         })
         .collect();
-    let limit = request.max_output_tokens;
+    let support = thinking::support(server.wire, &request.model, abilities);
+    let ids = Ids::of(&request.messages, differences.call_ids);
+    let mut messages = entries(request, &differences, &ids);
+    if differences.cache_control && request.model.model.contains("claude") {
+        break_points(server.caching, &mut messages);
+    }
+    let limit = |field| {
+        request
+            .max_output_tokens
+            .filter(|_| differences.max_tokens_field == field)
+    };
     let body = Body {
         model: &request.model.model,
-        messages: entries(request),
+        messages,
         tools: tools?,
-        reasoning_effort: match request.thinking {
-            Thinking::Default => None,
-            Thinking::Off => Some("none"),
-            Thinking::Minimal => Some("minimal"),
-            Thinking::Low => Some("low"),
-            Thinking::Medium => Some("medium"),
-            Thinking::High => Some("high"),
-            Thinking::Xhigh => Some("xhigh"),
-        },
-        max_completion_tokens: limit.filter(|_| names == Names::Current),
-        max_tokens: limit.filter(|_| names == Names::Older),
+        thinking: switch(differences.thinking_switch, support.clamp(request.thinking)),
+        max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
+        max_tokens: limit(MaxTokensField::MaxTokens),
         stream: true,
-        stream_options: StreamOptions { include_usage: true },
+        stream_options: differences
+            .usage_in_stream
+            .then_some(StreamOptions { include_usage: true }),
     };
-    let body = serde_json::to_vec(&body).map_err(|error| invalid_request(error.to_string()))?;
-    Ok(HttpRequest {
-        method: "POST",
-        path: super::PATH,
-        headers: &[
-            ("content-type", "application/json"),
-            ("accept", "text/event-stream"),
-        ],
-        body: body.into(),
-    })
+    HttpRequest::post(super::PATH, &body)
 }
 
-fn entries(request: &Request) -> Vec<Entry<'_>> {
+/// A level as a server is told it. One that can only be told whether, is.
+fn switch(form: ThinkingSwitch, level: Thinking) -> Switch {
+    let Some(effort) = thinking::effort(level) else {
+        return Switch::default();
+    };
+    let on = level != Thinking::Off;
+    let nothing = Switch::default();
+    match form {
+        ThinkingSwitch::None => nothing,
+        ThinkingSwitch::ReasoningEffort => Switch {
+            reasoning_effort: Some(effort),
+            ..nothing
+        },
+        ThinkingSwitch::ReasoningObject => Switch {
+            reasoning: Some(Reasoning::Effort(effort)),
+            ..nothing
+        },
+        ThinkingSwitch::ReasoningEnabled => Switch {
+            reasoning: Some(Reasoning::Enabled(on)),
+            ..nothing
+        },
+        ThinkingSwitch::ThinkingType => Switch {
+            thinking: Some(TypeOnly {
+                r#type: if on { "enabled" } else { "disabled" },
+            }),
+            ..nothing
+        },
+        ThinkingSwitch::EnableThinking => Switch {
+            enable_thinking: Some(on),
+            ..nothing
+        },
+        ThinkingSwitch::ChatTemplate => Switch {
+            chat_template_kwargs: Some(TemplateArguments { enable_thinking: on }),
+            ..nothing
+        },
+    }
+}
+
+fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
     let system: Vec<&str> = request
         .system
         .iter()
         .map(|part| &**part)
         .filter(|part| !is_blank(part))
         .collect();
-    let system = (!system.is_empty()).then(|| Entry::System {
-        content: system.join("\n\n"),
-    });
-    let messages = request.messages.iter().filter_map(|message| match message {
-        Message::User(text) if is_blank(text) => None,
-        Message::User(text) => Some(Entry::User { content: text }),
-        Message::ToolResult(result) => Some(Entry::Tool {
-            tool_call_id: &result.call,
-            content: &result.text,
-        }),
-        Message::Assistant { blocks, model } => {
-            // This wire has no place for a model's own thinking. What another model thought is told as text.
-            let foreign = *model != request.model;
-            let texts: Vec<&str> = blocks
-                .iter()
-                .filter_map(|block| match block {
-                    Block::Text(text) => Some(&**text),
-                    Block::Thinking(thought) if foreign => Some(&*thought.text),
-                    Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
-                })
-                .filter(|text| !is_blank(text))
-                .collect();
-            let tool_calls: Vec<Call<'_>> = blocks
-                .iter()
-                .filter_map(|block| match block {
-                    Block::ToolCall(call) => Some(Call {
-                        id: &call.id,
-                        r#type: "function",
-                        function: CalledFunction {
-                            name: name::called(&call.name),
-                            arguments: if call.arguments.is_empty() {
-                                "{}"
-                            } else {
-                                &call.arguments
-                            },
-                        },
-                    }),
-                    Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
-                })
-                .collect();
-            if texts.is_empty() && tool_calls.is_empty() {
-                return None;
+    let mut entries = Vec::new();
+    if !system.is_empty() {
+        let content = Content::Text(system.join("\n\n").into());
+        entries.push(match differences.developer_role {
+            true => Entry::Developer { content },
+            false => Entry::System { content },
+        });
+    }
+    for message in &request.messages {
+        let entry = match message {
+            Message::User(text) if is_blank(text) => None,
+            Message::User(text) => Some(Entry::User {
+                content: Content::Text((&**text).into()),
+            }),
+            Message::ToolResult(result) => Some(Entry::Tool {
+                tool_call_id: ids.get(&result.call),
+                name: differences.tool_result_name.then(|| name::called(&result.name)),
+                content: Content::Text((&*result.text).into()),
+            }),
+            Message::Assistant { blocks, model } => {
+                let own = maker::understands(&request.model, model);
+                assistant(blocks, own, differences.thinking_back, ids)
             }
-            Some(Entry::Assistant {
-                content: (!texts.is_empty()).then(|| texts.join("\n\n")),
-                tool_calls,
-            })
+        };
+        let Some(entry) = entry else { continue };
+        if differences.assistant_after_tool_result
+            && matches!(entry, Entry::User { .. })
+            && matches!(entries.last(), Some(Entry::Tool { .. }))
+        {
+            entries.push(Entry::Assistant {
+                content: Some("I have the results.".to_owned()),
+                thinking: Back::default(),
+                tool_calls: Vec::new(),
+            });
         }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn assistant<'a>(blocks: &'a [Block], own: bool, back: ThinkingBack, ids: &'a Ids<'_>) -> Option<Entry<'a>> {
+    // What another model thought is told as text; a model's own goes where its server looks for it.
+    let as_text = !own || back == ThinkingBack::AsText;
+    let texts: Vec<&str> = blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Text(text) => Some(&**text),
+            Block::Thinking(thought) if as_text => Some(&*thought.text),
+            Block::Thinking(_) | Block::ToolCall(_) | Block::Kept(_) => None,
+        })
+        .filter(|text| !is_blank(text))
+        .collect();
+    let calls = blocks
+        .iter()
+        .enumerate()
+        .filter_map(|(number, block)| match block {
+            Block::ToolCall(call) => Some((call, blocks.get(number + 1))),
+            Block::Text(_) | Block::Thinking(_) | Block::Kept(_) => None,
+        });
+    let tool_calls: Vec<Call<'_>> = calls
+        .map(|(call, next)| Call {
+            id: ids.get(&call.id),
+            r#type: "function",
+            function: CalledFunction {
+                name: name::called(&call.name),
+                arguments: if call.arguments.is_empty() {
+                    "{}"
+                } else {
+                    &call.arguments
+                },
+            },
+            extra_content: match next {
+                Some(Block::Kept(Kept::ThoughtSignature(signature))) if own => Some(ExtraContent {
+                    google: Google {
+                        thought_signature: signature,
+                    },
+                }),
+                _ => None,
+            },
+        })
+        .collect();
+    if texts.is_empty() && tool_calls.is_empty() {
+        return None;
+    }
+    Some(Entry::Assistant {
+        content: (!texts.is_empty()).then(|| texts.join("\n\n")),
+        thinking: if own {
+            thought(blocks, back)
+        } else {
+            Back::default()
+        },
+        tool_calls,
+    })
+}
+
+fn thought(blocks: &[Block], back: ThinkingBack) -> Back<'_> {
+    let thoughts = blocks.iter().filter_map(|block| match block {
+        Block::Thinking(Thought { text, .. }) => Some(&**text).filter(|text| !is_blank(text)),
+        _ => None,
     });
-    system.into_iter().chain(messages).collect()
+    let thoughts: Vec<&str> = thoughts.collect();
+    let text = (!thoughts.is_empty()).then(|| thoughts.join("\n\n"));
+    let details = blocks.iter().find_map(|block| match block {
+        Block::Kept(Kept::ReasoningDetails(details)) => serde_json::from_str(details).ok(),
+        _ => None,
+    });
+    let nothing = Back::default();
+    match back {
+        ThinkingBack::Never | ThinkingBack::AsText => nothing,
+        ThinkingBack::ReasoningContent => Back {
+            reasoning_content: text,
+            ..nothing
+        },
+        ThinkingBack::ReasoningDetails if details.is_some() => Back {
+            reasoning_details: details,
+            ..nothing
+        },
+        ThinkingBack::Reasoning | ThinkingBack::ReasoningDetails => Back {
+            reasoning: text,
+            ..nothing
+        },
+        ThinkingBack::Thinking => Back {
+            thinking: text,
+            ..nothing
+        },
+    }
+}
+
+/// Marks up to where the server behind the relay may keep the request in its cache.
+fn break_points(caching: Caching, entries: &mut [Entry<'_>]) {
+    let mark = CacheControl::from(caching.keep);
+    let mut set = 0;
+    for entry in entries.iter_mut().take(1).filter(|_| caching.system) {
+        if let Entry::System { content } | Entry::Developer { content } = entry {
+            content.mark(mark);
+            set += 1;
+        }
+    }
+    let of_user = entries.iter_mut().rev().filter_map(|entry| match entry {
+        Entry::User { content } | Entry::Tool { content, .. } => Some(content),
+        Entry::System { .. } | Entry::Developer { .. } | Entry::Assistant { .. } => None,
+    });
+    let most = caching.messages(set);
+    of_user.take(most).for_each(|content| content.mark(mark));
+}
+
+impl Content<'_> {
+    fn mark(&mut self, cache_control: CacheControl) {
+        if let Self::Text(text) = self {
+            // The server takes no breakpoint on a text that is blank.
+            if is_blank(text) {
+                return;
+            }
+            *self = Self::Marked([Marked {
+                r#type: "text",
+                text: std::mem::take(text),
+                cache_control,
+            }]);
+        }
+    }
 }
 
 fn is_blank(text: &str) -> bool {

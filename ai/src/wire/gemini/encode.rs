@@ -1,0 +1,339 @@
+//! A request as Gemini has it. Fields are structs, so their order is the order written here.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::schema::Schema;
+use crate::abilities::{Abilities, Thinking, ThinkingSupport};
+use crate::conversation::{Block, Kept, Message, Request};
+use crate::failure::Failure;
+use crate::wire::ids::{CallIds, Ids};
+use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, schema, thinking};
+
+/// What the server takes in place of a signature that it did not give, for calls of other models.
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Content<'a>>,
+    contents: Vec<Content<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tools<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<ToolConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation_config: Option<GenerationConfig>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    User,
+    Model,
+}
+
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    thought: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<FunctionCall<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_response: Option<FunctionResponse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thought_signature: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FunctionCall<'a> {
+    id: Cow<'a, str>,
+    name: Cow<'a, str>,
+    args: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct FunctionResponse<'a> {
+    id: Cow<'a, str>,
+    name: Cow<'a, str>,
+    response: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome<'a> {
+    Output(&'a str),
+    Error(&'a str),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tools<'a> {
+    function_declarations: Vec<Function<'a>>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Schema>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolConfig {
+    function_calling_config: Mode,
+}
+
+#[derive(Serialize)]
+struct Mode {
+    mode: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_config: Option<ThinkingConfig>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThinkingConfig {
+    include_thoughts: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_budget: Option<i64>,
+}
+
+pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+    let functions: Result<Vec<Function<'_>>, Failure> = request
+        .tools
+        .iter()
+        .map(|tool| {
+            let whole = schema::parameters(tool)?;
+            let whole: Value = serde_json::from_str(whole.get()).unwrap_or_default();
+            Ok(Function {
+                name: &tool.name,
+                description: &tool.description,
+                parameters: Schema::of_tool(&whole),
+            })
+        })
+        .collect();
+    let functions = functions?;
+    let has_tools = !functions.is_empty();
+    let system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
+    let thinking_config = thinking_config(request, abilities);
+    let ids = Ids::of(&request.messages, CallIds::Any);
+    let body = Body {
+        system_instruction: (!system.is_empty()).then_some(Content {
+            role: None,
+            parts: system,
+        }),
+        contents: contents(request, &ids),
+        tools: has_tools
+            .then_some(Tools {
+                function_declarations: functions,
+            })
+            .into_iter()
+            .collect(),
+        tool_config: has_tools.then_some(ToolConfig {
+            function_calling_config: Mode { mode: "AUTO" },
+        }),
+        generation_config: (request.max_output_tokens.is_some() || thinking_config.is_some()).then_some(
+            GenerationConfig {
+                max_output_tokens: request.max_output_tokens,
+                thinking_config,
+            },
+        ),
+    };
+    let sent = HttpRequest::post(path(&request.model.model)?, &body)?;
+    Ok(HttpRequest {
+        query: Some("alt=sse"),
+        ..sent
+    })
+}
+
+/// `models/…:streamGenerateContent`. An id is part of the address, and must not lead to another one.
+fn path(model: &str) -> Result<String, Failure> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
+    let leads_away = model
+        .split('/')
+        .any(|segment| segment.is_empty() || segment.starts_with('.'));
+    if leads_away || !model.chars().all(fits) {
+        return Err(invalid_request(format!(
+            "`{model}` is no model of this provider; write it like `gemini-2.5-pro`"
+        )));
+    }
+    let folder = if model.contains('/') { "" } else { "models/" };
+    Ok(format!("{folder}{model}{}", super::PATH))
+}
+
+fn thinking_config(request: &Request, abilities: &Abilities) -> Option<ThinkingConfig> {
+    let support = thinking::support(Wire::Gemini, &request.model, abilities);
+    let level = support.clamp(request.thinking);
+    let config = |thinking_level, thinking_budget| {
+        Some(ThinkingConfig {
+            include_thoughts: level != Thinking::Off,
+            thinking_level,
+            thinking_budget,
+        })
+    };
+    match (&support, level) {
+        (ThinkingSupport::Never, _) | (ThinkingSupport::Unknown, Thinking::Default) => None,
+        // To be shown what it thinks, one has to ask.
+        (_, Thinking::Default) => config(None, None),
+        (_, Thinking::Off) => config(None, Some(0)),
+        (ThinkingSupport::Budget { least, most, .. }, level) => {
+            config(None, Some(thinking::budget(level, *least, *most).into()))
+        }
+        // As much as it wants to.
+        (ThinkingSupport::Switch, _) => config(None, Some(-1)),
+        (ThinkingSupport::Levels(_) | ThinkingSupport::Unknown, level) => {
+            let level = level.min(Thinking::High);
+            config(thinking::effort(level), None)
+        }
+    }
+}
+
+/// The messages, with neighbours of one role made one: all responses of a batch belong into one content.
+fn contents<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Content<'a>> {
+    let mut contents: Vec<Content<'_>> = Vec::new();
+    for message in &request.messages {
+        let (role, parts) = match message {
+            Message::User(words) => (Role::User, text(words).into_iter().collect()),
+            Message::ToolResult(result) => {
+                let response = FunctionResponse {
+                    id: ids.get(&result.call),
+                    name: name::called(&result.name),
+                    response: match result.is_error {
+                        true => Outcome::Error(&result.text),
+                        false => Outcome::Output(&result.text),
+                    },
+                };
+                let part = Part {
+                    function_response: Some(response),
+                    ..Part::default()
+                };
+                (Role::User, vec![part])
+            }
+            Message::Assistant { blocks, model } => {
+                let own = maker::understands(&request.model, model);
+                (Role::Model, answer(blocks, own, &request.model.model, ids))
+            }
+        };
+        if parts.is_empty() {
+            continue;
+        }
+        match contents.last_mut().filter(|last| last.role == Some(role)) {
+            Some(last) => last.parts.extend(parts),
+            None => contents.push(Content {
+                role: Some(role),
+                parts,
+            }),
+        }
+    }
+    // Responses come before words, wherever they stood.
+    for content in contents
+        .iter_mut()
+        .filter(|content| content.role == Some(Role::User))
+    {
+        content.parts.sort_by_key(|part| part.function_response.is_none());
+    }
+    contents
+}
+
+fn answer<'a>(blocks: &'a [Block], own: bool, model: &str, ids: &'a Ids<'_>) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for (number, block) in blocks.iter().enumerate() {
+        let signature = match blocks.get(number + 1) {
+            Some(Block::Kept(Kept::ThoughtSignature(signature))) if own => Some(&**signature),
+            _ => None,
+        };
+        let part = match block {
+            Block::Text(words) => text(words),
+            // Of its own thinking the server needs the signatures alone; what another thought goes as text.
+            Block::Thinking(thought) if own => {
+                text(&thought.text)
+                    .filter(|_| signature.is_some())
+                    .map(|part| Part {
+                        thought: true,
+                        ..part
+                    })
+            }
+            Block::Thinking(thought) => text(&thought.text),
+            Block::ToolCall(call) => schema::arguments(&call.arguments).map(|args| Part {
+                function_call: Some(FunctionCall {
+                    id: ids.get(&call.id),
+                    name: name::called(&call.name),
+                    args,
+                }),
+                ..Part::default()
+            }),
+            // One that no part came before stands for itself.
+            Block::Kept(Kept::ThoughtSignature(_)) if own && !follows_a_part(blocks, number) => Some(Part {
+                text: Some(""),
+                ..Part::default()
+            }),
+            Block::Kept(_) => None,
+        };
+        let own_signature = match block {
+            Block::Kept(Kept::ThoughtSignature(signature)) => Some(&**signature),
+            _ => signature,
+        };
+        parts.extend(part.map(|part| Part {
+            thought_signature: own_signature,
+            ..part
+        }));
+    }
+    if wants_signatures(model)
+        && let Some(first) = parts.iter_mut().find(|part| part.function_call.is_some())
+    {
+        first.thought_signature.get_or_insert(NO_SIGNATURE);
+    }
+    parts
+}
+
+fn follows_a_part(blocks: &[Block], number: usize) -> bool {
+    number
+        .checked_sub(1)
+        .and_then(|before| blocks.get(before))
+        .is_some_and(|before| match before {
+            Block::Text(words) => !words.trim().is_empty(),
+            Block::Thinking(thought) => !thought.text.trim().is_empty(),
+            Block::ToolCall(_) => true,
+            Block::Kept(_) => false,
+        })
+}
+
+/// Since Gemini 3 the first call of each answer must be signed.
+fn wants_signatures(model: &str) -> bool {
+    let id = model.rsplit('/').next().unwrap_or_default();
+    id.strip_prefix("gemini-")
+        .is_some_and(|version| !version.starts_with(['1', '2']))
+}
+
+fn text(text: &str) -> Option<Part<'_>> {
+    (!text.trim().is_empty()).then(|| Part {
+        text: Some(text),
+        ..Part::default()
+    })
+}
