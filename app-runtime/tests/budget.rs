@@ -215,8 +215,13 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     };
     // Twice as much: there is room for one more.
     house.runtime().give_up(third).await.unwrap();
-    house.runtime().open(third, opening).await.unwrap();
+    house.runtime().open(third, opening.clone()).await.unwrap();
     assert_eq!(house.turn(third, "five").await.state, State::Completed);
+    // What it has spent itself is in the index by now, too, and is not told to it as another's.
+    house.runtime().give_up(third).await.unwrap();
+    house.runtime().open(third, opening).await.unwrap();
+    house.turn(third, "six").await;
+    assert_eq!(house.now(third).usage.elsewhere.unwrap().spent, money(ONE));
     house.close().await;
 }
 
