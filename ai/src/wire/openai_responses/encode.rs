@@ -74,11 +74,14 @@ enum Item<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Part<'a> {
-    InputText { text: &'a str },
-    OutputText { text: &'a str },
-    SummaryText { text: &'a str },
+    #[serde(rename = "input_text")]
+    Input { text: &'a str },
+    #[serde(rename = "output_text")]
+    Output { text: &'a str },
+    #[serde(rename = "summary_text")]
+    Summary { text: &'a str },
 }
 
 pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
@@ -161,7 +164,7 @@ fn answer<'a>(blocks: &'a [Block], own: bool, ids: &'a Ids<'_>, items: &mut Vec<
                 id,
                 summary: match before {
                     Some(Block::Thinking(thought)) if !is_blank(&thought.text) => {
-                        vec![Part::SummaryText { text: &thought.text }]
+                        vec![Part::Summary { text: &thought.text }]
                     }
                     _ => vec![],
                 },
@@ -188,11 +191,11 @@ fn answer<'a>(blocks: &'a [Block], own: bool, ids: &'a Ids<'_>, items: &mut Vec<
 }
 
 fn said<'a>(role: &'static str, text: &'a str, phase: Option<&'a str>) -> Option<Item<'a>> {
-    (!is_blank(text)).then(|| Item::Message {
+    (!is_blank(text)).then_some(Item::Message {
         role,
         content: [match role {
-            "user" => Part::InputText { text },
-            _ => Part::OutputText { text },
+            "user" => Part::Input { text },
+            _ => Part::Output { text },
         }],
         phase,
     })
