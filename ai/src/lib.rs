@@ -13,6 +13,7 @@ pub mod http;
 pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
+pub mod rate_limit;
 pub mod scripted;
 pub mod sse;
 pub mod stream;

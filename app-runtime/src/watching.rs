@@ -10,7 +10,7 @@ use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::Failure;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{BlockKind, Usage};
-use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId};
+use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId, Timestamp};
 use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
@@ -87,6 +87,8 @@ pub enum Update {
         attempt: u32,
         /// How long, in milliseconds.
         wait_ms: u64,
+        /// When it begins, if the machine does not sleep: what a countdown counts to.
+        resume_at: Option<Timestamp>,
     },
     /// The model called a tool.
     ToolProposed {
@@ -538,6 +540,9 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
         } => updates.push(Update::BackingOff {
             attempt: attempt(after).map_or(0, |attempt| attempt.number),
             wait_ms: *after_ms,
+            resume_at: attempt(after)
+                .and_then(|attempt| attempt.wait)
+                .map(|wait| wait.deadline.set_at.after(wait.deadline.duration())),
         }),
         model::Fact::AnswerKept { .. } => {
             let new = after

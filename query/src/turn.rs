@@ -57,6 +57,8 @@ pub(crate) enum FailureClass {
     ContextOverflow,
     /// Quota or credit is used up.
     Quota,
+    /// The provider's filter refuses the conversation.
+    Refusal,
     /// The server sent what is not its protocol.
     Protocol,
 }

@@ -218,6 +218,8 @@ settings! {
     first_token_timeout_ms / FirstTokenTimeoutMs: u64 = 300_000;
     /// How long a stream may be silent, in milliseconds.
     idle_timeout_ms / IdleTimeoutMs: u64 = 120_000;
+    /// How long an attempt to get an answer may take in all, in milliseconds.
+    answer_timeout_ms / AnswerTimeoutMs: u64 = 3_600_000;
     /// How long it may take to find out what a call would touch, in milliseconds.
     evidence_timeout_ms / EvidenceTimeoutMs: u64 = 30_000;
     /// How long a call may run that does not say, in milliseconds.

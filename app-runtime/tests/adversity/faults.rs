@@ -81,6 +81,7 @@ async fn what_passes_is_tried_again_and_what_does_not_ends_the_turn() {
     let lasting = [
         ("fail(class: auth, status: 401)", F::Auth),
         ("fail(class: quota, status: 402)", F::Quota),
+        ("fail(class: refusal, status: 400)", F::Refusal),
         ("fail(class: invalid, status: 400)", F::Invalid),
         ("fail(class: context_overflow, status: 400)", F::ContextOverflow),
         ("fail(class: protocol)", F::Protocol),
