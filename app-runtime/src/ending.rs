@@ -143,7 +143,7 @@ pub fn of_last_turn(session: &Session) -> ExitCode {
         turn::State::Completed => ExitCode::Done,
         turn::State::Interrupted | turn::State::Cancelled | turn::State::Paused => ExitCode::Interrupted,
         turn::State::Failed => match turn.failure {
-            Some(TurnFailure::Limit { .. }) => ExitCode::Limit,
+            Some(TurnFailure::Limit { .. } | TurnFailure::Loop { .. }) => ExitCode::Limit,
             _ => ExitCode::Failed,
         },
         _ => ExitCode::Failed,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Why;
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
 use glasswork_ai::conversation::Block;
@@ -80,6 +81,13 @@ pub enum Update {
     AttemptFailed {
         /// Why.
         failure: Failure,
+    },
+    /// The agent goes in circles, and the model is told so.
+    Noticed {
+        /// How it goes in circles.
+        kind: loop_guard::Kind,
+        /// What the model is told.
+        text: Arc<str>,
     },
     /// The next attempt waits.
     BackingOff {
@@ -496,6 +504,10 @@ fn of_turn(before: &Session, after: &Session, fact: &turn::Fact, updates: &mut V
                 });
             }
         }
+        turn::Fact::Noticed { notice, .. } => updates.push(Update::Noticed {
+            kind: notice.kind,
+            text: Arc::clone(&notice.text),
+        }),
         // The reason follows the end in the same commit.
         turn::Fact::Blamed(why) => {
             if let Some(Update::TurnEnded { failure, .. }) = updates.last_mut() {

@@ -10,6 +10,7 @@ use glasswork_session_state::state;
 
 use crate::call::Call;
 use crate::dispatch::Dispatch;
+use crate::entry::LoopKind;
 use crate::entry::{Block, BlockKind};
 use crate::error::Answer;
 use crate::id;
@@ -90,14 +91,16 @@ impl From<&failure::Failure> for Failure {
     }
 }
 
-/// Why a turn failed: the model gave no answer, the conversation was too long for it, or the limit of steps was
-/// reached.
+/// Why a turn failed: the model gave no answer, the conversation was too long for it, the agent went in circles, or the
+/// limit of steps was reached.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct TurnFailure {
     /// Why the model gave no answer.
     model: Option<Failure>,
     /// The limit of steps that was reached.
     limit: Option<u32>,
+    /// How the agent went in circles, and went on when it was told.
+    looped: Option<LoopKind>,
     /// Why a conversation that is too long could not be made shorter; `model` then has what the provider said.
     hindrance: Option<String>,
 }
@@ -284,16 +287,25 @@ impl Turn {
             state::TurnFailure::Model(failure) => TurnFailure {
                 model: Some(failure.into()),
                 limit: None,
+                looped: None,
                 hindrance: None,
             },
             state::TurnFailure::TooLong { failure, hindrance } => TurnFailure {
                 model: Some(failure.into()),
                 limit: None,
+                looped: None,
                 hindrance: Some(hindrance.to_string()),
+            },
+            state::TurnFailure::Loop { kind } => TurnFailure {
+                model: None,
+                limit: None,
+                looped: Some((*kind).into()),
+                hindrance: None,
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
                 model: None,
                 limit: Some(*max_steps),
+                looped: None,
                 hindrance: None,
             },
         })

@@ -143,13 +143,17 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
                 escape::line(&failure.message)
             )
         }
+        Update::Noticed { kind, .. } => paint.dim(&format!(
+            "the agent goes in circles ({}); the model is told so",
+            explain::looped(*kind)
+        )),
         Update::BackingOff {
             attempt,
             wait_ms,
             resume_at,
         } => {
             let seconds = std::time::Duration::from_millis(*wait_ms).as_secs_f32();
-            let at = resume_at.map_or_else(String::new, |at| format!(", at {}", time(*at)));
+            let at = resume_at.map_or_else(String::new, |at| format!(", at {}", time(at)));
             paint.dim(&format!(
                 "attempt {attempt} failed; the next one is made in {seconds:.1} s{at}"
             ))

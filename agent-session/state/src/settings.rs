@@ -234,6 +234,12 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// How many times the same calls with the same results make a loop, of which the model is told; below two, none does.
+    loop_rounds / LoopRounds: u32 = 3;
+    /// Whether a model is told that its answer is empty, or promises a call that it does not make.
+    loop_answers / LoopAnswers: bool = true;
+    /// How often a turn tells the model of a loop of one kind before it stops.
+    loop_notices / LoopNotices: u32 = 1;
     /// Whether what looks like a secret is masked before it comes to the session. Never a project's to say.
     mask_secrets / MaskSecrets: bool = true;
     /// The tokens that a request and its answer may take together; `None` where nobody knows, which sets no threshold.

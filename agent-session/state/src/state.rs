@@ -6,6 +6,7 @@ use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
@@ -197,6 +198,11 @@ pub enum TurnFailure {
         failure: Failure,
         /// Why it could not be made shorter.
         hindrance: Hindrance,
+    },
+    /// The agent went in circles, and went on when it was told.
+    Loop {
+        /// How.
+        kind: loop_guard::Kind,
     },
     /// It reached the limit of steps.
     Limit {

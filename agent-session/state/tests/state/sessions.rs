@@ -117,7 +117,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 26);
+    assert_eq!(settings.len(), 29);
 }
 
 #[test]
@@ -340,8 +340,9 @@ fn a_block_that_no_line_could_hold_fails_the_request() {
 }
 
 #[test]
-fn an_empty_answer_ends_the_turn() {
+fn where_it_is_so_set_an_empty_answer_ends_the_turn() {
     let mut world = World::new();
+    world.set(Setting::LoopAnswers(Sourced::from_layer(false, Layer::User)));
     world.prompt("x");
     world.finish(vec![], StopReason::EndOfTurn);
     world.expect_turn(glasswork_agent_core::turn::State::Completed);

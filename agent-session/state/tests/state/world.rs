@@ -477,6 +477,7 @@ impl World {
 
 fn short(body: &Body) -> String {
     match body {
+        Body::Notice(notice) => format!("notice: {}", notice.text),
         Body::Prompt { text, .. } => format!("user: {text}"),
         Body::Assistant(Assistant {
             blocks, cancelled, ..
