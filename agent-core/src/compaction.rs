@@ -272,7 +272,7 @@ pub fn cut(tree: &Tree, parts: &Vector<Part>, total: u64, keep: u64) -> Option<C
         let begins_turn = match &tree.get(part.entry)?.body {
             Body::ToolResult { .. } => continue,
             Body::Prompt { via, .. } => *via != Via::Steering,
-            Body::Assistant(_) | Body::Compaction(_) | Body::BranchSummary(_) => false,
+            Body::Assistant(_) | Body::Compaction(_) | Body::BranchSummary(_) | Body::Notice(_) => false,
         };
         let found = Cut {
             parts: u64::try_from(place).unwrap_or(u64::MAX),
@@ -589,6 +589,7 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
         }
         Body::Compaction(compaction) => format!("[notes]\n{}\n", compaction.summary),
         Body::BranchSummary(branch) => format!("[notes on another attempt]\n{}\n", branch.summary),
+        Body::Notice(notice) => format!("[notice]\n{}\n", notice.text),
     }
 }
 
@@ -606,6 +607,7 @@ fn text_of(body: &Body) -> String {
         Body::ToolResult { result, .. } => result.text.to_string(),
         Body::Compaction(compaction) => compaction.summary.to_string(),
         Body::BranchSummary(branch) => branch.summary.to_string(),
+        Body::Notice(notice) => notice.text.to_string(),
     }
 }
 

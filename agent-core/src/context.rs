@@ -209,9 +209,11 @@ impl Context {
                 request: answer.request?,
                 parts: u64::try_from(place).unwrap_or(u64::MAX),
             }),
-            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => {
-                None
-            }
+            Body::Prompt { .. }
+            | Body::ToolResult { .. }
+            | Body::Compaction(_)
+            | Body::BranchSummary(_)
+            | Body::Notice(_) => None,
         });
         answers.next()
     }
@@ -561,5 +563,6 @@ fn message(body: &Body) -> Option<Message> {
         Body::ToolResult { result, .. } => Some(Message::ToolResult(result.clone())),
         Body::Compaction(compaction) => Some(Message::User(compaction::message(compaction).into())),
         Body::BranchSummary(branch) => Some(Message::User(branch_summary::message(branch).into())),
+        Body::Notice(notice) => Some(Message::User(Arc::clone(&notice.text))),
     }
 }

@@ -8,6 +8,7 @@ pub mod branch_summary;
 pub mod compaction;
 pub mod context;
 pub mod id;
+pub mod loop_guard;
 pub mod partial;
 pub mod session;
 pub mod tail_map;

@@ -14,6 +14,7 @@ use crate::branch_summary::{self, BranchSummary};
 use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
+use crate::loop_guard::Notice;
 use crate::tail_map::TailMap;
 
 /// The conversation tree. Entries are never changed, only added; labels and pins stand beside them.
@@ -67,6 +68,8 @@ pub enum Body {
     Compaction(Arc<Compaction>),
     /// A summary of a branch that was left.
     BranchSummary(Arc<BranchSummary>),
+    /// What the runtime itself tells the model.
+    Notice(Arc<Notice>),
 }
 
 /// A model's answer.
@@ -132,6 +135,7 @@ impl Body {
             Self::ToolResult { result, .. } => chars(&result.text),
             Self::Compaction(compaction) => compaction::message_chars(compaction),
             Self::BranchSummary(branch) => branch_summary::message_chars(branch),
+            Self::Notice(notice) => chars(&notice.text),
         }
     }
 }

@@ -133,6 +133,10 @@ pub enum Condition {
     CompactionDue,
     /// The provider has refused the conversation for its length, and it has not been made shorter since.
     Overflowed,
+    /// The agent goes in circles, and the model is to be told so.
+    LoopFound,
+    /// It goes in circles though the model was told.
+    LoopLasts,
 }
 
 /// What transitions ask for.
@@ -199,6 +203,10 @@ pub enum Intent {
     GiveUpCompaction,
     /// Drop the request for a summary.
     DropSummary,
+    /// Tell the model that it goes in circles.
+    TellLoop,
+    /// Say that going in circles ended the turn.
+    BlameLoop,
     /// Say that there was no summary to be had, and that the conversation is too long without one.
     BlameCompaction,
 }
@@ -295,20 +303,29 @@ static ROWS: &[Row<TurnChart>] = {
         row("step.paused", At(S::Preparing), T::Step, &[Not(C::InterruptPending), Is(C::PausePending)],
             Leaf(S::Paused), &[]),
         row("step.completed", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue)], Leaf(S::Completed), &[]),
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts)],
+            Leaf(S::Completed), &[]),
+        row("step.loop", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::LoopFound), Not(C::LoopLasts)],
+            Stay, &[I::TellLoop, I::Proceed]),
+        row("step.loop_lasts", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::LoopLasts)],
+            Leaf(S::Failed), &[I::BlameLoop]),
         row("step.limit", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Not(C::StepsLeft)],
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Not(C::StepsLeft),
+                Not(C::LoopFound), Not(C::LoopLasts)],
             Leaf(S::Failed), &[I::BlameLimit]),
         row("step.request", At(S::Preparing), T::Step,
             &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft),
-                Not(C::CompactionDue), Not(C::Overflowed)],
+                Not(C::CompactionDue), Not(C::Overflowed), Not(C::LoopFound), Not(C::LoopLasts)],
             Leaf(S::Connecting), &[I::TakeSteering, I::PrepareRequest]),
         row("step.compact", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft), Is(C::CompactionDue)],
+            &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft), Is(C::CompactionDue),
+                Not(C::LoopFound), Not(C::LoopLasts)],
             Leaf(S::Compacting), &[I::BeginCompaction, I::CallModel]),
         row("step.overflow", At(S::Preparing), T::Step,
             &[Not(C::InterruptPending), Not(C::PausePending), Is(C::AnswerDue), Is(C::StepsLeft),
-                Not(C::CompactionDue), Is(C::Overflowed)],
+                Not(C::CompactionDue), Is(C::Overflowed), Not(C::LoopFound), Not(C::LoopLasts)],
             Leaf(S::Failed), &[I::BlameCompaction]),
 
         // The summary. What was queued meanwhile waits for the step after it.

@@ -49,7 +49,21 @@ fn walk<C: Chart>() -> Walk {
     for state in C::State::VARIANTS {
         let reaches = walk.reaches.entry(state.name()).or_default();
         for trigger in C::Trigger::VARIANTS {
+            let read = |condition: C::Condition| {
+                let rows = C::rows().iter().filter(|row| row.on == *trigger);
+                rows.flat_map(|row| row.when).any(|literal| match literal {
+                    When::Is(other) | When::Not(other) => *other == condition,
+                })
+            };
+            let unread: Vec<_> = C::Condition::VARIANTS
+                .iter()
+                .filter(|condition| !read(**condition))
+                .collect();
             for conditions in Conditions::<C>::all() {
+                // What no row on this trigger reads makes no difference.
+                if unread.iter().any(|condition| conditions.holds(**condition)) {
+                    continue;
+                }
                 // An independent reading of the table: the innermost node with a row that holds.
                 let mut expected = None;
                 for node in nodes::<C>(*state) {

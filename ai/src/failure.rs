@@ -54,6 +54,8 @@ pub enum FailureClass {
     ContextOverflow,
     /// Quota or credit is used up.
     Quota,
+    /// The provider's filter refuses the conversation; the same one would be refused again.
+    Refusal,
     /// The server sent what is not its protocol.
     Protocol,
 }
@@ -64,7 +66,12 @@ impl FailureClass {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::RateLimit | Self::Overloaded | Self::Unavailable | Self::Timeout | Self::Transport => true,
-            Self::Auth | Self::Invalid | Self::ContextOverflow | Self::Quota | Self::Protocol => false,
+            Self::Auth
+            | Self::Invalid
+            | Self::ContextOverflow
+            | Self::Quota
+            | Self::Refusal
+            | Self::Protocol => false,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
 pub mod price;
+pub mod rate_limit;
 pub mod scripted;
 pub mod sse;
 pub mod stream;

@@ -14,6 +14,7 @@ pub use scripts::Scripts;
 use crate::conversation::Request;
 use crate::failure::Failure;
 use crate::model::ModelId;
+use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
 
 /// Something that answers requests.
@@ -39,6 +40,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
 pub trait Source: Send {
     /// The next step; `None` after the last.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Progress>>;
+
+    /// What the server allows within a time; empty before it has answered, and where it does not say.
+    fn rate_limits(&self) -> &[RateLimit] {
+        &[]
+    }
 }
 
 /// A call of a model. Dropping it closes the connection.
@@ -69,6 +75,12 @@ impl Call {
     #[must_use]
     pub fn body(&self) -> &Arc<[u8]> {
         &self.body
+    }
+
+    /// What the server allows within a time; empty before it has answered, and where it does not say.
+    #[must_use]
+    pub fn rate_limits(&self) -> &[RateLimit] {
+        self.source.rate_limits()
     }
 
     /// The next step; `None` after [`StreamEvent::Finished`] or [`StreamEvent::Failed`], of which one always comes.

@@ -524,3 +524,25 @@ async fn a_server_that_does_not_speak_tls_is_a_transport_failure_and_no_panic() 
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn what_the_server_allows_is_known_with_its_headers_whether_it_answers_or_not() {
+    let (wire, said) = streams()[0];
+    for (reply, connects) in [(Reply::stream(said), true), (Reply::status(429), false)] {
+        let reply = reply
+            .header("x-ratelimit-remaining-requests", "0")
+            .header("x-ratelimit-limit-requests", "60");
+        let server = ModelServer::start(Answers::replies([reply])).await.unwrap();
+        let mut call = provider(wire, &server.url()).call(go(), 1);
+        assert!(call.rate_limits().is_empty());
+        let first = call.next().await;
+        assert_eq!(first == Some(Progress::Connected), connects);
+        let [limit] = call.rate_limits() else {
+            panic!("{:?}", call.rate_limits())
+        };
+        assert_eq!(
+            (&*limit.name, limit.remaining, limit.limit),
+            ("requests", Some(0), Some(60))
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use glasswork_agent_core::loop_guard;
 use glasswork_session_state::evidence::{Access, Evidence};
 use glasswork_session_state::judge::{Judgement, Verdict};
 use glasswork_session_state::settings::{Layer, Mode, Source};
@@ -111,9 +112,25 @@ pub fn failure(failure: &TurnFailure) -> String {
             )
         }
         TurnFailure::Budget(exhausted) => exhausted.to_string(),
+        TurnFailure::Loop { kind } => format!(
+            "the agent went in circles ({}), and went on when it was told; say what it shall do instead, or set `loop_rounds`, \
+             `loop_answers` or `loop_notices`",
+            looped(*kind)
+        ),
         TurnFailure::Limit { max_steps } => {
             format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")
         }
+    }
+}
+
+/// How an agent goes in circles, in a few words.
+#[must_use]
+pub fn looped(kind: loop_guard::Kind) -> &'static str {
+    match kind {
+        loop_guard::Kind::SameCall => "the same call again and again, with the same result",
+        loop_guard::Kind::Alternating => "the same calls in turn, with the same results",
+        loop_guard::Kind::EmptyAnswer => "empty answers",
+        loop_guard::Kind::PromisedCall => "answers that promise a call and make none",
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Why;
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::Failure;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{BlockKind, Usage};
-use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId};
+use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId, Timestamp};
 use glasswork_session_state::call::{Detail, Outcome};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
@@ -81,12 +82,21 @@ pub enum Update {
         /// Why.
         failure: Failure,
     },
+    /// The agent goes in circles, and the model is told so.
+    Noticed {
+        /// How it goes in circles.
+        kind: loop_guard::Kind,
+        /// What the model is told.
+        text: Arc<str>,
+    },
     /// The next attempt waits.
     BackingOff {
         /// The attempt that failed, from 1.
         attempt: u32,
         /// How long, in milliseconds.
         wait_ms: u64,
+        /// When it begins, if the machine does not sleep: what a countdown counts to.
+        resume_at: Option<Timestamp>,
     },
     /// The model called a tool.
     ToolProposed {
@@ -494,6 +504,10 @@ fn of_turn(before: &Session, after: &Session, fact: &turn::Fact, updates: &mut V
                 });
             }
         }
+        turn::Fact::Noticed { notice, .. } => updates.push(Update::Noticed {
+            kind: notice.kind,
+            text: Arc::clone(&notice.text),
+        }),
         // The reason follows the end in the same commit.
         turn::Fact::Blamed(why) => {
             if let Some(Update::TurnEnded { failure, .. }) = updates.last_mut() {
@@ -538,6 +552,9 @@ fn of_model(before: &Session, after: &Session, fact: &model::Fact, updates: &mut
         } => updates.push(Update::BackingOff {
             attempt: attempt(after).map_or(0, |attempt| attempt.number),
             wait_ms: *after_ms,
+            resume_at: attempt(after)
+                .and_then(|attempt| attempt.wait)
+                .map(|wait| wait.deadline.set_at.after(wait.deadline.duration())),
         }),
         model::Fact::AnswerKept { .. } => {
             let new = after

@@ -591,6 +591,8 @@ async fn a_loop_that_does_not_get_shorter_stops_with_the_reason() {
     let house = house(wire, &server).await;
     let settings = Settings {
         compact_keep: flag(3_000),
+        // This is about loops of another kind.
+        loop_rounds: flag(0),
         ..small(12_500)
     };
     let session = house.session(settings).await;

@@ -83,7 +83,13 @@ fn a_megabyte_in_33_000_commits_adds_at_most_four() {
     wait(user.dispatch(id, Event::Prompt(prompted))).unwrap();
     let job = runner.next();
     let mut follower = engine.reader().follow(id, None).unwrap().follower;
-    let report = |steps| Event::Model(model::Event::Streamed { body: None, steps });
+    let report = |steps| {
+        Event::Model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        })
+    };
     job.port.progress(report(vec![StreamEvent::BlockStarted {
         index: 0,
         kind: BlockKind::Text,

@@ -195,6 +195,7 @@ impl Differ {
             requests,
             usage,
             inherited,
+            limits,
             keys,
             import,
             masked,
@@ -291,6 +292,11 @@ impl Differ {
         self.field("inherited", |differ| {
             if *inherited != after.inherited {
                 differ.values(inherited, &after.inherited);
+            }
+        });
+        self.field("limits", |differ| {
+            if *limits != after.limits {
+                differ.values(limits, &after.limits);
             }
         });
         self.field("usage", |differ| {

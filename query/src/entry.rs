@@ -6,6 +6,7 @@ use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
 use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tree;
 use glasswork_ai::conversation;
 use serde_json::Value;
@@ -47,6 +48,8 @@ pub(crate) enum EntryKind {
     Compaction,
     /// A summary of a branch that was left.
     BranchSummary,
+    /// What the runtime itself told the model.
+    Notice,
 }
 
 impl EntryKind {
@@ -57,6 +60,7 @@ impl EntryKind {
             tree::Body::ToolResult { .. } => Self::ToolResult,
             tree::Body::Compaction(_) => Self::Compaction,
             tree::Body::BranchSummary(_) => Self::BranchSummary,
+            tree::Body::Notice(_) => Self::Notice,
         }
     }
 }
@@ -81,6 +85,7 @@ pub(crate) enum EntryBody {
     ToolResult(ToolResultBody),
     Compaction(CompactionBody),
     BranchSummary(BranchSummaryBody),
+    Notice(NoticeBody),
 }
 
 /// A person's words.
@@ -90,6 +95,29 @@ pub(crate) struct PromptBody {
     text: String,
     /// How they came into the conversation.
     via: Via,
+}
+
+/// Ways in which an agent goes in circles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "loop_guard::Kind")]
+pub(crate) enum LoopKind {
+    /// Step after step the same calls, with the same results.
+    SameCall,
+    /// A round of several steps again and again, with the same results.
+    Alternating,
+    /// An answer that says nothing and calls nothing.
+    EmptyAnswer,
+    /// An answer that promises a call and has none.
+    PromisedCall,
+}
+
+/// What the runtime itself told the model.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct NoticeBody {
+    /// What it was told.
+    text: String,
+    /// How the agent went in circles.
+    kind: LoopKind,
 }
 
 /// A model's answer.
@@ -205,6 +233,7 @@ pub(crate) fn said(body: &tree::Body) -> String {
         tree::Body::ToolResult { result, .. } => result.text.to_string(),
         tree::Body::Compaction(body) => compaction::message(body),
         tree::Body::BranchSummary(body) => branch_summary::message(body),
+        tree::Body::Notice(notice) => notice.text.to_string(),
     }
 }
 
@@ -309,6 +338,10 @@ impl Entry {
                 view: Arc::clone(&self.view),
                 compaction: Arc::clone(compaction),
             }),
+            tree::Body::Notice(notice) => EntryBody::Notice(NoticeBody {
+                text: self.view.op.text(&*notice.text)?,
+                kind: notice.kind.into(),
+            }),
             tree::Body::BranchSummary(branch) => EntryBody::BranchSummary(BranchSummaryBody {
                 view: Arc::clone(&self.view),
                 branch: Arc::clone(branch),
@@ -324,7 +357,8 @@ impl AssistantBody {
             tree::Body::Prompt { .. }
             | tree::Body::ToolResult { .. }
             | tree::Body::Compaction(_)
-            | tree::Body::BranchSummary(_) => Err(absent("answer", self.id)),
+            | tree::Body::BranchSummary(_)
+            | tree::Body::Notice(_) => Err(absent("answer", self.id)),
         }
     }
 }

@@ -27,6 +27,7 @@ mod node;
 mod operation;
 mod origin;
 mod page;
+mod rate_limit;
 mod request;
 mod request_diff;
 mod root;

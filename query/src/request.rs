@@ -175,9 +175,11 @@ impl RequestMessage {
     async fn blocks(&self) -> Answer<Option<Vec<Block>>> {
         match &self.entry.body {
             Body::Assistant(answer) => entry::blocks(&self.view, self.part.part.entry, answer).map(Some),
-            Body::Prompt { .. } | Body::ToolResult { .. } | Body::Compaction(_) | Body::BranchSummary(_) => {
-                Ok(None)
-            }
+            Body::Prompt { .. }
+            | Body::ToolResult { .. }
+            | Body::Compaction(_)
+            | Body::BranchSummary(_)
+            | Body::Notice(_) => Ok(None),
         }
     }
 
@@ -324,6 +326,7 @@ fn renders(body: &Body, message: &Message) -> bool {
         }
         (Body::ToolResult { result, .. }, Message::ToolResult(sent)) => result == sent,
         (Body::Compaction(body), Message::User(sent)) => compaction::message(body) == **sent,
+        (Body::Notice(notice), Message::User(sent)) => notice.text == *sent,
         (Body::BranchSummary(body), Message::User(sent)) => branch_summary::message(body) == **sent,
         _ => false,
     }

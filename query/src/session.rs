@@ -24,6 +24,7 @@ use crate::journal::JournalFiles;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
+use crate::rate_limit::RateLimit;
 use crate::request::Request;
 use crate::scalar::{Long, Time};
 use crate::setting::Setting;
@@ -538,6 +539,12 @@ impl Session {
     #[graphql(complexity = "8 * child_complexity")]
     async fn deadlines(&self) -> Vec<Deadline> {
         Deadline::all(self.0.id, &self.0.scope.state)
+    }
+
+    /// What the providers that it asked allow within a time, as each said last; empty where they do not say.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn rate_limits(&self) -> Vec<RateLimit> {
+        RateLimit::all(&self.0.session)
     }
 
     /// What it waits for, since when, and who can unblock it; never empty.

@@ -40,7 +40,7 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Trash(event) => of_trash(event),
         Event::Closing(event) => of_closing(event),
         Event::DeadlineReached {
-            key: DeadlineKey::Attempt,
+            key: DeadlineKey::Attempt | DeadlineKey::Answer,
             deadline,
         } => {
             format!(

@@ -10,6 +10,7 @@ use glasswork_session_state::state;
 
 use crate::call::Call;
 use crate::dispatch::Dispatch;
+use crate::entry::LoopKind;
 use crate::entry::{Block, BlockKind};
 use crate::error::Answer;
 use crate::id;
@@ -57,6 +58,8 @@ pub(crate) enum FailureClass {
     ContextOverflow,
     /// Quota or credit is used up.
     Quota,
+    /// The provider's filter refuses the conversation.
+    Refusal,
     /// The server sent what is not its protocol.
     Protocol,
 }
@@ -88,14 +91,16 @@ impl From<&failure::Failure> for Failure {
     }
 }
 
-/// Why a turn failed: the model gave no answer, the conversation was too long for it, or the limit of steps was
-/// reached.
-#[derive(Debug, SimpleObject)]
+/// Why a turn failed: the model gave no answer, the conversation was too long for it, the agent went in circles, or the
+/// limit of steps was reached.
+#[derive(Default, Debug, SimpleObject)]
 pub(crate) struct TurnFailure {
     /// Why the model gave no answer.
     model: Option<Failure>,
     /// The limit of steps that was reached.
     limit: Option<u32>,
+    /// How the agent went in circles, and went on when it was told.
+    looped: Option<LoopKind>,
     /// Why a conversation that is too long could not be made shorter; `model` then has what the provider said.
     hindrance: Option<String>,
     /// Which budget allows no further request, in words.
@@ -289,27 +294,24 @@ impl Turn {
         self.turn.failure.as_ref().map(|failure| match failure {
             state::TurnFailure::Model(failure) => TurnFailure {
                 model: Some(failure.into()),
-                limit: None,
-                hindrance: None,
-                budget: None,
+                ..TurnFailure::default()
             },
             state::TurnFailure::TooLong { failure, hindrance } => TurnFailure {
                 model: Some(failure.into()),
-                limit: None,
                 hindrance: Some(hindrance.to_string()),
-                budget: None,
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::Loop { kind } => TurnFailure {
+                looped: Some((*kind).into()),
+                ..TurnFailure::default()
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
-                model: None,
                 limit: Some(*max_steps),
-                hindrance: None,
-                budget: None,
+                ..TurnFailure::default()
             },
             state::TurnFailure::Budget(exhausted) => TurnFailure {
-                model: None,
-                limit: None,
-                hindrance: None,
                 budget: Some(exhausted.to_string()),
+                ..TurnFailure::default()
             },
         })
     }

@@ -13,6 +13,8 @@ use crate::scalar::{Long, Time};
 pub(crate) struct Deadline {
     /// The call that it is of; null for the attempt to get an answer.
     call: Option<ID>,
+    /// Whether it is of the attempt as a whole, whatever that waits for.
+    whole: bool,
     /// The dispatch that set it.
     set_by: ID,
     /// When it was set.
@@ -28,8 +30,9 @@ impl Deadline {
         Self {
             call: match key {
                 Some(DeadlineKey::Call(call)) => Some(id::global(session, call)),
-                Some(DeadlineKey::Attempt) | None => None,
+                Some(DeadlineKey::Attempt | DeadlineKey::Answer) | None => None,
             },
+            whole: key == Some(DeadlineKey::Answer),
             set_by: id::commit(session, deadline.set_by),
             set_at: Time(deadline.set_at),
             after_ms: Long(deadline.after_ms),

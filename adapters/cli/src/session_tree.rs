@@ -271,6 +271,7 @@ fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
         Kind::Result => "=",
         Kind::Compaction => "(compacted)",
         Kind::BranchSummary => "(attempt)",
+        Kind::Notice => "!",
     };
     let label = node
         .label

@@ -144,6 +144,7 @@ fn said(line: &Line, paint: Paint) -> String {
             )),
             paint.dim(&escape::text(text))
         ),
+        Said::Notice { text, .. } => paint.dim(&format!("! {}", escape::text(text))),
         Said::BranchLeft { text, .. } => format!(
             "\n{}\n{}",
             paint.bold("— another attempt was left —"),

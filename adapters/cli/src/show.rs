@@ -13,6 +13,7 @@ use crate::ask;
 use crate::console::{Console, Paint};
 use crate::escape;
 use crate::problem::Problem;
+use crate::session_list::time;
 
 /// Most lines that are shown of a tool's output; the session has the rest.
 const OUTPUT_LINES: usize = 12;
@@ -142,10 +143,19 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
                 escape::line(&failure.message)
             )
         }
-        Update::BackingOff { attempt, wait_ms } => {
+        Update::Noticed { kind, .. } => paint.dim(&format!(
+            "the agent goes in circles ({}); the model is told so",
+            explain::looped(*kind)
+        )),
+        Update::BackingOff {
+            attempt,
+            wait_ms,
+            resume_at,
+        } => {
             let seconds = std::time::Duration::from_millis(*wait_ms).as_secs_f32();
+            let at = resume_at.map_or_else(String::new, |at| format!(", at {}", time(at)));
             paint.dim(&format!(
-                "attempt {attempt} failed; the next one is made in {seconds:.1} s"
+                "attempt {attempt} failed; the next one is made in {seconds:.1} s{at}"
             ))
         }
         Update::TurnEnded {

@@ -43,6 +43,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let mut report = Report::default();
     let mut masking = AnswerMasking::new(world.secrets.of(&session), id);
     let mut unpaced = 0;
+    let mut limits_told = false;
     let outcome = loop {
         let progress = tokio::select! {
             biased;
@@ -56,7 +57,11 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         };
         match progress {
             Some(Progress::Connected) => {
-                port.progress(Event::Model(model::Event::Connected { body: body.clone() }));
+                limits_told = true;
+                port.progress(Event::Model(model::Event::Connected {
+                    body: body.clone(),
+                    limits: call.rate_limits().to_vec(),
+                }));
             }
             Some(Progress::Step(StreamEvent::Finished(reason))) => break Outcome::Finished(reason),
             Some(Progress::Step(StreamEvent::Failed(failure))) => {
@@ -88,6 +93,11 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     masking.finish(&mut |event| report.add(event));
     port.finish(Event::Model(model::Event::Answered {
         body,
+        limits: if limits_told {
+            vec![]
+        } else {
+            call.rate_limits().to_vec()
+        },
         steps: report.steps,
         outcome,
     }));
@@ -144,6 +154,10 @@ impl Report {
         self.bytes = 0;
         self.sent = self.sent.saturating_add(1);
         let steps = std::mem::take(&mut self.steps);
-        port.progress(Event::Model(model::Event::Streamed { body: None, steps }));
+        port.progress(Event::Model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        }));
     }
 }

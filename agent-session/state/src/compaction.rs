@@ -354,6 +354,7 @@ impl Session {
                 first_at: moment.at,
                 effect: None,
                 wait: None,
+                called_at: None,
                 answer: Answer::default(),
                 stop: None,
                 failure: None,

@@ -113,6 +113,8 @@ pub enum Fact {
 pub enum DeadlineKey {
     /// Of the attempt under way: to connect, to the first token, of silence, or of backing off.
     Attempt,
+    /// Of the attempt under way, as a whole.
+    Answer,
     /// Of a call: to find out what it would touch, of the person who is asked, or of running.
     Call(CallId),
 }
@@ -168,7 +170,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 5;
+    const STATE: u32 = 6;
 
     type Kind = Kind;
     type State = Scope;
@@ -329,6 +331,9 @@ impl Domain for Glasswork {
         if let Some(wait) = session.attempt().and_then(|attempt| attempt.wait.as_ref()) {
             each(DeadlineKey::Attempt, wait.deadline);
         }
+        if let Some(deadline) = session.answer_deadline() {
+            each(DeadlineKey::Answer, deadline);
+        }
         for (id, call) in session.batch() {
             if let Some(deadline) = call.deadline {
                 each(DeadlineKey::Call(id), deadline);
@@ -359,6 +364,7 @@ impl Domain for Glasswork {
         match effect {
             Effect::CallModel { .. } | Effect::Summarise { .. } => Event::Model(model::Event::Answered {
                 body: None,
+                limits: vec![],
                 steps: vec![],
                 outcome: model::Outcome::Failed(Failure {
                     class,
@@ -411,21 +417,39 @@ impl Domain for Glasswork {
         use model::Event::{Connected, Streamed};
         match (waiting, later) {
             (
-                Event::Model(Streamed { body, steps }),
+                Event::Model(Streamed { body, limits, steps }),
                 Event::Model(Streamed {
                     body: newer,
+                    limits: told,
                     steps: more,
                 }),
             ) => {
                 pieces::join(steps, more);
                 *body = newer.or_else(|| body.take());
+                if !told.is_empty() {
+                    *limits = told;
+                }
             }
-            (waiting @ Event::Model(Connected { .. }), Event::Model(Streamed { body: newer, steps })) => {
-                let body = match waiting {
-                    Event::Model(Connected { body }) => newer.or_else(|| body.take()),
-                    _ => newer,
+            (
+                waiting @ Event::Model(Connected { .. }),
+                Event::Model(Streamed {
+                    body: newer,
+                    limits: told,
+                    steps,
+                }),
+            ) => {
+                let (body, limits) = match waiting {
+                    Event::Model(Connected { body, limits }) => (
+                        newer.or_else(|| body.take()),
+                        if told.is_empty() {
+                            std::mem::take(limits)
+                        } else {
+                            told
+                        },
+                    ),
+                    _ => (newer, told),
                 };
-                *waiting = Event::Model(Streamed { body, steps });
+                *waiting = Event::Model(Streamed { body, limits, steps });
             }
             (waiting, later) => *waiting = later,
         }
@@ -440,7 +464,11 @@ impl Domain for Glasswork {
 
     fn is_delta(event: &Event) -> bool {
         match event {
-            Event::Model(model::Event::Streamed { body: None, steps }) => steps
+            Event::Model(model::Event::Streamed {
+                body: None,
+                limits,
+                steps,
+            }) if limits.is_empty() => steps
                 .iter()
                 .all(|step| matches!(step, StreamEvent::BlockStarted { .. } | StreamEvent::Delta { .. })),
             Event::Tools(tools::Event::ToolProgressed { .. }) => true,
@@ -501,6 +529,7 @@ fn decide_session(
         Event::Import(event) => import::decide(&mut draft, event)?,
         Event::DeadlineReached { key, deadline } => match key {
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
+            DeadlineKey::Answer => model::took_too_long(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,

@@ -9,6 +9,8 @@ use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Assistant, Body};
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
+use glasswork_ai::rate_limit;
+use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
 use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::effect::Effect;
 use crate::rejection::Rejection;
-use crate::state::{AttemptWait, Session, Wait};
+use crate::state::{AttemptWait, Limits, Session, Wait};
 use crate::{compaction, pieces, retry, usage};
 
 /// What comes of the effect that sends a request.
@@ -32,12 +34,18 @@ pub enum Event {
         /// The bytes that were sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<BodyRef>,
+        /// What the server allows within a time.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<RateLimit>,
     },
     /// Progress: pieces of the answer. Stands for `Connected` too where that was merged into it.
     Streamed {
         /// The bytes that were sent, where `Connected` was merged into this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<BodyRef>,
+        /// What the server allows within a time, where `Connected` was merged into this.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<RateLimit>,
         /// The pieces, in order.
         steps: Vec<StreamEvent>,
     },
@@ -46,6 +54,9 @@ pub enum Event {
         /// The bytes that were sent, if they were not reported before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<BodyRef>,
+        /// What the server allows within a time, if that was not reported before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<RateLimit>,
         /// Pieces that were not reported as progress.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         steps: Vec<StreamEvent>,
@@ -77,6 +88,8 @@ pub enum Fact {
     },
     /// These bytes were sent.
     Sent(BodyRef),
+    /// The server said what it allows within a time.
+    Limits(Vec<RateLimit>),
     /// The attempt waits.
     Waits {
         /// For what.
@@ -118,8 +131,9 @@ impl Fact {
                     seq: moment.seq,
                     ordinal: *effect,
                 };
-                session.begin_attempt(effect, wait(AttemptWait::Connect, *after_ms, moment));
+                session.begin_attempt(effect, wait(AttemptWait::Connect, *after_ms, moment), moment);
             }
+            Self::Limits(limits) => session.note_limits(limits, moment),
             Self::Sent(body) => {
                 if let Some(prepared) = session.attempted_mut() {
                     prepared.body = Some(body.clone());
@@ -184,11 +198,25 @@ impl Session {
         self.requests.get_mut(&request).map(Arc::make_mut)
     }
 
-    fn begin_attempt(&mut self, effect: EffectKey, wait: Wait) {
+    /// What a server says replaces what it said before: it names all its limits each time.
+    fn note_limits(&mut self, limits: &[RateLimit], moment: Moment) {
+        let Some(prepared) = self.attempted_mut() else {
+            return;
+        };
+        let provider = Arc::clone(&prepared.model.provider);
+        let limits = Limits {
+            at: moment.at,
+            limits: limits.to_vec(),
+        };
+        self.limits.insert(provider, Arc::new(limits));
+    }
+
+    fn begin_attempt(&mut self, effect: EffectKey, wait: Wait, moment: Moment) {
         let Some(attempt) = self.attempt_mut() else { return };
         attempt.number = attempt.number.saturating_add(1);
         attempt.effect = Some(effect);
         attempt.wait = Some(wait);
+        attempt.called_at = Some(moment.at);
         attempt.answer = Answer::default();
         attempt.stop = None;
         attempt.failure = None;
@@ -296,12 +324,14 @@ impl Session {
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
     let effect = own_effect(draft)?;
     match event {
-        Event::Connected { body } => {
+        Event::Connected { body, limits } => {
             sent(draft, body.as_ref());
+            limited(draft, limits);
             advance(draft, Course::Connected)?;
         }
-        Event::Streamed { body, steps } => {
+        Event::Streamed { body, limits, steps } => {
             sent(draft, body.as_ref());
+            limited(draft, limits);
             let wait = draft.session.attempt().and_then(|attempt| attempt.wait.as_ref());
             if wait.is_some_and(|wait| wait.on == AttemptWait::Connect) {
                 advance(draft, Course::Connected)?;
@@ -311,8 +341,14 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 fail(draft, failure)?;
             }
         }
-        Event::Answered { body, steps, outcome } => {
+        Event::Answered {
+            body,
+            limits,
+            steps,
+            outcome,
+        } => {
             sent(draft, body.as_ref());
+            limited(draft, limits);
             let heard = pieces::hear(draft, steps, Draft::fact);
             match (heard, outcome) {
                 (Err(failure), _) => fail(draft, failure)?,
@@ -341,6 +377,13 @@ fn own_effect(draft: &Draft<'_>) -> Result<EffectKey, Rejection> {
         Ok(*key)
     } else {
         Err(Rejection::NotYours(*key))
+    }
+}
+
+fn limited(draft: &mut Draft<'_>, limits: &[RateLimit]) {
+    if !limits.is_empty() {
+        let limits = limits.iter().take(rate_limit::MOST).cloned().collect();
+        draft.fact(Fact::Limits(limits).into());
     }
 }
 
@@ -389,12 +432,28 @@ pub(crate) fn deadline_reached(draft: &mut Draft<'_>, deadline: Deadline) -> Res
         AttemptWait::FirstToken => "no token arrived",
         AttemptWait::Stream => "the answer stopped arriving",
     };
-    if let Some(effect) = attempt.effect {
+    give_up(draft, format!("{missing} within {} ms", deadline.after_ms))
+}
+
+/// The attempt as a whole took too long.
+pub(crate) fn took_too_long(draft: &mut Draft<'_>, deadline: Deadline) -> Result<Reply, Rejection> {
+    under_way(draft)?;
+    if draft.session.answer_deadline() != Some(deadline) {
+        return Err(Rejection::DeadlineMoved);
+    }
+    give_up(
+        draft,
+        format!("the answer was not complete within {} ms", deadline.after_ms),
+    )
+}
+
+fn give_up(draft: &mut Draft<'_>, message: String) -> Result<Reply, Rejection> {
+    if let Some(effect) = draft.session.attempt().and_then(|attempt| attempt.effect) {
         draft.close(effect);
     }
     let failure = Failure {
         class: FailureClass::Timeout,
-        message: format!("{missing} within {} ms", deadline.after_ms).into(),
+        message: message.into(),
         status: None,
         retry_after_ms: None,
     };

@@ -226,6 +226,8 @@ settings! {
     first_token_timeout_ms / FirstTokenTimeoutMs: u64 = 300_000;
     /// How long a stream may be silent, in milliseconds.
     idle_timeout_ms / IdleTimeoutMs: u64 = 120_000;
+    /// How long an attempt to get an answer may take in all, in milliseconds.
+    answer_timeout_ms / AnswerTimeoutMs: u64 = 3_600_000;
     /// How long it may take to find out what a call would touch, in milliseconds.
     evidence_timeout_ms / EvidenceTimeoutMs: u64 = 30_000;
     /// How long a call may run that does not say, in milliseconds.
@@ -240,6 +242,12 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// How many times the same calls with the same results make a loop, of which the model is told; below two, none does.
+    loop_rounds / LoopRounds: u32 = 3;
+    /// Whether a model is told that its answer is empty, or promises a call that it does not make.
+    loop_answers / LoopAnswers: bool = true;
+    /// How often a turn tells the model of a loop of one kind before it stops.
+    loop_notices / LoopNotices: u32 = 1;
     /// Whether what looks like a secret is masked before it comes to the session. Never a project's to say.
     mask_secrets / MaskSecrets: bool = true;
     /// The tokens that a request and its answer may take together; `None` where nobody knows, which sets no threshold.

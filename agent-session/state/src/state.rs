@@ -6,12 +6,14 @@ use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
 use glasswork_ai::decimal::Money;
 use glasswork_ai::failure::Failure;
+use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::{Deadline, EffectKey, ScopeId, Timestamp};
 use im::{OrdMap, Vector};
@@ -81,6 +83,9 @@ pub struct Session {
     /// Of that, what was used before it was forked: of this another session has the record.
     #[serde(default, skip_serializing_if = "Ledger::is_empty")]
     pub inherited: Ledger,
+    /// What providers said last of what they allow within a time, by provider.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub limits: OrdMap<Arc<str>, Arc<Limits>>,
     /// The last idempotency keys.
     pub keys: Keys,
     /// Where its conversation was imported from.
@@ -98,6 +103,15 @@ pub struct Session {
     /// The forks that were made of it, or are being made.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub children: OrdMap<ScopeId, Child>,
+}
+
+/// What a provider allows within a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// When it said so.
+    pub at: Timestamp,
+    /// The limits.
+    pub limits: Vec<RateLimit>,
 }
 
 /// What a session is called, where it works, when it was touched.
@@ -190,6 +204,11 @@ pub enum TurnFailure {
         /// Why it could not be made shorter.
         hindrance: Hindrance,
     },
+    /// The agent went in circles, and went on when it was told.
+    Loop {
+        /// How.
+        kind: loop_guard::Kind,
+    },
     /// It reached the limit of steps.
     Limit {
         /// The limit.
@@ -214,6 +233,9 @@ pub struct Attempt {
     /// What it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_at: Option<Timestamp>,
     /// What has arrived.
     pub answer: Answer,
     /// Why the model stopped, once it has.
@@ -266,6 +288,7 @@ impl Session {
             requests: TailMap::new(),
             usage: Ledger::default(),
             inherited: Ledger::default(),
+            limits: OrdMap::new(),
             keys: Keys::default(),
             import: None,
             masked: Masked::default(),
@@ -297,6 +320,17 @@ impl Session {
             return Some(&open.attempt);
         }
         self.turn.as_ref().and_then(|turn| turn.attempt.as_ref())
+    }
+
+    /// By when the attempt under way is given up, whatever it waits for.
+    #[must_use]
+    pub fn answer_deadline(&self) -> Option<Deadline> {
+        let attempt = self.attempt()?;
+        Some(Deadline {
+            set_by: attempt.effect?.seq,
+            set_at: attempt.called_at?,
+            after_ms: self.settings.answer_timeout_ms.value,
+        })
     }
 
     /// What it has used itself. Over all sessions this adds up to what was used.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::context::{Plan, Prepared, Purpose};
 use glasswork_agent_core::id::TurnId;
+use glasswork_agent_core::loop_guard::{self, Notice};
 use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
+use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
@@ -52,6 +54,14 @@ pub enum Fact {
         /// Most tokens to answer with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_output_tokens: Option<u32>,
+    },
+    /// The model is told that it goes in circles: an entry of the conversation.
+    Noticed {
+        /// Number of the entry among those of this commit.
+        #[serde(default, skip_serializing_if = "prompt::is_zero")]
+        entry: u16,
+        /// What it is told.
+        notice: Arc<Notice>,
     },
     /// Why it failed.
     Blamed(TurnFailure),
@@ -118,6 +128,9 @@ impl Fact {
                     purpose: Purpose::Step,
                 },
             ),
+            Self::Noticed { entry, notice } => {
+                session.say(moment, *entry, Body::Notice(Arc::clone(notice)));
+            }
             Self::Blamed(failure) => {
                 if let Some(turn) = session.turn_mut() {
                     turn.failure = Some(failure.clone());
@@ -138,6 +151,7 @@ impl Session {
             first_at: moment.at,
             effect: None,
             wait: None,
+            called_at: None,
             answer: Answer::default(),
             stop: None,
             failure: None,
@@ -229,7 +243,15 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         State::Connecting | State::Streaming => compaction::may_help(session),
         _ => false,
     };
+    let looped = Some(turn)
+        .filter(|turn| turn.state == State::Preparing)
+        .and_then(|turn| looped(session, turn));
+    let told = looped
+        .is_some_and(|kind| loop_guard::told(&session.tree, kind) >= session.settings.loop_notices.value);
     Conditions::NONE
+        // What there is no step left for need not be told.
+        .with(Condition::LoopFound, looped.is_some() && !told && allowed)
+        .with(Condition::LoopLasts, looped.is_some() && told)
         .with(Condition::CompactionDue, compact)
         .with(Condition::Overflowed, overflowed)
         .with(
@@ -251,6 +273,28 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
             any(|state| state == tool_call::State::Allowed),
         )
         .with(Condition::CallsOpen, any(|state| !state.is_terminal()))
+}
+
+fn loop_rules(session: &Session) -> loop_guard::Rules {
+    loop_guard::Rules {
+        rounds: session.settings.loop_rounds.value,
+        answers: session.settings.loop_answers.value,
+    }
+}
+
+/// How the agent goes in circles, if it does.
+fn looped(session: &Session, turn: &Turn) -> Option<loop_guard::Kind> {
+    // Before the first request, and when someone has spoken since the last, there is nothing to look at.
+    if turn.steps == 0 || !session.queue.steering.is_empty() {
+        return None;
+    }
+    let attempt = turn.attempt.as_ref()?;
+    let end = loop_guard::End {
+        tree: &session.tree,
+        stop: attempt.stop.as_ref().filter(|_| !turn.answer_due),
+        tools: !session.context.head().tools.is_empty(),
+    };
+    loop_guard::find(end, loop_rules(session))
 }
 
 fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
@@ -295,6 +339,28 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
             if let Some(failure) = attempt.and_then(|attempt| attempt.failure.clone()) {
                 let failure = compaction::blame(&draft.session, &failure);
                 draft.fact(Fact::Blamed(failure).into());
+            }
+        }
+        Intent::TellLoop => {
+            let looped = draft
+                .session
+                .turn
+                .as_ref()
+                .and_then(|turn| looped(&draft.session, turn));
+            if let Some(kind) = looped {
+                let notice = Arc::new(loop_guard::notice(kind, loop_rules(&draft.session)));
+                let entry = draft.entries(1);
+                draft.fact(Fact::Noticed { entry, notice }.into());
+            }
+        }
+        Intent::BlameLoop => {
+            let looped = draft
+                .session
+                .turn
+                .as_ref()
+                .and_then(|turn| looped(&draft.session, turn));
+            if let Some(kind) = looped {
+                draft.fact(Fact::Blamed(TurnFailure::Loop { kind }).into());
             }
         }
         Intent::BlameLimit => {

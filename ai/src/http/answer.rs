@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use crate::failure::{Failure, FailureClass};
 use crate::port::Source;
+use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
 use crate::wire::{Decoder, Headers, Wire};
 
@@ -31,6 +32,7 @@ pub(super) struct Answering {
     decoder: Decoder,
     key: Option<SecretString>,
     state: State,
+    limits: Vec<RateLimit>,
     ready: VecDeque<Progress>,
 }
 
@@ -56,6 +58,7 @@ impl Answering {
             decoder,
             key,
             state: State::Sending(Box::pin(sending)),
+            limits: Vec::new(),
             ready: VecDeque::new(),
         }
     }
@@ -74,6 +77,9 @@ impl Answering {
     }
 
     fn answered(&mut self, response: Result<Response, reqwest::Error>) {
+        if let Ok(response) = &response {
+            self.limits = headers(response).rate_limits();
+        }
         self.state = match response {
             Ok(response) if response.status().is_success() => {
                 self.ready.push_back(Progress::Connected);
@@ -122,6 +128,10 @@ impl Answering {
 }
 
 impl Source for Answering {
+    fn rate_limits(&self) -> &[RateLimit] {
+        &self.limits
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Progress>> {
         loop {
             if let Some(progress) = self.ready.pop_front() {
@@ -162,11 +172,7 @@ impl Source for Answering {
                         Ok(None) | Err(_) => false,
                     };
                     if !more {
-                        let headers: Headers = response
-                            .headers()
-                            .iter()
-                            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-                            .collect();
+                        let headers = headers(response);
                         let failure = self.wire.decode_error(response.status().as_u16(), &headers, body);
                         self.state = State::Over;
                         self.steps(vec![StreamEvent::Failed(failure)]);
@@ -176,6 +182,13 @@ impl Source for Answering {
             }
         }
     }
+}
+
+fn headers(response: &Response) -> Headers {
+    let headers = response.headers().iter();
+    headers
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect()
 }
 
 /// Polls for the next piece of a body. The future holds nothing between polls but the response itself.

@@ -154,6 +154,9 @@ fn classify(complaint: &Complaint, status: Option<u16>) -> FailureClass {
     {
         return FailureClass::Quota;
     }
+    if kind(&["content_filter", "content_policy", "responsibleai"]) || says(&["content management policy"]) {
+        return FailureClass::Refusal;
+    }
     match status {
         Some(401 | 403) => FailureClass::Auth,
         // Gemini says so of a key that is wrong.
@@ -202,6 +205,10 @@ fn explain(class: FailureClass, status: Option<u16>) -> (&'static str, &'static 
         FailureClass::Quota => (
             "quota or credit is used up",
             "add credit, or choose another provider",
+        ),
+        FailureClass::Refusal => (
+            "the provider's filter refuses the conversation",
+            "say it in other words, or choose another provider",
         ),
         FailureClass::Protocol => (
             "the server does not speak this protocol",
@@ -291,6 +298,16 @@ mod tests {
                 413,
                 r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#,
                 C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"The response was filtered due to the prompt triggering our content management policy","type":null,"code":"content_filter"}}"#,
+                C::Refusal,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Your request was rejected","type":"invalid_request_error","code":"content_policy_violation"}}"#,
+                C::Refusal,
             ),
             (422, r#"{"detail":"field required"}"#, C::Invalid),
             (408, "", C::Timeout),

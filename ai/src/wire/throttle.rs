@@ -1,6 +1,9 @@
 //! What a server's headers say about when to try again.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
+
+use crate::rate_limit::{MOST, RateLimit};
 
 /// Headers of a response, by name in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,11 +68,93 @@ impl Headers {
             .max()
     }
 
+    /// What the server allows within a time, by name: OpenAI's `x-ratelimit-{what}-{name}`, Anthropic's
+    /// `anthropic-ratelimit-{name}-{what}`, and the `ratelimit-{what}` and `x-ratelimit-{what}` of others, with seconds
+    /// for the reset. What says nothing that can be read is left out.
+    #[must_use]
+    pub fn rate_limits(&self) -> Vec<RateLimit> {
+        let mut found: BTreeMap<&str, RateLimit> = BTreeMap::new();
+        for (header, value) in &self.0 {
+            let Some((name, what)) = limited(header) else {
+                continue;
+            };
+            if found.len() >= MOST && !found.contains_key(name) {
+                continue;
+            }
+            let limit = found.entry(name).or_insert_with(|| RateLimit {
+                name: name.into(),
+                limit: None,
+                remaining: None,
+                reset_ms: None,
+            });
+            let value = value.trim();
+            match what {
+                What::Limit => limit.limit = value.parse().ok(),
+                What::Remaining => limit.remaining = value.parse().ok(),
+                What::Reset => limit.reset_ms = self.reset(value),
+            }
+        }
+        found
+            .into_values()
+            .filter(|found| found.limit.is_some() || found.remaining.is_some() || found.reset_ms.is_some())
+            .collect()
+    }
+
+    fn reset(&self, value: &str) -> Option<u64> {
+        if let Some(then) = rfc3339(value) {
+            return self.until(then);
+        }
+        let Some(ms) = millis(value, 1000.0) else {
+            return go_duration_ms(value);
+        };
+        // A number this large is a moment, in seconds or in milliseconds, and not a time to wait.
+        match ms {
+            1_000_000_000_000_000.. => {
+                self.until(SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms / 1000))?)
+            }
+            1_000_000_000_000.. => self.until(SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms))?),
+            _ => Some(ms),
+        }
+    }
+
     fn until(&self, then: SystemTime) -> Option<u64> {
         let now = httpdate::parse_http_date(self.get("date")?).ok()?;
         let wait = then.duration_since(now).unwrap_or_default();
         u64::try_from(wait.as_millis()).ok()
     }
+}
+
+/// What a header tells of a limit.
+#[derive(Clone, Copy)]
+enum What {
+    Limit,
+    Remaining,
+    Reset,
+}
+
+impl What {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "limit" => Some(Self::Limit),
+            "remaining" => Some(Self::Remaining),
+            "reset" => Some(Self::Reset),
+            _ => None,
+        }
+    }
+}
+
+/// Which limit a header is of, and what it tells of it.
+fn limited(header: &str) -> Option<(&str, What)> {
+    if let Some(rest) = header.strip_prefix("anthropic-ratelimit-") {
+        let (name, what) = rest.rsplit_once('-')?;
+        return Some((name, What::of(what)?));
+    }
+    let rest = header
+        .strip_prefix("x-")
+        .unwrap_or(header)
+        .strip_prefix("ratelimit-")?;
+    let (what, name) = rest.split_once('-').unwrap_or((rest, "requests"));
+    Some((name, What::of(what)?))
 }
 
 /// A number of units, as milliseconds.
@@ -194,6 +279,66 @@ mod tests {
             let headers: Headers = headers.iter().copied().collect();
             assert_eq!(headers.retry_after_ms(), *expected, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_read_from_the_headers_of_each_provider() {
+        let told = |headers: &[(&str, &str)]| -> Vec<String> {
+            let headers: Headers = headers.iter().copied().collect();
+            let limits = headers.rate_limits();
+            limits
+                .iter()
+                .map(|limit| {
+                    let number =
+                        |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+                    let (of, left, reset) = (
+                        number(limit.limit),
+                        number(limit.remaining),
+                        number(limit.reset_ms),
+                    );
+                    format!("{} {left} of {of} for {reset}", limit.name)
+                })
+                .collect()
+        };
+        let openai = [
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "59"),
+            ("x-ratelimit-reset-requests", "1s"),
+            ("x-ratelimit-limit-tokens", "150000"),
+            ("x-ratelimit-remaining-tokens", "149984"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ];
+        assert_eq!(
+            told(&openai),
+            ["requests 59 of 60 for 1000", "tokens 149984 of 150000 for 360000"]
+        );
+        let anthropic = [
+            ("Date", "Sat, 31 Jan 2026 11:59:30 GMT"),
+            ("anthropic-ratelimit-input-tokens-limit", "40000"),
+            ("anthropic-ratelimit-input-tokens-remaining", "0"),
+            ("anthropic-ratelimit-input-tokens-reset", "2026-01-31T12:00:00Z"),
+            ("anthropic-ratelimit-unified-status", "allowed"),
+        ];
+        assert_eq!(told(&anthropic), ["input-tokens 0 of 40000 for 30000"]);
+        let others = [
+            ("RateLimit-Limit", "10"),
+            ("RateLimit-Remaining", "3"),
+            ("ratelimit-reset", "50"),
+        ];
+        assert_eq!(told(&others), ["requests 3 of 10 for 50000"]);
+        for moment in ["1769860820", "1769860820000"] {
+            let date = ("date", "Sat, 31 Jan 2026 12:00:00 GMT");
+            assert_eq!(
+                told(&[date, ("x-ratelimit-reset", moment)]),
+                ["requests - of - for 20000"]
+            );
+            assert!(told(&[("x-ratelimit-reset", moment)]).is_empty());
+        }
+        assert!(told(&[("x-ratelimit-limit-tokens", "many"), ("x-ratelimit", "1")]).is_empty());
+        let many: Vec<(String, String)> = (0..99)
+            .map(|n| (format!("x-ratelimit-limit-{n}"), "1".into()))
+            .collect();
+        assert_eq!(many.into_iter().collect::<Headers>().rate_limits().len(), MOST);
     }
 
     #[test]

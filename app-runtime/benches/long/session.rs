@@ -176,6 +176,7 @@ impl House {
         let steps = finished.chain([StreamEvent::Usage(Usage::default())]).collect();
         job.port.finish(Event::Model(model::Event::Answered {
             body: None,
+            limits: vec![],
             steps,
             outcome: model::Outcome::Finished(stop),
         }));
@@ -187,6 +188,7 @@ impl House {
         let before = reader.scope(id).unwrap().seq;
         job.port.progress(Event::Model(model::Event::Streamed {
             body: None,
+            limits: vec![],
             steps: vec![step],
         }));
         while reader.scope(id).unwrap().seq == before {

@@ -143,6 +143,7 @@ fn what(said: Said) -> What {
             }
         }
         Said::Cancelled => What::Note("The answer was cut off by a cancel.".to_owned()),
+        Said::Notice { text: told, .. } => What::Note(text(told)),
         Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => {
             What::Summary(text(summary))
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Body, Entry, Via};
 use glasswork_ai::conversation::Block;
@@ -81,6 +82,13 @@ pub enum Said {
         /// The same after.
         tokens_after: u64,
     },
+    /// The runtime itself told the model this.
+    Notice {
+        /// What it was told.
+        text: Arc<str>,
+        /// What the runtime had found.
+        kind: loop_guard::Kind,
+    },
     /// The conversation was elsewhere, and the model is told this of it.
     BranchLeft {
         /// What the model is told.
@@ -153,6 +161,10 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
         Body::BranchSummary(branch) => vec![line(Said::BranchLeft {
             text: branch_summary::message(branch).into(),
             from: branch.from,
+        })],
+        Body::Notice(notice) => vec![line(Said::Notice {
+            text: Arc::clone(&notice.text),
+            kind: notice.kind,
         })],
         // Shown with its call.
         Body::ToolResult { .. } => Vec::new(),

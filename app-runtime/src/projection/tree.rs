@@ -63,6 +63,8 @@ pub enum Kind {
     Compaction,
     /// A summary of a branch that was left.
     BranchSummary,
+    /// What the runtime itself told the model.
+    Notice,
 }
 
 /// A session and the commit at which it was, or was made, a fork.
@@ -142,6 +144,7 @@ fn said(body: &Body) -> (Kind, String) {
         }
         Body::ToolResult { result, .. } => (Kind::Result, format!("{}: {}", result.name, result.text)),
         Body::Compaction(_) => (Kind::Compaction, String::new()),
+        Body::Notice(notice) => (Kind::Notice, notice.text.to_string()),
         Body::BranchSummary(branch) => (Kind::BranchSummary, branch.summary.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! Faults of the model: the turn retries or ends in its named state, and nothing that was half received runs.
 
+use glasswork_agent_core::loop_guard::Kind;
 use glasswork_agent_core::tool_call::State as Call;
 use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
@@ -81,6 +82,7 @@ async fn what_passes_is_tried_again_and_what_does_not_ends_the_turn() {
     let lasting = [
         ("fail(class: auth, status: 401)", F::Auth),
         ("fail(class: quota, status: 402)", F::Quota),
+        ("fail(class: refusal, status: 400)", F::Refusal),
         ("fail(class: invalid, status: 400)", F::Invalid),
         ("fail(class: context_overflow, status: 400)", F::ContextOverflow),
         ("fail(class: protocol)", F::Protocol),
@@ -114,7 +116,89 @@ async fn an_answer_that_reached_its_limit_in_mid_call_runs_nothing_and_the_model
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_answer_ends_the_turn() {
+async fn an_empty_answer_is_questioned_and_a_second_one_ends_the_turn() {
+    // A script counts the answers that stand in the conversation: one without a block is given again.
+    let blank = r#"text(" ")"#;
+    let cases = [
+        ("", "", State::Failed),
+        ("stop(tool_use)", "", State::Failed),
+        ("stop(length)", "", State::Failed),
+        (blank, blank, State::Failed),
+        (blank, r#"text("better")"#, State::Completed),
+    ];
+    for (say, again, state) in cases {
+        let script = format!(r#"(turns: [(say: [{say}]), (say: [{again}]), (say: [text("beyond")])])"#);
+        let house = House::of_script(&script).await;
+        let session = house.session(House::settings(Mode::Yolo)).await;
+        let end = house.turn(session, "go").await;
+        assert_eq!(end.state, state, "{say}, {again}: {:?}", end.failure);
+        let kind = Kind::EmptyAnswer;
+        let told = |update: &Update| matches!(update, Update::Noticed { kind: found, .. } if *found == kind);
+        let told = end.updates.iter().filter(|update| told(update)).count();
+        assert_eq!(told, 1, "{say}");
+        let code = match state {
+            State::Completed => ExitCode::Done,
+            _ => ExitCode::Limit,
+        };
+        if code == ExitCode::Limit {
+            assert_eq!(end.failure, Some(TurnFailure::Loop { kind }));
+        }
+        assert_eq!(ending::of_last_turn(&house.now(session)), code);
+        house.close().await;
+    }
+}
+
+/// The model calls again and again; what it is told of that, and how the turn ends.
+async fn circle(calls: &[&str], state: State, noticed: Option<Kind>) {
+    let turns: Vec<_> = calls.iter().map(|call| format!("(say: [{call}])")).collect();
+    let house = House::of_script(&format!(
+        r#"(turns: [{}, (say: [text("done")])])"#,
+        turns.join(", ")
+    ))
+    .await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let end = house.turn(session, "go").await;
+    assert_eq!(end.state, state, "{calls:?}: {:?}", end.failure);
+    let told: Vec<_> = end
+        .updates
+        .iter()
+        .filter_map(|update| match update {
+            Update::Noticed { kind, .. } => Some(*kind),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, Vec::from_iter(noticed), "{calls:?}");
+    // What the model is told is an entry like any other: it has a dispatch that put it there.
+    let now = house.now(session);
+    let notices = now
+        .tree
+        .entries()
+        .filter(|(_, entry)| matches!(entry.body, Body::Notice(_)));
+    assert_eq!(notices.count(), told.len());
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_come_to_nothing_new_are_a_loop_and_a_poll_is_none() {
+    let (look, list) = (r#"call("bash", (command: "echo same"))"#, r#"call("ls", ())"#);
+    circle(&[look; 2], State::Completed, None).await;
+    circle(&[look; 3], State::Completed, Some(Kind::SameCall)).await;
+    circle(&[look; 6], State::Failed, Some(Kind::SameCall)).await;
+    circle(
+        &[look, list, look, list, look, list],
+        State::Completed,
+        Some(Kind::Alternating),
+    )
+    .await;
+    let poll = r#"call("bash", (command: "echo x >> log; wc -l < log"))"#;
+    circle(&[poll; 9], State::Completed, None).await;
+    let promise = r#"text("Let me check the log.")"#;
+    circle(&[promise], State::Completed, Some(Kind::PromisedCall)).await;
+    circle(&[promise; 2], State::Failed, Some(Kind::PromisedCall)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_it_is_so_set_an_empty_answer_ends_the_turn() {
     for say in [
         "",
         "stop(end_of_turn)",
@@ -124,7 +208,12 @@ async fn an_empty_answer_ends_the_turn() {
         "stop(length)",
     ] {
         let house = House::of_script(&format!("(turns: [(say: [{say}]), (say: [text(\"beyond\")])])")).await;
-        let session = house.session(House::settings(Mode::Yolo)).await;
+        let session = house
+            .session(Settings {
+                loop_answers: flag(false),
+                ..House::settings(Mode::Yolo)
+            })
+            .await;
         let end = house.turn(session, "go").await;
         assert_eq!(
             (end.state, end.failure, end.text.as_str()),

@@ -188,7 +188,13 @@ fn a_delta_has_a_difference_of_its_own_while_at_answers_with_the_state_before_it
     let world = World::new(Mode::Ask);
     world.prompt("Talk");
     let job = world.engine.runner.next();
-    let stream = |steps| Event::Model(model::Event::Streamed { body: None, steps });
+    let stream = |steps| {
+        Event::Model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        })
+    };
     job.port.progress(stream(vec![StreamEvent::BlockStarted {
         index: 0,
         kind: BlockKind::Text,

@@ -465,7 +465,7 @@ fn what_happens_is_what_the_schema_says_can_happen() {
             { "name": "close_session", "fields": ["session"], "classes": ["AGAIN"] },
         ])
     );
-    assert_eq!(schema["deadlines"], json!(["attempt", "call"]));
+    assert_eq!(schema["deadlines"], json!(["attempt", "answer", "call"]));
     assert_eq!(schema["charts"], json!(["session", "turn", "tool_call"]));
 }
 

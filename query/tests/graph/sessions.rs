@@ -170,8 +170,11 @@ fn an_answer_is_seen_while_it_arrives() {
             text: "Once".into(),
         },
     ];
-    job.port
-        .progress(Event::Model(model::Event::Streamed { body: None, steps }));
+    job.port.progress(Event::Model(model::Event::Streamed {
+        body: None,
+        limits: vec![],
+        steps,
+    }));
     world.engine.fence();
     let query = format!("{{ session(id: \"{S}\") {{ turn {{ state attempt {{ waitsFor
         blocks {{ index finished block {{ kind text }} }} }} }} openEffects {{ name request by {{ id }} }} }} }}");

@@ -259,6 +259,7 @@ impl World {
             job,
             Event::Model(model::Event::Answered {
                 body: Some(body),
+                limits: vec![],
                 steps,
                 outcome,
             }),

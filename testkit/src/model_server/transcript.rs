@@ -338,6 +338,7 @@ impl Transcript {
             FailureClass::Invalid => (400, "invalid_request_error"),
             FailureClass::ContextOverflow => (400, "context_length_exceeded"),
             FailureClass::Quota => (402, "billing_error"),
+            FailureClass::Refusal => (400, "content_filter"),
             FailureClass::Unavailable | FailureClass::Transport => (500, "api_error"),
             FailureClass::Protocol => return Reply::stream("<html>no model here</html>"),
         };

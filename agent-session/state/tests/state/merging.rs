@@ -34,7 +34,13 @@ fn called(index: u32, arguments: &str) -> StreamEvent {
 }
 
 fn joined(waiting: Vec<StreamEvent>, later: Vec<StreamEvent>) -> Vec<StreamEvent> {
-    let streamed = |steps| Event::Model(model::Event::Streamed { body: None, steps });
+    let streamed = |steps| {
+        Event::Model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        })
+    };
     let mut merged = streamed(waiting);
     Glasswork::merge_progress(&mut merged, streamed(later));
     let Event::Model(model::Event::Streamed { steps, .. }) = merged else {

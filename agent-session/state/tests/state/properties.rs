@@ -134,21 +134,28 @@ fn answer(how: u8) -> model::Event {
     let calls = |count: u32| (1..=count).map(|index| finished(index, call_block("tool", index)));
     let end = |steps: Vec<StreamEvent>| model::Event::Answered {
         body: None,
+        limits: vec![],
         steps,
         outcome: model::Outcome::Finished(stop.clone()),
     };
     match how % 10 {
-        0 => model::Event::Connected { body: None },
+        0 => model::Event::Connected {
+            body: None,
+            limits: vec![],
+        },
         1 => model::Event::Streamed {
             body: None,
+            limits: vec![],
             steps: vec![began(9), delta(9, "x"), StreamEvent::Usage(usage(5, 1))],
         },
         2 => model::Event::Streamed {
             body: None,
+            limits: vec![],
             steps: std::iter::once(text()).chain(calls(1)).collect(),
         },
         3 => model::Event::Answered {
             body: None,
+            limits: vec![],
             steps: vec![],
             outcome: model::Outcome::Failed(failure(FailureClass::Overloaded, None)),
         },
@@ -160,6 +167,7 @@ fn answer(how: u8) -> model::Event {
             };
             model::Event::Answered {
                 body: None,
+                limits: vec![],
                 steps: vec![],
                 outcome: model::Outcome::Failed(failure(class, None)),
             }

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State as T;
+use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
+use glasswork_ai::rate_limit::RateLimit;
+use glasswork_ai::stream::StopReason;
 use glasswork_session_state::domain::DeadlineKey;
+use glasswork_session_state::model;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
 use glasswork_session_state::state::TurnFailure;
 
-use crate::world::World;
+use crate::world::{World, began, delta, failure, finished};
 
 fn wait(world: &World) -> u64 {
     world.deadlines()[&DeadlineKey::Attempt].after_ms
@@ -140,6 +144,87 @@ fn the_budget_ends_attempts_that_take_long() {
     world.expect_turn(T::Failed);
 }
 
+/// A stream that never falls silent and never ends.
+#[test]
+fn an_attempt_ends_in_time_however_much_arrives() {
+    let mut world = World::new();
+    world.set(Setting::AnswerTimeoutMs(Sourced::from_layer(
+        150_000,
+        Layer::User,
+    )));
+    world.prompt("go");
+    world.connect();
+    world.stream(vec![began(0), delta(0, "so")]);
+    for _ in 0..3 {
+        world.pass(Duration::from_secs(40));
+        world.stream(vec![delta(0, " and so")]);
+    }
+    let total = world.deadlines()[&DeadlineKey::Answer];
+    assert_eq!(total.after_ms, 150_000);
+    assert!(wait(&world) > 0, "the deadline of silence runs beside it");
+    world.reach(DeadlineKey::Answer);
+    world.expect_turn(T::BackingOff);
+    let failure = world.turn().attempt.as_ref().unwrap().failure.clone().unwrap();
+    assert_eq!(
+        (failure.class, &*failure.message),
+        (
+            FailureClass::Timeout,
+            "the answer was not complete within 150000 ms"
+        )
+    );
+    assert!(
+        !world.deadlines().contains_key(&DeadlineKey::Answer),
+        "nothing arrives while it waits"
+    );
+    world.reach(DeadlineKey::Attempt);
+    let again = world.deadlines()[&DeadlineKey::Answer];
+    assert!(again.set_at > total.set_at, "each attempt has its own");
+    world.compare_with_journal();
+}
+
+#[test]
+fn what_a_provider_allows_is_known_until_it_says_something_else() {
+    let limit = |remaining| RateLimit {
+        name: "requests".into(),
+        limit: Some(60),
+        remaining: Some(remaining),
+        reset_ms: Some(1_000),
+    };
+    let left = |world: &World| {
+        let limits = world.session().limits.values();
+        limits
+            .map(|said| said.limits[0].remaining.unwrap())
+            .collect::<Vec<_>>()
+    };
+    let mut world = World::new();
+    world.prompt("go");
+    assert_eq!(left(&world), [] as [u64; 0]);
+    world
+        .model(model::Event::Answered {
+            body: None,
+            limits: vec![limit(0)],
+            steps: vec![],
+            outcome: model::Outcome::Failed(failure(FailureClass::RateLimit, Some(1_000))),
+        })
+        .unwrap();
+    assert_eq!(left(&world), [0]);
+    world.reach(DeadlineKey::Attempt);
+    world
+        .model(model::Event::Connected {
+            body: None,
+            limits: vec![limit(60)],
+        })
+        .unwrap();
+    assert_eq!(left(&world), [60]);
+    world.finish(vec![finished(0, Block::Text("so".into()))], StopReason::EndOfTurn);
+    assert_eq!(
+        left(&world),
+        [60],
+        "a server that says nothing takes nothing back"
+    );
+    world.compare_with_journal();
+}
+
 #[test]
 fn only_what_may_pass_is_tried_again() {
     use FailureClass as F;
@@ -153,6 +238,7 @@ fn only_what_may_pass_is_tried_again() {
         (F::Invalid, T::Failed),
         (F::ContextOverflow, T::Failed),
         (F::Quota, T::Failed),
+        (F::Refusal, T::Failed),
         (F::Protocol, T::Failed),
     ];
     for (class, state) in cases {

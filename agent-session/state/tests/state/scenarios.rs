@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use glasswork_agent_core::loop_guard::Kind;
 use glasswork_agent_core::session::State as S;
 use glasswork_agent_core::tool_call::State as C;
 use glasswork_agent_core::turn::State as T;
-use glasswork_ai::conversation::{Block, Thought};
+use glasswork_ai::conversation::{Block, Message, Thought};
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::{Domain, Loss, Origin};
@@ -210,6 +211,71 @@ scenarios! {
         world.expect_turn(T::Failed);
         assert_eq!(world.turn().failure, Some(TurnFailure::Limit { max_steps: 1 }));
         world.expect_session(S::Idle);
+    }
+
+    fn an_agent_that_goes_in_circles_is_told_and_then_stopped(world) {
+        world.set_mode(Mode::Yolo);
+        world.prompt("go");
+        let step = |world: &mut World| {
+            let calls = world.propose(&["read"]);
+            world.find(calls[0], read("/a"));
+            world.settle(calls[0], Word::Succeeded, "same");
+        };
+        for _ in 0..3 {
+            world.expect_turn(T::Connecting);
+            step(world);
+        }
+        // The model is told in the same commit that would have asked it again, and asked.
+        let said = world.said();
+        assert!(said.last().is_some_and(|last| last.contains("made 3 times")), "{said:?}");
+        let request = world.session().attempt().unwrap().request;
+        let sent = world.session().render(request).unwrap();
+        assert!(matches!(sent.messages.last(), Some(Message::User(text)) if text.contains("Notice of the runtime")));
+        for _ in 0..3 {
+            world.expect_turn(T::Connecting);
+            step(world);
+        }
+        world.expect_turn(T::Failed);
+        assert_eq!(world.turn().failure, Some(TurnFailure::Loop { kind: Kind::SameCall }));
+        assert_eq!(world.turn().steps, 6);
+        // Whoever says what to do instead begins anew.
+        world.prompt("do something else");
+        step(world);
+        world.expect_turn(T::Connecting);
+        world.answer("done");
+        world.expect_turn(T::Completed);
+    }
+
+    fn an_interrupt_comes_before_the_notice(world) {
+        world.set_mode(Mode::Yolo);
+        world.prompt("go");
+        for last in [false, false, true] {
+            let calls = world.propose(&["read"]);
+            world.find(calls[0], read("/a"));
+            if last {
+                world.ask(prompt::Event::Interrupted);
+            }
+            world.settle(calls[0], Word::Succeeded, "same");
+        }
+        world.expect_turn(T::Interrupted);
+        assert_eq!(world.said().last().unwrap(), "result: same");
+    }
+
+    /// What is said at the last step is the end, whatever it promises.
+    fn nothing_is_told_that_nobody_could_heed(world) {
+        world.set(Setting::MaxSteps(Sourced::from_layer(1, Layer::User)));
+        world.prompt("go");
+        world.connect();
+        world.finish(vec![], StopReason::EndOfTurn);
+        world.expect_turn(T::Completed);
+        // With nothing said about it, the model is not told, and the turn stops at once.
+        world.set(Setting::MaxSteps(Sourced::from_layer(9, Layer::User)));
+        world.set(Setting::LoopNotices(Sourced::from_layer(0, Layer::User)));
+        world.prompt("go");
+        world.connect();
+        world.finish(vec![], StopReason::EndOfTurn);
+        world.expect_turn(T::Failed);
+        assert_eq!(world.turn().failure, Some(TurnFailure::Loop { kind: Kind::EmptyAnswer }));
     }
 
     fn steering_is_taken_in_before_the_next_step(world) {

@@ -117,7 +117,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 27);
+    assert_eq!(settings.len(), 31);
 }
 
 #[test]
@@ -254,7 +254,10 @@ fn opening_again_states_only_what_changed() {
 fn who_may_send_what() {
     let state = World::new().state;
     let key = EffectKey { seq: 1, ordinal: 0 };
-    let evidence = Event::Model(model::Event::Connected { body: None });
+    let evidence = Event::Model(model::Event::Connected {
+        body: None,
+        limits: vec![],
+    });
     let cases = [
         (Origin::User, prompted("x"), Ok(Grant::Person)),
         (Origin::Client(3), prompted("x"), Ok(Grant::Person)),
@@ -297,7 +300,10 @@ fn the_word_of_another_effect_is_refused() {
     let mut world = World::new();
     world.prompt("x");
     let wrong = EffectKey { seq: 9, ordinal: 9 };
-    let event = Event::Model(model::Event::Connected { body: None });
+    let event = Event::Model(model::Event::Connected {
+        body: None,
+        limits: vec![],
+    });
     assert_eq!(
         world.send(&Origin::Effect(wrong), event),
         Err(Rejection::NotYours(wrong))
@@ -334,8 +340,9 @@ fn a_block_that_no_line_could_hold_fails_the_request() {
 }
 
 #[test]
-fn an_empty_answer_ends_the_turn() {
+fn where_it_is_so_set_an_empty_answer_ends_the_turn() {
     let mut world = World::new();
+    world.set(Setting::LoopAnswers(Sourced::from_layer(false, Layer::User)));
     world.prompt("x");
     world.finish(vec![], StopReason::EndOfTurn);
     world.expect_turn(glasswork_agent_core::turn::State::Completed);
@@ -382,12 +389,31 @@ fn progress_that_waits_is_merged() {
         digest: "d".into(),
         len: 1,
     });
-    let streamed = |steps: Vec<StreamEvent>| Event::Model(model::Event::Streamed { body: None, steps });
-    let mut waiting = Event::Model(model::Event::Connected { body: body.clone() });
+    let streamed = |steps: Vec<StreamEvent>| {
+        Event::Model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        })
+    };
+    let limits = vec![glasswork_ai::rate_limit::RateLimit {
+        name: "requests".into(),
+        limit: None,
+        remaining: Some(1),
+        reset_ms: None,
+    }];
+    let mut waiting = Event::Model(model::Event::Connected {
+        body: body.clone(),
+        limits: limits.clone(),
+    });
     Glasswork::merge_progress(&mut waiting, streamed(vec![began(0)]));
     Glasswork::merge_progress(&mut waiting, streamed(vec![delta(0, "x")]));
     let steps = vec![began(0), delta(0, "x")];
-    assert_eq!(waiting, Event::Model(model::Event::Streamed { body, steps }));
+    assert_eq!(
+        waiting,
+        Event::Model(model::Event::Streamed { body, limits, steps })
+    );
+    assert!(!Glasswork::is_delta(&waiting));
     // The merged one counts as connecting, too.
     let mut world = World::new();
     world.prompt("x");
@@ -403,7 +429,10 @@ fn progress_that_waits_is_merged() {
 #[test]
 fn what_people_decide_is_acknowledged_when_it_is_safe() {
     assert_eq!(Glasswork::acknowledged(&prompted("x")), Durability::Synced);
-    let connected = Event::Model(model::Event::Connected { body: None });
+    let connected = Event::Model(model::Event::Connected {
+        body: None,
+        limits: vec![],
+    });
     assert_eq!(Glasswork::acknowledged(&connected), Durability::Written);
     assert!(Glasswork::is_urgent(&Event::Prompt(prompt::Event::Cancelled)));
     assert!(!Glasswork::is_urgent(&prompted("x")));

@@ -155,6 +155,7 @@ fn a_long_answer_costs_little_more_than_its_text() {
     };
     let event = Event::Model(model::Event::Streamed {
         body: None,
+        limits: vec![],
         steps: vec![delta(0, &piece)],
     });
     assert!(Glasswork::is_delta(&event));

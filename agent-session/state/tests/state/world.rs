@@ -305,17 +305,24 @@ impl World {
                 digest: "d".into(),
                 len: 1,
             }),
+            limits: vec![],
         })
         .unwrap();
     }
 
     pub(crate) fn stream(&mut self, steps: Vec<StreamEvent>) {
-        self.model(model::Event::Streamed { body: None, steps }).unwrap();
+        self.model(model::Event::Streamed {
+            body: None,
+            limits: vec![],
+            steps,
+        })
+        .unwrap();
     }
 
     pub(crate) fn finish(&mut self, steps: Vec<StreamEvent>, stop: StopReason) {
         self.model(model::Event::Answered {
             body: None,
+            limits: vec![],
             steps,
             outcome: model::Outcome::Finished(stop),
         })
@@ -325,6 +332,7 @@ impl World {
     pub(crate) fn fail(&mut self, class: FailureClass, retry_after_ms: Option<u64>) {
         self.model(model::Event::Answered {
             body: None,
+            limits: vec![],
             steps: vec![],
             outcome: model::Outcome::Failed(failure(class, retry_after_ms)),
         })
@@ -469,6 +477,7 @@ impl World {
 
 fn short(body: &Body) -> String {
     match body {
+        Body::Notice(notice) => format!("notice: {}", notice.text),
         Body::Prompt { text, .. } => format!("user: {text}"),
         Body::Assistant(Assistant {
             blocks, cancelled, ..

@@ -1,0 +1,294 @@
+//! What is a loop, and what only looks like one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it did not expect shall stop there"
+)]
+
+use std::sync::Arc;
+
+use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::loop_guard::{End, Kind, Rules, find, notice, told};
+use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
+use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
+use glasswork_ai::stream::StopReason;
+use glasswork_engine::Timestamp;
+use proptest::prelude::*;
+
+const RULES: Rules = Rules {
+    rounds: 3,
+    answers: true,
+};
+
+#[derive(Default)]
+struct Talk {
+    tree: Tree,
+    seq: u64,
+}
+
+impl Talk {
+    fn add(&mut self, body: Body) {
+        self.seq += 1;
+        let id = EntryId {
+            seq: self.seq,
+            ordinal: 0,
+        };
+        self.tree.append(id, Timestamp(0), body);
+    }
+
+    fn say(&mut self, via: Via) {
+        let text = "go".into();
+        self.add(Body::Prompt { text, via });
+    }
+
+    fn answer(&mut self, blocks: Vec<Block>) {
+        self.add(Body::Assistant(Assistant {
+            blocks,
+            model: "a/b".parse().unwrap(),
+            request: None,
+            usage: None,
+            stop: None,
+            cancelled: false,
+        }));
+    }
+
+    /// A step: its calls as `name arguments -> result`; a result that begins with `!` is an error.
+    fn step(&mut self, calls: &[&str]) {
+        let parsed: Vec<_> = calls
+            .iter()
+            .zip(0..)
+            .map(|(call, number)| {
+                let (call, result) = call.split_once(" -> ").unwrap();
+                let (name, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+                let call = ToolCall {
+                    // Some servers number the calls of each answer anew.
+                    id: format!("call_{number}").into(),
+                    name: name.into(),
+                    arguments: arguments.into(),
+                    reading: None,
+                };
+                (call, result)
+            })
+            .collect();
+        self.answer(
+            parsed
+                .iter()
+                .map(|(call, _)| Block::ToolCall(call.clone()))
+                .collect(),
+        );
+        for (call, result) in parsed {
+            let result = ToolResult {
+                call: Arc::clone(&call.id),
+                name: call.name,
+                text: result.into(),
+                is_error: result.starts_with('!'),
+            };
+            let call = CallId {
+                seq: self.seq,
+                ordinal: 0,
+            };
+            self.add(Body::ToolResult { call, result });
+        }
+    }
+
+    fn found(&self, rules: Rules) -> Option<Kind> {
+        let end = End {
+            tree: &self.tree,
+            stop: None,
+            tools: true,
+        };
+        find(end, rules)
+    }
+}
+
+fn check(steps: &[&[&str]], expected: Option<Kind>) {
+    let mut talk = Talk::default();
+    talk.say(Via::Prompt);
+    for step in steps {
+        talk.step(step);
+    }
+    assert_eq!(talk.found(RULES), expected, "{steps:?}");
+}
+
+#[test]
+fn rounds_of_calls_with_the_same_results_are_loops_and_nothing_else_is() {
+    let (a, b, c): (&[&str], &[&str], &[&str]) =
+        (&["ls -> x"], &["read {\"path\": \"f\"} -> y"], &["grep -> !none"]);
+    check(&[], None);
+    check(&[a, a], None);
+    check(&[a, a, a], Some(Kind::SameCall));
+    check(&[b, c, a, a, a], Some(Kind::SameCall));
+    check(&[a, a, a, b], None);
+    check(&[a, b, a, b], None);
+    check(&[a, b, a, b, a, b], Some(Kind::Alternating));
+    check(&[b, a, b, c, a, b, c, a, b, c], Some(Kind::Alternating));
+    check(&[a, b, a, c, a, b], None);
+    // A poll: the same call, and something else each time.
+    check(&[&["ls -> 1"], &["ls -> 2"], &["ls -> 3"]], None);
+    check(&[&["ls -> 1"], &["ls -> 1"], &["ls -> 2"]], None);
+    // The same text as a result and as a failure is not the same.
+    check(&[a, &["ls -> !x"], a], None);
+    check(
+        &[
+            &["ls {\"a\":1} -> x"],
+            &["ls {\"a\":2} -> x"],
+            &["ls {\"a\":1} -> x"],
+        ],
+        None,
+    );
+    // Several calls at once are one step, however alike.
+    check(&[&["ls -> x", "ls -> x", "ls -> x"]], None);
+    check(&[&["ls -> x", "ls -> x"], a, &["ls -> x", "ls -> x"]], None);
+    // Blanks between the parts of the arguments say nothing; within a text they do.
+    check(
+        &[
+            &[r#"w {"a": "x \" y"} -> x"#],
+            &[r#"w {"a":"x \" y"} -> x"#],
+            &["w {\"a\":\n\"x \\\" y\" } -> x"],
+        ],
+        Some(Kind::SameCall),
+    );
+    check(
+        &[
+            &[r#"w {"a":"x y"} -> x"#],
+            &[r#"w {"a":"xy"} -> x"#],
+            &[r#"w {"a":"x y"} -> x"#],
+        ],
+        None,
+    );
+}
+
+#[test]
+fn whoever_speaks_begins_anew_and_a_notice_is_remembered_until_a_person_does() {
+    let mut talk = Talk::default();
+    talk.say(Via::Prompt);
+    let again = |talk: &mut Talk| {
+        for _ in 0..2 {
+            talk.step(&["ls -> x"]);
+            assert_eq!(talk.found(RULES), None);
+        }
+        talk.step(&["ls -> x"]);
+        assert_eq!(talk.found(RULES), Some(Kind::SameCall));
+    };
+    again(&mut talk);
+    assert_eq!(told(&talk.tree, Kind::SameCall), 0);
+    talk.add(Body::Notice(Arc::new(notice(Kind::SameCall, RULES))));
+    again(&mut talk);
+    assert_eq!(
+        (
+            told(&talk.tree, Kind::SameCall),
+            told(&talk.tree, Kind::Alternating)
+        ),
+        (1, 0)
+    );
+    talk.say(Via::Steering);
+    again(&mut talk);
+    assert_eq!(told(&talk.tree, Kind::SameCall), 0);
+}
+
+#[test]
+fn the_number_of_rounds_is_a_setting() {
+    for rounds in [0, 1, 2, 5, 32, u32::MAX] {
+        let rules = Rules { rounds, ..RULES };
+        let mut talk = Talk::default();
+        talk.say(Via::Prompt);
+        let first = (1..=100u32).find(|_| {
+            talk.step(&["ls -> x"]);
+            talk.found(rules).is_some()
+        });
+        assert_eq!(first, (rounds > 1).then_some(rounds.min(32)), "{rounds}");
+    }
+}
+
+/// What is found in an answer without calls.
+fn answered(blocks: Vec<Block>, stop: StopReason, tools: bool) -> Option<Kind> {
+    let mut talk = Talk::default();
+    talk.say(Via::Prompt);
+    if !blocks.is_empty() {
+        talk.answer(blocks);
+    }
+    let end = End {
+        tree: &talk.tree,
+        stop: Some(&stop),
+        tools,
+    };
+    let off = Rules {
+        answers: false,
+        ..RULES
+    };
+    assert_eq!(find(end, off), None);
+    find(end, RULES)
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_empty_unless_it_is_a_refusal() {
+    let blank = || vec![Block::Text(" \n".into())];
+    for blocks in [vec![], blank()] {
+        for stop in [StopReason::EndOfTurn, StopReason::Length, StopReason::ToolUse] {
+            assert_eq!(answered(blocks.clone(), stop, false), Some(Kind::EmptyAnswer));
+        }
+        assert_eq!(answered(blocks, StopReason::Refusal, false), None);
+    }
+    assert_eq!(
+        answered(vec![Block::Text("42".into())], StopReason::EndOfTurn, true),
+        None
+    );
+}
+
+#[test]
+fn a_promise_is_what_only_a_tool_can_keep() {
+    let promised = |text: &str, tools| answered(vec![Block::Text(text.into())], StopReason::EndOfTurn, tools);
+    for text in [
+        "Let me check the file src/main.rs.",
+        "I see. I'll now run the tests:",
+        "The error is in a.rs\n\nNow let me look at it…",
+        "I\u{2019}m going to search for that.",
+        "First things first! Let's start by reading the manifest.",
+    ] {
+        assert_eq!(promised(text, true), Some(Kind::PromisedCall), "{text}");
+        assert_eq!(promised(text, false), None, "without tools: {text}");
+    }
+    for text in [
+        "Done. All tests pass.",
+        "Let me know if you want more.",
+        "I'll check it once you have pushed.",
+        "Shall I run the tests?",
+        "I'll be here.",
+        "Let me explain why.",
+        "I'll run the tests. They are fine.",
+        "You said: let me check.",
+        "I will use tabs if you prefer.",
+        "I'll check",
+    ] {
+        assert_eq!(promised(text, true), None, "{text}");
+    }
+}
+
+proptest! {
+    /// Against an independent reading: the end is one round, some number of times.
+    #[test]
+    fn what_is_found_is_a_round_again_and_again(names in prop::collection::vec(0u8..3, 0..20)) {
+        let mut talk = Talk::default();
+        talk.say(Via::Prompt);
+        for name in &names {
+            talk.step(&[&format!("t{name} -> x")]);
+        }
+        let ends = |round: usize| names.len() >= 3 * round && {
+            let end = &names[names.len() - 3 * round..];
+            end[..round].repeat(3) == end
+        };
+        let expected = if ends(1) {
+            Some(Kind::SameCall)
+        } else {
+            (2..=4).any(ends).then_some(Kind::Alternating)
+        };
+        prop_assert_eq!(talk.found(RULES), expected);
+    }
+
+    #[test]
+    fn any_text_is_read(text in "\\PC*", tail in "(I'll run|let me |\u{2019}|É|…|: )*") {
+        let _ = answered(vec![Block::Text(format!("{text}{tail}.").into())], StopReason::EndOfTurn, true);
+    }
+}
