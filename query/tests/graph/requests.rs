@@ -118,16 +118,18 @@ fn the_messages_that_are_sent_are_those_of_the_rendering() {
         StopReason::EndOfTurn,
         counted(1, 0),
     );
-    world.prompt("And now say it");
+    // Nothing was said: the model is told so, and asked again.
     let query =
         format!("{{ request(session: \"{S}\", step: 2) {{ messages {{ nodes {{ kind sent text }} }} }} }}");
     let messages = world.ask(&query)["request"]["messages"]["nodes"].clone();
+    let told = "[Notice of the runtime, not of the user] Your last answer was empty. Go on with the task, or say that it \
+                is done.";
     assert_eq!(
         messages,
         json!([
             { "kind": "PROMPT", "sent": true, "text": "Think" },
             { "kind": "ASSISTANT", "sent": false, "text": "" },
-            { "kind": "PROMPT", "sent": true, "text": "And now say it" },
+            { "kind": "NOTICE", "sent": true, "text": told },
         ])
     );
     let rendered = world
