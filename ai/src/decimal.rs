@@ -77,7 +77,7 @@ impl<'de, const PLACES: u32> Deserialize<'de> for Decimal<PLACES> {
         impl<const PLACES: u32> Visitor<'_> for Amount<PLACES> {
             type Value = Decimal<PLACES>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount of dollars, like 0.50")
+                f.write_str("an amount of dollars (`0.50`)")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)

@@ -217,8 +217,8 @@ impl Transcript {
     fn candidate(&mut self, candidate: Value, usage: Option<Value>) {
         let (id, model) = self.response.clone().unwrap_or_default();
         let mut chunk = json!({"candidates": [candidate], "modelVersion": model, "responseId": id});
-        if let Some(usage) = usage {
-            chunk["usageMetadata"] = usage;
+        if let (Some(usage), Some(members)) = (usage, chunk.as_object_mut()) {
+            members.insert("usageMetadata".to_owned(), usage);
         }
         self.event(&chunk);
     }
