@@ -140,7 +140,8 @@ struct Known {
     differences: Differences,
 }
 
-/// Sources: the references of the servers' makers, as of November 2026.
+/// Not every row was checked against its maker's reference: those of Together, Groq, xAI, LM Studio, Cerebras and
+/// Fireworks were not. An entry of the user overrides any of them.
 const KNOWN: &[Known] = &[
     // https://platform.openai.com/docs/api-reference/chat
     Known {
