@@ -364,6 +364,13 @@ impl Recogniser {
                         return Step::WasThinking(tag.len());
                     }
                     wait |= behind.is_empty();
+                    // DeepSeek V3.1 and Kimi K2 write the call right behind it.
+                    if !self.tools.is_empty() {
+                        match opener(behind, last) {
+                            Match::Yes => return Step::WasThinking(tag.len()),
+                            answer => wait |= answer == Match::Perhaps,
+                        }
+                    }
                 }
                 Err(answer) => wait |= answer == Match::Perhaps,
             }

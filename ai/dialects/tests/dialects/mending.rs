@@ -148,11 +148,7 @@ fn types_of_plain_texts_come_from_the_schema() {
             "refused note: `count` must be integer, and is number `1.5`",
         ),
         ("ratio", "3", r#"call note {"text":"x","ratio":3}"#),
-        (
-            "flag",
-            "True",
-            r#"call note {"text":"x","flag":true} [python_literal]"#,
-        ),
+        ("flag", "True", r#"call note {"text":"x","flag":true}"#),
         (
             "flag",
             "yes",
