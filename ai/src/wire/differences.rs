@@ -17,11 +17,15 @@ pub enum ThinkingSwitch {
     ReasoningObject,
     /// `reasoning: {enabled: true}` (Together)
     ReasoningEnabled,
-    /// `thinking: {type: "enabled"}` (DeepSeek, Z.ai, Moonshot)
+    /// `thinking: {type: "enabled"}` (Z.ai, Moonshot)
     ThinkingType,
+    /// The same, and `reasoning_effort: "low"` beside it, whose highest is `max` (DeepSeek)
+    ThinkingTypeEffort,
     /// `enable_thinking: true` (Qwen)
     EnableThinking,
-    /// `chat_template_kwargs: {enable_thinking: true}` (llama.cpp, vLLM)
+    /// `chat_template_kwargs: {enable_thinking: true, thinking: true}` (llama.cpp, vLLM, SGLang): templates of Qwen and
+    /// GLM look for the first name, those of DeepSeek, Granite and Kimi K3 for the second; what a template does not look
+    /// for is nothing to it.
     ChatTemplate,
 }
 
@@ -140,8 +144,10 @@ struct Known {
     differences: Differences,
 }
 
-/// Not every row was checked against its maker's reference: those of Together, Groq, xAI, LM Studio, Cerebras and
-/// Fireworks were not. An entry of the user overrides any of them.
+/// Each row was compared in November 2026 with the page above it and with the maker's own client where one is named.
+/// Not found, and so taken to be as everywhere: what limits an answer at xAI (its reference could not be read), whether
+/// Together and LM Studio take `stream_options` (Together's client does not have it), and how Cerebras, Together and xAI
+/// want thinking back (their clients have no field for it). An entry of the user overrides any of them.
 const KNOWN: &[Known] = &[
     // https://platform.openai.com/docs/api-reference/chat
     Known {
@@ -149,7 +155,7 @@ const KNOWN: &[Known] = &[
         hosts: &["api.openai.com"],
         differences: OPENAI,
     },
-    // https://openrouter.ai/docs/use-cases/reasoning-tokens
+    // https://openrouter.ai/docs/use-cases/reasoning-tokens: `reasoning`, `reasoning_details`
     Known {
         names: &["openrouter"],
         hosts: &["openrouter.ai"],
@@ -160,17 +166,19 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://api-docs.deepseek.com/guides/thinking_mode
+    // https://api-docs.deepseek.com/guides/thinking_mode: efforts are `low`, `high`, `max`, and others become one of these;
+    // a turn with calls whose thinking does not come back is refused
     Known {
         names: &["deepseek"],
         hosts: &["api.deepseek.com"],
         differences: Differences {
-            thinking_switch: ThinkingSwitch::ThinkingType,
+            thinking_switch: ThinkingSwitch::ThinkingTypeEffort,
             thinking_back: ThinkingBack::ReasoningContent,
             ..TRUE_DELTAS
         },
     },
-    // https://docs.together.ai/docs/reasoning-models-guide
+    // https://docs.together.ai/docs/inference/chat/reasoning; togethercomputer/together-py (60558ba). The models that know
+    // an effort besides take `reasoning_effort`
     Known {
         names: &["together"],
         hosts: &["api.together.xyz", "api.together.ai"],
@@ -179,12 +187,14 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://console.groq.com/docs/reasoning
+    // https://console.groq.com/docs/reasoning; groq/groq-python (e55da1a): `max_tokens` is deprecated, a message of the
+    // assistant has `reasoning`
     Known {
         names: &["groq"],
         hosts: &["api.groq.com"],
         differences: Differences {
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            thinking_back: ThinkingBack::Reasoning,
             ..TRUE_DELTAS
         },
     },
@@ -194,7 +204,8 @@ const KNOWN: &[Known] = &[
         hosts: &["api.x.ai"],
         differences: TRUE_DELTAS,
     },
-    // https://docs.mistral.ai/api
+    // https://docs.mistral.ai/api, https://docs.mistral.ai/capabilities/reasoning: some models know `reasoning_effort`, and
+    // only `high` and `none` of it; the others are not told
     Known {
         names: &["mistral"],
         hosts: &["api.mistral.ai"],
@@ -206,7 +217,7 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://docs.z.ai/guides/capabilities/thinking-mode
+    // https://docs.z.ai/guides/capabilities/thinking-mode: thinking has to come back
     Known {
         names: &["zai", "zhipu", "bigmodel"],
         hosts: &["api.z.ai", "open.bigmodel.cn"],
@@ -216,13 +227,15 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
+    // https://platform.kimi.ai/docs/api/chat: `max_tokens` is deprecated. Kimi K3 always thinks, and knows
+    // `reasoning_effort` in place of `thinking`: an entry of the user has to say so
     Known {
         names: &["moonshot", "kimi"],
         hosts: &["api.moonshot.ai", "api.moonshot.cn"],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ThinkingType,
             thinking_back: ThinkingBack::ReasoningContent,
+            max_tokens_field: MaxTokensField::MaxCompletionTokens,
             ..TRUE_DELTAS
         },
     },
@@ -235,7 +248,8 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://inference-docs.cerebras.ai/capabilities/reasoning
+    // https://inference-docs.cerebras.ai/capabilities/reasoning; Cerebras/cerebras-cloud-sdk-python (68768b9): `max_tokens`
+    // is deprecated
     Known {
         names: &["cerebras"],
         hosts: &["api.cerebras.ai"],
@@ -253,7 +267,7 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://github.com/ollama/ollama/blob/main/docs/openai.md
+    // https://github.com/ollama/ollama, docs/api/openai-compatibility.mdx (043e990): no `tool_choice`
     Known {
         names: &["ollama"],
         hosts: &["ollama.com", "localhost:11434", "127.0.0.1:11434", "[::1]:11434"],
@@ -272,19 +286,29 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://lmstudio.ai/docs/developer/openai-compat
+    // https://lmstudio.ai/docs/developer/openai-compat; lmstudio-ai/docs (51c92c6)
     Known {
         names: &["lmstudio", "lm-studio"],
         hosts: &["localhost:1234", "127.0.0.1:1234", "[::1]:1234"],
         differences: TRUE_DELTAS,
     },
-    // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html
+    // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html (00256d5): `reasoning`, once `reasoning_content`
     Known {
         names: &["vllm"],
         hosts: &[],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::Reasoning,
+            ..TRUE_DELTAS
+        },
+    },
+    // https://docs.sglang.io/docs/advanced_features/separate_reasoning
+    Known {
+        names: &["sglang"],
+        hosts: &[],
+        differences: Differences {
+            thinking_switch: ThinkingSwitch::ChatTemplate,
+            thinking_back: ThinkingBack::ReasoningContent,
             ..TRUE_DELTAS
         },
     },

@@ -71,6 +71,13 @@ fn every_difference_is_seen() {
         ),
         (
             Set {
+                thinking_switch: Some(ThinkingSwitch::ThinkingTypeEffort),
+                ..Set::default()
+            },
+            r#""reasoning_effort":"low","thinking":{"type":"enabled"}"#,
+        ),
+        (
+            Set {
                 thinking_switch: Some(ThinkingSwitch::EnableThinking),
                 ..Set::default()
             },
@@ -81,7 +88,7 @@ fn every_difference_is_seen() {
                 thinking_switch: Some(ThinkingSwitch::ChatTemplate),
                 ..Set::default()
             },
-            r#""chat_template_kwargs":{"enable_thinking":true}"#,
+            r#""chat_template_kwargs":{"enable_thinking":true,"thinking":true}"#,
         ),
         (
             Set {
@@ -218,6 +225,7 @@ fn thinking_is_left_off_in_each_servers_words() {
         "llamacpp",
         "lmstudio",
         "vllm",
+        "sglang",
         "unknown",
     ];
     let lines: Vec<String> = providers
@@ -237,10 +245,68 @@ fn thinking_is_left_off_in_each_servers_words() {
     cerebras: ,"reasoning_effort":"none"
     fireworks: ,"reasoning_effort":"none"
     ollama: ,"reasoning_effort":"none"
-    llamacpp: ,"chat_template_kwargs":{"enable_thinking":false}
+    llamacpp: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
     lmstudio: ,"reasoning_effort":"none"
-    vllm: ,"chat_template_kwargs":{"enable_thinking":false}
+    vllm: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
+    sglang: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
     unknown: ,"reasoning_effort":"none"
+    "##);
+}
+
+/// As each server's own documentation or client has it; the sources stand beside the rows.
+#[test]
+fn servers_are_asked_in_the_fields_that_they_document() {
+    let of = |provider: &str, model: &str, level| {
+        let server = Server {
+            differences: Differences::known(provider, None),
+            ..Wire::OpenAiCompatible.into()
+        };
+        let body = sent(
+            &server,
+            &Request {
+                thinking: level,
+                ..talk(model)
+            },
+        );
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let keys = [
+        "max_tokens",
+        "max_completion_tokens",
+        "reasoning_effort",
+        "thinking",
+        "reasoning",
+        "chat_template_kwargs",
+        "stream_options",
+    ];
+    let back = ["reasoning_content", "reasoning"];
+    let line = |provider: &str| {
+        let body = of(provider, &format!("{provider}/m"), Thinking::Xhigh);
+        let asked = keys
+            .iter()
+            .filter_map(|key| Some(format!("{key}={}", body.get(key)?)));
+        let own = body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find_map(|message| back.iter().find(|key| message.get(key).is_some()));
+        let own = own.map_or("never", |own| own);
+        format!("{provider}: {} back={own}", asked.collect::<Vec<_>>().join(" "))
+    };
+    let lines: Vec<String> = [
+        "deepseek", "groq", "moonshot", "cerebras", "together", "vllm", "sglang", "ollama",
+    ]
+    .map(line)
+    .to_vec();
+    insta::assert_snapshot!(lines.join("\n"), @r##"
+    deepseek: max_tokens=9 reasoning_effort="max" thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
+    groq: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
+    moonshot: max_completion_tokens=9 thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
+    cerebras: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=never
+    together: max_tokens=9 reasoning={"enabled":true} stream_options={"include_usage":true} back=never
+    vllm: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning
+    sglang: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning_content
+    ollama: max_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
     "##);
 }
 

@@ -59,6 +59,7 @@ struct TypeOnly {
 #[derive(Serialize)]
 struct TemplateArguments {
     enable_thinking: bool,
+    thinking: bool,
 }
 
 #[derive(Serialize)]
@@ -236,12 +237,20 @@ fn switch(form: ThinkingSwitch, level: Thinking) -> Switch {
             }),
             ..nothing
         },
+        ThinkingSwitch::ThinkingTypeEffort if !on => switch(ThinkingSwitch::ThinkingType, level),
+        ThinkingSwitch::ThinkingTypeEffort => Switch {
+            reasoning_effort: Some(if level == Thinking::Xhigh { "max" } else { effort }),
+            ..switch(ThinkingSwitch::ThinkingType, level)
+        },
         ThinkingSwitch::EnableThinking => Switch {
             enable_thinking: Some(on),
             ..nothing
         },
         ThinkingSwitch::ChatTemplate => Switch {
-            chat_template_kwargs: Some(TemplateArguments { enable_thinking: on }),
+            chat_template_kwargs: Some(TemplateArguments {
+                enable_thinking: on,
+                thinking: on,
+            }),
             ..nothing
         },
     }
