@@ -400,15 +400,17 @@ impl Decoder {
             answer.finish(block);
         }
         let reason = match reason {
-            "error" => {
+            // The latter two are DeepSeek's and Z.ai's.
+            "error" | "insufficient_system_resource" | "network_error" => {
                 answer.fail(refusal::from_body(&Value::Null));
                 return;
             }
             _ if self.refused => StopReason::Refusal,
-            "stop" | "tool_calls" | "function_call" if !self.calls.is_empty() => StopReason::ToolUse,
-            "stop" | "tool_calls" | "function_call" => StopReason::EndOfTurn,
+            // `eos` is Together's.
+            "stop" | "eos" | "tool_calls" | "function_call" if !self.calls.is_empty() => StopReason::ToolUse,
+            "stop" | "eos" | "tool_calls" | "function_call" => StopReason::EndOfTurn,
             "length" | "model_length" => StopReason::Length,
-            "content_filter" => StopReason::Refusal,
+            "content_filter" | "sensitive" => StopReason::Refusal,
             other => StopReason::Other(other.into()),
         };
         answer.stop(reason);
