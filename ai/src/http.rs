@@ -21,6 +21,7 @@ use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::windows::{self, Maker};
 use crate::wire::Wire;
+pub(crate) use answer::causes;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
 
@@ -207,7 +208,7 @@ impl ModelPort for Provider {
     }
 }
 
-fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
+pub(crate) fn build_client(endpoint: &reqwest::Url) -> Result<Client, Failure> {
     // reqwest panics without a provider of cryptography. An error means that the program has installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()

@@ -14,6 +14,7 @@ pub mod model;
 #[cfg(feature = "port")]
 pub mod port;
 pub mod scripted;
+pub mod sign_in;
 pub mod sse;
 pub mod stream;
 pub mod windows;

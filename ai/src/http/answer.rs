@@ -193,6 +193,11 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
     } else {
         FailureClass::Transport
     };
+    Failure::new(class, format!("{what}: {}", causes(error)))
+}
+
+/// What reqwest says, as above.
+pub(crate) fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes = vec![error.to_string()];
     let mut source = error.source();
@@ -203,5 +208,5 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
         }
         source = cause.source();
     }
-    Failure::new(class, format!("{what}: {}", causes.join(": ")))
+    causes.join(": ")
 }
