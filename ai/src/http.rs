@@ -5,13 +5,15 @@
 
 mod answer;
 mod endpoint;
+mod token;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 pub use secrecy::SecretString;
 
@@ -24,6 +26,7 @@ use crate::wire::Wire;
 pub(crate) use answer::causes;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use token::{TokenSource, Waiting};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,6 +92,8 @@ pub struct Provider {
     wire: Wire,
     endpoint: reqwest::Url,
     key: Option<SecretString>,
+    /// Where tokens come from, where there is no key but somebody has signed in.
+    tokens: Option<Arc<dyn TokenSource>>,
     /// Where the user may put a key, to be told when it is missing.
     key_name: &'static str,
     client: OnceLock<Result<Client, Failure>>,
@@ -105,9 +110,17 @@ impl Provider {
             wire,
             endpoint: url.endpoint(wire),
             key: key.map(SecretString::from),
+            tokens: None,
             key_name,
             client: OnceLock::new(),
         }
+    }
+
+    /// The same with tokens of whoever has signed in. A key of its own goes before them.
+    #[must_use]
+    pub fn signed_in(self, tokens: Arc<dyn TokenSource>) -> Self {
+        let tokens = self.key.is_none().then_some(tokens);
+        Self { tokens, ..self }
     }
 
     /// Whether requests carry a key.
@@ -119,7 +132,7 @@ impl Provider {
     /// Whether requests can be made: there is a key, or the server may do without.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.has_key() || self.wire == Wire::OpenAiCompatible
+        self.has_key() || self.tokens.is_some() || self.wire == Wire::OpenAiCompatible
     }
 
     fn client(&self) -> &Result<Client, Failure> {
@@ -150,9 +163,16 @@ impl Provider {
         let sending = client
             .post(self.endpoint.clone())
             .headers(headers)
-            .body(sent.body.to_vec())
-            .send();
-        let source = Answering::new(self.wire, self.wire.decoder(request), self.key.clone(), sending);
+            .body(sent.body.to_vec());
+        let decoder = self.wire.decoder(request);
+        let source = match &self.tokens {
+            Some(tokens) => Answering::new(self.wire, decoder, token::send(sending, Arc::clone(tokens))),
+            None => Answering::new(
+                self.wire,
+                decoder,
+                token::send_with_key(sending, self.key.clone()),
+            ),
+        };
         Ok(Call::new(sent.body, source))
     }
 

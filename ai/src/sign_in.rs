@@ -17,3 +17,6 @@ pub mod description;
 pub mod device;
 #[cfg(feature = "http")]
 pub mod tokens;
+
+#[cfg(feature = "http")]
+pub use secrecy::SecretString as Secret;

@@ -9,6 +9,7 @@ use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::Provider;
 use crate::settings::{Resolved, SettingsError};
+use crate::sign_in::{SignIns, Standing};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +50,7 @@ pub fn examine(
     settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
+    sign_ins: &SignIns,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
@@ -96,8 +98,8 @@ pub fn examine(
                 provider.name,
                 Health::Limited,
                 format!(
-                    "no key: set {}, or `{}_api_key` in the settings",
-                    provider.key_variable, provider.name
+                    "no key: set {}, or `{}_api_key` in the settings, or sign in with `glasswork login {}`",
+                    provider.key_variable, provider.name, provider.name
                 ),
             ),
         });
@@ -106,6 +108,7 @@ pub fn examine(
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
         findings.push(finding("models", Health::Limited, text));
     }
+    findings.push(signed_in(sign_ins));
     findings.push(match shell(environment) {
         Some(path) => finding("shell", Health::Good, path),
         None => finding(
@@ -120,6 +123,22 @@ pub fn examine(
         "there is none yet: what a tool may do is decided by the mode alone (`glasswork settings`)",
     ));
     findings
+}
+
+fn signed_in(sign_ins: &SignIns) -> Finding {
+    let standings = match sign_ins.standing() {
+        Ok(standings) => standings,
+        Err(error) => return finding("sign-in", Health::Broken, error.to_string()),
+    };
+    let health = match standings.iter().any(|standing| standing.refused.is_some()) {
+        true => Health::Limited,
+        false => Health::Good,
+    };
+    let each: Vec<String> = standings.iter().map(Standing::to_string).collect();
+    match each.is_empty() {
+        true => finding("sign-in", health, "nobody is signed in anywhere"),
+        false => finding("sign-in", health, each.join("; ")),
+    }
 }
 
 fn secrets(masked: bool) -> Finding {

@@ -42,7 +42,10 @@ pub enum Unusable {
         known: String,
     },
     /// There is no key for its provider.
-    #[error("there is no key for `{provider}`: set {variable}, or `{provider}_api_key` in your settings")]
+    #[error(
+        "there is no key for `{provider}`: set {variable}, or `{provider}_api_key` in your settings, or sign in with \
+         `glasswork login {provider}`"
+    )]
     NoKey {
         /// The provider.
         provider: &'static str,
@@ -146,8 +149,8 @@ pub fn choose(
             }
         } else {
             format!(
-                "  set {} to a key, which makes {model} available",
-                provider.key_variable
+                "  set {} to a key, or sign in with `glasswork login {}`, which makes {model} available",
+                provider.key_variable, provider.name
             )
         });
     }

@@ -127,6 +127,11 @@ impl AuthorizationServer {
         book.device.extend(errors);
     }
 
+    /// Tokens hold for so many seconds from now on.
+    pub fn gives_life(&self, seconds: u64) {
+        lock(&self.book).life = seconds;
+    }
+
     /// No refresh token holds any more.
     pub fn revoke(&self) {
         lock(&self.book).refresh = None;

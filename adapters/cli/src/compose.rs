@@ -15,6 +15,7 @@ use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
+use glasswork_app_runtime::credentials::{All, Stored};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
@@ -25,6 +26,7 @@ use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
 use glasswork_app_runtime::settings::{self, Flag, Layers, Resolved, SettingsError};
+use glasswork_app_runtime::sign_in::SignIns;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::{Clock as _, ScopeId, SystemClock};
 use glasswork_query::Graph;
@@ -91,13 +93,47 @@ impl Place {
         })
     }
 
+    /// Where somebody is signed in, and the ways to change that.
+    ///
+    /// # Errors
+    /// Where the settings cannot be read.
+    pub(crate) fn sign_ins(&self) -> Result<SignIns, Problem> {
+        Ok(self.sign_ins_of(&self.of_program()?.host))
+    }
+
+    /// The same; where the settings cannot be read, as if there were none.
+    pub(crate) fn sign_ins_for_doctor(&self) -> SignIns {
+        let resolved = self.of_program();
+        self.sign_ins_of(&resolved.map(|resolved| resolved.host).unwrap_or_default())
+    }
+
+    fn sign_ins_of(&self, host: &HostSettings) -> SignIns {
+        let clock = Arc::new(SystemClock::default());
+        SignIns::new(&self.homes.data, &host.sign_in.value, clock)
+    }
+
+    /// Where a key that goes before a sign-in comes from, if there is one.
+    ///
+    /// # Errors
+    /// Where the settings cannot be read.
+    pub(crate) fn key_before(&self, provider: &str) -> Result<Option<String>, Problem> {
+        let keys = self.of_program()?.api_keys;
+        let key = keys.in_force(&format!("{provider}_api_key"));
+        let key = key.filter(|key| key.key().is_some());
+        Ok(key.map(|key| From(key.from()).to_string()))
+    }
+
     /// The providers that this build speaks with.
     ///
     /// # Errors
     /// Where the settings cannot be read, or have an address that is none.
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
         let resolved = self.of_program()?;
-        self.providers_of(&resolved.host, &resolved.api_keys)
+        let stored = self
+            .sign_ins_of(&resolved.host)
+            .stored()
+            .map_err(Problem::usage)?;
+        self.providers_of(&resolved.host, &resolved.api_keys, stored)
     }
 
     /// The providers as far as they are known: where the settings cannot be read, by the environment's keys alone.
@@ -105,25 +141,42 @@ impl Place {
     /// # Errors
     /// Where there is an address that is none.
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
+        // Where they cannot be read, another finding says so.
+        let stored = self.sign_ins_for_doctor().stored().unwrap_or_default();
         match self.of_program() {
-            Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys),
+            Ok(resolved) => self.providers_of(&resolved.host, &resolved.api_keys, stored),
             Err(_) => {
                 let keys = settings::keys_of_environment(&self.environment);
-                self.providers_of(&HostSettings::default(), &keys)
+                self.providers_of(&HostSettings::default(), &keys, stored)
             }
         }
     }
 
-    fn providers_of(&self, host: &HostSettings, keys: &ApiKeys) -> Result<Providers, Problem> {
-        let secret = |name: &str| keys.in_force(name).and_then(|key| key.key()).cloned();
-        let place_of = |name: &str| {
-            let key = keys.in_force(name).filter(|key| key.key().is_some())?;
-            Some(From(key.from()).to_string())
+    fn providers_of(&self, host: &HostSettings, keys: &ApiKeys, stored: All) -> Result<Providers, Problem> {
+        let sign_ins = Arc::new(self.sign_ins_of(host));
+        // Environment, then settings, then what somebody has signed in with.
+        let set_key = |provider: &str| {
+            let key = keys.in_force(&format!("{provider}_api_key"))?;
+            Some((key.key()?.clone(), From(key.from()).to_string()))
+        };
+        let secret = |provider: &str| match (set_key(provider), stored.get(provider)) {
+            (Some((key, _)), _) => Some(key),
+            (None, Some(Stored::Key(key))) => Some(key.clone()),
+            (None, _) => None,
+        };
+        let place_of = |provider: &str| match (set_key(provider), stored.get(provider)) {
+            (Some((_, place)), _) => Some(place),
+            (None, Some(Stored::Key(_) | Stored::Tokens(_))) => Some(sign_ins.file().display().to_string()),
+            (None, _) => None,
+        };
+        let signed_in = |provider: http::Provider, name: &str| match stored.get(name) {
+            Some(Stored::Tokens(_)) => provider.signed_in(sign_ins.source(name)),
+            _ => provider,
         };
         let set = http::Settings {
-            openai_api_key: secret("openai_api_key"),
+            openai_api_key: secret("openai"),
             openai_base_url: host.openai_base_url.value.clone(),
-            anthropic_api_key: secret("anthropic_api_key"),
+            anthropic_api_key: secret("anthropic"),
             anthropic_base_url: host.anthropic_base_url.value.clone(),
         };
         let wrong = |address: &Sourced<Option<String>>, error: http::BaseUrlError| {
@@ -132,15 +185,17 @@ impl Place {
         let anthropic = set
             .anthropic()
             .map_err(|error| wrong(&host.anthropic_base_url, error))?;
+        let anthropic = signed_in(anthropic, "anthropic");
         let openai = set
             .openai()
             .map_err(|error| wrong(&host.openai_base_url, error))?;
+        let openai = signed_in(openai, "openai");
         let known = vec![
             Provider {
                 name: "anthropic",
                 key_variable: "ANTHROPIC_API_KEY",
                 has_key: anthropic.is_usable(),
-                key_from: place_of("anthropic_api_key"),
+                key_from: place_of("anthropic"),
                 default_model: "claude-sonnet-4-5",
                 families: own_server(&host.anthropic_base_url, &["claude-"]),
             },
@@ -148,7 +203,7 @@ impl Place {
                 name: "openai",
                 key_variable: "OPENAI_API_KEY",
                 has_key: openai.is_usable(),
-                key_from: place_of("openai_api_key"),
+                key_from: place_of("openai"),
                 default_model: "gpt-5",
                 families: own_server(
                     &host.openai_base_url,
@@ -162,17 +217,24 @@ impl Place {
         Ok(Providers {
             known,
             ports,
-            secrets: self.secrets_with(keys),
+            secrets: self.secrets_with(keys, &stored),
+            sign_ins,
         })
     }
 
     /// The secrets of this process: of the environment whatever is one by its name, and the keys of providers.
-    fn secrets_with(&self, keys: &ApiKeys) -> Vaults {
+    fn secrets_with(&self, keys: &ApiKeys, stored: &All) -> Vaults {
         let environment = self.environment.with_prefix("");
         let named = environment
             .filter(|(name, value)| is_credential(name, value))
             .map(|(_, value)| SecretString::from(value));
-        Vaults::new(named.chain(keys.secrets().cloned()).collect())
+        let stored = stored.values().flat_map(Stored::secrets);
+        Vaults::new(
+            named
+                .chain(keys.secrets().cloned())
+                .chain(stored.cloned())
+                .collect(),
+        )
     }
 
     /// The secrets of this process, to be masked in what leaves it.
@@ -181,7 +243,11 @@ impl Place {
     /// Where the settings cannot be read: one of them may be such a secret.
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
         let resolved = self.of_program()?;
-        Ok(self.secrets_with(&resolved.api_keys))
+        let stored = self
+            .sign_ins_of(&resolved.host)
+            .stored()
+            .map_err(Problem::usage)?;
+        Ok(self.secrets_with(&resolved.api_keys, &stored))
     }
 }
 
@@ -290,6 +356,7 @@ impl Sessions {
             };
             (Arc::from(provider.name), credential)
         });
+        let sign_ins = Arc::clone(&providers.sign_ins);
         let ports = Ports {
             archive: Arc::new(self.archive.clone()),
             vault: Arc::new(vault),
@@ -308,6 +375,7 @@ impl Sessions {
             secrets: Arc::new(providers.secrets),
         };
         let runtime = Runtime::start(ports).await?;
+        runtime.bind_sign_ins(&sign_ins).await?;
         runtime.unmount_after(Duration::from_secs(
             60 * u64::from(host.unmount_after_minutes.value),
         ))?;
@@ -353,6 +421,8 @@ pub(crate) struct Providers {
     pub known: Vec<Provider>,
     ports: Models,
     secrets: Vaults,
+    /// Where somebody is signed in.
+    pub sign_ins: Arc<SignIns>,
 }
 
 /// What a model needs beside its provider: a script, where it plays one.

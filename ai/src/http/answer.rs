@@ -23,7 +23,9 @@ const ERROR_LIMIT: usize = 64 << 10;
 /// to its end serves the next request, and that end often comes a moment after the last event.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-type Sending = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + Send>>;
+/// A response, and the secret that its request carried.
+pub(super) type Sent = Result<(Response, Option<SecretString>), Failure>;
+type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// The steps of one request, from its sending to its end.
 pub(super) struct Answering {
@@ -48,13 +50,12 @@ impl Answering {
     pub(super) fn new(
         wire: Wire,
         decoder: Decoder,
-        key: Option<SecretString>,
-        sending: impl Future<Output = Result<Response, reqwest::Error>> + Send + 'static,
+        sending: impl Future<Output = Sent> + Send + 'static,
     ) -> Self {
         Self {
             wire,
             decoder,
-            key,
+            key: None,
             state: State::Sending(Box::pin(sending)),
             ready: VecDeque::new(),
         }
@@ -73,18 +74,19 @@ impl Answering {
         };
     }
 
-    fn answered(&mut self, response: Result<Response, reqwest::Error>) {
+    fn answered(&mut self, sent: Sent) {
+        let response = sent.map(|(response, key)| {
+            self.key = key;
+            response
+        });
         self.state = match response {
             Ok(response) if response.status().is_success() => {
                 self.ready.push_back(Progress::Connected);
                 State::Answered(response)
             }
             Ok(response) => State::Refused(response, Vec::new()),
-            Err(error) => {
-                self.steps(vec![StreamEvent::Failed(transport_failure(
-                    "the server was not reached",
-                    error,
-                ))]);
+            Err(failure) => {
+                self.steps(vec![StreamEvent::Failed(failure)]);
                 State::Over
             }
         };

@@ -16,6 +16,7 @@ mod limits;
 mod requests;
 mod sdl;
 mod sessions;
+mod sign_ins;
 mod viewers;
 mod why;
 mod world;
