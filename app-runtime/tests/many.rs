@@ -206,9 +206,22 @@ async fn part(home: &Path) {
         .iter()
         .find(|finding| finding.what == "sessions")
         .unwrap();
+    let one = Listing {
+        limit: 1,
+        ..Listing::default()
+    };
+    let each = archive.page(&one, &BTreeSet::new()).unwrap().rows[0].own_tokens();
+    assert!(each > 0);
     assert_eq!(
         (said.health, said.text.clone()),
-        (Health::Good, format!("{sessions} in {}", data.display()))
+        (
+            Health::Good,
+            format!(
+                "{sessions} in {}, with {} tokens",
+                data.display(),
+                sessions * each
+            )
+        )
     );
     assert_eq!(archive.sizes().unwrap().journal_count, sessions);
 

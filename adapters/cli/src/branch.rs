@@ -65,6 +65,19 @@ async fn summarise(
                     console.note(&format!("no summary; {stays}"));
                     return Ok(ExitCode::Interrupted);
                 }
+                Update::Gap { .. } if work.is_over() => {
+                    let tree = &work.watch.session().tree;
+                    let leaf = tree.leaf();
+                    let summary = leaf.filter(|leaf| {
+                        tree.get(*leaf)
+                            .is_some_and(|entry| matches!(entry.body, Body::BranchSummary(_)))
+                    });
+                    if summary.is_none() && leaf != to {
+                        console.note(&format!("no summary; {stays}"));
+                        return Ok(ExitCode::Failed);
+                    }
+                    return done(work.watch.session(), summary, arguments, console);
+                }
                 Update::Ended => return Ok(ExitCode::Failed),
                 _ => {}
             }

@@ -62,6 +62,20 @@ async fn summarise(
                 }
                 Update::CompactionFailed { .. } | Update::Ended => return Ok(ExitCode::Failed),
                 Update::CompactionDropped => return Ok(ExitCode::Interrupted),
+                Update::Gap { .. } if work.is_over() => {
+                    let compacted = transcript::of(work.watch.session()).pop();
+                    if !matches!(
+                        compacted,
+                        Some(Line {
+                            said: Said::Compacted { .. },
+                            ..
+                        })
+                    ) {
+                        return Ok(ExitCode::Failed);
+                    }
+                    told(work.watch.session(), arguments, console)?;
+                    return Ok(ExitCode::Done);
+                }
                 _ => {}
             }
         }

@@ -1,5 +1,6 @@
 //! Opening one session for one piece of work, and giving it up again.
 
+use glasswork_agent_core::session::State;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
@@ -77,6 +78,11 @@ impl<'a> Cancellable<'a> {
             watch: watch.ok_or_else(|| Problem::defect("the session is not open"))?,
             cancelled: false,
         })
+    }
+
+    /// Whether what was asked for has ended: who missed its end, behind a gap, finds what came of it in the session.
+    pub(crate) fn is_over(&self) -> bool {
+        self.watch.session().state != State::Compacting
     }
 
     /// What happens next; `None` where nobody waits for it.

@@ -135,7 +135,6 @@ fn a_summary_names_the_branch_that_was_left_where_the_file_does() {
             r#"7 < 0 @10 branch summary "of i" from None"#,
             "leaf: Some(7)",
             "sent: [0, 7]",
-            "left: not_conversation: label x1 @[8]",
         ],
     );
 }

@@ -224,6 +224,11 @@ async fn whatever_length_the_journal_has_the_session_opens_is_sound_and_goes_on_
     for (length, torn) in lengths {
         let home = copied(&first);
         fs::write(journal(home.path(), session), &whole[..length]).unwrap();
+        // A process that died there had noted nothing of what came later. It may not have come to it here either.
+        let noted = journal(home.path(), session)
+            .with_extension("")
+            .join("digests.jsonl");
+        let _ = fs::remove_file(noted);
         let house = House::at(home, scripted(&back), Arc::new(SystemClock::default())).await;
         let notices = house
             .runtime()
