@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::Wire;
@@ -13,7 +14,7 @@ use glasswork_testkit::authorization_server::{AuthorizationServer, USER_CODE};
 use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use tokio::task::block_in_place;
 
-use super::support::{Done, House, done};
+use super::support::{Done, House, PATIENCE, done};
 use super::terminal::Terminal;
 
 const MODEL: &str = "anthropic/some-model";
@@ -326,6 +327,16 @@ async fn codes_are_pasted_and_typed_on_devices() {
     });
 }
 
+/// How many wait for the lock of a file.
+fn waiting_for(file: &fs::File) -> usize {
+    let inode = format!(":{} ", file.metadata().unwrap().ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    locks
+        .lines()
+        .filter(|line| line.contains("-> FLOCK") && line.contains(&inode))
+        .count()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_processes_renew_once() {
     let models = models().await;
@@ -334,9 +345,19 @@ async fn several_processes_renew_once() {
         server.gives_life(0);
         sign_in(&house, &server, "anthropic");
         server.gives_life(3600);
+        // All four have found that the token has ended before one of them may renew it.
+        let lock = fs::File::open(file(&house).with_extension("lock")).unwrap();
+        lock.lock().unwrap();
         let children: Vec<_> = (0..4)
             .map(|_| begin(&house, &["run", "go", "--model", MODEL]))
             .collect();
+        let began = Instant::now();
+        while waiting_for(&lock) < 4 {
+            assert!(began.elapsed() < PATIENCE, "{} wait", waiting_for(&lock));
+            // The system has no way to wait for somebody who waits; it is asked again.
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        lock.unlock().unwrap();
         for child in children {
             let done = done(child.wait_with_output().unwrap());
             assert_eq!(done.code, 0, "{}", done.err);
