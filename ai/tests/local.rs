@@ -119,11 +119,37 @@ async fn each_server_is_known_by_the_door_that_it_alone_has() {
         vec![Err(404), Ok(props()), Ok(llama_models())],
         Some(Found {
             server: Server::LlamaCpp,
-            models: vec![llama],
+            models: vec![llama.clone()],
         }),
         &["GET /api/v0/models", "GET /props", "GET /v1/models"],
     )
     .await;
+    // DeepSeek V3.1 and Kimi K3 look for another name, and another name may end in it.
+    for (template, thinking) in [
+        ("{%- if not thinking is defined -%}…", ThinkingSupport::Switch),
+        ("{%- if thinking is undefined -%}…", ThinkingSupport::Switch),
+        (
+            "{%- if preserve_thinking is undefined -%}…",
+            ThinkingSupport::Unknown,
+        ),
+    ] {
+        let mut props = props();
+        props["chat_template"] = json!(template);
+        let llama = LocalModel {
+            thinking,
+            tools: Some(false),
+            ..llama.clone()
+        };
+        check(
+            vec![Err(404), Ok(props), Ok(llama_models())],
+            Some(Found {
+                server: Server::LlamaCpp,
+                models: vec![llama],
+            }),
+            &["GET /api/v0/models", "GET /props", "GET /v1/models"],
+        )
+        .await;
+    }
     let ollama = |id: &str, window, abilities: [bool; 3]| LocalModel {
         context_window: window,
         longest_window: Some(40_960),
