@@ -405,3 +405,80 @@ fn only_the_beginning_of_a_long_call_is_kept_beside_it_and_its_length() {
         .collect();
     assert_eq!(repairs, [("extra_comma", comma)]);
 }
+
+#[test]
+fn tokens_are_told_when_the_text_before_them_is_whole() {
+    let body = stream(&says("Hi you"), "stop").replace(
+        "data: [DONE]",
+        "data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2}}\n\ndata: [DONE]",
+    );
+    let steps = decode(Wire::OpenAiCompatible, [body.as_bytes()]);
+    let last = steps.iter().rev().take(3).rev().collect::<Vec<_>>();
+    assert!(
+        matches!(
+            last[..],
+            [
+                StreamEvent::BlockFinished { .. },
+                StreamEvent::Usage(_),
+                StreamEvent::Finished(_)
+            ]
+        ),
+        "{last:?}"
+    );
+    // And where the answer breaks off, before that.
+    let cut = body.find("data: [DONE]").unwrap();
+    let broken = body[..cut].replace("\"finish_reason\":\"stop\"", "\"finish_reason\":null");
+    let steps = decode(Wire::OpenAiCompatible, [broken.as_bytes()]);
+    assert!(
+        matches!(
+            steps[steps.len() - 2..],
+            [StreamEvent::Usage(_), StreamEvent::Failed(_)]
+        ),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn what_is_signed_or_encrypted_goes_through_as_it_came() {
+    let server = Server {
+        text_calls: ReadCalls::As(Dialect::Hermes),
+        ..Wire::Anthropic.into()
+    };
+    let block = |index: u64, start: serde_json::Value| {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": start}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    };
+    let events = [
+        &block(
+            0,
+            json!({"type": "thinking", "thinking": "", "signature": "c2ln"}),
+        )[..],
+        &block(1, json!({"type": "redacted_thinking", "data": "ZGF0"})),
+        &block(2, json!({"type": "text", "text": "Hi"})),
+        &[
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+            json!({"type": "message_stop"}),
+        ],
+    ];
+    let body: String = events
+        .concat()
+        .iter()
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    let mut decoder = server.decoder(&request());
+    let steps = decoder.feed(body.as_bytes());
+    Grammar::check(&steps).unwrap();
+    let thoughts: Vec<(Option<&str>, Option<&str>)> = steps
+        .iter()
+        .filter_map(|step| match step {
+            StreamEvent::BlockFinished {
+                block: Block::Thinking(thought),
+                ..
+            } => Some((thought.signature.as_deref(), thought.redacted.as_deref())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(thoughts, [(Some("c2ln"), None), (None, Some("ZGF0"))]);
+}

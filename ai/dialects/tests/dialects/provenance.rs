@@ -90,6 +90,8 @@ fn a_call_in_thinking_counts_only_if_there_is_nothing_else() {
         with(&["So: ", CALL], "", Ending::Complete),
         [format!("thinking {:?}", format!("So: {CALL}"))]
     );
+    let and = format!("{CALL} and so");
+    assert_eq!(with(&[&and], "", Ending::Complete), [format!("thinking {and:?}")]);
     assert_eq!(
         with(&["So: "], CALL, Ending::Complete),
         ["thinking \"So: \"", RUNS]
@@ -193,6 +195,13 @@ fn a_region_has_a_cap_and_time_is_linear() {
         "{:?}",
         said.len()
     );
+    // So is thinking that began like a call: no more than that is held back.
+    let mut recogniser = Recogniser::new(tools());
+    assert_eq!(recogniser.feed_thinking(&long[..long.len() / 2]), []);
+    assert!(matches!(
+        &recogniser.feed_thinking(&long)[..],
+        [Event::Thinking(_)]
+    ));
     // Each of these would be looked at again and again by a recogniser that is naive about strings or sections.
     for nasty in [
         "<tool_call>{\\\"</tool_call>x",
