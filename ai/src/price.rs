@@ -187,6 +187,50 @@ mod tests {
         assert_eq!(finest.cost(&used(1, 0, 0, 0)), Some(Decimal(1)), "rounded up");
     }
 
+    #[test]
+    fn the_least_is_known_where_prices_are_and_the_highest_limit_below_counts() {
+        let price = |text: &str| Some(text.parse().unwrap());
+        let least = |prices: &Prices, input| prices.least(input).map(|cost| cost.to_string());
+        let mut known = prices();
+        assert_eq!(
+            least(&known, 100_000).as_deref(),
+            Some("0.03"),
+            "all from the cache"
+        );
+        // Above the limit that price is not known, and the cheapest of the others counts.
+        assert_eq!(least(&known, 1_000_000).as_deref(), Some("3.75"));
+        known.tiers.push(Tier {
+            above: 500_000,
+            rates: Rates {
+                input: price("10"),
+                ..known.rates
+            },
+        });
+        let cost = |input| known.cost(&used(input, 0, 0, 0)).map(|cost| cost.to_string());
+        assert_eq!(cost(500_000).as_deref(), Some("3.00"));
+        assert_eq!(cost(1_000_000).as_deref(), Some("10.00"));
+        assert_eq!(least(&known, 1_000_000).as_deref(), Some("0.30"));
+        // Of an answer whose price is not known nothing can be said.
+        known.rates.output = None;
+        assert_eq!(least(&known, 100), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_taken_from_others_and_nothing_else_is() {
+        let all = |price: &str| {
+            let price = Some(price.parse().unwrap());
+            Rates {
+                input: price,
+                output: price,
+                cache_read: price,
+                cache_write: price,
+                cache_write_1h: price,
+            }
+        };
+        assert_eq!(Rates::default().or(all("1")), all("1"));
+        assert_eq!(all("2").or(all("1")), all("2"));
+    }
+
     proptest! {
         #[test]
         fn nothing_costs_less_than_the_least(input in 0_u64..500_000, output in 0_u64..9_000, part in 0_u64..100) {

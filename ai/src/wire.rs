@@ -28,6 +28,8 @@ pub use ids::CallIds;
 pub use server::Server;
 pub use throttle::Headers;
 
+pub use crate::text_calls::ReadCalls;
+
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};

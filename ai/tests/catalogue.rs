@@ -15,6 +15,8 @@ use glasswork_ai::catalogue::{Api, Catalogue, Entry, ImportError, Model, OwnMode
 use glasswork_ai::model::ModelId;
 use glasswork_ai::price::Rates;
 use glasswork_ai::stream::Usage;
+use glasswork_ai::wire::ReadCalls;
+use glasswork_dialects::Dialect;
 use proptest::prelude::*;
 
 fn id(text: &str) -> ModelId {
@@ -147,7 +149,10 @@ fn own_entries_lie_over_the_list_field_by_field_and_later_files_over_earlier_one
 #[test]
 fn a_file_of_ones_own_says_what_a_person_writes() {
     let text = r#"(
-        providers: {"home": (base_url: "http://localhost:8080/v1")},
+        providers: {
+            "home": (base_url: "http://localhost:8080/v1", text_calls: qwen_xml),
+            "there": (base_url: "http://localhost:8081/v1"),
+        },
         models: {
             "home/qwen": (context_window: 32768, price: (input: 0, output: 0.5), tools: true, thinking: levels([off, high])),
         },
@@ -155,6 +160,9 @@ fn a_file_of_ones_own_says_what_a_person_writes() {
     let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     let own: OwnModels = options.from_str(text).unwrap();
     assert_eq!(own.providers["home"].api, Api::OpenaiChat);
+    let read = |name: &str| own.providers[name].server(name).text_calls;
+    assert_eq!(read("home"), ReadCalls::As(Dialect::QwenXml));
+    assert_eq!(read("there"), ReadCalls::Auto);
     let entry = &own.models[&id("home/qwen")];
     assert_eq!(entry.price.output, Some("0.5".parse().unwrap()));
     assert_eq!(

@@ -122,6 +122,8 @@ macro_rules! golden {
     };
 }
 
+#[path = "wire_decode/branches.rs"]
+mod branches;
 #[path = "wire_decode/gemini.rs"]
 mod gemini;
 #[path = "wire_decode/responses.rs"]

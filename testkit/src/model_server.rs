@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use reply::{Framing, Reply};
+pub use reply::{Framing, Gate, Reply};
 
 /// What the server answers.
 #[derive(Debug)]

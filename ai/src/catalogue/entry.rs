@@ -9,7 +9,7 @@ use super::Model;
 use crate::abilities::ThinkingSupport;
 use crate::model::ModelId;
 use crate::price::{Rates, Tier};
-use crate::wire::{Caching, Differences, DifferencesSet, Server, Wire};
+use crate::wire::{Caching, Differences, DifferencesSet, ReadCalls, Server, Wire};
 
 /// A file of the user's own about models: RON, `(providers: {…}, models: {…})`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct ProviderEntry {
     /// Values for the header `anthropic-beta`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub betas: Vec<String>,
+    /// Whether calls are read from the text of its answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub text_calls: ReadCalls,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -61,6 +64,7 @@ impl ProviderEntry {
             differences: DifferencesSet::default(),
             caching: Caching::default(),
             betas: Vec::new(),
+            text_calls: ReadCalls::default(),
         }
     }
 
@@ -78,6 +82,7 @@ impl ProviderEntry {
             differences: Differences::known(name, Some(&self.base_url)).with(&self.differences),
             caching: self.caching,
             betas: self.betas.clone(),
+            text_calls: self.text_calls,
         }
     }
 }

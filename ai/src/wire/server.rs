@@ -7,7 +7,7 @@ use super::{
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
-use crate::text_calls::TextCalls;
+use crate::text_calls::{ReadCalls, TextCalls};
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Server {
     pub caching: Caching,
     /// Values for the header `anthropic-beta`, beside those that a request needs by itself.
     pub betas: Vec<String>,
+    /// Whether calls are read from the text of its answers.
+    pub text_calls: ReadCalls,
 }
 
 impl From<Wire> for Server {
@@ -34,6 +36,7 @@ impl From<Wire> for Server {
             differences,
             caching: Caching::default(),
             betas: Vec::new(),
+            text_calls: ReadCalls::default(),
         }
     }
 }
@@ -67,7 +70,7 @@ impl Server {
                 Wire::Gemini => Protocol::Gemini(gemini::Decoder::default()),
             },
             answer: Answer::new(request.messages.len()),
-            texts: (self.wire == Wire::OpenAiCompatible).then(|| TextCalls::new(request)),
+            texts: TextCalls::of(request, self.wire, self.text_calls),
         }
     }
 }

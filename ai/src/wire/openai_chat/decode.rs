@@ -1,18 +1,17 @@
 //! The stream of chunks, and the one document that some servers send in place of it.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::arguments::Arguments;
 use super::cumulative::Unrepeated;
 use super::details::Details;
 use crate::conversation::Kept;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
 use crate::stream::{BlockKind, StopReason, Usage};
-use crate::wire::blocks::Answer;
+use crate::wire::blocks::{Answer, argument_text};
 use crate::wire::{protocol_failure, refusal};
 
 /// Most calls in one answer.
@@ -29,6 +28,8 @@ pub(in crate::wire) struct Decoder {
     /// What was said and thought, each without what the server says again.
     said: Unrepeated,
     thought: Unrepeated,
+    /// Whether a delta may hold all so far again.
+    repeats: bool,
     details: Details,
     refused: bool,
     stopped: bool,
@@ -41,7 +42,9 @@ struct Call {
     id: String,
     name: String,
     block: Option<u32>,
-    /// Bytes of its arguments so far.
+    /// Its arguments, without what the server says again.
+    arguments: Arguments,
+    /// Bytes of them so far.
     bytes: usize,
     signature: Option<String>,
 }
@@ -123,6 +126,7 @@ impl Decoder {
             calls: Vec::new(),
             said: Unrepeated::new(repeats),
             thought: Unrepeated::new(repeats),
+            repeats,
             details: Details::default(),
             refused: false,
             stopped: false,
@@ -320,6 +324,7 @@ impl Decoder {
                     id: id.clone(),
                     name: String::new(),
                     block: None,
+                    arguments: Arguments::new(self.repeats),
                     bytes: 0,
                     signature: None,
                 });
@@ -360,8 +365,9 @@ impl Decoder {
             if call.bytes == arguments.len() && answer.has_whole(block, &arguments) {
                 return;
             }
-            call.bytes += arguments.len();
-            answer.delta(block, &arguments);
+            let new = call.arguments.next(&arguments);
+            call.bytes += new.len();
+            answer.delta(block, &new);
         }
     }
 
@@ -397,6 +403,7 @@ impl Decoder {
         }
         for call in &mut self.calls {
             let block = call.open(answer);
+            answer.delta(block, &call.arguments.rest());
             answer.finish(block);
         }
         let reason = match reason {
@@ -466,14 +473,6 @@ impl Tokens {
             cache_read,
             cache_write,
         }
-    }
-}
-
-/// Arguments are a text that holds JSON; some servers send the JSON itself.
-fn argument_text(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
-    match raw.get() {
-        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
-        text => Ok(Cow::Borrowed(text)),
     }
 }
 
