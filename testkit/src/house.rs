@@ -63,6 +63,11 @@ pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
         tool_limits: Default::default(),
         providers: Default::default(),
         secrets: Arc::new(Vaults::new(vec![])),
+        breakers: Arc::new(Breakers::below(
+            archive.folder(),
+            Rules::default(),
+            Arc::new(SystemClock::default()),
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::Breaker;
 use crate::closing::Closing;
 use crate::fork::Child;
 use crate::trash::Moving;
@@ -19,6 +20,9 @@ pub struct Host {
     pub started: Timestamp,
     /// Providers of models, by name.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The circuit breakers of those providers that have one that is not as new.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub breakers: OrdMap<Arc<str>, Breaker>,
     /// The sessions that are mounted.
     pub mounted: OrdSet<ScopeId>,
     /// Forks of sessions that are not mounted, while they are made.
@@ -66,6 +70,8 @@ pub enum Event {
     Mounted(ScopeId),
     /// A session was unmounted.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this now.
+    BreakersSeen(OrdMap<Arc<str>, Breaker>),
 }
 
 /// What was decided of the host.
@@ -84,6 +90,8 @@ pub enum Fact {
     Mounted(ScopeId),
     /// A session is not mounted any more.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this.
+    Breakers(OrdMap<Arc<str>, Breaker>),
 }
 
 impl Fact {
@@ -103,6 +111,7 @@ impl Fact {
             Self::Unmounted(scope) => {
                 host.mounted.remove(scope);
             }
+            Self::Breakers(breakers) => host.breakers = breakers.clone(),
         }
     }
 }
@@ -118,5 +127,7 @@ pub(crate) fn decide(host: &Host, event: &Event) -> Vec<Fact> {
         Event::Mounted(scope) => vec![Fact::Mounted(*scope)],
         Event::Unmounted(scope) if host.mounted.contains(scope) => vec![Fact::Unmounted(*scope)],
         Event::Unmounted(_) => vec![],
+        Event::BreakersSeen(breakers) if host.breakers == *breakers => vec![],
+        Event::BreakersSeen(breakers) => vec![Fact::Breakers(breakers.clone())],
     }
 }
