@@ -67,7 +67,12 @@ impl FailureClass {
     #[must_use]
     pub fn is_retryable(self) -> bool {
         match self {
-            Self::RateLimit | Self::Overloaded | Self::Unavailable | Self::Timeout | Self::Transport | Self::BreakerOpen => true,
+            Self::RateLimit
+            | Self::Overloaded
+            | Self::Unavailable
+            | Self::Timeout
+            | Self::Transport
+            | Self::BreakerOpen => true,
             Self::Auth
             | Self::Invalid
             | Self::ContextOverflow

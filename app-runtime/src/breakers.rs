@@ -250,7 +250,12 @@ impl Breakers {
 
     fn read_or_move_aside(&self) -> io::Result<All> {
         match self.read() {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
                 fs::rename(&self.file, self.file.with_extension("json.damaged"))?;
                 Ok(All::new())
             }
@@ -289,6 +294,8 @@ impl Gate for Breakers {
     }
 
     fn settle(&self, provider: &str, pass: Pass, verdict: Verdict) {
-        self.change(provider, |breaker, now| breaker.settle(pass, verdict, self.rules, now));
+        self.change(provider, |breaker, now| {
+            breaker.settle(pass, verdict, self.rules, now)
+        });
     }
 }

@@ -31,9 +31,7 @@ impl Runtime {
         }
         let known = &session.candidates;
         let same = known.len() == candidates.len()
-            && candidates
-                .iter()
-                .all(|told| known.get(&told.model) == Some(told));
+            && candidates.iter().all(|told| known.get(&told.model) == Some(told));
         if !same {
             let told = failover::Event::Told { candidates };
             self.ask(id, Event::Failover(told)).await?;

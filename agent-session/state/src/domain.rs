@@ -26,8 +26,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model, pieces,
-    prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
+    checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
+    pieces, prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -175,7 +175,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 6;
+    const STATE: u32 = 7;
 
     type Kind = Kind;
     type State = Scope;

@@ -228,14 +228,7 @@ impl Session {
         }
     }
 
-    fn fall_back(
-        &mut self,
-        entry: u16,
-        to: &ModelId,
-        skipped: &[GivenUp],
-        said: &Arc<str>,
-        moment: Moment,
-    ) {
+    fn fall_back(&mut self, entry: u16, to: &ModelId, skipped: &[GivenUp], said: &Arc<str>, moment: Moment) {
         let Some(given_up) = given_up(self) else { return };
         if let Why::Failed { request, failure } = &given_up.why {
             let superseded = Superseded {
@@ -283,10 +276,8 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     let Event::Told { candidates } = event;
     session::open(draft)?;
     let known = &draft.session.candidates;
-    let same = known.len() == candidates.len()
-        && candidates
-            .iter()
-            .all(|told| known.get(&told.model) == Some(told));
+    let same =
+        known.len() == candidates.len() && candidates.iter().all(|told| known.get(&told.model) == Some(told));
     if !same {
         let candidates = candidates.iter().take(MOST).cloned().collect();
         draft.fact(Fact::Known { candidates }.into());
@@ -387,7 +378,11 @@ pub(crate) fn is_left(session: &Session, at: Timestamp) -> bool {
 
 /// Gives the answer up, and lets the next model be asked.
 pub(crate) fn fall_back(draft: &mut Draft<'_>) {
-    let Some(Choice { to: Some(to), skipped }) = choose(&draft.session, draft.context.at) else {
+    let Some(Choice {
+        to: Some(to),
+        skipped,
+    }) = choose(&draft.session, draft.context.at)
+    else {
         return;
     };
     let entry = draft.entries(1);

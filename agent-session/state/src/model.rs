@@ -401,7 +401,10 @@ fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
     };
     charge::enter(draft, End::Heard);
     // What had arrived is gone once the attempt has failed; whoever looks at the tree may still want to see it.
-    draft.said = draft.session.attempt().map(|attempt| superseded::said(&attempt.answer));
+    draft.said = draft
+        .session
+        .attempt()
+        .map(|attempt| superseded::said(&attempt.answer));
     draft.fact(Fact::Failed(failure).into());
     advance(draft, Course::Failed)
 }

@@ -149,9 +149,9 @@ fn what(said: Said) -> What {
             model,
             why,
             by,
-        } => What::Note(text(format!(
+        } => What::Note(format!(
             "{model} gave no answer ({why}); {by} was asked instead. What had arrived: {said}"
-        ))),
+        )),
         Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => {
             What::Summary(text(summary))
         }
