@@ -384,7 +384,8 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Fork(_)
         | Fact::Trash(_)
         | Fact::Closing(_)
-        | Fact::Host(_) => {}
+        | Fact::Host(_)
+        | Fact::SignIn(_) => {}
         Fact::Failover(failover::Fact::FellBack { to, skipped, .. }) => {
             let asked = before.attempt().map(|attempt| attempt.request);
             let from = asked.and_then(|request| before.requests.get(&request));

@@ -202,6 +202,11 @@ async fn part(home: &Path) {
         &[],
         &archive.breakers(Default::default(), Arc::new(SystemClock::default())),
         Ok(&archive),
+        &glasswork_app_runtime::sign_in::SignIns::new(
+            home,
+            &std::collections::BTreeMap::new(),
+            Arc::new(glasswork_engine::SystemClock::default()),
+        ),
     );
     let said = findings
         .iter()

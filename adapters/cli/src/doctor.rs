@@ -27,6 +27,7 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         &providers.known,
         &place.breakers(),
         archive,
+        &place.sign_ins_for_doctor(),
     );
     match format.json {
         true => console.json(&findings, Layout::Document)?,

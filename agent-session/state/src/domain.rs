@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
-    pieces, prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
+    pieces, prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -73,6 +73,8 @@ pub enum Event {
     Recovery(recovery::Event),
     /// What happens to the host.
     Host(host::Event),
+    /// What happens to sign-ins.
+    SignIn(sign_in::Event),
 }
 
 /// What was decided.
@@ -109,6 +111,8 @@ pub enum Fact {
     Failover(failover::Fact),
     /// Of the host.
     Host(host::Fact),
+    /// Of sign-ins.
+    SignIn(sign_in::Fact),
 }
 
 /// Names a deadline within a session.
@@ -169,7 +173,8 @@ into_fact!(
     trash::Trash,
     closing::Closing,
     failover::Failover,
-    host::Host
+    host::Host,
+    sign_in::SignIn
 );
 
 impl Domain for Glasswork {
@@ -252,6 +257,11 @@ impl Domain for Glasswork {
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
             Event::Host(host::Event::BreakersSeen(_)) => "breakers_seen",
+            Event::SignIn(sign_in::Event::Known { .. }) => "sign_ins_known",
+            Event::SignIn(sign_in::Event::SignedIn { .. }) => "signed_in",
+            Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
+            Event::SignIn(sign_in::Event::Refused { .. }) => "sign_in_refused",
+            Event::SignIn(sign_in::Event::SignedOut { .. }) => "signed_out",
         }
     }
 
@@ -263,6 +273,10 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
+                Ok(of_host(facts, vec![]))
+            }
+            (Scope::Host(host), Event::SignIn(event)) => {
+                let facts = sign_in::decide(host, event)?;
                 Ok(of_host(facts, vec![]))
             }
             (Scope::Host(host), Event::Recovery(recovery::Event::Abandoned { open })) => {
@@ -281,7 +295,10 @@ impl Domain for Glasswork {
                 Ok(of_host(facts, effects))
             }
             (Scope::Session(session), event)
-                if !matches!(event, Event::Host(_) | Event::Trash(_) | Event::Closing(_)) =>
+                if !matches!(
+                    event,
+                    Event::Host(_) | Event::SignIn(_) | Event::Trash(_) | Event::Closing(_)
+                ) =>
             {
                 decide_session(session, event, context)
             }
@@ -299,6 +316,7 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::SignIn(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Closing(fact)) => fact.apply(Arc::make_mut(host), moment),
@@ -515,6 +533,7 @@ impl Domain for Glasswork {
             | Event::Trash(_)
             | Event::Closing(_)
             | Event::Failover(_)
+            | Event::SignIn(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -543,7 +562,7 @@ fn decide_session(
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
         Event::Failover(event) => failover::decide(&mut draft, event)?,
-        Event::Trash(_) | Event::Closing(_) | Event::Host(_) => Reply::Done,
+        Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))

@@ -27,6 +27,7 @@ mod retries;
 mod scenarios;
 mod secrets;
 mod sessions;
+mod sign_ins;
 mod size;
 mod spending;
 mod state_version;
