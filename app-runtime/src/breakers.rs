@@ -172,7 +172,8 @@ impl Breakers {
             let _lock = self.lock()?;
             let mut all = self.read_or_move_aside()?;
             let mut breaker = all.get(provider).cloned().unwrap_or_default();
-            let given = change(&mut breaker, now);
+            // Not the time before the wait for the lock: what others noted meanwhile would lie in the future.
+            let given = change(&mut breaker, self.clock.wall());
             put(&mut all, provider, breaker);
             self.write(&all)?;
             Ok((all, given))

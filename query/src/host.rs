@@ -7,7 +7,7 @@ use async_graphql::{Enum, ID, Object, SimpleObject};
 use glasswork_engine::Scope;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
-use glasswork_session_state::sign_in::{self, SignIn};
+use glasswork_session_state::sign_in;
 
 use crate::error::Answer;
 use crate::failover::Breaker;

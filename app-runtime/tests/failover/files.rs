@@ -18,7 +18,7 @@ const RULES: Rules = Rules {
 };
 
 fn clock() -> Arc<VirtualClock> {
-    Arc::new(VirtualClock::new(Timestamp(1_795_236_311_000_000)))
+    Arc::new(VirtualClock::at(Timestamp(1_795_236_311_000_000)))
 }
 
 fn fails(breakers: &Breakers, times: usize) {

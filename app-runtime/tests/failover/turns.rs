@@ -208,7 +208,7 @@ async fn a_turn_waits_for_a_breaker_with_a_countdown_and_its_try_closes_it() {
 /// What opened it outlives the process that saw it, and another provider is asked meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_model() {
-    let clock = Arc::new(VirtualClock::new(Timestamp(1_795_236_311_000_000)));
+    let clock = Arc::new(VirtualClock::at(Timestamp(1_795_236_311_000_000)));
     let ports = || models(&[("test", DOWN), ("b", WHOLE)], WHOLE);
     let rules = rules(2, Duration::from_secs(30));
     let house = House::guarded(TempDir::new().unwrap(), ports(), clock.clone(), rules).await;
@@ -223,7 +223,7 @@ async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_mo
 
     let house = House::guarded(home, ports(), clock.clone(), rules).await;
     told(&house, "scripted", Some(B::Open)).await;
-    let session = house.session(settings(&["scripted/b", "other/model"], 3)).await;
+    let session = house.session(settings(&["scripted/b", "other/model"], 1)).await;
     let end = house.turn(session, "go").await;
     assert_eq!((end.state, end.text.as_str()), (State::Completed, "whole"));
     let now = house.now(session);
@@ -245,7 +245,8 @@ async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_mo
     // Once its time is over the session's own model is tried again; it fails, and the breaker stays open for longer.
     clock.advance(Duration::from_secs(31));
     let end = house.turn(session, "and now?").await;
-    assert_eq!((end.state, end.text.as_str()), (State::Completed, "whole again"));
+    let failure = &end.failure;
+    assert_eq!((end.state, end.text.as_str()), (State::Completed, "whole again"), "{failure:?}");
     let first = house.now(session).turn.as_ref().unwrap().failover.given_up[0].clone();
     let Why::Failed { failure, .. } = first.why else {
         panic!("{first:?}")
