@@ -290,6 +290,15 @@ fn put(all: &mut All, provider: &str, breaker: Breaker) {
 }
 
 impl Gate for Breakers {
+    fn is_clear(&self, provider: &str) -> bool {
+        // Who holds it may wait for another process.
+        let Ok(mut held) = self.held.try_lock() else {
+            return false;
+        };
+        self.look(&mut held);
+        !held.all.contains_key(provider)
+    }
+
     fn admit(&self, provider: &str) -> Result<Pass, Refused> {
         self.change(provider, |breaker, now| breaker.admit(self.rules, now))
     }

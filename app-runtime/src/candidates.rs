@@ -64,7 +64,11 @@ impl Runtime {
 
 /// Where the key of a provider is looked for that has none.
 fn missing_key(host: &Host, provider: &str) -> Option<Arc<str>> {
-    if host.sign_ins.get(provider).is_some_and(|sign_in| sign_in.refused.is_none()) {
+    if host
+        .sign_ins
+        .get(provider)
+        .is_some_and(|sign_in| sign_in.refused.is_none())
+    {
         return None;
     }
     match host.providers.get(provider)? {

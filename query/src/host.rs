@@ -156,9 +156,12 @@ impl Host {
     #[graphql(complexity = "16 * child_complexity")]
     async fn providers(&self) -> Vec<Provider> {
         let host = &*self.host;
-        let names = host.providers.keys().chain(host.sign_ins.keys());
-        let names: BTreeSet<_> = names.chain(host.breakers.keys()).collect();
-        names.into_iter().map(|name| Provider::of(host, name)).collect()
+        let others = host.sign_ins.keys().chain(host.breakers.keys());
+        let others: BTreeSet<_> = others
+            .filter(|name| !host.providers.contains_key(*name))
+            .collect();
+        let names = host.providers.keys().chain(others);
+        names.map(|name| Provider::of(host, name)).collect()
     }
 
     /// The sessions that are mounted: in memory, and open for events.

@@ -364,7 +364,7 @@ fn script(id: &ModelId) -> Result<Script, Problem> {
             }
             other => format!("{}: {other}", path.display()),
         })
-    })?
+    })
 }
 
 /// Where asynchronous work runs.

@@ -10,6 +10,10 @@ use tokio::time::Instant;
 
 /// The circuit breakers of all providers. What they do may wait for a file.
 pub trait Gate: Send + Sync {
+    /// Whether everything is let through, and no failure is noted that an answer would settle. Waits for nothing; where
+    /// it cannot tell at once, it says no.
+    fn is_clear(&self, provider: &str) -> bool;
+
     /// Asks for the right to send a request to a provider.
     ///
     /// # Errors
@@ -31,15 +35,19 @@ pub(super) struct Passage {
 impl Passage {
     /// Asks to be let through.
     pub(super) async fn ask(gate: &Arc<dyn Gate>, provider: &Arc<str>) -> Result<Self, Failure> {
+        let through = |pass| Self {
+            gate: Arc::clone(gate),
+            provider: Arc::clone(provider),
+            pass,
+            answered: false,
+        };
+        if gate.is_clear(provider) {
+            return Ok(through(Pass::default()));
+        }
         let (asked, name) = (Arc::clone(gate), Arc::clone(provider));
         let admitted = tokio::task::spawn_blocking(move || asked.admit(&name)).await;
         match admitted {
-            Ok(Ok(pass)) => Ok(Self {
-                gate: Arc::clone(gate),
-                provider: Arc::clone(provider),
-                pass,
-                answered: false,
-            }),
+            Ok(Ok(pass)) => Ok(through(pass)),
             Ok(Err(refused)) => Err(explained(provider, refused)),
             Err(error) => Err(Failure::new(FailureClass::Transport, error.to_string())),
         }
@@ -71,6 +79,9 @@ impl Passage {
     }
 
     async fn settle(&self, verdict: Verdict) {
+        if verdict != Verdict::Failed && self.gate.is_clear(&self.provider) {
+            return;
+        }
         let (gate, provider, pass) = (Arc::clone(&self.gate), Arc::clone(&self.provider), self.pass);
         // A thread that is gone has nothing left to note.
         let _ = tokio::task::spawn_blocking(move || gate.settle(&provider, pass, verdict)).await;

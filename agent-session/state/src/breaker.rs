@@ -78,8 +78,8 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// The right to send one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The right to send one request; by default one that is no try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pass {
     /// Of the try of a breaker that is half open: since when it is.
     of_try: Option<Timestamp>,

@@ -70,7 +70,13 @@ fn a_person_can_reset_one_or_all() {
 /// No breaker is worth that nothing can be asked.
 #[test]
 fn a_damaged_file_stops_nobody_and_is_moved_aside() {
-    for text in ["", "{", "[]", "nonsense", r#"{"version":1,"providers":{"p":{"state":"ajar"}}}"#] {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "nonsense",
+        r#"{"version":1,"providers":{"p":{"state":"ajar"}}}"#,
+    ] {
         let (home, clock) = (TempDir::new().unwrap(), clock());
         let file = home.path().join("breakers.json");
         fs::write(&file, text).unwrap();

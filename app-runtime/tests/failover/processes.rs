@@ -55,7 +55,9 @@ async fn no_failure_is_lost_and_one_process_has_the_try() {
     first.settle("q", pass, Verdict::Failed);
 
     let test = "processes::no_failure_is_lost_and_one_process_has_the_try";
-    let all: Vec<_> = (0..4).map(|_| Second::start(command(test, "counts", home.path()))).collect();
+    let all: Vec<_> = (0..4)
+        .map(|_| Second::start(command(test, "counts", home.path())))
+        .collect();
     let said: Vec<_> = all.into_iter().map(Second::end).collect();
     let tries = said.iter().flat_map(|said| said.all("try")).count();
     assert_eq!(tries, 1, "{said:?}");
@@ -87,7 +89,11 @@ async fn whoever_is_killed_while_it_writes_leaves_a_whole_file_and_no_lock() {
         let killed = through("timeout", &["-s", "KILL", &seconds], &inner);
         let _ = Second::start(killed).end();
         let all = breakers(home.path(), RULES);
-        let before = all.now().unwrap().get("p").map_or(0, |breaker| breaker.failures.len());
+        let before = all
+            .now()
+            .unwrap()
+            .get("p")
+            .map_or(0, |breaker| breaker.failures.len());
         fail(&all);
         let after = all.now().unwrap()["p"].failures.len();
         assert_eq!(after, before + 1);

@@ -43,12 +43,13 @@ fn settings(fallbacks: &[&str], attempts: u32) -> Settings {
         fallback_models: flag(fallbacks.iter().map(|id| id.parse().unwrap()).collect()),
         retry_attempts: flag(attempts),
         retry_base_ms: flag(1),
-        connect_timeout_ms: flag(5_000),
         ..House::settings(Mode::Yolo)
     }
 }
 
-const DOWN: &str = r#"(turns: [(say: [fail(class: unavailable, status: 500)])])"#;
+const DOWN: &str = r#"(turns: [
+    (say: [fail(class: unavailable, status: 500)]), (say: [fail(class: unavailable, status: 500)]),
+])"#;
 const WHOLE: &str = r#"(turns: [(say: [text("whole")]), (say: [text("whole again")])])"#;
 
 fn system() -> Arc<dyn Clock> {
@@ -110,7 +111,11 @@ async fn the_next_model_answers_and_the_half_answer_stands_aside() {
         .filter(|node| node.kind == Kind::Superseded)
         .collect();
     assert_eq!(gone.len(), 1);
-    assert!(!gone[0].active && gone[0].words.contains("half an answer"), "{:?}", gone[0]);
+    assert!(
+        !gone[0].active && gone[0].words.contains("half an answer"),
+        "{:?}",
+        gone[0]
+    );
     let answered = now.tree.branch().find_map(|(_, entry)| match &entry.body {
         Body::Assistant(answer) => Some(answer.model.model.to_string()),
         _ => None,
@@ -171,7 +176,7 @@ async fn a_turn_waits_for_a_breaker_with_a_countdown_and_its_try_closes_it() {
     let script = r#"(turns: [(first: [
         (say: [fail(class: unavailable, status: 500)]), (say: [fail(class: overloaded, status: 529)]), (say: [text("never sent")]),
     ], say: [text("whole")])])"#;
-    let pause = Duration::from_millis(300);
+    let pause = Duration::from_secs(2);
     let house = House::guarded(
         TempDir::new().unwrap(),
         models(&[("test", script)], DOWN),
@@ -196,11 +201,13 @@ async fn a_turn_waits_for_a_breaker_with_a_countdown_and_its_try_closes_it() {
         .updates
         .iter()
         .filter_map(|update| match update {
-            Update::BackingOff { wait_ms, resume_at, .. } => Some((*wait_ms, resume_at.is_some())),
+            Update::BackingOff {
+                wait_ms, resume_at, ..
+            } => Some((*wait_ms, resume_at.is_some())),
             _ => None,
         })
         .collect();
-    assert!(waits[2].0 > 1 && waits[2].0 <= 300 && waits[2].1, "{waits:?}");
+    assert!(waits[2].0 > 1 && waits[2].0 <= 2_000 && waits[2].1, "{waits:?}");
     told(&house, "scripted", None).await;
     house.close().await;
 }
@@ -237,7 +244,13 @@ async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_mo
         })
         .collect();
     let open = FailureClass::BreakerOpen;
-    assert_eq!(why, [("scripted/test".to_owned(), open), ("scripted/b".to_owned(), open)]);
+    assert_eq!(
+        why,
+        [
+            ("scripted/test".to_owned(), open),
+            ("scripted/b".to_owned(), open)
+        ]
+    );
     // Nothing was sent to them.
     let sent = now.requests.values().filter(|prepared| prepared.body.is_some());
     assert_eq!(sent.count(), 1);
@@ -246,7 +259,11 @@ async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_mo
     clock.advance(Duration::from_secs(31));
     let end = house.turn(session, "and now?").await;
     let failure = &end.failure;
-    assert_eq!((end.state, end.text.as_str()), (State::Completed, "whole again"), "{failure:?}");
+    assert_eq!(
+        (end.state, end.text.as_str()),
+        (State::Completed, "whole again"),
+        "{failure:?}"
+    );
     let first = house.now(session).turn.as_ref().unwrap().failover.given_up[0].clone();
     let Why::Failed { failure, .. } = first.why else {
         panic!("{first:?}")
@@ -257,7 +274,9 @@ async fn an_open_breaker_outlives_its_process_and_sends_everybody_to_the_next_mo
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), longer).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), longer)
+        .await
+        .unwrap();
     house.close().await;
 }
 
@@ -291,7 +310,11 @@ async fn only_failures_of_the_provider_count() {
         let Some(TurnFailure::Model(failure) | TurnFailure::TooLong { failure, .. }) = &end.failure else {
             panic!("{class}: {:?}", end.failure)
         };
-        assert_eq!(failure.class == FailureClass::BreakerOpen, opens, "{class}: {failure:?}");
+        assert_eq!(
+            failure.class == FailureClass::BreakerOpen,
+            opens,
+            "{class}: {failure:?}"
+        );
         house.close().await;
     }
 }
@@ -299,7 +322,11 @@ async fn only_failures_of_the_provider_count() {
 /// A silence that the session's deadline ended is the provider's; one that a person ended is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silence_counts_where_it_was_too_long() {
-    for (silence, person) in [("stall", false), ("connected, stall", false), ("connected, stall", true)] {
+    for (silence, person) in [
+        ("stall", false),
+        ("connected, stall", false),
+        ("connected, stall", true),
+    ] {
         let script = format!("(turns: [(say: [{silence}])])");
         let house = House::guarded(
             TempDir::new().unwrap(),
@@ -308,7 +335,7 @@ async fn a_silence_counts_where_it_was_too_long() {
             rules(1, Duration::from_secs(30)),
         )
         .await;
-        let most = if person { 60_000 } else { 50 };
+        let most = if person { 60_000 } else { 1_500 };
         let session = house
             .session(Settings {
                 connect_timeout_ms: flag(most),

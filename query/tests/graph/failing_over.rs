@@ -14,7 +14,10 @@ use crate::world::{S, World};
 fn who_was_given_up_and_why_and_what_it_had_said() {
     let world = World::new(Mode::Ask);
     let models = ["none/model", "scripted/b"].map(|id| id.parse().unwrap());
-    world.set(Setting::FallbackModels(Sourced::from_layer(models.to_vec(), Layer::User)));
+    world.set(Setting::FallbackModels(Sourced::from_layer(
+        models.to_vec(),
+        Layer::User,
+    )));
     world.set(Setting::RetryAttempts(Sourced::from_layer(1, Layer::User)));
     world.accept(Event::Failover(failover::Event::Told {
         candidates: vec![Candidate {
@@ -30,7 +33,9 @@ fn who_was_given_up_and_why_and_what_it_had_said() {
     world.fail("half a word", FailureClass::Overloaded);
     let turn = "turn { fallback givenUp { model request failure { class } skipped { kind text } } failure { givenUp { model } } }";
     let all = "entries(allBranches: true) { nodes { kind active text body { ... on SupersededBody { model by said request failure { class } } } } }";
-    let seen = world.ask(&format!("{{ session(id: \"{S}\") {{ {turn} {all} nextRequest {{ model }} }} }}"));
+    let seen = world.ask(&format!(
+        "{{ session(id: \"{S}\") {{ {turn} {all} nextRequest {{ model }} }} }}"
+    ));
     let given_up = json!([
         { "model": "scripted/test", "request": 1, "failure": { "class": "OVERLOADED" }, "skipped": null },
         {
@@ -88,9 +93,12 @@ fn how_the_breakers_stand() {
         .engine
         .accept(world.host, Event::Host(host::Event::BreakersSeen(breakers)));
     let providers = world.ask(query)["host"]["providers"].clone();
-    assert_eq!(providers[1], json!({ "name": "scripted", "breaker": closed }));
-    let other = &providers[0];
-    assert_eq!((&other["name"], &other["breaker"]["state"]), (&json!("other"), &json!("OPEN")));
+    assert_eq!(providers[0], json!({ "name": "scripted", "breaker": closed }));
+    let other = &providers[1];
+    assert_eq!(
+        (&other["name"], &other["breaker"]["state"]),
+        (&json!("other"), &json!("OPEN"))
+    );
     assert_eq!(other["breaker"]["failedTries"], 3);
     assert_eq!(other["breaker"]["failures"].as_array().unwrap().len(), 2);
     let [since, until] = ["since", "until"].map(|field| other["breaker"][field].as_str().unwrap().to_owned());

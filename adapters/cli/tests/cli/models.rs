@@ -331,7 +331,12 @@ fn another_model_is_asked_and_what_failed_too_often_is_named_and_can_be_reset() 
     ]);
     assert_eq!((told.code, told.out.as_str()), (0, "whole\n"), "{}", told.err);
     assert!(told.err.contains("nobody/model: not asked"), "{}", told.err);
-    assert!(told.err.contains("down/model gave no answer; for the rest of this turn"), "{}", told.err);
+    assert!(
+        told.err
+            .contains("down/model gave no answer; for the rest of this turn"),
+        "{}",
+        told.err
+    );
 
     let finding = || {
         let findings = house.json(["doctor", "--json"]);
@@ -340,7 +345,13 @@ fn another_model_is_asked_and_what_failed_too_often_is_named_and_can_be_reset() 
     };
     let open = finding();
     assert_eq!(open["health"], "limited", "{open}");
-    assert!(open["text"].as_str().unwrap().contains("`glasswork models reset down`"), "{open}");
+    assert!(
+        open["text"]
+            .as_str()
+            .unwrap()
+            .contains("`glasswork models reset down`"),
+        "{open}"
+    );
     let told = house.run(["run", "go", "--model", "down/model"]);
     assert_eq!(told.code, 1);
     assert!(told.err.contains("nothing was sent"), "{}", told.err);
