@@ -270,7 +270,7 @@ pub fn cut(tree: &Tree, parts: &Vector<Part>, total: u64, keep: u64) -> Option<C
     for (place, part) in places {
         sum = sum.saturating_add(part.tokens);
         let begins_turn = match &tree.get(part.entry)?.body {
-            Body::ToolResult { .. } => continue,
+            Body::ToolResult { .. } | Body::Superseded(_) => continue,
             Body::Prompt { via, .. } => *via != Via::Steering,
             Body::Assistant(_) | Body::Compaction(_) | Body::BranchSummary(_) | Body::Notice(_) => false,
         };
@@ -590,6 +590,7 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
         Body::Compaction(compaction) => format!("[notes]\n{}\n", compaction.summary),
         Body::BranchSummary(branch) => format!("[notes on another attempt]\n{}\n", branch.summary),
         Body::Notice(notice) => format!("[notice]\n{}\n", notice.text),
+        Body::Superseded(_) => String::new(),
     }
 }
 
@@ -608,6 +609,7 @@ fn text_of(body: &Body) -> String {
         Body::Compaction(compaction) => compaction.summary.to_string(),
         Body::BranchSummary(branch) => branch.summary.to_string(),
         Body::Notice(notice) => notice.text.to_string(),
+        Body::Superseded(_) => String::new(),
     }
 }
 

@@ -213,7 +213,8 @@ impl Context {
             | Body::ToolResult { .. }
             | Body::Compaction(_)
             | Body::BranchSummary(_)
-            | Body::Notice(_) => None,
+            | Body::Notice(_)
+            | Body::Superseded(_) => None,
         });
         answers.next()
     }
@@ -564,5 +565,6 @@ fn message(body: &Body) -> Option<Message> {
         Body::Compaction(compaction) => Some(Message::User(compaction::message(compaction).into())),
         Body::BranchSummary(branch) => Some(Message::User(branch_summary::message(branch).into())),
         Body::Notice(notice) => Some(Message::User(Arc::clone(&notice.text))),
+        Body::Superseded(_) => None,
     }
 }

@@ -11,6 +11,7 @@ pub mod id;
 pub mod loop_guard;
 pub mod partial;
 pub mod session;
+pub mod superseded;
 pub mod tail_map;
 pub mod tool_call;
 pub mod tree;

@@ -268,6 +268,8 @@ fn steps(tree: &Tree, most: usize) -> Vec<Vec<Made<'_>>> {
                 }
                 steps.push(made);
             }
+            // Nobody's word: what was said around it is one conversation.
+            Body::Superseded(_) => {}
             Body::Prompt { .. } | Body::Notice(_) | Body::Compaction(_) | Body::BranchSummary(_) => break,
         }
         if steps.len() == most {

@@ -15,6 +15,7 @@ use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
 use crate::loop_guard::Notice;
+use crate::superseded::Superseded;
 use crate::tail_map::TailMap;
 
 /// The conversation tree. Entries are never changed, only added; labels and pins stand beside them.
@@ -70,6 +71,8 @@ pub enum Body {
     BranchSummary(Arc<BranchSummary>),
     /// What the runtime itself tells the model.
     Notice(Arc<Notice>),
+    /// An answer that was given up, because another model was asked instead. No model is ever sent it.
+    Superseded(Arc<Superseded>),
 }
 
 /// A model's answer.
@@ -136,6 +139,7 @@ impl Body {
             Self::Compaction(compaction) => compaction::message_chars(compaction),
             Self::BranchSummary(branch) => branch_summary::message_chars(branch),
             Self::Notice(notice) => chars(&notice.text),
+            Self::Superseded(_) => 0,
         }
     }
 }

@@ -123,6 +123,8 @@ pub enum Condition {
     AnswerCut,
     /// The failure may pass, and neither attempts nor time are used up.
     RetryLeft,
+    /// Another model may be asked for the answer that was not to be had.
+    FallbackLeft,
     /// Some call of the batch is not decided.
     QuestionsOpen,
     /// Some call of the batch may run.
@@ -187,6 +189,8 @@ pub enum Intent {
     QueueFollowUp,
     /// Give the steering that waits back to its authors.
     ReturnSteering,
+    /// Give the answer up, and let the next model of the list be asked instead.
+    FallBack,
     /// Say that the attempt's failure ended the turn.
     BlameModel,
     /// Say that the limit of steps, or a budget, ended the turn.
@@ -344,8 +348,10 @@ static ROWS: &[Row<TurnChart>] = {
             Leaf(S::Preparing), &[I::KeepAnswer, I::RefuseCalls, I::AppendResults]),
         row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed)],
             Leaf(S::Preparing), &[I::KeepAnswer]),
-        row("request.failed", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Not(C::CompactionDue)],
-            Leaf(S::Failed), &[I::BlameModel]),
+        row("request.failed", In(G::InFlight), T::AttemptFailed,
+            &[Not(C::RetryLeft), Not(C::CompactionDue), Not(C::FallbackLeft)], Leaf(S::Failed), &[I::BlameModel]),
+        row("request.fall_back", In(G::InFlight), T::AttemptFailed,
+            &[Not(C::RetryLeft), Not(C::CompactionDue), Is(C::FallbackLeft)], Leaf(S::Preparing), &[I::FallBack]),
         row("request.overflow", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Is(C::CompactionDue)],
             Leaf(S::Preparing), &[I::NoteOverflow]),
         row("request.failed_interrupted", In(G::InFlight), T::AttemptFailed,

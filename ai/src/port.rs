@@ -24,6 +24,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     /// `attempt` counts from 1 and tells a repeated request from the first; providers do not see it.
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call;
 
+    /// Whether anybody answers for a model here. Whether its provider has it is not known before it is asked.
+    fn serves(&self, _model: &ModelId) -> bool {
+        true
+    }
+
     /// How many tokens a model takes, request and answer together; `None` where that is not known.
     fn context_window(&self, _model: &ModelId) -> Option<u64> {
         None

@@ -8,9 +8,11 @@ use serde::Serialize;
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_engine::{Clock as _, SystemClock};
+use glasswork_session_state::breaker::State;
 use glasswork_session_state::budget::{Budget, day_of};
 
 use crate::archive::{Archive, ArchivedSession};
+use crate::breakers::Breakers;
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
@@ -56,6 +58,7 @@ pub fn examine(
     environment: &Environment,
     settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
+    breakers: &Breakers,
     archive: Result<&dyn Archive, String>,
     sign_ins: &SignIns,
 ) -> Vec<Finding> {
@@ -118,6 +121,7 @@ pub fn examine(
             ),
         });
     }
+    findings.push(of_breakers(breakers));
     findings.push(known_models(homes));
     if !usable {
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
@@ -165,6 +169,40 @@ fn spending(budget: Budget, archive: &dyn Archive) -> Finding {
             )
         }
         Err(error) => finding("budget", Health::Limited, format!("{limits}; {error}")),
+    }
+}
+
+/// Which providers are not asked for now, because they failed too often.
+fn of_breakers(breakers: &Breakers) -> Finding {
+    let all = match breakers.now() {
+        Ok(all) => all,
+        Err(error) => {
+            let text = format!("{error}; the next failure moves it aside");
+            return finding("breakers", Health::Limited, text);
+        }
+    };
+    let open: Vec<String> = all
+        .iter()
+        .filter(|(_, breaker)| breaker.state != State::Closed)
+        .map(|(name, breaker)| {
+            let next = match breakers.left(breaker) {
+                Some(left) => format!(
+                    "the next try is let through in {} s",
+                    left.as_millis().div_ceil(1000)
+                ),
+                None => "the next request is let through as a try".to_owned(),
+            };
+            let failures = breaker.failures.len();
+            format!("requests to {name} failed {failures} times; {next} (`glasswork models reset {name}`)")
+        })
+        .collect();
+    match open.is_empty() {
+        true => finding(
+            "breakers",
+            Health::Good,
+            "all are closed: every provider is asked",
+        ),
+        false => finding("breakers", Health::Limited, open.join("; ")),
     }
 }
 

@@ -111,6 +111,10 @@ pub fn failure(failure: &TurnFailure) -> String {
                 failure.message
             )
         }
+        TurnFailure::NobodyAnswered { given_up } => {
+            let models: Vec<_> = given_up.iter().map(ToString::to_string).collect();
+            format!("no model gave an answer:\n  {}", models.join("\n  "))
+        }
         TurnFailure::Budget(exhausted) => exhausted.to_string(),
         TurnFailure::Loop { kind } => format!(
             "the agent went in circles ({}), and went on when it was told; say what it shall do instead, or set `loop_rounds`, \

@@ -5,6 +5,8 @@
 
 pub mod api_keys;
 pub mod archive;
+pub mod breakers;
+mod candidates;
 pub mod charts;
 mod checkout;
 pub mod closing;

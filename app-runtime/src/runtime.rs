@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::BlobStore;
-use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
+use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
@@ -28,6 +28,8 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, sig
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::breakers::Breakers;
+use crate::candidates;
 use crate::closing::LateSessions;
 use crate::credentials::CredentialsError;
 use crate::housekeeping::Housekeeping;
@@ -65,6 +67,8 @@ pub struct Ports {
     pub providers: OrdMap<Arc<str>, Credential>,
     /// The secrets of all sessions.
     pub secrets: Arc<Vaults>,
+    /// The circuit breakers of providers.
+    pub breakers: Arc<Breakers>,
 }
 
 /// Why an operation did not happen.
@@ -163,6 +167,7 @@ impl Runtime {
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
+            gate: Arc::clone(&ports.breakers) as Arc<dyn Gate>,
             blobs: Box::new({
                 let blobs = Arc::clone(&blobs);
                 move |session| blobs(session)
@@ -190,7 +195,8 @@ impl Runtime {
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let reader = Reader::of_host(host, engine.reader(), ports.archive);
-        let mounts = Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host));
+        let mounts = Mounts::new(&engine, &ports.vault, &ports.clock, tasks.clone(), host);
+        let mounts = Arc::new(mounts);
         sessions.bind(&mounts);
         let loaded = ports.vault.create(host, Kind::Host, ports.clock.wall())?;
         engine.mount(loaded).await?;
@@ -199,6 +205,7 @@ impl Runtime {
             providers: ports.providers,
         };
         user.dispatch(host, Event::Host(started)).await?;
+        candidates::report(&ports.breakers, engine.handle(Party::User), host, &tasks);
         let past = Past::resume(&mounts);
         Ok(Self {
             sagas: Sagas {
@@ -255,6 +262,10 @@ impl Runtime {
     pub fn read_instructions(&self, file: PathBuf) {
         // As above.
         let _ = self.instructions.set(file);
+    }
+
+    pub(crate) fn models(&self) -> &dyn ModelPort {
+        &*self.models
     }
 
     pub(crate) fn engine(&self) -> &Engine<Glasswork> {
@@ -376,6 +387,7 @@ impl Runtime {
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         self.note_checkout(session).await;
         self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -405,6 +417,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         let event = prompt::Event::FollowedUp {
             text: text.into(),
             key: key.map(Into::into),
@@ -442,6 +455,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn resume(&self, session: ScopeId) -> Done {
         self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         self.ask(session, Event::Prompt(prompt::Event::Resumed)).await
     }
 
@@ -471,7 +485,8 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let is_model = matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
+        let is_list = matches!(setting, Setting::FallbackModels(_));
+        let is_model = is_list || matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
@@ -483,6 +498,9 @@ impl Runtime {
                 self.ask(session, Event::Session(session::Event::SettingChanged(fitting)))
                     .await?;
             }
+        }
+        if is_list {
+            self.tell_candidates(session).await?;
         }
         Ok(done)
     }

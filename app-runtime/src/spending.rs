@@ -34,6 +34,7 @@ impl Runtime {
         let known: Vec<_> = models
             .into_iter()
             .flatten()
+            .chain(&settings.fallback_models.value)
             .filter(|model| !settings.prices.value.contains_key(*model))
             .filter_map(|model| Some((model.clone(), self.known(model)?.prices?)))
             .collect();

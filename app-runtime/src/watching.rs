@@ -13,6 +13,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{BlockKind, Usage};
 use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId, Timestamp};
 use glasswork_session_state::call::{Detail, Outcome};
+use glasswork_session_state::failover::{self, GivenUp};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
@@ -88,6 +89,16 @@ pub enum Update {
         kind: loop_guard::Kind,
         /// What the model is told.
         text: Arc<str>,
+    },
+    /// The model gave no answer, and another one is asked for the rest of the turn. What it had said is void.
+    FellBack {
+        /// The model that gave none.
+        from: ModelId,
+        /// The model that is asked.
+        to: ModelId,
+        /// Those that were to be asked before that one and are not, each with the reason.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<GivenUp>,
     },
     /// The next attempt waits.
     BackingOff {
@@ -375,6 +386,16 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Closing(_)
         | Fact::Host(_)
         | Fact::SignIn(_) => {}
+        Fact::Failover(failover::Fact::FellBack { to, skipped, .. }) => {
+            let asked = before.attempt().map(|attempt| attempt.request);
+            let from = asked.and_then(|request| before.requests.get(&request));
+            updates.extend(from.map(|from| Update::FellBack {
+                from: from.model.clone(),
+                to: to.clone(),
+                skipped: skipped.clone(),
+            }));
+        }
+        Fact::Failover(failover::Fact::Known { .. }) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }

@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
+use crate::failover::SupersededBody;
 use crate::id;
 use crate::import::EntrySource;
 use crate::operation::Operation;
@@ -50,6 +51,8 @@ pub(crate) enum EntryKind {
     BranchSummary,
     /// What the runtime itself told the model.
     Notice,
+    /// An answer that was given up, because another model was asked instead.
+    Superseded,
 }
 
 impl EntryKind {
@@ -61,6 +64,7 @@ impl EntryKind {
             tree::Body::Compaction(_) => Self::Compaction,
             tree::Body::BranchSummary(_) => Self::BranchSummary,
             tree::Body::Notice(_) => Self::Notice,
+            tree::Body::Superseded(_) => Self::Superseded,
         }
     }
 }
@@ -86,6 +90,7 @@ pub(crate) enum EntryBody {
     Compaction(CompactionBody),
     BranchSummary(BranchSummaryBody),
     Notice(NoticeBody),
+    Superseded(SupersededBody),
 }
 
 /// A person's words.
@@ -234,6 +239,7 @@ pub(crate) fn said(body: &tree::Body) -> String {
         tree::Body::Compaction(body) => compaction::message(body),
         tree::Body::BranchSummary(body) => branch_summary::message(body),
         tree::Body::Notice(notice) => notice.text.to_string(),
+        tree::Body::Superseded(gone) => gone.said.to_string(),
     }
 }
 
@@ -342,6 +348,7 @@ impl Entry {
                 text: self.view.op.text(&*notice.text)?,
                 kind: notice.kind.into(),
             }),
+            tree::Body::Superseded(gone) => EntryBody::Superseded(SupersededBody::of(&self.view.op, gone)?),
             tree::Body::BranchSummary(branch) => EntryBody::BranchSummary(BranchSummaryBody {
                 view: Arc::clone(&self.view),
                 branch: Arc::clone(branch),
@@ -358,7 +365,8 @@ impl AssistantBody {
             | tree::Body::ToolResult { .. }
             | tree::Body::Compaction(_)
             | tree::Body::BranchSummary(_)
-            | tree::Body::Notice(_) => Err(absent("answer", self.id)),
+            | tree::Body::Notice(_)
+            | tree::Body::Superseded(_) => Err(absent("answer", self.id)),
         }
     }
 }

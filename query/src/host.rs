@@ -1,14 +1,16 @@
 //! The host: the process itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
 use glasswork_engine::Scope;
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
-use glasswork_session_state::sign_in::{self, SignIn};
+use glasswork_session_state::sign_in;
 
 use crate::error::Answer;
+use crate::failover::Breaker;
 use crate::operation::Op;
 use crate::scalar::{Long, Time};
 use crate::session::Session;
@@ -53,6 +55,8 @@ pub(crate) struct Provider {
     scopes: Vec<String>,
     /// Why the provider has ended the sign-in.
     sign_in_refused: Option<String>,
+    /// Its circuit breaker, as this host saw it last: also of what other processes had noted by then.
+    breaker: Breaker,
 }
 
 /// With what somebody is signed in.
@@ -66,7 +70,8 @@ pub(crate) enum SignInKind {
 
 impl Provider {
     /// A provider whose models can be asked, or at which somebody is signed in.
-    fn of(name: &str, credential: Option<&host::Credential>, sign_in: Option<&SignIn>) -> Self {
+    fn of(host: &host::Host, name: &str) -> Self {
+        let (credential, sign_in) = (host.providers.get(name), host.sign_ins.get(name));
         let signed_in = sign_in.is_some_and(|sign_in| sign_in.refused.is_none());
         let (credential, from) = match credential {
             Some(credential) => status(credential),
@@ -89,6 +94,7 @@ impl Provider {
                 sign_in.scopes.iter().map(ToString::to_string).collect()
             }),
             sign_in_refused: sign_in.and_then(|sign_in| sign_in.refused.as_deref().map(str::to_owned)),
+            breaker: Breaker::from(&host.breakers.get(name).cloned().unwrap_or_default()),
         }
     }
 }
@@ -146,15 +152,16 @@ impl Host {
         Time(self.host.started)
     }
 
-    /// The providers of models that it knows, and those at which somebody is signed in.
+    /// The providers of models that it knows, those at which somebody is signed in, and those that have failed lately.
     #[graphql(complexity = "16 * child_complexity")]
     async fn providers(&self) -> Vec<Provider> {
-        let (providers, sign_ins) = (&self.host.providers, &self.host.sign_ins);
-        let others = sign_ins.keys().filter(|name| !providers.contains_key(*name));
-        let names = providers.keys().chain(others);
-        names
-            .map(|name| Provider::of(name, providers.get(name), sign_ins.get(name)))
-            .collect()
+        let host = &*self.host;
+        let others = host.sign_ins.keys().chain(host.breakers.keys());
+        let others: BTreeSet<_> = others
+            .filter(|name| !host.providers.contains_key(*name))
+            .collect();
+        let names = host.providers.keys().chain(others);
+        names.map(|name| Provider::of(host, name)).collect()
     }
 
     /// The sessions that are mounted: in memory, and open for events.

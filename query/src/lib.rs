@@ -16,6 +16,7 @@ mod dispatch;
 mod effect;
 mod entry;
 mod error;
+mod failover;
 mod graph;
 mod host;
 mod id;

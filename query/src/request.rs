@@ -179,7 +179,8 @@ impl RequestMessage {
             | Body::ToolResult { .. }
             | Body::Compaction(_)
             | Body::BranchSummary(_)
-            | Body::Notice(_) => Ok(None),
+            | Body::Notice(_)
+            | Body::Superseded(_) => Ok(None),
         }
     }
 
@@ -240,7 +241,7 @@ impl Request {
                 .map_or(glasswork_agent_core::id::TurnId(0), |turn| turn.id),
             by: 0,
             plan: session.context.plan(),
-            model: session.settings.model.value.clone()?,
+            model: session.asked_model().cloned()?,
             thinking: session.settings.thinking.value,
             max_output_tokens: session.settings.max_output_tokens.value,
             body: None,

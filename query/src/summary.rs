@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, closing, compaction, fork, host, import, model, prompt, recovery, session,
-    sign_in, tools, trash, tree,
+    DeadlineKey, Event, checkout, closing, compaction, failover, fork, host, import, model, prompt, recovery,
+    session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -39,6 +39,9 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Fork(event) => of_fork(event),
         Event::Trash(event) => of_trash(event),
         Event::Closing(event) => of_closing(event),
+        Event::Failover(failover::Event::Told { candidates }) => {
+            format!("told of {} models that may be asked instead", candidates.len())
+        }
         Event::DeadlineReached {
             key: DeadlineKey::Attempt | DeadlineKey::Answer,
             deadline,
@@ -62,6 +65,9 @@ pub(crate) fn of(event: &Event) -> String {
         }
         Event::Host(host::Event::Started { version, .. }) => format!("version {version} started"),
         Event::Host(host::Event::Mounted(session)) => format!("session {session} was mounted"),
+        Event::Host(host::Event::BreakersSeen(breakers)) => {
+            format!("{} breakers of providers are not as new", breakers.len())
+        }
         Event::SignIn(sign_in::Event::Known { sign_ins }) => {
             let names: Vec<&str> = sign_ins.keys().map(|name| &**name).collect();
             format!("somebody is signed in at {}", names.join(", "))

@@ -13,6 +13,7 @@ use crate::dispatch::Dispatch;
 use crate::entry::LoopKind;
 use crate::entry::{Block, BlockKind};
 use crate::error::Answer;
+use crate::failover::GivenUp;
 use crate::id;
 use crate::request::Request;
 use crate::scalar::{Long, Time};
@@ -62,6 +63,8 @@ pub(crate) enum FailureClass {
     Refusal,
     /// The server sent what is not its protocol.
     Protocol,
+    /// Nothing was sent: the breaker of the provider is open.
+    BreakerOpen,
 }
 
 /// Why a request to a model failed.
@@ -105,6 +108,8 @@ pub(crate) struct TurnFailure {
     hindrance: Option<String>,
     /// Which budget allows no further request, in words.
     budget: Option<String>,
+    /// The models that gave no answer, or were not asked, where several could have been; empty where only one could.
+    given_up: Vec<GivenUp>,
 }
 
 /// An attempt to get an answer to a request.
@@ -269,6 +274,18 @@ impl Turn {
         })
     }
 
+    /// The model that is asked in this turn instead of the session's own; null for that one.
+    async fn fallback(&self) -> Option<String> {
+        self.turn.failover.model.as_ref().map(ToString::to_string)
+    }
+
+    /// The models that were given up in this turn, in order, each with the reason.
+    #[graphql(complexity = "4 * child_complexity")]
+    async fn given_up(&self) -> Vec<GivenUp> {
+        let given_up = self.turn.failover.given_up.iter();
+        given_up.map(GivenUp::from).collect()
+    }
+
     /// The calls of the answer that is worked on, in order; their results are not in the conversation yet.
     #[graphql(complexity = "8 * child_complexity")]
     async fn batch(&self) -> Answer<Option<Vec<Call>>> {
@@ -299,6 +316,10 @@ impl Turn {
             state::TurnFailure::TooLong { failure, hindrance } => TurnFailure {
                 model: Some(failure.into()),
                 hindrance: Some(hindrance.to_string()),
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::NobodyAnswered { given_up } => TurnFailure {
+                given_up: given_up.iter().map(GivenUp::from).collect(),
                 ..TurnFailure::default()
             },
             state::TurnFailure::Loop { kind } => TurnFailure {

@@ -69,10 +69,8 @@ fn next(session: &Session) -> Option<Request> {
         by: 0,
         plan,
         model: session
-            .settings
-            .model
-            .value
-            .clone()
+            .asked_model()
+            .cloned()
             .or_else(|| "scripted/test".parse().ok())?,
         thinking: session.settings.thinking.value,
         max_output_tokens: session.settings.max_output_tokens.value,

@@ -124,6 +124,9 @@ pub(crate) struct Run {
     /// The model to ask, as `provider/id`
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// A model to ask for the rest of the turn where the model gives no answer; say it again for the next one
+    #[arg(long, value_name = "MODEL")]
+    pub fallback_model: Vec<String>,
     /// How much may be done without asking
     #[arg(long, value_name = "MODE", value_enum)]
     pub permission_mode: Option<PermissionMode>,
@@ -154,6 +157,9 @@ pub(crate) struct Resume {
     /// The model to ask, as `provider/id`, instead of the session's own
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// A model to ask for the rest of the turn where the model gives no answer; say it again for the next one
+    #[arg(long, value_name = "MODEL")]
+    pub fallback_model: Vec<String>,
     /// How much may be done without asking
     #[arg(long, value_name = "MODE", value_enum)]
     pub permission_mode: Option<PermissionMode>,

@@ -16,6 +16,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
+use glasswork_app_runtime::breakers::{self, Breakers};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
@@ -78,6 +79,16 @@ impl Place {
     /// looked for.
     fn of_program(&self) -> Result<Resolved, SettingsError> {
         self.settings(&[], Path::new("."))
+    }
+
+    /// The circuit breakers of providers; where the settings cannot be read, with the rules that are built in.
+    pub(crate) fn breakers(&self) -> Breakers {
+        let host = self
+            .of_program()
+            .map(|resolved| resolved.host)
+            .unwrap_or_default();
+        let clock = Arc::new(SystemClock::default());
+        Breakers::below(&self.homes.data, breakers::rules(&host), clock)
     }
 
     /// The sessions.
@@ -244,6 +255,10 @@ impl Sessions {
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
             secrets: Arc::new(providers.secrets),
+            breakers: Arc::new(
+                self.archive
+                    .breakers(breakers::rules(&host), Arc::new(SystemClock::default())),
+            ),
         };
         let runtime = Runtime::start(ports).await?;
         runtime.know_models(Arc::clone(&catalogue));
@@ -302,23 +317,19 @@ impl Model {
         if &*id.provider != models::SCRIPTED {
             return Ok(Self(None));
         }
-        let path = Path::new(&*id.model);
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Problem::usage(format!("cannot read the script {}: {error}", path.display())))?;
-        let script = Script::parse(&text).map_err(|error| {
-            use glasswork_ai::scripted::ScriptError;
-            Problem::usage(match error {
-                ScriptError::Malformed {
-                    line,
-                    column,
-                    message,
-                } => {
-                    format!("{}:{line}:{column}: {message}", path.display())
-                }
-                other => format!("{}: {other}", path.display()),
-            })
-        })?;
-        Ok(Self(Some(Scripts::default().with(&id.model, script))))
+        Ok(Self(Some(Scripts::default().with(&id.model, script(id)?))))
+    }
+
+    /// Has another model be ready too, as far as it can be: reads its script, where it plays one.
+    ///
+    /// # Errors
+    /// Where its script cannot be read.
+    pub(crate) fn also(self, id: &ModelId) -> Result<Self, Problem> {
+        if &*id.provider != models::SCRIPTED {
+            return Ok(self);
+        }
+        let scripts = self.0.unwrap_or_default();
+        Ok(Self(Some(scripts.with(&id.model, script(id)?))))
     }
 
     /// No model: for what asks none.
@@ -334,6 +345,26 @@ impl Model {
         let script = demo::script().map_err(Problem::defect)?;
         Ok(Self(Some(Scripts::default().with(demo::SCRIPT, script))))
     }
+}
+
+/// The script that a model plays.
+fn script(id: &ModelId) -> Result<Script, Problem> {
+    let path = Path::new(&*id.model);
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("cannot read the script {}: {error}", path.display())))?;
+    Script::parse(&text).map_err(|error| {
+        use glasswork_ai::scripted::ScriptError;
+        Problem::usage(match error {
+            ScriptError::Malformed {
+                line,
+                column,
+                message,
+            } => {
+                format!("{}:{line}:{column}: {message}", path.display())
+            }
+            other => format!("{}: {other}", path.display()),
+        })
+    })
 }
 
 /// Where asynchronous work runs.

@@ -25,6 +25,7 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         &place.environment,
         place.settings(&[], &workspace),
         &providers.known,
+        &place.breakers(),
         archive,
         &place.sign_ins_for_doctor(),
     );

@@ -22,6 +22,9 @@ pub(crate) fn models(arguments: &Models, console: &Console) -> Result<ExitCode, 
         None if arguments.local => local(arguments.json.json, &place, console)?,
         None => list(arguments, &place, console)?,
         Some(ModelsCommand::Show { model, json }) => show(model, json.json, &place, console)?,
+        Some(ModelsCommand::Reset { provider, json }) => {
+            reset(provider.as_deref(), json.json, &place, console)?;
+        }
         Some(ModelsCommand::Import {
             file,
             provider,
@@ -98,6 +101,23 @@ fn local(json: bool, place: &Place, console: &Console) -> Result<(), Problem> {
         }
     }
     console.data(&text)
+}
+
+fn reset(provider: Option<&str>, json: bool, place: &Place, console: &Console) -> Result<(), Problem> {
+    let names = place.breakers().reset(provider).map_err(Problem::failed)?;
+    if json {
+        return console.json(&names, Layout::Document);
+    }
+    if names.is_empty() {
+        console.note(match provider {
+            Some(_) => "Its breaker is closed, and no failure is noted: there was nothing to reset.\n",
+            None => "All breakers are closed, and no failures are noted: there was nothing to reset.\n",
+        });
+    }
+    let lines = names
+        .iter()
+        .map(|name| format!("{}: reset\n", escape::line(name)));
+    console.data(&lines.collect::<String>())
 }
 
 fn row(listed: &Listed, width: usize, console: &Console) -> String {

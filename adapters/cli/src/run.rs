@@ -33,6 +33,9 @@ const PROMPT_BYTES: u64 = 512 << 10;
 /// The budget of the turn, as a flag: a part of the setting `budget`, of which the other parts stay.
 const TURN_BUDGET: &str = "budget.turn";
 
+/// A model of the list that is asked where the model gives no answer, as a flag: one of the setting `fallback_models`.
+const FALLBACK: &str = "fallback_model";
+
 /// Has the agent do something.
 pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
     let goes_on = arguments.go_on || arguments.resume.is_some();
@@ -121,7 +124,10 @@ pub(crate) fn prepare(
     }
     let model = match &settings.model.value {
         Some(id) => {
-            let model = Model::prepare(id, &providers)?;
+            let mut model = Model::prepare(id, &providers)?;
+            for fallback in &settings.fallback_models.value {
+                model = model.also(fallback)?;
+            }
             if settings.context_window.value.is_none() {
                 providers.learn(id)?;
             }
@@ -145,7 +151,14 @@ pub(crate) fn prepare(
 /// The flags, with the model that was meant by the one that names it; how much it shall think may stand behind it.
 fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
     let mut meant = Vec::new();
+    let mut fallbacks: Vec<String> = Vec::new();
     for flag in flags.iter().filter(|flag| flag.name != TURN_BUDGET) {
+        if flag.name == FALLBACK {
+            let choice = model_list::chosen(&flag.value, &providers.catalogue, &providers.known)
+                .map_err(Problem::usage)?;
+            fallbacks.push(format!("{:?}", choice.model.to_string()));
+            continue;
+        }
         if flag.name != "model" {
             meant.push(flag.clone());
             continue;
@@ -161,6 +174,13 @@ fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
             value: format!("{level:?}").to_lowercase(),
             flag: flag.flag.clone(),
         }));
+    }
+    if !fallbacks.is_empty() {
+        meant.push(Flag {
+            name: "fallback_models".to_owned(),
+            value: format!("[{}]", fallbacks.join(", ")),
+            flag: "--fallback-model".to_owned(),
+        });
     }
     Ok(meant)
 }
@@ -241,6 +261,12 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
     ]
     .into_iter()
     .flatten()
+    .chain(
+        arguments
+            .fallback_model
+            .iter()
+            .map(|model| flag(FALLBACK, model.clone(), "--fallback-model")),
+    )
     .collect()
 }
 

@@ -143,6 +143,15 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
                 escape::line(&failure.message)
             )
         }
+        Update::FellBack { from, to, skipped } => {
+            let mut text = String::new();
+            for skipped in skipped {
+                text.push_str(&paint.dim(&escape::line(&skipped.to_string())));
+                text.push('\n');
+            }
+            let told = format!("{from} gave no answer; for the rest of this turn {to} is asked");
+            text + &paint.dim(&escape::line(&told))
+        }
         Update::Noticed { kind, .. } => paint.dim(&format!(
             "the agent goes in circles ({}); the model is told so",
             explain::looped(*kind)

@@ -169,7 +169,7 @@ impl Session {
     pub(crate) fn next_exhausted(&self, at: Timestamp) -> Option<Exhausted> {
         let settings = &self.settings;
         let in_summary = self.compactions.open.is_some();
-        let own = settings.model.value.as_ref();
+        let own = self.asked_model();
         let model = match in_summary {
             true => settings.compact_model.value.as_ref().or(own),
             false => own,

@@ -384,7 +384,7 @@ impl Session {
         // An answer may need more than is kept free by default.
         let longest = settings.max_output_tokens.value.map_or(0, u64::from);
         Room::of(
-            settings.context_window.value,
+            self.window(),
             settings.compact_reserve.value.max(longest),
             settings.compact_keep.value,
         )
@@ -493,7 +493,7 @@ fn summariser(session: &Session) -> Result<ModelId, Rejection> {
     let settings = &session.settings;
     let chosen = settings.compact_model.value.clone();
     chosen
-        .or_else(|| settings.model.value.clone())
+        .or_else(|| session.asked_model().cloned())
         .ok_or(Rejection::NoModel)
 }
 

@@ -26,8 +26,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, closing, compaction, entities, evolve, fork, host, host_recovery, import, model, pieces,
-    prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
+    checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
+    pieces, prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -60,6 +60,8 @@ pub enum Event {
     Trash(trash::Event),
     /// What happens to trees of sessions that are closed.
     Closing(closing::Event),
+    /// What the host knows of models that may be asked instead.
+    Failover(failover::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -105,6 +107,8 @@ pub enum Fact {
     Trash(trash::Fact),
     /// Of trees of sessions that are closed.
     Closing(closing::Fact),
+    /// Of models that are asked instead.
+    Failover(failover::Fact),
     /// Of the host.
     Host(host::Fact),
     /// Of sign-ins.
@@ -168,6 +172,7 @@ into_fact!(
     fork::Fork,
     trash::Trash,
     closing::Closing,
+    failover::Failover,
     host::Host,
     sign_in::SignIn
 );
@@ -175,7 +180,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 6;
+    const STATE: u32 = 7;
 
     type Kind = Kind;
     type State = Scope;
@@ -245,11 +250,13 @@ impl Domain for Glasswork {
             Event::Closing(closing::Event::Requested { .. }) => "close_tree_requested",
             Event::Closing(closing::Event::Closed { .. }) => "session_closed",
             Event::Closing(closing::Event::Stayed { .. }) => "session_stayed",
+            Event::Failover(failover::Event::Told { .. }) => "candidates_told",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
+            Event::Host(host::Event::BreakersSeen(_)) => "breakers_seen",
             Event::SignIn(sign_in::Event::Known { .. }) => "sign_ins_known",
             Event::SignIn(sign_in::Event::SignedIn { .. }) => "signed_in",
             Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
@@ -525,6 +532,7 @@ impl Domain for Glasswork {
             | Event::Fork(_)
             | Event::Trash(_)
             | Event::Closing(_)
+            | Event::Failover(_)
             | Event::SignIn(_)
             | Event::Host(_) => Durability::Written,
         }
@@ -553,6 +561,7 @@ fn decide_session(
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
+        Event::Failover(event) => failover::decide(&mut draft, event)?,
         Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
     };
     secrets::count(&mut draft);

@@ -33,6 +33,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) leaving: Option<(Leaving, Left)>,
     /// The summary of it that an answer came to.
     pub(crate) branch: Option<Arc<BranchSummary>>,
+    /// The text that had arrived of an attempt that has just failed.
+    pub(crate) said: Option<String>,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     stops: Vec<EffectKey>,
@@ -51,6 +53,7 @@ impl<'a> Draft<'a> {
             compaction: None,
             leaving: None,
             branch: None,
+            said: None,
             facts: vec![],
             effects: vec![],
             stops: vec![],

@@ -6,6 +6,7 @@ use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::Breaker;
 use crate::closing::Closing;
 use crate::fork::Child;
 use crate::sign_in::SignIn;
@@ -20,6 +21,9 @@ pub struct Host {
     pub started: Timestamp,
     /// Providers of models, by name.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The circuit breakers of those providers that have one that is not as new.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub breakers: OrdMap<Arc<str>, Breaker>,
     /// The sessions that are mounted.
     pub mounted: OrdSet<ScopeId>,
     /// Forks of sessions that are not mounted, while they are made.
@@ -70,6 +74,8 @@ pub enum Event {
     Mounted(ScopeId),
     /// A session was unmounted.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this now.
+    BreakersSeen(OrdMap<Arc<str>, Breaker>),
 }
 
 /// What was decided of the host.
@@ -88,6 +94,8 @@ pub enum Fact {
     Mounted(ScopeId),
     /// A session is not mounted any more.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this.
+    Breakers(OrdMap<Arc<str>, Breaker>),
 }
 
 impl Fact {
@@ -107,6 +115,7 @@ impl Fact {
             Self::Unmounted(scope) => {
                 host.mounted.remove(scope);
             }
+            Self::Breakers(breakers) => host.breakers = breakers.clone(),
         }
     }
 }
@@ -122,5 +131,7 @@ pub(crate) fn decide(host: &Host, event: &Event) -> Vec<Fact> {
         Event::Mounted(scope) => vec![Fact::Mounted(*scope)],
         Event::Unmounted(scope) if host.mounted.contains(scope) => vec![Fact::Unmounted(*scope)],
         Event::Unmounted(_) => vec![],
+        Event::BreakersSeen(breakers) if host.breakers == *breakers => vec![],
+        Event::BreakersSeen(breakers) => vec![Fact::Breakers(breakers.clone())],
     }
 }

@@ -20,6 +20,12 @@ settings! {
     trash_days / TrashDays: Option<u32> = None;
     /// How long a session stays mounted in which nothing happens, in minutes.
     unmount_after_minutes / UnmountAfterMinutes: u32 = 15;
+    /// How many requests to a provider have to fail, one after the other, until its breaker opens; `0` opens none.
+    breaker_failures / BreakerFailures: u32 = 5;
+    /// Within how long that has to be, in seconds.
+    breaker_window_seconds / BreakerWindowSeconds: u32 = 60;
+    /// How long an open breaker lets nothing through, in seconds; twice as long each time that the next try fails too.
+    breaker_pause_seconds / BreakerPauseSeconds: u32 = 30;
     /// Where the server of `anthropic` is; `None` is its own. Only the user's own settings and environment say so.
     anthropic_base_url / AnthropicBaseUrl: Option<String> = None;
     /// Where the server of `openai` is; `None` is its own. Only the user's own settings and environment say so.

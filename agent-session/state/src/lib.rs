@@ -4,6 +4,7 @@
 //! decided and applied. Nothing here waits, reads a clock or touches the world.
 
 mod batch;
+pub mod breaker;
 pub mod budget;
 pub mod call;
 pub mod charge;
@@ -16,6 +17,7 @@ pub mod effect;
 mod entities;
 pub mod evidence;
 mod evolve;
+pub mod failover;
 pub mod fork;
 pub mod host;
 mod host_recovery;

@@ -242,6 +242,10 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// The models that are asked, in this order, where the model gives no answer; for the rest of the turn.
+    fallback_models / FallbackModels: Vec<ModelId> = vec![];
+    /// Whether they are also asked where the key of the model is missing or wrong.
+    fallback_on_auth / FallbackOnAuth: bool = false;
     /// How many times the same calls with the same results make a loop, of which the model is told; below two, none does.
     loop_rounds / LoopRounds: u32 = 3;
     /// Whether a model is told that its answer is empty, or promises a call that it does not make.

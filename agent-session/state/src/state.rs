@@ -13,6 +13,7 @@ use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
 use glasswork_ai::decimal::Money;
 use glasswork_ai::failure::Failure;
+use glasswork_ai::model::ModelId;
 use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::{Deadline, EffectKey, ScopeId, Timestamp};
@@ -23,6 +24,7 @@ use crate::budget::Exhausted;
 use crate::call::Call;
 use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
+use crate::failover::{Candidate, Failover, GivenUp};
 use crate::fork::Child;
 use crate::host::Host;
 use crate::import::Import;
@@ -103,6 +105,9 @@ pub struct Session {
     /// The forks that were made of it, or are being made.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub children: OrdMap<ScopeId, Child>,
+    /// What the host knows of the models that may be asked instead of its own, as it was told last.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub candidates: OrdMap<ModelId, Candidate>,
 }
 
 /// What a provider allows within a time.
@@ -179,6 +184,9 @@ pub struct Turn {
     /// How it stands with a conversation that the provider refused for its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
+    /// Which model is asked instead of the session's own, and why.
+    #[serde(default, skip_serializing_if = "Failover::is_empty")]
+    pub failover: Failover,
 }
 
 /// What a turn shall do at the next safe point.
@@ -197,6 +205,11 @@ pub enum Pending {
 pub enum TurnFailure {
     /// The model gave no answer.
     Model(Failure),
+    /// Neither the model nor any of those that may be asked instead gave an answer.
+    NobodyAnswered {
+        /// The models, in order, each with the reason.
+        given_up: Vector<GivenUp>,
+    },
     /// The conversation is too long for the model, and could not be made shorter.
     TooLong {
         /// What the provider said.
@@ -295,6 +308,7 @@ impl Session {
             compactions: Compactions::default(),
             footprint: Footprint::default(),
             children: OrdMap::new(),
+            candidates: OrdMap::new(),
         }
     }
 

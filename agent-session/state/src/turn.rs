@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
-use glasswork_agent_core::context::{Plan, Prepared, Purpose};
+use glasswork_agent_core::context::{Calibration, Plan, Prepared, Purpose};
 use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::loop_guard::{self, Notice};
 use glasswork_agent_core::session::Trigger as SessionTrigger;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compaction::Overflow;
 use crate::draft::Draft;
+use crate::failover::{self, Failover};
 use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
@@ -85,8 +86,13 @@ impl Fact {
                     batch: im::Vector::new(),
                     failure: None,
                     overflow: None,
+                    failover: Failover::default(),
                 };
                 if let Some(last) = session.turn.replace(Arc::new(turn)) {
+                    if last.failover.model.is_some() {
+                        // What counted last was another model.
+                        session.context.calibrate(Calibration::default());
+                    }
                     session.past.insert(last.id, last);
                 }
                 session.queue.returned.clear();
@@ -230,9 +236,12 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
     let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
-    let retry = session
-        .attempt()
-        .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
+    let fallback = failover::is_left(session, draft.context.at);
+    let retry = session.attempt().is_some_and(|attempt| {
+        // Where another model can be asked at once, nobody waits for a breaker.
+        let waits_for_breaker = attempt.failure.as_ref().is_some_and(failover::is_breaker);
+        retry::is_left(attempt, session, draft.context.at) && !(waits_for_breaker && fallback)
+    });
     let allowed = match turn.state {
         State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
         _ => turn.steps < turn.max_steps,
@@ -267,6 +276,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .with(Condition::CallsProposed, proposed)
         .with(Condition::AnswerCut, cut)
         .with(Condition::RetryLeft, retry)
+        .with(Condition::FallbackLeft, fallback)
         .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
         .with(
             Condition::CallsAllowed,
@@ -337,10 +347,14 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::BlameModel | Intent::BlameCompaction => {
             let attempt = draft.session.attempt();
             if let Some(failure) = attempt.and_then(|attempt| attempt.failure.clone()) {
-                let failure = compaction::blame(&draft.session, &failure);
+                let failure = match failover::blame(&draft.session, draft.context.at) {
+                    Some(failure) => failure,
+                    None => compaction::blame(&draft.session, &failure),
+                };
                 draft.fact(Fact::Blamed(failure).into());
             }
         }
+        Intent::FallBack => failover::fall_back(draft),
         Intent::TellLoop => {
             let looped = draft
                 .session
@@ -398,7 +412,7 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     let session = &draft.session;
     let settings = &session.settings;
-    let model = settings.model.value.clone().ok_or(Rejection::NoModel)?;
+    let model = session.asked_model().cloned().ok_or(Rejection::NoModel)?;
     let plan = session.context.plan();
     let prepared = Fact::Prepared {
         plan,

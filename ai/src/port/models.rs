@@ -44,6 +44,11 @@ impl ModelPort for Models {
         }
     }
 
+    fn serves(&self, model: &ModelId) -> bool {
+        let port = self.0.get(&model.provider);
+        port.is_some_and(|port| port.serves(model))
+    }
+
     fn context_window(&self, model: &ModelId) -> Option<u64> {
         self.0.get(&model.provider)?.context_window(model)
     }

@@ -214,6 +214,8 @@ fn explain(class: FailureClass, status: Option<u16>) -> (&'static str, &'static 
             "the server does not speak this protocol",
             "check the base URL of the provider",
         ),
+        // No server says so.
+        FailureClass::BreakerOpen => ("nothing was sent", "wait for its breaker"),
     }
 }
 

@@ -144,6 +144,14 @@ fn what(said: Said) -> What {
         }
         Said::Cancelled => What::Note("The answer was cut off by a cancel.".to_owned()),
         Said::Notice { text: told, .. } => What::Note(text(told)),
+        Said::Superseded {
+            text: said,
+            model,
+            why,
+            by,
+        } => What::Note(format!(
+            "{model} gave no answer ({why}); {by} was asked instead. What had arrived: {said}"
+        )),
         Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => {
             What::Summary(text(summary))
         }

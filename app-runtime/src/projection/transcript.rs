@@ -89,6 +89,17 @@ pub enum Said {
         /// What the runtime had found.
         kind: loop_guard::Kind,
     },
+    /// An answer that was given up, because another model was asked instead. No model is sent it.
+    Superseded {
+        /// The text that had arrived.
+        text: Arc<str>,
+        /// The model that gave no answer.
+        model: ModelId,
+        /// Why.
+        why: Arc<str>,
+        /// The model that was asked instead.
+        by: ModelId,
+    },
     /// The conversation was elsewhere, and the model is told this of it.
     BranchLeft {
         /// What the model is told.
@@ -165,6 +176,12 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
         Body::Notice(notice) => vec![line(Said::Notice {
             text: Arc::clone(&notice.text),
             kind: notice.kind,
+        })],
+        Body::Superseded(gone) => vec![line(Said::Superseded {
+            text: Arc::clone(&gone.said),
+            model: gone.model.clone(),
+            why: Arc::clone(&gone.failure.message),
+            by: gone.by.clone(),
         })],
         // Shown with its call.
         Body::ToolResult { .. } => Vec::new(),

@@ -8,8 +8,9 @@ use glasswork_agent_core::context::{BodyRef, SystemPart};
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::conversation::{Block, ToolCall};
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::ToolSpec;
-use glasswork_ai::stream::{StopReason, StreamEvent, Usage};
+use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Record};
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use glasswork_engine::journal::MemoryJournal;
@@ -259,6 +260,31 @@ impl World {
             job,
             Event::Model(model::Event::Answered {
                 body: Some(body),
+                limits: vec![],
+                steps,
+                outcome,
+            }),
+        );
+    }
+
+    /// The model says something, and then the request that waits fails.
+    pub(crate) fn fail(&self, text: &str, class: FailureClass) {
+        let job = self.engine.runner.next();
+        let steps = vec![
+            StreamEvent::BlockStarted {
+                index: 0,
+                kind: BlockKind::Text,
+            },
+            StreamEvent::Delta {
+                index: 0,
+                text: text.into(),
+            },
+        ];
+        let outcome = model::Outcome::Failed(Failure::new(class, "it failed"));
+        self.finish(
+            job,
+            Event::Model(model::Event::Answered {
+                body: None,
                 limits: vec![],
                 steps,
                 outcome,

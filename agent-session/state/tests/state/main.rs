@@ -7,9 +7,11 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod breakers;
 mod compacting;
 mod coverage;
 mod damage;
+mod failing_over;
 mod fixtures;
 mod host_affairs;
 mod import;

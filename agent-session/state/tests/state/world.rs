@@ -500,6 +500,7 @@ fn short(body: &Body) -> String {
         }
         Body::Compaction(compaction) => format!("notes: {}", compaction.summary),
         Body::BranchSummary(branch) => format!("attempt: {}", branch.summary),
+        Body::Superseded(gone) => format!("superseded by {}: {}", gone.by, gone.said),
     }
 }
 
