@@ -4,8 +4,12 @@
 //! first call, so that a program that plays scripts never looks for certificates.
 
 mod answer;
+mod authorities;
+mod clients;
 mod endpoint;
+mod exceptions;
 mod probe;
+mod proxy;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,8 +29,12 @@ use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::wire::{Differences, Server, Wire};
 use answer::{Answering, transport_failure};
+pub use authorities::{Authorities, Certificates, CertificatesError};
+pub use clients::{ClientSettings, Clients};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use exceptions::Exceptions;
 pub use probe::{Found, USUAL_PLACES, probe};
+pub use proxy::{Proxies, Proxy, ProxyAddress, ProxyAddressError, Route};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
