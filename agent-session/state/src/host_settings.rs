@@ -21,4 +21,8 @@ settings! {
     anthropic_base_url / AnthropicBaseUrl: Option<String> = None;
     /// Where the server of `openai` is; `None` is its own. Only the user's own settings and environment say so.
     openai_base_url / OpenaiBaseUrl: Option<String> = None;
+    /// Who is reached without a proxy, as `NO_PROXY` has it; `None` is what the environment says. Only the user's own.
+    no_proxy / NoProxy: Option<String> = None;
+    /// A file with certificates of authorities that are believed beside the system's. Only the user's own.
+    ca_file / CaFile: Option<String> = None;
 }

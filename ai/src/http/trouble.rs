@@ -24,7 +24,13 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Trouble> {
     }
     let said = said(error);
     // The types of these are private to their libraries.
-    if said.contains("proxy authorization required") {
+    let of_proxies = [
+        "proxy authorization required",
+        "SOCKS error: credentials not accepted",
+        "SOCKS error: server does not support user/pass authentication",
+        "SOCKS error: server implements authentication incorrectly",
+    ];
+    if of_proxies.iter().any(|known| said.contains(known)) {
         return Some(refused_by_proxy());
     }
     if said.contains("invalid HTTP version parsed") {
@@ -39,7 +45,7 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Trouble> {
 pub(super) fn refused_by_proxy() -> Trouble {
     Trouble {
         class: FailureClass::Auth,
-        text: "the proxy wants another user name and password (407); they stand in its address: \
+        text: "the proxy wants another user name and password; they stand in its address: \
                `http://NAME:PASSWORD@proxy.example.org:3128`"
             .to_owned(),
     }
