@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_ai::http::ClientSettings;
 use glasswork_engine::{Clock as _, SystemClock};
 use glasswork_session_state::budget::{Budget, day_of};
 
@@ -14,8 +15,10 @@ use crate::archive::{Archive, ArchivedSession};
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
+use crate::network::NetworkError;
 use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
+use crate::sign_in::{SignIns, Standing};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,8 +57,10 @@ pub fn examine(
     homes: &Homes,
     environment: &Environment,
     settings: Result<Resolved, SettingsError>,
+    network: Result<ClientSettings, NetworkError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
+    sign_ins: &SignIns,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
@@ -93,6 +98,7 @@ pub fn examine(
     }
     findings.extend(masks.map(secrets));
     findings.extend(spent);
+    findings.push(reached(network));
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
@@ -101,8 +107,8 @@ pub fn examine(
                 provider.name.clone(),
                 Health::Good,
                 match &provider.key_from {
-                    Some(place) => format!("can be asked ({place})"),
-                    None => "can be asked, without a key".to_owned(),
+                    Some(place) => format!("can be asked ({place}){}", provider.way),
+                    None => format!("can be asked, without a key{}", provider.way),
                 },
             ),
             false => finding(
@@ -121,6 +127,7 @@ pub fn examine(
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
         findings.push(finding("models", Health::Limited, text));
     }
+    findings.push(signed_in(sign_ins));
     findings.push(match shell(environment) {
         Some(path) => finding("shell", Health::Good, path),
         None => finding(
@@ -183,6 +190,34 @@ fn known_models(homes: &Homes) -> Finding {
             )
         }
         Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
+}
+
+/// Through what servers are reached, and by what they are known.
+fn reached(network: Result<ClientSettings, NetworkError>) -> Finding {
+    match network {
+        Ok(network) => finding(
+            "network",
+            Health::Good,
+            format!("{}; {}", network.proxies, network.authorities),
+        ),
+        Err(error) => finding("network", Health::Broken, error.to_string()),
+    }
+}
+
+fn signed_in(sign_ins: &SignIns) -> Finding {
+    let standings = match sign_ins.standing() {
+        Ok(standings) => standings,
+        Err(error) => return finding("sign-in", Health::Broken, error.to_string()),
+    };
+    let health = match standings.iter().any(|standing| standing.refused.is_some()) {
+        true => Health::Limited,
+        false => Health::Good,
+    };
+    let each: Vec<String> = standings.iter().map(Standing::to_string).collect();
+    match each.is_empty() {
+        true => finding("sign-in", health, "nobody is signed in anywhere"),
+        false => finding("sign-in", health, each.join("; ")),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Provider {
     pub has_key: bool,
     /// Where its key comes from, if there is one.
     pub key_from: Option<String>,
+    /// How its server is reached; empty where it is reached straight, and known by the certificates of the system.
+    pub way: String,
     /// The model that is asked where nobody chose one.
     pub default_model: Option<&'static str>,
 }
@@ -44,7 +46,10 @@ pub enum Unusable {
         known: String,
     },
     /// There is no key for its provider.
-    #[error("there is no key for `{provider}`: set {variable}{}", in_settings(.provider))]
+    #[error(
+        "there is no key for `{provider}`: set {variable}{}, or sign in with `glasswork login {provider}`",
+        in_settings(.provider)
+    )]
     NoKey {
         /// The provider.
         provider: String,
@@ -164,8 +169,9 @@ pub fn choose(
             }
         } else {
             format!(
-                "  set {} to a key, which makes {model} available",
-                provider.key_variable.as_deref().unwrap_or_default()
+                "  set {} to a key, or sign in with `glasswork login {}`, which makes {model} available",
+                provider.key_variable.as_deref().unwrap_or_default(),
+                provider.name
             )
         });
     }

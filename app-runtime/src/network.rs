@@ -69,7 +69,7 @@ fn proxies(
     host: &HostSettings,
     proxy: &ProxySetting,
 ) -> Result<Proxies, NetworkError> {
-    let named = |names: [&str; 2]| match variable(environment, names) {
+    let named = |names: [&'static str; 2]| match variable(environment, names) {
         Some((from, text)) => match ProxyAddress::parse(text) {
             Ok(address) => Ok(Some(Proxy {
                 address,

@@ -249,6 +249,14 @@ impl Layers {
         Ok(Self(stack))
     }
 
+    /// What of the environment holds where the settings cannot be read: the keys, and no address.
+    #[must_use]
+    pub fn keys_of(environment: &Environment) -> Self {
+        let mut layers = of_providers(environment);
+        layers.retain(|setting| matches!(setting, AnySetting::ApiKey(_)));
+        Self(layers)
+    }
+
     /// Resolves them for a workspace, with what flags say.
     ///
     /// # Errors
@@ -340,18 +348,6 @@ fn of_providers(environment: &Environment) -> Vec<AnySetting> {
         )))
     });
     addresses.chain(keys).collect()
-}
-
-/// What of the environment holds where the settings cannot be read: the keys, and no address.
-#[must_use]
-pub fn keys_of_environment(environment: &Environment) -> ApiKeys {
-    let mut keys = ApiKeys::default();
-    for setting in of_providers(environment) {
-        if let AnySetting::ApiKey(key) = setting {
-            keys.add(key);
-        }
-    }
-    keys
 }
 
 fn options() -> Options {

@@ -1,6 +1,7 @@
 //! What tests of Glasswork need.
 
 pub mod authority;
+pub mod authorization_server;
 pub mod house;
 pub mod kept;
 pub mod model_server;

@@ -24,8 +24,10 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         &place.homes,
         &place.environment,
         place.settings(&[], &workspace),
+        place.network_for_doctor(),
         &providers.known,
         archive,
+        &place.sign_ins_for_doctor(),
     );
     match format.json {
         true => console.json(&findings, Layout::Document)?,

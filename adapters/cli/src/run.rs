@@ -122,6 +122,7 @@ pub(crate) fn prepare(
     let model = match &settings.model.value {
         Some(id) => {
             let model = Model::prepare(id, &providers)?;
+            providers.make_ready(id);
             if settings.context_window.value.is_none() {
                 providers.learn(id)?;
             }

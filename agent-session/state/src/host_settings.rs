@@ -1,5 +1,8 @@
 //! What can be set for the program as a whole, beside what is set for each session.
 
+use std::collections::BTreeMap;
+
+use glasswork_ai::sign_in::description::Description;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Source, Sourced, settings};
@@ -25,4 +28,6 @@ settings! {
     no_proxy / NoProxy: Option<String> = None;
     /// A file with certificates of authorities that are believed beside the system's. Only the user's own.
     ca_file / CaFile: Option<String> = None;
+    /// How to sign in to providers, beside what comes with the program; an entry of the same name is put in its place.
+    sign_in / SignIn: BTreeMap<String, Description> = BTreeMap::new();
 }

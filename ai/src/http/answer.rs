@@ -1,7 +1,7 @@
 //! A response as it arrives.
 
 use std::collections::VecDeque;
-use std::error::Error;
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -11,6 +11,7 @@ use reqwest::Response;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Sleep;
 
+use super::trouble;
 use crate::failure::{Failure, FailureClass};
 use crate::port::Source;
 use crate::rate_limit::RateLimit;
@@ -24,7 +25,9 @@ const ERROR_LIMIT: usize = 64 << 10;
 /// to its end serves the next request, and that end often comes a moment after the last event.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-type Sending = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + Send>>;
+/// A response, and the secret that its request carried.
+pub(super) type Sent = Result<(Response, Option<SecretString>), Failure>;
+type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// The steps of one request, from its sending to its end.
 pub(super) struct Answering {
@@ -50,13 +53,12 @@ impl Answering {
     pub(super) fn new(
         wire: Wire,
         decoder: Decoder,
-        key: Option<SecretString>,
-        sending: impl Future<Output = Result<Response, reqwest::Error>> + Send + 'static,
+        sending: impl Future<Output = Sent> + Send + 'static,
     ) -> Self {
         Self {
             wire,
             decoder,
-            key,
+            key: None,
             state: State::Sending(Box::pin(sending)),
             limits: Vec::new(),
             ready: VecDeque::new(),
@@ -76,21 +78,20 @@ impl Answering {
         };
     }
 
-    fn answered(&mut self, response: Result<Response, reqwest::Error>) {
-        if let Ok(response) = &response {
-            self.limits = headers(response).rate_limits();
-        }
+    fn answered(&mut self, sent: Sent) {
+        let response = sent.map(|(response, key)| {
+            self.key = key;
+            self.limits = headers(&response).rate_limits();
+            response
+        });
         self.state = match response {
             Ok(response) if response.status().is_success() => {
                 self.ready.push_back(Progress::Connected);
                 State::Answered(response)
             }
             Ok(response) => State::Refused(response, Vec::new()),
-            Err(error) => {
-                self.steps(vec![StreamEvent::Failed(transport_failure(
-                    "the server was not reached",
-                    error,
-                ))]);
+            Err(failure) => {
+                self.steps(vec![StreamEvent::Failed(failure)]);
                 State::Over
             }
         };
@@ -201,11 +202,19 @@ fn poll_chunk(
 
 /// What reqwest says, with its causes and without the address, which may hold a key.
 pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
-    let class = if error.is_timeout() {
-        FailureClass::Timeout
-    } else {
-        FailureClass::Transport
+    let class = match trouble::of(&error) {
+        Some(trouble) => trouble.class,
+        None if error.is_timeout() => FailureClass::Timeout,
+        None => FailureClass::Transport,
     };
+    Failure::new(class, format!("{what}: {}", causes(error)))
+}
+
+/// What reqwest says, as above; and what to do, where that is known.
+pub(crate) fn causes(error: reqwest::Error) -> String {
+    if let Some(trouble) = trouble::of(&error) {
+        return trouble.text;
+    }
     let error = error.without_url();
     let mut causes = vec![error.to_string()];
     let mut source = error.source();
@@ -216,5 +225,5 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
         }
         source = cause.source();
     }
-    Failure::new(class, format!("{what}: {}", causes.join(": ")))
+    causes.join(": ")
 }

@@ -44,7 +44,7 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 
@@ -92,10 +92,6 @@ impl BaseUrl {
     /// The host, as it stands in the address.
     pub(super) fn host(&self) -> Option<&str> {
         self.0.host_str()
-    }
-
-    pub(super) fn scheme(&self) -> &str {
-        self.0.scheme()
     }
 }
 

@@ -55,6 +55,12 @@ impl Exceptions {
         &self.from
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether this machine is asked through the proxy like every other.
     #[must_use]
     pub fn has_loopback_too(&self) -> bool {

@@ -204,12 +204,34 @@ impl Proxies {
     }
 }
 
+/// For people: `no proxy`, or which for what.
+impl fmt::Display for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |proxy: &Proxy| format!("{} ({})", proxy.address, proxy.from);
+        match (&self.http, &self.https) {
+            (None, None) => return f.write_str("no proxy"),
+            (Some(http), Some(https)) if http == https => write!(f, "proxy {}", shown(http))?,
+            (http, https) => {
+                let each = [("http:", http), ("https:", https)].into_iter();
+                let each = each.filter_map(|(scheme, proxy)| {
+                    Some(format!("proxy for {scheme} {}", shown(proxy.as_ref()?)))
+                });
+                f.write_str(&each.collect::<Vec<_>>().join(", "))?;
+            }
+        }
+        match self.except.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", but not for those in {}", self.except.from()),
+        }
+    }
+}
+
 /// As it may stand behind what is done: ` through the proxy http://proxy:3128 (HTTPS_PROXY)`.
 impl fmt::Display for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Straight | Self::Near => Ok(()),
-            Self::Excepted { entry, from } => write!(f, " past the proxy (`{entry}` in {from})"),
+            Self::Excepted { entry, from } => write!(f, ", past the proxy (`{entry}` in {from})"),
             Self::Through(proxy) => write!(f, " through the proxy {} ({})", proxy.address, proxy.from),
         }
     }
@@ -288,11 +310,11 @@ mod tests {
         for (except, url, expected) in [
             ("", "http://x.org", " through the proxy http://plain:1 (HTTP_PROXY)"),
             ("", "https://x.org", " through the proxy http://secured:2 (HTTPS_PROXY)"),
-            ("x.org", "https://x.org", " past the proxy (`x.org` in NO_PROXY)"),
+            ("x.org", "https://x.org", ", past the proxy (`x.org` in NO_PROXY)"),
             ("", "http://localhost:8080/v1", ""),
             ("", "https://[::1]:8080/v1", ""),
             ("<-loopback>", "http://127.0.0.1", " through the proxy http://plain:1 (HTTP_PROXY)"),
-            (&format!("{near}<-loopback>"), "http://127.0.0.1", " past the proxy (`127.0.0.1` in NO_PROXY)"),
+            (&format!("{near}<-loopback>"), "http://127.0.0.1", ", past the proxy (`127.0.0.1` in NO_PROXY)"),
         ] {
             let proxies = proxies(except);
             let url = Url::parse(url).expect(url);
@@ -301,5 +323,16 @@ mod tests {
         let nowhere = Url::parse("https://x.org").expect("an address");
         assert_eq!(Proxies::default().route(&nowhere), Route::Straight);
         assert!(!format!("{:?}", proxies("")).contains("secret"));
+        assert_eq!(Proxies::default().to_string(), "no proxy");
+        assert_eq!(
+            proxies("x.org").to_string(),
+            "proxy for http: http://plain:1 (HTTP_PROXY), proxy for https: http://secured:2 (HTTPS_PROXY), but not for \
+             those in NO_PROXY"
+        );
+        let one = Proxies {
+            https: None,
+            ..proxies("")
+        };
+        assert_eq!(one.to_string(), "proxy for http: http://plain:1 (HTTP_PROXY)");
     }
 }
