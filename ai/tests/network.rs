@@ -23,6 +23,8 @@ use glasswork_testkit::authority::{Authority, Identity, TlsDoor};
 use glasswork_testkit::authorization_server::AuthorizationServer;
 use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use glasswork_testkit::proxy_server::{Manner, ProxyServer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const ANSWER: &str = include_str!("golden/anthropic_tools.sse");
 const PASSWORD: &str = "p@ss-word";
@@ -266,6 +268,21 @@ async fn certificates_are_believed_where_their_authority_is_known_and_else_it_is
     }
 }
 
+/// A server of plain HTTP, which takes a greeting in TLS for a wrong request.
+async fn plain() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let refusal = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(refusal).await.unwrap();
+        // It is read, so that the refusal is not lost.
+        let mut greeting = Vec::new();
+        stream.read_to_end(&mut greeting).await.unwrap_or_default();
+    });
+    format!("https://{address}")
+}
+
 #[tokio::test]
 async fn tls_and_plain_http_are_told_apart() {
     let models = models().await;
@@ -273,7 +290,7 @@ async fn tls_and_plain_http_are_told_apart() {
     let identity = authority.identity("127.0.0.1").unwrap();
     let door = TlsDoor::before(models.address(), &identity).await.unwrap();
     for (url, words) in [
-        (models.url().replace("http:", "https:"), "does not speak TLS"),
+        (plain().await, "does not speak TLS"),
         (door.url("127.0.0.1").replace("https:", "http:"), "does not answer in HTTP"),
     ] {
         let failure = refused(ClientSettings::default(), &url).await;
@@ -312,7 +329,7 @@ async fn models_probes_and_sign_ins_go_the_same_way() {
 
     let server = AuthorizationServer::start(3600).await.unwrap();
     let proxy = ProxyServer::before(server.address(), Manner::default()).await.unwrap();
-    let clients = Clients::new(through(&proxy.url("http", ""), "<-loopback>"));
+    let clients = Clients::new(through(&proxy.url("socks5", ""), "<-loopback>"));
     let description = server.description();
     let door = Door::of(&description).through(&clients);
     door.device().await.unwrap().unwrap();

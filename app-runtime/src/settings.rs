@@ -4,7 +4,7 @@
 //!
 //! ```ron
 //! (
-//!     model: "anthropic/claude-sonnet-4-5",
+//!     model: "anthropic/claude-sonnet-5-5",
 //!     mode: "accept-edits",
 //!     max_steps: 50,
 //! )

@@ -15,7 +15,7 @@ use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::credentials::{All, Stored};
 use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::homes::Environment;
-use glasswork_app_runtime::models::Provider;
+use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::network;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::proxy_setting::ProxySetting;
@@ -333,30 +333,18 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         .map_err(|error| wrong(&host.openai_base_url, error))?;
     let google = set.google().map_err(Problem::defect)?;
     let built_in = [
-        (
-            "anthropic",
-            "ANTHROPIC_API_KEY",
-            "claude-sonnet-4-5",
-            anthropic,
-            place(anthropic_key),
-        ),
-        ("openai", "OPENAI_API_KEY", "gpt-5", openai, place(openai_key)),
-        (
-            "google",
-            GEMINI_API_KEY,
-            "gemini-2.5-pro",
-            google,
-            place(google_key),
-        ),
+        ("anthropic", "ANTHROPIC_API_KEY", anthropic, place(anthropic_key)),
+        ("openai", "OPENAI_API_KEY", openai, place(openai_key)),
+        ("google", GEMINI_API_KEY, google, place(google_key)),
     ];
     let catalogue = Arc::new(own.catalogue(elsewhere(host)));
     let mut known = Vec::new();
     let mut ports: BTreeMap<Arc<str>, Arc<http::Provider>> = BTreeMap::new();
-    for (name, variable, default_model, port, key_from) in built_in {
+    for (name, variable, port, key_from) in built_in {
         let port = keys.signed_in(name, port).through(&keys.clients);
         known.push(Provider {
             key_variable: Some(variable.into()),
-            default_model: Some(default_model),
+            default_model: models::default_model(name),
             ..keys.known(name, &port, key_from)
         });
         ports.insert(name.into(), Arc::new(port.knowing(Arc::clone(&catalogue))));
