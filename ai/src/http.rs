@@ -29,8 +29,8 @@ use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::wire::{Differences, Server, Wire};
-pub(crate) use answer::causes;
 use answer::Answering;
+pub(crate) use answer::causes;
 pub use authorities::{Authorities, Certificates, CertificatesError};
 pub use clients::{ClientSettings, Clients};
 pub use endpoint::{BaseUrl, BaseUrlError};
@@ -240,7 +240,11 @@ impl Provider {
         let way = self.clients.route(&self.url).to_string();
         let source = match &self.tokens {
             Some(tokens) => Answering::new(wire, decoder, token::send(sending, Arc::clone(tokens), way)),
-            None => Answering::new(wire, decoder, token::send_with_key(sending, self.key.clone(), way)),
+            None => Answering::new(
+                wire,
+                decoder,
+                token::send_with_key(sending, self.key.clone(), way),
+            ),
         };
         Ok(Call::new(sent.body, source))
     }

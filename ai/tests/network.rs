@@ -41,7 +41,9 @@ fn request() -> Arc<Request> {
 }
 
 async fn models() -> ModelServer {
-    ModelServer::start(Answers::by(|_| Reply::stream(ANSWER))).await.unwrap()
+    ModelServer::start(Answers::by(|_| Reply::stream(ANSWER)))
+        .await
+        .unwrap()
 }
 
 fn provider(url: &str, clients: &Clients) -> Provider {
@@ -95,7 +97,11 @@ async fn check(manner: Manner, scheme: &str, user: &str, authority: &Authority, 
     let identity = authority.identity("models.test").unwrap();
     let door = TlsDoor::before(models.address(), &identity).await.unwrap();
     let is_opened = url.starts_with("http:") || manner.opens.is_some();
-    let server = if is_opened { models.address() } else { door.address() };
+    let server = if is_opened {
+        models.address()
+    } else {
+        door.address()
+    };
     let mut settings = ClientSettings {
         authorities: believing(manner.opens.as_ref().unwrap_or(authority)),
         ..ClientSettings::default()
@@ -104,10 +110,20 @@ async fn check(manner: Manner, scheme: &str, user: &str, authority: &Authority, 
     settings.proxies = through(&proxy.url(scheme, user), "").proxies;
     let provider = provider(url, &Clients::new(settings));
     for _ in 0..3 {
-        asked(&provider).await.unwrap_or_else(|failure| panic!("{scheme} {url}: {failure}"));
+        asked(&provider)
+            .await
+            .unwrap_or_else(|failure| panic!("{scheme} {url}: {failure}"));
     }
-    let connections: Vec<_> = models.received().iter().map(|request| request.connection).collect();
-    assert_eq!((connections, proxy.asked()), (vec![1, 1, 1], vec![seen.to_owned()]), "{scheme} {url}");
+    let connections: Vec<_> = models
+        .received()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(
+        (connections, proxy.asked()),
+        (vec![1, 1, 1], vec![seen.to_owned()]),
+        "{scheme} {url}"
+    );
 }
 
 #[tokio::test]
@@ -121,14 +137,32 @@ async fn every_kind_of_proxy_carries_all_steps_over_one_connection() {
     let secured = "https://models.test";
     let user = "me:p%40ss-word";
     for (manner, scheme, user, url, seen) in [
-        (Manner::default(), "http", "", plain, "POST http://models.test/x/v1/messages"),
-        (with_password(), "http", user, plain, "POST http://models.test/x/v1/messages"),
+        (
+            Manner::default(),
+            "http",
+            "",
+            plain,
+            "POST http://models.test/x/v1/messages",
+        ),
+        (
+            with_password(),
+            "http",
+            user,
+            plain,
+            "POST http://models.test/x/v1/messages",
+        ),
         (Manner::default(), "http", "", secured, "CONNECT models.test:443"),
         (with_password(), "http", user, secured, "CONNECT models.test:443"),
         (Manner::default(), "socks5h", "", plain, "SOCKS models.test:80"),
         (with_password(), "socks5h", user, plain, "SOCKS models.test:80"),
         (Manner::default(), "socks", "", secured, "SOCKS models.test:443"),
-        (with_password(), "socks5", user, "http://192.0.2.1:81", "SOCKS 192.0.2.1:81"),
+        (
+            with_password(),
+            "socks5",
+            user,
+            "http://192.0.2.1:81",
+            "SOCKS 192.0.2.1:81",
+        ),
     ] {
         check(manner, scheme, user, &authority, url, seen).await;
     }
@@ -139,7 +173,15 @@ async fn every_kind_of_proxy_carries_all_steps_over_one_connection() {
     };
     let seen = "POST http://models.test/x/v1/messages";
     check(secured_proxy(), "https", user, &authority, plain, seen).await;
-    check(secured_proxy(), "https", user, &authority, secured, "CONNECT models.test:443").await;
+    check(
+        secured_proxy(),
+        "https",
+        user,
+        &authority,
+        secured,
+        "CONNECT models.test:443",
+    )
+    .await;
     // As in companies: the proxy opens what is encrypted, and signs for everybody.
     let opens = Manner {
         opens: Some(Authority::new("of a company").unwrap()),
@@ -151,9 +193,16 @@ async fn every_kind_of_proxy_carries_all_steps_over_one_connection() {
 #[tokio::test]
 async fn this_machine_is_asked_straight_unless_that_is_said() {
     let models = models().await;
-    let proxy = ProxyServer::before(models.address(), Manner::default()).await.unwrap();
+    let proxy = ProxyServer::before(models.address(), Manner::default())
+        .await
+        .unwrap();
     let url = proxy.url("http", "");
-    for (except, count) in [("", 0), ("*", 0), ("<-loopback>", 1), ("<-loopback>,127.0.0.0/8", 1)] {
+    for (except, count) in [
+        ("", 0),
+        ("*", 0),
+        ("<-loopback>", 1),
+        ("<-loopback>,127.0.0.0/8", 1),
+    ] {
         let provider = provider(&models.url(), &Clients::new(through(&url, except)));
         asked(&provider).await.unwrap();
         assert_eq!(proxy.asked().len(), count, "{except:?}");
@@ -163,7 +212,10 @@ async fn this_machine_is_asked_straight_unless_that_is_said() {
 /// The failure of a request to a name that only the proxy knows.
 async fn refused(settings: ClientSettings, url: &str) -> Failure {
     let failure = asked(&provider(url, &Clients::new(settings))).await.unwrap_err();
-    assert!(!failure.message.contains("p@ss") && !failure.message.contains("p%40ss"), "{failure}");
+    assert!(
+        !failure.message.contains("p@ss") && !failure.message.contains("p%40ss"),
+        "{failure}"
+    );
     failure
 }
 
@@ -190,16 +242,23 @@ async fn what_is_wrong_with_a_proxy_is_told_without_its_password() {
                 assert_eq!(failure.class, FailureClass::Auth, "{scheme} {url}: {failure}");
                 let way = format!(" through the proxy {} (ALL_PROXY)", proxy.url(scheme, ""));
                 assert!(
-                    failure.message.contains(&way) && failure.message.contains("another user name and password"),
+                    failure.message.contains(&way)
+                        && failure.message.contains("another user name and password"),
                     "{failure}"
                 );
             }
             let failure = refused(through(&cut_off.url(scheme, ""), ""), url).await;
             assert!(failure.class.is_retryable(), "{scheme} {url}: {failure}");
             let failure = refused(through(&format!("{scheme}://me:{}@{nobody}", "p%40ss"), ""), url).await;
-            assert_eq!(failure.class, FailureClass::Transport, "{scheme} {url}: {failure}");
+            assert_eq!(
+                failure.class,
+                FailureClass::Transport,
+                "{scheme} {url}: {failure}"
+            );
             assert!(
-                failure.message.contains(&format!(" through the proxy {scheme}://{nobody} (ALL_PROXY)")),
+                failure
+                    .message
+                    .contains(&format!(" through the proxy {scheme}://{nobody} (ALL_PROXY)")),
                 "{failure}"
             );
         }
@@ -220,7 +279,10 @@ async fn a_password_is_not_shown() {
     ] {
         assert!(!shown.contains(PASSWORD), "{shown}");
     }
-    assert_eq!(clients.way(&url), " through the proxy http://proxy.test:1 (ALL_PROXY)");
+    assert_eq!(
+        clients.way(&url),
+        " through the proxy http://proxy.test:1 (ALL_PROXY)"
+    );
 }
 
 /// How a request ends at a door that shows this.
@@ -257,10 +319,20 @@ async fn certificates_are_believed_where_their_authority_is_known_and_else_it_is
     let (unknown, ip) = (Authorities::default(), authority.identity("127.0.0.1").unwrap());
     shown(&ip, believing(&authority), "127.0.0.1").await.unwrap();
     for (identity, authorities, host, words) in [
-        (&identity, unknown, "localhost", "name a file with the certificate of whoever signs there in `ca_file`"),
+        (
+            &identity,
+            unknown,
+            "localhost",
+            "name a file with the certificate of whoever signs there in `ca_file`",
+        ),
         (&identity, believing(&stranger), "localhost", "`ca_file`"),
         (&identity, believing(&authority), "127.0.0.1", "for another name"),
-        (&authority.expired("localhost").unwrap(), believing(&authority), "localhost", "has expired"),
+        (
+            &authority.expired("localhost").unwrap(),
+            believing(&authority),
+            "localhost",
+            "has expired",
+        ),
     ] {
         let failure = shown(identity, authorities, host).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Protocol, "{failure}");
@@ -291,7 +363,10 @@ async fn tls_and_plain_http_are_told_apart() {
     let door = TlsDoor::before(models.address(), &identity).await.unwrap();
     for (url, words) in [
         (plain().await, "does not speak TLS"),
-        (door.url("127.0.0.1").replace("https:", "http:"), "does not answer in HTTP"),
+        (
+            door.url("127.0.0.1").replace("https:", "http:"),
+            "does not answer in HTTP",
+        ),
     ] {
         let failure = refused(ClientSettings::default(), &url).await;
         assert_eq!(failure.class, FailureClass::Protocol, "{failure}");
@@ -308,27 +383,42 @@ async fn a_proxy_that_opens_what_is_encrypted_is_not_believed_unasked() {
     };
     let proxy = ProxyServer::before(models.address(), opens).await.unwrap();
     let failure = refused(through(&proxy.url("http", ""), ""), "https://models.test").await;
-    assert!(failure.message.contains("`ca_file`") && failure.message.contains("through the proxy"), "{failure}");
+    assert!(
+        failure.message.contains("`ca_file`") && failure.message.contains("through the proxy"),
+        "{failure}"
+    );
     assert!(models.received().is_empty());
 }
 
 #[tokio::test]
 async fn models_probes_and_sign_ins_go_the_same_way() {
     let list = r#"{"object":"list","data":[{"id":"m","object":"model","owned_by":"vllm"}]}"#;
-    let models = ModelServer::start(Answers::by(move |request| match request.path.ends_with("v1/models") {
-        true => Reply::status(200).header("content-type", "application/json").body(list),
-        false => Reply::status(404),
+    let models = ModelServer::start(Answers::by(move |request| {
+        match request.path.ends_with("v1/models") {
+            true => Reply::status(200)
+                .header("content-type", "application/json")
+                .body(list),
+            false => Reply::status(404),
+        }
     }))
     .await
     .unwrap();
-    let proxy = ProxyServer::before(models.address(), Manner::default()).await.unwrap();
+    let proxy = ProxyServer::before(models.address(), Manner::default())
+        .await
+        .unwrap();
     let clients = Clients::new(through(&proxy.url("http", ""), "<-loopback>"));
     let url = BaseUrl::parse(&models.url()).unwrap();
     assert!(probe(&url, None, &clients).await.unwrap().is_some());
-    assert!(proxy.asked()[0].starts_with("GET http://127.0.0.1:"), "{:?}", proxy.asked());
+    assert!(
+        proxy.asked()[0].starts_with("GET http://127.0.0.1:"),
+        "{:?}",
+        proxy.asked()
+    );
 
     let server = AuthorizationServer::start(3600).await.unwrap();
-    let proxy = ProxyServer::before(server.address(), Manner::default()).await.unwrap();
+    let proxy = ProxyServer::before(server.address(), Manner::default())
+        .await
+        .unwrap();
     let clients = Clients::new(through(&proxy.url("socks5", ""), "<-loopback>"));
     let description = server.description();
     let door = Door::of(&description).through(&clients);
@@ -342,10 +432,18 @@ async fn a_connection_that_the_server_closed_while_it_was_idle_costs_no_attempt(
     let authority = Authority::new("known").unwrap();
     let identity = authority.identity("localhost").unwrap();
     for is_secured in [false, true] {
-        let replies = [Reply::stream(ANSWER).leave(), Reply::stream(ANSWER), Reply::stream(ANSWER)];
+        let replies = [
+            Reply::stream(ANSWER).leave(),
+            Reply::stream(ANSWER),
+            Reply::stream(ANSWER),
+        ];
         let models = ModelServer::start(Answers::replies(replies)).await.unwrap();
         let door = TlsDoor::before(models.address(), &identity).await.unwrap();
-        let url = if is_secured { door.url("localhost") } else { models.url() };
+        let url = if is_secured {
+            door.url("localhost")
+        } else {
+            models.url()
+        };
         let settings = ClientSettings {
             authorities: believing(&authority),
             ..ClientSettings::default()
@@ -355,7 +453,11 @@ async fn a_connection_that_the_server_closed_while_it_was_idle_costs_no_attempt(
         models.until_closed(1).await;
         asked(&provider).await.unwrap();
         asked(&provider).await.unwrap();
-        let connections: Vec<_> = models.received().iter().map(|request| request.connection).collect();
+        let connections: Vec<_> = models
+            .received()
+            .iter()
+            .map(|request| request.connection)
+            .collect();
         assert_eq!(connections, [1, 2, 2]);
     }
 }
@@ -376,6 +478,10 @@ async fn a_client_that_is_made_ready_is_the_one_that_serves() {
         // Two providers at one server share what the clients have.
         asked(&provider(&door.url("localhost"), &clients)).await.unwrap();
     }
-    let connections: Vec<_> = models.received().iter().map(|request| request.connection).collect();
+    let connections: Vec<_> = models
+        .received()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
     assert_eq!(connections, [1, 1]);
 }

@@ -229,7 +229,10 @@ mod tests {
             assert_ne!(known.abilities.thinking, ThinkingSupport::Never, "{id}");
             assert!(known.prices.is_some(), "{id}");
             let ends = known.ends.map(|day| day.parse().expect("a date"));
-            assert!(ends.is_none_or(|day: jiff::civil::Date| day > soon), "{id}: {ends:?}");
+            assert!(
+                ends.is_none_or(|day: jiff::civil::Date| day > soon),
+                "{id}: {ends:?}"
+            );
             assert_eq!(default_model(provider), Some(model));
         }
         assert_eq!(default_model("home"), None);

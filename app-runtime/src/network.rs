@@ -155,7 +155,11 @@ fn in_place(environment: &Environment) -> Result<Option<Certificates>, NetworkEr
                 place: FOLDERS.to_owned(),
                 message: format!("cannot read {}: {error}", folder.display()),
             })?;
-            for file in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
+            for file in entries
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_file())
+            {
                 bytes.push(b'\n');
                 // There are links to nowhere in such directories, and things that are no certificates.
                 bytes.extend(read(&file).unwrap_or_default());

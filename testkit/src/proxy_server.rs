@@ -124,10 +124,7 @@ impl Book {
         }
         let text = String::from_utf8_lossy(&head).into_owned();
         let mut words = text.split(' ');
-        let (method, to) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
+        let (method, to) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         self.wrote(format!("{method} {to}"));
         let authorization = self
             .manner
@@ -146,7 +143,8 @@ impl Book {
             return inner.write_all(refusal.as_bytes()).await;
         }
         if self.manner.is_cut_off {
-            let refusal = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let refusal =
+                "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             return inner.write_all(refusal.as_bytes()).await;
         }
         if method != "CONNECT" {

@@ -18,7 +18,9 @@ pub struct Certificates {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificatesError {
     /// There is none in it.
-    #[error("there is no certificate in it; in a file of the form PEM, one begins with `-----BEGIN CERTIFICATE-----`")]
+    #[error(
+        "there is no certificate in it; in a file of the form PEM, one begins with `-----BEGIN CERTIFICATE-----`"
+    )]
     None,
     /// One of them is none.
     #[error("certificate {number} in it is none ({reason})")]
@@ -58,7 +60,10 @@ impl Certificates {
     fn some(all: Vec<Certificate>, from: impl Into<String>) -> Result<Self, CertificatesError> {
         match all.is_empty() {
             true => Err(CertificatesError::None),
-            false => Ok(Self { all, from: from.into() }),
+            false => Ok(Self {
+                all,
+                from: from.into(),
+            }),
         }
     }
 }
@@ -121,18 +126,30 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_told_with_its_number() {
-        let parse = |text: &str| Certificates::parse(text.as_bytes(), "x").expect_err(text).to_string();
-        for text in ["", "nothing", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+        let parse = |text: &str| {
+            Certificates::parse(text.as_bytes(), "x")
+                .expect_err(text)
+                .to_string()
+        };
+        for text in [
+            "",
+            "nothing",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        ] {
             assert!(parse(text).contains("-----BEGIN CERTIFICATE-----"), "{text}");
         }
-        let section = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let section =
+            |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
         for text in [
             section("AAAA"),
             section("not base64!"),
             "-----BEGIN CERTIFICATE-----\nAAAA\n".to_owned(),
         ] {
             let told = parse(&text);
-            assert!(told.starts_with("certificate 1 in it is none ("), "{text}: {told}");
+            assert!(
+                told.starts_with("certificate 1 in it is none ("),
+                "{text}: {told}"
+            );
         }
         let list = Certificates::parse_list(section("AAAA").as_bytes(), "x");
         assert_eq!(list.expect_err("none of it can be used"), CertificatesError::None);

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use reqwest::{Client, Url};
 
+use super::BaseUrl;
 use super::answer::transport_failure;
 use super::authorities::Authorities;
 use super::proxy::{Proxies, Route};
-use super::BaseUrl;
 use crate::failure::Failure;
 
 /// How long a connection may take to come about. All other deadlines are the caller's.

@@ -23,7 +23,9 @@ pub enum ProxyAddressError {
     #[error("the address of the proxy is none ({0}); write it like `http://proxy.example.org:3128`")]
     Malformed(String),
     /// It is no proxy that is known here.
-    #[error("the address of the proxy begins with `{0}:`; known are `http:`, `https:`, `socks5:` and `socks5h:`")]
+    #[error(
+        "the address of the proxy begins with `{0}:`; known are `http:`, `https:`, `socks5:` and `socks5h:`"
+    )]
     Scheme(String),
 }
 
@@ -109,7 +111,11 @@ fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let hex = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let hex = |byte: &u8| {
+            char::from(*byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         rest = match (first, after) {
             (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
                 bytes.push(hex(high).unwrap_or_default() * 16 + hex(low).unwrap_or_default());
@@ -275,7 +281,10 @@ mod tests {
             ("socks4://proxy", "begins with `socks4:`"),
         ] {
             let error = ProxyAddress::parse(text).expect_err(text).to_string();
-            assert!(error.contains(expected) && !error.contains("secret"), "{text}: {error}");
+            assert!(
+                error.contains(expected) && !error.contains("secret"),
+                "{text}: {error}"
+            );
         }
     }
 
@@ -283,7 +292,10 @@ mod tests {
     fn a_password_is_secret_as_it_is_written_and_as_it_is_meant() {
         let secrets = |text: &str| -> Vec<String> {
             let address = ProxyAddress::parse(text).expect(text);
-            address.secrets().map(|secret| secret.expose_secret().to_owned()).collect()
+            address
+                .secrets()
+                .map(|secret| secret.expose_secret().to_owned())
+                .collect()
         };
         assert_eq!(secrets("http://me:p%40ss%2@proxy"), ["p%40ss%2", "p@ss%2"]);
         assert_eq!(secrets("http://me:plain@proxy"), ["plain"]);
@@ -308,13 +320,29 @@ mod tests {
     fn the_way_depends_on_scheme_exceptions_and_nearness() {
         let near = "127.0.0.1 ";
         for (except, url, expected) in [
-            ("", "http://x.org", " through the proxy http://plain:1 (HTTP_PROXY)"),
-            ("", "https://x.org", " through the proxy http://secured:2 (HTTPS_PROXY)"),
+            (
+                "",
+                "http://x.org",
+                " through the proxy http://plain:1 (HTTP_PROXY)",
+            ),
+            (
+                "",
+                "https://x.org",
+                " through the proxy http://secured:2 (HTTPS_PROXY)",
+            ),
             ("x.org", "https://x.org", ", past the proxy (`x.org` in NO_PROXY)"),
             ("", "http://localhost:8080/v1", ""),
             ("", "https://[::1]:8080/v1", ""),
-            ("<-loopback>", "http://127.0.0.1", " through the proxy http://plain:1 (HTTP_PROXY)"),
-            (&format!("{near}<-loopback>"), "http://127.0.0.1", ", past the proxy (`127.0.0.1` in NO_PROXY)"),
+            (
+                "<-loopback>",
+                "http://127.0.0.1",
+                " through the proxy http://plain:1 (HTTP_PROXY)",
+            ),
+            (
+                &format!("{near}<-loopback>"),
+                "http://127.0.0.1",
+                ", past the proxy (`127.0.0.1` in NO_PROXY)",
+            ),
         ] {
             let proxies = proxies(except);
             let url = Url::parse(url).expect(url);

@@ -65,7 +65,10 @@ async fn reached(request: RequestBuilder, way: &str) -> Result<Response, Failure
     let response = response.map_err(|error| transport_failure(&unreached, error))?;
     if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         let trouble = trouble::refused_by_proxy();
-        return Err(Failure::new(trouble.class, format!("{unreached}: {}", trouble.text)));
+        return Err(Failure::new(
+            trouble.class,
+            format!("{unreached}: {}", trouble.text),
+        ));
     }
     Ok(response)
 }
