@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_ai::http::ClientSettings;
 use glasswork_engine::{Clock as _, SystemClock};
 use glasswork_session_state::breaker::State;
 use glasswork_session_state::budget::{Budget, day_of};
@@ -16,6 +17,7 @@ use crate::breakers::Breakers;
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
+use crate::network::NetworkError;
 use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
 use crate::sign_in::{SignIns, Standing};
@@ -57,6 +59,7 @@ pub fn examine(
     homes: &Homes,
     environment: &Environment,
     settings: Result<Resolved, SettingsError>,
+    network: Result<ClientSettings, NetworkError>,
     providers: &[Provider],
     breakers: &Breakers,
     archive: Result<&dyn Archive, String>,
@@ -98,6 +101,7 @@ pub fn examine(
     }
     findings.extend(masks.map(secrets));
     findings.extend(spent);
+    findings.push(reached(network));
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
@@ -106,8 +110,8 @@ pub fn examine(
                 provider.name.clone(),
                 Health::Good,
                 match &provider.key_from {
-                    Some(place) => format!("can be asked ({place})"),
-                    None => "can be asked, without a key".to_owned(),
+                    Some(place) => format!("can be asked ({place}){}", provider.way),
+                    None => format!("can be asked, without a key{}", provider.way),
                 },
             ),
             false => finding(
@@ -224,6 +228,18 @@ fn known_models(homes: &Homes) -> Finding {
             )
         }
         Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
+}
+
+/// Through what servers are reached, and by what they are known.
+fn reached(network: Result<ClientSettings, NetworkError>) -> Finding {
+    match network {
+        Ok(network) => finding(
+            "network",
+            Health::Good,
+            format!("{}; {}", network.proxies, network.authorities),
+        ),
+        Err(error) => finding("network", Health::Broken, error.to_string()),
     }
 }
 

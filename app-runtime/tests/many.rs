@@ -199,6 +199,7 @@ async fn part(home: &Path) {
         &homes,
         &nothing,
         glasswork_app_runtime::settings::resolve(&homes, &nothing, &[], home),
+        Ok(glasswork_ai::http::ClientSettings::default()),
         &[],
         &archive.breakers(Default::default(), Arc::new(SystemClock::default())),
         Ok(&archive),

@@ -172,6 +172,12 @@ impl ModelServer {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// All requests so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {

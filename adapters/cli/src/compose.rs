@@ -12,6 +12,7 @@ use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::catalogue::Catalogue;
+use glasswork_ai::http::{ClientSettings, Clients};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Scripts};
 use glasswork_ai::scripted::Script;
@@ -23,6 +24,7 @@ use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models;
+use glasswork_app_runtime::network::{self, NetworkError};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
@@ -115,18 +117,34 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read.
     pub(crate) fn sign_ins(&self) -> Result<SignIns, Problem> {
-        Ok(self.sign_ins_of(&self.of_program()?.host))
+        let resolved = self.of_program()?;
+        Ok(self.sign_ins_of(&resolved.host, &self.clients_of(&resolved)?))
     }
 
     /// The same; where the settings cannot be read, as if there were none.
     pub(crate) fn sign_ins_for_doctor(&self) -> SignIns {
         let resolved = self.of_program();
-        self.sign_ins_of(&resolved.map(|resolved| resolved.host).unwrap_or_default())
+        let host = resolved.map(|resolved| resolved.host).unwrap_or_default();
+        self.sign_ins_of(&host, &Clients::default())
     }
 
-    fn sign_ins_of(&self, host: &HostSettings) -> SignIns {
+    fn sign_ins_of(&self, host: &HostSettings, clients: &Clients) -> SignIns {
         let clock = Arc::new(SystemClock::default());
-        SignIns::new(&self.homes.data, &host.sign_in.value, clock)
+        SignIns::new(&self.homes.data, &host.sign_in.value, clock).through(clients)
+    }
+
+    /// How servers are reached; where the settings cannot be read, as the environment has it.
+    pub(crate) fn network_for_doctor(&self) -> Result<ClientSettings, NetworkError> {
+        let resolved = self.of_program();
+        let (host, proxy) = resolved
+            .map(|resolved| (resolved.host, resolved.proxy))
+            .unwrap_or_default();
+        network::client_settings(&self.environment, &host, &proxy)
+    }
+
+    fn clients_of(&self, resolved: &Resolved) -> Result<Clients, Problem> {
+        let set = network::client_settings(&self.environment, &resolved.host, &resolved.proxy);
+        set.map(Clients::new).map_err(Problem::usage)
     }
 
     /// Where a key that goes before a sign-in comes from, if there is one.
@@ -225,6 +243,7 @@ impl Sessions {
         let host = self.host.clone()?;
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
+        let model_ports = providers.ports();
         let catalogue = providers.catalogue;
         let credentials = providers.known.iter().map(|provider| {
             let credential = match (&provider.key_from, provider.has_key) {
@@ -247,9 +266,9 @@ impl Sessions {
             clock: Arc::new(SystemClock::default()),
             providers: credentials.collect(),
             models: match &model.0 {
-                Some(scripts) => Arc::new(providers.ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
+                Some(scripts) => Arc::new(model_ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
                     as Arc<dyn ModelPort>,
-                None => Arc::new(providers.ports),
+                None => Arc::new(model_ports),
             },
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),

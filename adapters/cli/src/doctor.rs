@@ -24,6 +24,7 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         &place.homes,
         &place.environment,
         place.settings(&[], &workspace),
+        place.network_for_doctor(),
         &providers.known,
         &place.breakers(),
         archive,

@@ -125,6 +125,7 @@ pub(crate) fn prepare(
     let model = match &settings.model.value {
         Some(id) => {
             let mut model = Model::prepare(id, &providers)?;
+            providers.make_ready(id);
             for fallback in &settings.fallback_models.value {
                 model = model.also(fallback)?;
             }

@@ -30,6 +30,10 @@ settings! {
     anthropic_base_url / AnthropicBaseUrl: Option<String> = None;
     /// Where the server of `openai` is; `None` is its own. Only the user's own settings and environment say so.
     openai_base_url / OpenaiBaseUrl: Option<String> = None;
+    /// Who is reached without a proxy, as `NO_PROXY` has it; `None` is what the environment says. Only the user's own.
+    no_proxy / NoProxy: Option<String> = None;
+    /// A file with certificates of authorities that are believed beside the system's. Only the user's own.
+    ca_file / CaFile: Option<String> = None;
     /// How to sign in to providers, beside what comes with the program; an entry of the same name is put in its place.
     sign_in / SignIn: BTreeMap<String, Description> = BTreeMap::new();
 }

@@ -46,12 +46,16 @@ impl Connection {
             match reply.ending {
                 Ending::Refuse => return Ok(By::Server),
                 Ending::StallBeforeHeaders => return self.until_client_goes().await,
-                Ending::Complete | Ending::Cut | Ending::Stall => {}
+                Ending::Complete | Ending::Leave | Ending::Cut | Ending::Stall => {}
             }
             self.send(&reply).await?;
             match reply.ending {
                 Ending::Complete if reply.framing == Framing::Chunked => {}
                 Ending::Stall => return self.until_client_goes().await,
+                Ending::Leave => {
+                    self.stream.shutdown().await?;
+                    return self.until_client_goes().await;
+                }
                 _ => return Ok(By::Server),
             }
         }
@@ -76,7 +80,7 @@ impl Connection {
             gate.passed().await;
         }
         self.pieces(after, reply).await?;
-        if reply.framing == Framing::Chunked && reply.ending == Ending::Complete {
+        if reply.framing == Framing::Chunked && matches!(reply.ending, Ending::Complete | Ending::Leave) {
             self.stream.write_all(b"0\r\n\r\n").await?;
         }
         self.stream.flush().await

@@ -67,6 +67,8 @@ pub(super) enum Ending {
     Complete,
     /// The connection breaks.
     Cut,
+    /// It is complete, and the server closes the connection without having said so.
+    Leave,
     /// Nothing more, until the client goes.
     Stall,
     /// The connection breaks before a byte of the reply.
@@ -169,6 +171,13 @@ impl Reply {
     #[must_use]
     pub fn cut(mut self) -> Self {
         self.ending = Ending::Cut;
+        self
+    }
+
+    /// After the whole body the server closes the connection, which it had not announced.
+    #[must_use]
+    pub fn leave(mut self) -> Self {
+        self.ending = Ending::Leave;
         self
     }
 

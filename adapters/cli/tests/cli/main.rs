@@ -17,6 +17,7 @@ mod graph;
 mod layers;
 mod leaving;
 mod models;
+mod network;
 mod output;
 mod picking;
 mod providers;
