@@ -22,5 +22,6 @@ pub mod rate_limit;
 pub mod scripted;
 pub mod sse;
 pub mod stream;
+pub mod structured;
 mod text_calls;
 pub mod wire;

@@ -36,6 +36,7 @@ pub mod runtime;
 pub mod sagas;
 pub mod settings;
 mod spending;
+pub mod structured;
 mod system_prompt;
 mod tree_operations;
 pub mod watching;

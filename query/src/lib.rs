@@ -37,6 +37,7 @@ mod session;
 mod sessions;
 mod setting;
 mod shape;
+mod structured;
 mod summary;
 mod text;
 mod tokens;

@@ -36,6 +36,7 @@ pub mod secrets;
 pub mod session;
 pub mod settings;
 pub mod state;
+pub mod structured;
 mod told;
 pub mod tools;
 pub mod trash;

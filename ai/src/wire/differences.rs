@@ -53,6 +53,18 @@ pub enum MaxTokensField {
     MaxCompletionTokens,
 }
 
+/// Whether a server takes a JSON Schema for an answer, in the field `response_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StructuredOutput {
+    /// It does not, or nobody knows.
+    None,
+    /// It does.
+    JsonSchema,
+    /// It does in a request that offers no tools.
+    JsonSchemaAlone,
+}
+
 macro_rules! differences {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
         /// How a server speaks Chat Completions.
@@ -99,6 +111,8 @@ differences! {
     cache_control: bool,
     /// Which ids of calls it takes.
     call_ids: CallIds,
+    /// Whether it takes a JSON Schema for the answer.
+    structured_output: StructuredOutput,
     /// Whether each delta may repeat the text so far. Then what looks like it is held back until it is clear.
     cumulative_deltas: bool,
 }
@@ -115,6 +129,7 @@ const COMPATIBLE: Differences = Differences {
     strict_field: false,
     cache_control: false,
     call_ids: CallIds::Any,
+    structured_output: StructuredOutput::None,
     cumulative_deltas: true,
 };
 
@@ -128,6 +143,7 @@ const OPENAI: Differences = Differences {
     developer_role: true,
     max_tokens_field: MaxTokensField::MaxCompletionTokens,
     call_ids: CallIds::Short,
+    structured_output: StructuredOutput::JsonSchema,
     ..TRUE_DELTAS
 };
 
@@ -150,6 +166,7 @@ const KNOWN: &[Known] = &[
         differences: OPENAI,
     },
     // https://openrouter.ai/docs/use-cases/reasoning-tokens
+    // https://openrouter.ai/docs/structured-outputs
     Known {
         names: &["openrouter"],
         hosts: &["openrouter.ai"],
@@ -157,6 +174,7 @@ const KNOWN: &[Known] = &[
             thinking_switch: ThinkingSwitch::ReasoningObject,
             thinking_back: ThinkingBack::ReasoningDetails,
             cache_control: true,
+            structured_output: StructuredOutput::JsonSchema,
             ..TRUE_DELTAS
         },
     },
@@ -176,6 +194,7 @@ const KNOWN: &[Known] = &[
         hosts: &["api.together.xyz", "api.together.ai"],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ReasoningEnabled,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -189,10 +208,14 @@ const KNOWN: &[Known] = &[
         },
     },
     // https://docs.x.ai/docs/guides/reasoning
+    // https://docs.x.ai/docs/guides/structured-outputs
     Known {
         names: &["xai"],
         hosts: &["api.x.ai"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchema,
+            ..TRUE_DELTAS
+        },
     },
     // https://docs.mistral.ai/api
     Known {
@@ -203,6 +226,7 @@ const KNOWN: &[Known] = &[
             thinking_back: ThinkingBack::AsText,
             usage_in_stream: false,
             call_ids: CallIds::Nine,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -236,11 +260,13 @@ const KNOWN: &[Known] = &[
         },
     },
     // https://inference-docs.cerebras.ai/capabilities/reasoning
+    // https://inference-docs.cerebras.ai/capabilities/structured-outputs
     Known {
         names: &["cerebras"],
         hosts: &["api.cerebras.ai"],
         differences: Differences {
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -250,6 +276,7 @@ const KNOWN: &[Known] = &[
         hosts: &["api.fireworks.ai"],
         differences: Differences {
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -259,16 +286,19 @@ const KNOWN: &[Known] = &[
         hosts: &["ollama.com", "localhost:11434", "127.0.0.1:11434", "[::1]:11434"],
         differences: Differences {
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
     // https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+    // A grammar for the answer and one for calls of tools exclude each other in servers that sample by grammars.
     Known {
         names: &["llamacpp", "llama.cpp", "llama-cpp"],
         hosts: &[],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -276,7 +306,10 @@ const KNOWN: &[Known] = &[
     Known {
         names: &["lmstudio", "lm-studio"],
         hosts: &["localhost:1234", "127.0.0.1:1234", "[::1]:1234"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchemaAlone,
+            ..TRUE_DELTAS
+        },
     },
     // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html
     Known {
@@ -285,6 +318,7 @@ const KNOWN: &[Known] = &[
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },

@@ -7,7 +7,9 @@ use super::{
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::structured::Form;
 use crate::text_calls::TextCalls;
+use crate::wire::result::ResultCall;
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,11 @@ impl Server {
             },
             answer: Answer::new(request.messages.len()),
             texts: (self.wire == Wire::OpenAiCompatible).then(|| TextCalls::new(request)),
+            result: request
+                .output
+                .as_ref()
+                .filter(|output| output.means.form == Form::Tool)
+                .map(|_| ResultCall::default()),
         }
     }
 }

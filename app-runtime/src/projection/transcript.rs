@@ -87,7 +87,7 @@ pub enum Said {
         /// What it was told.
         text: Arc<str>,
         /// What the runtime had found.
-        kind: loop_guard::Kind,
+        kind: loop_guard::About,
     },
     /// The conversation was elsewhere, and the model is told this of it.
     BranchLeft {
