@@ -150,25 +150,24 @@ impl<'a> Check<'a> {
     /// At least one of the parts must fit. Where none does, what is wrong with the nearest is told: the one in which the
     /// first fault lies deepest.
     fn any(&mut self, parts: &'a [Value], value: &Value, path: &str, depth: u32, out: &mut Vec<Misfit>) {
-        let mut nearest: Option<Vec<Misfit>> = None;
+        let here = shown(path);
+        let depth_of = |misfits: &[Misfit]| match misfits.first() {
+            Some(first) if first.path != here => 1 + first.path.matches(['.', '[']).count(),
+            _ => 0,
+        };
+        let mut nearest: Vec<Misfit> = Vec::new();
         for part in parts {
             let mut misfits = Vec::new();
             self.schema(part, value, path, depth, &mut misfits);
-            let Some(first) = misfits.first() else { return };
-            let deep = |misfits: &[Misfit]| misfits.first().map_or(0, |misfit| misfit.path.len());
-            if nearest
-                .as_deref()
-                .is_none_or(|nearest| deep(nearest) < first.path.len())
-            {
-                nearest = Some(misfits);
+            if misfits.is_empty() {
+                return;
+            }
+            if nearest.is_empty() || depth_of(&nearest) < depth_of(&misfits) {
+                nearest = misfits;
             }
         }
         match nearest {
-            Some(misfits)
-                if parts.len() == 1 || misfits.first().is_some_and(|first| first.path != shown(path)) =>
-            {
-                out.extend(misfits);
-            }
+            misfits if parts.len() == 1 || depth_of(&misfits) > 0 => out.extend(misfits),
             _ => {
                 let types: Vec<String> = parts
                     .iter()
