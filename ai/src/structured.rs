@@ -74,6 +74,10 @@ impl Means {
     /// [differences](crate::wire::Differences).
     #[must_use]
     pub fn best(server: &Server, model: &ModelId, abilities: &Abilities, schema: &Value) -> Self {
+        // `true` is a schema too, and no server takes it.
+        if !schema.is_object() {
+            return Self::PROMPTED;
+        }
         let cannot = abilities.structured_output == Some(false);
         match server.wire {
             Wire::OpenAiResponses => match cannot || is_old_openai(&model.model) {

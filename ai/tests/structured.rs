@@ -47,6 +47,7 @@ fn each_model_is_brought_to_it_by_its_best_means() {
         (OpenAiResponses, "gpt-5.1", None, CLOSED, Strict, true),
         (OpenAiResponses, "gpt-5.1", Some(true), OPEN, Loose, true),
         (OpenAiResponses, "gpt-5.1", Some(false), CLOSED, Prompted, true),
+        (OpenAiResponses, "gpt-5.1", None, "true", Prompted, true),
         (OpenAiResponses, "gpt-4-turbo", None, CLOSED, Prompted, true),
         (OpenAiChat, "gpt-4o", None, CLOSED, Strict, true),
         (OpenAiChat, "gpt-4o-2024-05-13", None, CLOSED, Prompted, true),

@@ -217,7 +217,7 @@ fn begin(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         SessionState::Vacant => return Err(Rejection::NotOpen),
         SessionState::Busy => return Err(Rejection::Busy),
         // Words that wait have no result.
-        SessionState::Compacting if draft.wanted.is_some() => return Err(Rejection::Busy),
+        SessionState::Compacting if draft.wanted.is_some() => return Err(Rejection::Compacting),
         SessionState::Compacting => {
             session::advance(draft, SessionTrigger::Begin)?;
             return Ok(Reply::Queued(Lane::FollowUp));

@@ -10,12 +10,12 @@ use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::stream::StopReason;
 use glasswork_ai::structured::{Form, Means};
 use glasswork_session_state::domain::{Event, Reply};
-use glasswork_session_state::prompt;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Setting, Sourced};
 use glasswork_session_state::state::TurnFailure;
 use glasswork_session_state::structured::Wanted;
 use glasswork_session_state::tools::Word;
+use glasswork_session_state::{compaction, prompt};
 
 use crate::scenarios::scenarios;
 use crate::world::*;
@@ -244,4 +244,23 @@ fn what_is_no_schema_begins_no_turn() {
         "{refused}"
     );
     assert!(world.session().turn.is_none());
+}
+
+/// Words that wait for the end of a compaction have no result.
+#[test]
+fn while_the_conversation_is_compacted_no_result_is_wanted() {
+    let world = &mut World::new();
+    for name in ["one", "two", "three"] {
+        world.prompt(name);
+        world.answer(&"word ".repeat(400));
+    }
+    let small = Some(40_000);
+    world.set(Setting::ContextWindow(Sourced::from_layer(small, Layer::Session)));
+    let compact = compaction::Event::Requested {
+        focus: None,
+        key: None,
+    };
+    world.user(Event::Compaction(compact)).unwrap();
+    assert_eq!(world.user(wanted(SCHEMA, None)), Err(Rejection::Compacting));
+    assert!(world.session().queue.follow_ups.is_empty());
 }
