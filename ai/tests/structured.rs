@@ -334,7 +334,7 @@ fn the_call_that_stands_for_the_result_is_the_answer() {
 
 #[test]
 fn a_user_says_what_a_server_takes() {
-    let set = ron::from_str("(structured_output: json_schema_alone)").unwrap();
+    let set = ron::from_str("#![enable(implicit_some)] (structured_output: json_schema_alone)").unwrap();
     let server = Server {
         differences: Differences::compatible().with(&set),
         ..Wire::OpenAiCompatible.into()

@@ -43,6 +43,8 @@ struct Run {
     end: TurnEnd,
     /// The bodies that the server got.
     sent: Vec<Value>,
+    /// It lives as long as this does.
+    _server: ModelServer,
 }
 
 /// A turn with a server of this kind that plays a script.
@@ -62,8 +64,8 @@ async fn run(server: impl Into<Server>, model: &str, script: &str, schema: &str)
     };
     let session = house.session(settings).await;
     let end = ask(&house, session, schema).await;
-    let sent = listening.received();
-    let sent = sent
+    let received = listening.received();
+    let sent = received
         .iter()
         .map(|request| serde_json::from_slice(&request.body).unwrap());
     Run {
@@ -71,6 +73,7 @@ async fn run(server: impl Into<Server>, model: &str, script: &str, schema: &str)
         session,
         end,
         sent: sent.collect(),
+        _server: listening,
     }
 }
 
