@@ -10,6 +10,7 @@ use std::sync::Arc;
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
+use glasswork_ai::structured::{Form, Means, Output};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,9 @@ pub struct Context {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Base>,
     calibration: Calibration,
+    /// The schemas of results, each by the turn that is asked for one.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    schemas: OrdMap<TurnId, Arc<str>>,
 }
 
 /// A request with whose parts the context begins.
@@ -132,6 +136,17 @@ impl Context {
         let tools = kept(&old.tools, tools, by, size);
         let system = old.system.clone();
         self.heads.insert(by, Arc::new(Head { system, tools }));
+    }
+
+    /// Notes the schema of the result that a turn is asked for.
+    pub fn set_schema(&mut self, turn: TurnId, schema: Arc<str>) {
+        self.schemas.insert(turn, schema);
+    }
+
+    /// The schema of the result that a turn is asked for.
+    #[must_use]
+    pub fn schema(&self, turn: TurnId) -> Option<&Arc<str>> {
+        self.schemas.get(&turn)
     }
 
     /// Adds an entry of `tokens` at the end.
@@ -384,6 +399,9 @@ pub struct Plan {
 /// A request that was prepared, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
+    /// By which means the answer shall be the result of the turn, where it shall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Means>,
     /// The turn of which it is a step.
     pub turn: TurnId,
     /// The dispatch that prepared it.
@@ -460,6 +478,14 @@ impl Prepared {
         let new = u64::try_from(self.plan.new.len()).unwrap_or(u64::MAX);
         self.plan.kept.saturating_add(new)
     }
+
+    /// Whether the model is told of the tools. It is not where its answer has to be the result and its server takes no
+    /// tools beside that; where it has to call one for that, those are said that it has called before.
+    #[must_use]
+    pub fn offers_tools(&self) -> bool {
+        self.output
+            .is_none_or(|means| means.with_tools || means.form == Form::Tool)
+    }
 }
 
 /// Names the bytes of a request as they were sent.
@@ -524,6 +550,7 @@ pub fn render(
     };
     if let Some((instructions, question)) = asked {
         return Some(Request {
+            output: None,
             model: prepared.model.clone(),
             system: vec![instructions.into()],
             messages: vec![Message::User(question.into())],
@@ -537,7 +564,16 @@ pub fn render(
     for part in parts {
         messages.extend(message(&tree.get(part.entry)?.body));
     }
+    let output = prepared.output.and_then(|means| {
+        let schema = Arc::clone(context.schema(prepared.turn)?);
+        Some(Output { schema, means })
+    });
+    let tools: &[HeadPart<ToolSpec>] = match prepared.offers_tools() {
+        true => &head.tools,
+        false => &[],
+    };
     Some(Request {
+        output,
         model: prepared.model.clone(),
         system: head
             .system
@@ -545,7 +581,7 @@ pub fn render(
             .map(|part| Arc::clone(&part.part.text))
             .collect(),
         messages,
-        tools: head.tools.iter().map(|part| part.part.clone()).collect(),
+        tools: tools.iter().map(|part| part.part.clone()).collect(),
         thinking: prepared.thinking,
         max_output_tokens: prepared.max_output_tokens,
     })

@@ -139,6 +139,10 @@ pub enum Condition {
     LoopFound,
     /// It goes in circles though the model was told.
     LoopLasts,
+    /// The result that was asked for is not here, and the model is to be asked for it.
+    ResultDue,
+    /// The result that was asked for is not here, and the model will not be asked for it any more.
+    ResultLost,
 }
 
 /// What transitions ask for.
@@ -211,6 +215,12 @@ pub enum Intent {
     TellLoop,
     /// Say that going in circles ended the turn.
     BlameLoop,
+    /// Judge whether the answer is the result that was asked for.
+    JudgeResult,
+    /// Ask the model for the result.
+    AskResult,
+    /// Say that there was no result.
+    BlameResult,
     /// Say that there was no summary to be had, and that the conversation is too long without one.
     BlameCompaction,
 }
@@ -307,8 +317,17 @@ static ROWS: &[Row<TurnChart>] = {
         row("step.paused", At(S::Preparing), T::Step, &[Not(C::InterruptPending), Is(C::PausePending)],
             Leaf(S::Paused), &[]),
         row("step.completed", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts)],
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Not(C::ResultDue), Not(C::ResultLost)],
             Leaf(S::Completed), &[]),
+        row("step.result", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Is(C::ResultDue), Not(C::ResultLost)],
+            Stay, &[I::AskResult, I::Proceed]),
+        row("step.result_lost", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Is(C::ResultLost)],
+            Leaf(S::Failed), &[I::BlameResult]),
         row("step.loop", At(S::Preparing), T::Step,
             &[Not(C::InterruptPending), Not(C::PausePending), Is(C::LoopFound), Not(C::LoopLasts)],
             Stay, &[I::TellLoop, I::Proceed]),
@@ -347,7 +366,7 @@ static ROWS: &[Row<TurnChart>] = {
         row("request.cut_calls", In(G::InFlight), T::Answered, &[Is(C::CallsProposed), Is(C::AnswerCut)],
             Leaf(S::Preparing), &[I::KeepAnswer, I::RefuseCalls, I::AppendResults]),
         row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed)],
-            Leaf(S::Preparing), &[I::KeepAnswer]),
+            Leaf(S::Preparing), &[I::KeepAnswer, I::JudgeResult]),
         row("request.failed", In(G::InFlight), T::AttemptFailed,
             &[Not(C::RetryLeft), Not(C::CompactionDue), Not(C::FallbackLeft)], Leaf(S::Failed), &[I::BlameModel]),
         row("request.fall_back", In(G::InFlight), T::AttemptFailed,

@@ -47,6 +47,7 @@ fn answered(blocks: Vec<Block>) -> Body {
 
 fn prepared(plan: Plan) -> Arc<Prepared> {
     Arc::new(Prepared {
+        output: None,
         turn: TurnId(1),
         by: 1,
         plan,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelId, Thinking, ToolSpec};
+use crate::structured::Output;
 
 /// A piece of what a model said. Text is shared, so that conversation, request and screen hold it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +143,9 @@ pub enum Message {
 /// All that a model is sent. Rendering it to bytes is the wire's work; it is deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
+    /// The result that the answer has to be, where one is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
     /// The model.
     pub model: ModelId,
     /// The parts of the system prompt, in order.

@@ -28,6 +28,7 @@ use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
+use crate::structured::Means;
 use crate::wire::{Differences, Server, Wire};
 use answer::Answering;
 pub(crate) use answer::causes;
@@ -285,6 +286,10 @@ impl fmt::Debug for Provider {
 impl ModelPort for Provider {
     fn call(&self, request: Arc<Request>, _attempt: u32) -> Call {
         self.prepare(&request).unwrap_or_else(Call::impossible)
+    }
+
+    fn means(&self, model: &ModelId, schema: &serde_json::Value) -> Means {
+        Means::best(&self.server, model, &self.abilities(model), schema)
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {

@@ -23,5 +23,6 @@ pub mod scripted;
 pub mod sign_in;
 pub mod sse;
 pub mod stream;
+pub mod structured;
 mod text_calls;
 pub mod wire;

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::model::ModelId;
 use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
+use crate::structured::Means;
 
 /// Something that answers requests.
 pub trait ModelPort: fmt::Debug + Send + Sync {
@@ -32,6 +33,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     /// How many tokens a model takes, request and answer together; `None` where that is not known.
     fn context_window(&self, _model: &ModelId) -> Option<u64> {
         None
+    }
+
+    /// The best means to have a model answer with a value of a JSON Schema.
+    fn means(&self, _model: &ModelId, _schema: &serde_json::Value) -> Means {
+        Means::PROMPTED
     }
 
     /// How many tokens an answer may have where a request does not say; `None` where the server decides.

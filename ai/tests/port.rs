@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 fn request(model: &str) -> Arc<Request> {
     Arc::new(Request {
+        output: None,
         model: model.parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],

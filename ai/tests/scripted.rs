@@ -47,6 +47,7 @@ fn after(answers: usize, told: &[&str]) -> Request {
         }));
     }
     Request {
+        output: None,
         model: "scripted/example".parse().unwrap(),
         system: vec![],
         messages,

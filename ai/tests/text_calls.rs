@@ -17,6 +17,7 @@ use serde_json::json;
 fn request() -> Request {
     let schema = r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#;
     Request {
+        output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],

@@ -17,6 +17,7 @@ use proptest::prelude::*;
 
 fn request() -> Request {
     Request {
+        output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],

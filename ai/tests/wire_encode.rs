@@ -46,6 +46,7 @@ fn result(call: &str, text: &str, is_error: bool) -> Message {
 /// A conversation with all that can be in one; its answers are by `anthropic/claude-opus-5`, but for the last.
 fn conversation(model: &str) -> Request {
     Request {
+        output: None,
         model: model.parse().unwrap(),
         system: vec![
             "You are careful.".into(),
@@ -185,6 +186,7 @@ fn openai_keeps_a_models_own_thinking_to_itself() {
 fn limits_and_thinking_take_the_form_that_the_server_knows() {
     let tail = |wire: Wire, model: &str, thinking, limit| {
         let request = Request {
+            output: None,
             model: model.parse().unwrap(),
             system: vec![],
             messages: vec![Message::User("go".into())],

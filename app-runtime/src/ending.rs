@@ -24,6 +24,8 @@ pub enum ExitCode {
     Denied = 4,
     /// A budget or a limit was reached.
     Limit = 5,
+    /// The last answer is not a value of the schema that was asked for.
+    NoResult = 6,
     /// Interrupted (SIGINT).
     Interrupted = 130,
     /// Terminated (SIGTERM).
@@ -41,6 +43,7 @@ impl ExitCode {
             Self::Damaged => "data is damaged; the message names file and position",
             Self::Denied => "a tool call was denied, with nobody there to ask",
             Self::Limit => "a budget or a limit was reached",
+            Self::NoResult => "the last answer is not a value of the schema that `--schema` names",
             Self::Interrupted => "interrupted (Ctrl-C); everything that was acknowledged is on the disk",
             Self::Terminated => "terminated (SIGTERM); everything that was acknowledged is on the disk",
         }
@@ -147,6 +150,7 @@ pub fn of_last_turn(session: &Session) -> ExitCode {
             Some(TurnFailure::Limit { .. } | TurnFailure::Budget(_) | TurnFailure::Loop { .. }) => {
                 ExitCode::Limit
             }
+            Some(TurnFailure::NoResult { .. }) => ExitCode::NoResult,
             _ => ExitCode::Failed,
         },
         _ => ExitCode::Failed,

@@ -116,6 +116,9 @@ pub fn failure(failure: &TurnFailure) -> String {
             format!("no model gave an answer:\n  {}", models.join("\n  "))
         }
         TurnFailure::Budget(exhausted) => exhausted.to_string(),
+        TurnFailure::NoResult { unfit } => format!(
+            "the last answer is not the result that was asked for: {unfit}; the model was told so once, where that could help"
+        ),
         TurnFailure::Loop { kind } => format!(
             "the agent went in circles ({}), and went on when it was told; say what it shall do instead, or set `loop_rounds`, \
              `loop_answers` or `loop_notices`",

@@ -42,6 +42,7 @@ pub mod sagas;
 pub mod settings;
 pub mod sign_in;
 mod spending;
+pub mod structured;
 mod system_prompt;
 mod tree_operations;
 pub mod watching;

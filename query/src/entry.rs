@@ -6,7 +6,7 @@ use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
 use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::EntryId;
-use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::loop_guard::{self, About};
 use glasswork_agent_core::tree;
 use glasswork_ai::conversation;
 use serde_json::Value;
@@ -23,6 +23,7 @@ use crate::operation::Operation;
 use crate::request::Request;
 use crate::scalar::Time;
 use crate::session::View;
+use crate::structured::ResultTelling;
 use crate::text;
 use crate::tokens::Tokens;
 
@@ -121,8 +122,10 @@ pub(crate) enum LoopKind {
 pub(crate) struct NoticeBody {
     /// What it was told.
     text: String,
-    /// How the agent went in circles.
-    kind: LoopKind,
+    /// How the agent went in circles; null where it is about something else.
+    kind: Option<LoopKind>,
+    /// Why the model is told of the result that is wanted of the turn; null where it is about something else.
+    result: Option<ResultTelling>,
 }
 
 /// A model's answer.
@@ -346,7 +349,14 @@ impl Entry {
             }),
             tree::Body::Notice(notice) => EntryBody::Notice(NoticeBody {
                 text: self.view.op.text(&*notice.text)?,
-                kind: notice.kind.into(),
+                kind: match notice.kind {
+                    About::Loop(kind) => Some(kind.into()),
+                    About::Result { .. } => None,
+                },
+                result: match notice.kind {
+                    About::Loop(_) => None,
+                    About::Result { result } => Some(result.into()),
+                },
             }),
             tree::Body::Superseded(gone) => EntryBody::Superseded(SupersededBody::of(&self.view.op, gone)?),
             tree::Body::BranchSummary(branch) => EntryBody::BranchSummary(BranchSummaryBody {

@@ -38,6 +38,7 @@ mod session;
 mod sessions;
 mod setting;
 mod shape;
+mod structured;
 mod summary;
 mod text;
 mod tokens;

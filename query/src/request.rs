@@ -19,6 +19,7 @@ use crate::id;
 use crate::page::{self, Page, Place};
 use crate::scalar::Long;
 use crate::session::View;
+use crate::structured::ResultMeans;
 use crate::text;
 use crate::tokens::Tokens;
 use crate::tool::Tool;
@@ -235,6 +236,7 @@ impl Request {
         let session = &view.session;
         let last = session.requests.get_max().map_or(0, |(id, _)| id.0);
         let prepared = Prepared {
+            output: session.next_output(),
             turn: session
                 .turn
                 .as_ref()
@@ -411,6 +413,11 @@ impl Request {
         self.prepared.max_output_tokens
     }
 
+    /// By which means its answer shall be the result that the turn is asked for; null where it need not be.
+    async fn structured(&self) -> Option<ResultMeans> {
+        self.prepared.output.map(ResultMeans::from)
+    }
+
     /// The parts of the system prompt, in order.
     #[graphql(complexity = "8 * child_complexity")]
     async fn system(&self) -> Answer<Option<Vec<SystemPromptPart>>> {
@@ -430,9 +437,12 @@ impl Request {
             .map(Some)
     }
 
-    /// The tools, in order.
+    /// The tools, in order; none where its answer has to be the result and its server takes no tools beside that.
     #[graphql(complexity = "16 * child_complexity")]
     async fn tools(&self) -> Vec<Tool> {
+        if !self.prepared.offers_tools() {
+            return Vec::new();
+        }
         self.head()
             .tools
             .iter()

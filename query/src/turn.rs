@@ -18,6 +18,7 @@ use crate::id;
 use crate::request::Request;
 use crate::scalar::{Long, Time};
 use crate::session::View;
+use crate::structured::StructuredResult;
 use crate::tokens::Tokens;
 use crate::wait::{AttemptWait, Deadline};
 
@@ -110,6 +111,8 @@ pub(crate) struct TurnFailure {
     budget: Option<String>,
     /// The models that gave no answer, or were not asked, where several could have been; empty where only one could.
     given_up: Vec<GivenUp>,
+    /// Why the last answer is not the result that was asked for, in words.
+    no_result: Option<String>,
 }
 
 /// An attempt to get an answer to a request.
@@ -265,6 +268,16 @@ impl Turn {
         self.turn.answer_due
     }
 
+    /// The result that it is asked for as a value of a JSON Schema; null where it is not asked for one.
+    async fn structured(&self) -> Option<StructuredResult> {
+        let asked = self.turn.asked.as_ref()?;
+        Some(StructuredResult {
+            view: Arc::clone(&self.view),
+            turn: Arc::clone(&self.turn),
+            asked: Arc::clone(asked),
+        })
+    }
+
     /// The request under way, or the last one.
     async fn attempt(&self) -> Option<Attempt> {
         let attempt = self.turn.attempt.clone()?;
@@ -328,6 +341,10 @@ impl Turn {
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
                 limit: Some(*max_steps),
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::NoResult { unfit } => TurnFailure {
+                no_result: Some(unfit.to_string()),
                 ..TurnFailure::default()
             },
             state::TurnFailure::Budget(exhausted) => TurnFailure {

@@ -65,6 +65,7 @@ fn next(session: &Session) -> Option<Request> {
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
     let plan = session.context.plan();
     let prepared = Prepared {
+        output: None,
         turn: TurnId(0),
         by: 0,
         plan,
@@ -455,6 +456,7 @@ mod tests {
 
     fn checked(messages: Vec<Message>) -> Result<(), String> {
         check(&Request {
+            output: None,
             model: "a/b".parse().unwrap(),
             system: vec![Arc::from("Be good.")],
             messages,

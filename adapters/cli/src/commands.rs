@@ -133,6 +133,10 @@ pub(crate) struct Run {
     /// What goes to standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
     pub output_format: OutputFormat,
+    /// Ask for a result: the last answer has to be a value of the JSON Schema in this file. Standard output is that
+    /// value alone, on one line; where there is none, the exit code is 6
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use glasswork_agent_core::json_schema::Schema;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::report::{self, Report};
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
@@ -31,10 +32,10 @@ pub(crate) trait Show {
 }
 
 /// What begins the work of a turn, or has it go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Says {
-    /// A prompt, which begins a turn.
-    Prompt(String),
+    /// A prompt, which begins a turn, and the schema of the result that is wanted of it.
+    Prompt(String, Option<Schema>),
     /// The turn that rests goes on, with these words first where there are any.
     GoOn(Option<String>),
 }
@@ -102,7 +103,9 @@ pub(crate) async fn turn(
         shown,
     };
     match says {
-        Says::Prompt(prompt) => drop(runtime.prompt(session, prompt, None).await?),
+        Says::Prompt(prompt, schema) => {
+            drop(runtime.prompt_for(session, prompt, schema.as_ref(), None).await?);
+        }
         Says::GoOn(_) => drop(runtime.resume(session).await?),
     }
     let mut patience = None;

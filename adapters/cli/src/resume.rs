@@ -46,6 +46,7 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
     }
     let prompt = (!prompt.is_empty()).then(|| prompt.to_owned());
     let run = Run {
+        schema: None,
         prompt: None,
         directory: None,
         model: arguments.model.clone(),

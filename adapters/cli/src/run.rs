@@ -4,11 +4,13 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use glasswork_agent_core::json_schema::Schema;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::Flag;
+use glasswork_app_runtime::structured;
 use glasswork_app_runtime::watching::Update;
 use glasswork_app_runtime::{model_list, models};
 use glasswork_engine::{ScopeId, UnmountError};
@@ -53,11 +55,18 @@ pub(crate) fn within(
     place: &Place,
     console: &Console,
 ) -> Result<ExitCode, Problem> {
+    let schema = arguments.schema.as_deref().map(structured::read).transpose();
+    let schema = schema.map_err(Problem::usage)?;
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions, console)?;
     // Only a turn that rests can go on without a word.
     if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
         return Err(no_prompt());
+    }
+    if schema.is_some() && past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "the turn of this session rests, and goes on as it began; `--schema` is for a new one",
+        ));
     }
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
@@ -69,6 +78,7 @@ pub(crate) fn within(
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
+        schema,
         past,
         opening: ready.opening,
         asker,
@@ -274,6 +284,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 /// Something to do, all questions about it answered.
 struct Task {
     prompt: Option<String>,
+    schema: Option<Schema>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -303,10 +314,11 @@ impl Task {
         signals: &mut Signals,
     ) -> Result<ExitCode, Problem> {
         let settings = self.opening.settings.clone();
+        let structured = self.schema.is_some();
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
         let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
-            (Some(prompt), false) => Says::Prompt(prompt),
+            (Some(prompt), false) => Says::Prompt(prompt, self.schema),
             (said, _) => Says::GoOn(said),
         };
         let session = match self.past {
@@ -318,7 +330,12 @@ impl Task {
             }
             None => runtime.new_session(self.opening).await?,
         };
-        let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
+        let mut shown = Shown::begin(
+            format,
+            structured,
+            console,
+            Init::of(session, &settings, workspace, resumed),
+        )?;
         let left = match drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await {
             Ok(left) => left,
             Err(problem) => {
@@ -389,6 +406,7 @@ enum Shown {
     Text {
         screen: Screen,
         streamed: bool,
+        structured: bool,
         console: Console,
     },
     /// One document at the end.
@@ -398,9 +416,10 @@ enum Shown {
 }
 
 impl Shown {
-    fn begin(format: OutputFormat, console: &Console, init: Init) -> Result<Self, Problem> {
+    /// What is `structured` is told whole, once it is judged.
+    fn begin(format: OutputFormat, structured: bool, console: &Console, init: Init) -> Result<Self, Problem> {
         let console = *console;
-        let streamed = console.out_is_terminal && format == OutputFormat::Text;
+        let streamed = console.out_is_terminal && format == OutputFormat::Text && !structured;
         let answers = if streamed { To::Data } else { To::Notes };
         let mut screen = Screen::new(console, answers, To::Notes);
         if format == OutputFormat::StreamJson {
@@ -415,6 +434,7 @@ impl Shown {
             OutputFormat::Text => Self::Text {
                 screen,
                 streamed,
+                structured,
                 console,
             },
             OutputFormat::Json | OutputFormat::StreamJson => Self::Document { screen, console },
@@ -430,6 +450,7 @@ impl Shown {
             Self::Text {
                 screen,
                 streamed,
+                structured,
                 console,
             } => {
                 for denied in &report.denied {
@@ -439,9 +460,13 @@ impl Shown {
                     ))?;
                 }
                 // A program gets the answer as it is; a person has seen it come, escaped.
-                match *streamed || report.answer.is_empty() {
+                let answer = match *structured {
+                    true => report.result.as_deref().unwrap_or_default(),
+                    false => &report.answer,
+                };
+                match *streamed || answer.is_empty() {
                     true => Ok(()),
-                    false => console.data(&format!("{}\n", report.answer)),
+                    false => console.data(&format!("{answer}\n")),
                 }
             }
             Self::Document { console, .. } => console.json(report, Layout::Document),

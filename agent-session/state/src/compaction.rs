@@ -333,6 +333,7 @@ impl Session {
     ) {
         let request = self.next_request();
         let prepared = Prepared {
+            output: None,
             turn: self.open_turn().map_or(TurnId(0), |turn| turn.id),
             by: moment.seq,
             plan: plan.clone(),

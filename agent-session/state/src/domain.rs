@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
-    pieces, prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
+    pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -89,6 +89,8 @@ pub enum Fact {
     Turn(turn::Fact),
     /// Of an attempt to get an answer.
     Model(model::Fact),
+    /// Of the result that a turn is asked for.
+    Structured(structured::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
     /// Of secrets that were masked.
@@ -163,6 +165,7 @@ into_fact!(
     prompt::Prompt,
     turn::Turn,
     model::Model,
+    structured::Structured,
     tools::Tools,
     secrets::Secrets,
     tree::Tree,

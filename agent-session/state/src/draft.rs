@@ -13,6 +13,7 @@ use crate::effect::Effect;
 use crate::keys::KEY_BYTES;
 use crate::rejection::Rejection;
 use crate::state::Session;
+use crate::structured::Wanted;
 use crate::{evolve, prompt};
 
 /// A decision while it is made.
@@ -25,6 +26,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) words: Option<Arc<str>>,
     /// The limit of steps that the asker brought.
     pub(crate) max_steps: Option<u32>,
+    /// The result that the asker wants of the turn.
+    pub(crate) wanted: Option<Arc<Wanted>>,
     /// Why a compaction begins, where someone asked for it.
     pub(crate) why: Option<Why>,
     /// The compaction that an answer came to, and why none follows by itself.
@@ -49,6 +52,7 @@ impl<'a> Draft<'a> {
             context,
             words: None,
             max_steps: None,
+            wanted: None,
             why: None,
             compaction: None,
             leaving: None,

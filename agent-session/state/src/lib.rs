@@ -39,6 +39,7 @@ pub mod session;
 pub mod settings;
 pub mod sign_in;
 pub mod state;
+pub mod structured;
 mod told;
 pub mod tools;
 pub mod trash;

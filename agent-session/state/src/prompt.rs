@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::json_schema::Schema;
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::tree::{Body, Via};
 use glasswork_agent_core::turn::Trigger;
@@ -14,6 +15,7 @@ use crate::draft::Draft;
 use crate::queue::{Lane, Waiting};
 use crate::rejection::Rejection;
 use crate::state::Session;
+use crate::structured::Wanted;
 use crate::{session, turn};
 
 /// What people say to the agent.
@@ -27,6 +29,9 @@ pub enum Event {
         /// Most requests of this turn, instead of what is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_steps: Option<u32>,
+        /// The result that the turn is asked for: what the last answer has to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<Arc<Wanted>>,
         /// Idempotency key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Arc<str>>,
@@ -128,6 +133,9 @@ impl Fact {
                     let text = words.text;
                     session.say(moment, entry.saturating_add(number), Body::Prompt { text, via });
                 }
+                if let Some(asked) = session.asked_mut() {
+                    asked.reopen();
+                }
             }
             Self::SteeringReturned => {
                 let steering = std::mem::take(&mut session.queue.steering);
@@ -157,8 +165,17 @@ impl Session {
 /// Decides what people say to the agent.
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
     match event {
-        Event::Prompted { text, max_steps, key } => {
+        Event::Prompted {
+            text,
+            max_steps,
+            result,
+            key,
+        } => {
             listen(draft, text, key.as_ref())?;
+            if let Some(wanted) = result {
+                Schema::parse(&wanted.schema).map_err(Rejection::Schema)?;
+                draft.wanted = Some(Arc::clone(wanted));
+            }
             if *max_steps == Some(0) {
                 return Err(Rejection::NoSteps);
             }
@@ -199,6 +216,8 @@ fn begin(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
     match draft.session.state {
         SessionState::Vacant => return Err(Rejection::NotOpen),
         SessionState::Busy => return Err(Rejection::Busy),
+        // Words that wait have no result.
+        SessionState::Compacting if draft.wanted.is_some() => return Err(Rejection::Compacting),
         SessionState::Compacting => {
             session::advance(draft, SessionTrigger::Begin)?;
             return Ok(Reply::Queued(Lane::FollowUp));

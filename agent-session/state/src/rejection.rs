@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Hindrance;
 use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::json_schema::SchemaError;
 use glasswork_engine::chart::InvalidTransition;
 use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
@@ -57,6 +58,9 @@ pub enum Rejection {
     /// A budget allows no request.
     #[error("{0}")]
     Budget(Exhausted),
+    /// The schema of the result is none.
+    #[error("the schema of the result: {0}")]
+    Schema(SchemaError),
     /// There is nothing in the text.
     #[error("the text is empty")]
     EmptyText,

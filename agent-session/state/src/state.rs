@@ -7,6 +7,7 @@ use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::structured::Unfit;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
@@ -32,6 +33,7 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::secrets::Masked;
 use crate::settings::Settings;
+use crate::structured::Asked;
 use crate::usage::Ledger;
 
 /// The state of one scope. Cloning it copies a pointer.
@@ -172,6 +174,9 @@ pub struct Turn {
     pub pending: Option<Pending>,
     /// Whether the model owes an answer to what was said last.
     pub answer_due: bool,
+    /// The result that it is asked for, where it is asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Arc<Asked>>,
     /// The request under way, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
@@ -229,6 +234,11 @@ pub enum TurnFailure {
     },
     /// A budget allows no further request.
     Budget(Exhausted),
+    /// The model did not give the result that was asked for.
+    NoResult {
+        /// What is wrong with its last answer.
+        unfit: Unfit,
+    },
 }
 
 /// An attempt to get an answer to a request.

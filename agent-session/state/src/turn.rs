@@ -13,6 +13,7 @@ use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
+use glasswork_ai::structured::Means;
 use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
 use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
-use crate::{batch, compaction, model, prompt, retry, session};
+use crate::{batch, compaction, model, prompt, retry, session, structured};
 
 /// What was decided of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub enum Fact {
         /// Most tokens to answer with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_output_tokens: Option<u32>,
+        /// By which means the answer shall be the result of the turn, where it shall.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Means>,
     },
     /// The model is told that it goes in circles: an entry of the conversation.
     Noticed {
@@ -82,6 +86,7 @@ impl Fact {
                     spent: Decimal(0),
                     pending: None,
                     answer_due: false,
+                    asked: None,
                     attempt: None,
                     batch: im::Vector::new(),
                     failure: None,
@@ -119,9 +124,11 @@ impl Fact {
                 model,
                 thinking,
                 max_output_tokens,
+                output,
             } => session.prepare(
                 moment,
                 Prepared {
+                    output: *output,
                     turn: TurnId(0),
                     by: moment.seq,
                     plan: plan.clone(),
@@ -176,6 +183,9 @@ pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     let limit = draft.session.settings.max_steps.value;
     let max_steps = draft.max_steps.take().unwrap_or(limit);
     draft.fact(Fact::Began { max_steps }.into());
+    if let Some(wanted) = draft.wanted.take() {
+        draft.fact(structured::Fact::Wanted(wanted).into());
+    }
     match draft.words.take() {
         Some(text) => {
             let entry = draft.entries(1);
@@ -257,7 +267,13 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .and_then(|turn| looped(session, turn));
     let told = looped
         .is_some_and(|kind| loop_guard::told(&session.tree, kind) >= session.settings.loop_notices.value);
+    let (result_due, result_lost) = match turn.state {
+        State::Preparing => structured::due(session, turn),
+        _ => (false, false),
+    };
     Conditions::NONE
+        .with(Condition::ResultDue, result_due)
+        .with(Condition::ResultLost, result_lost)
         // What there is no step left for need not be told.
         .with(Condition::LoopFound, looped.is_some() && !told && allowed)
         .with(Condition::LoopLasts, looped.is_some() && told)
@@ -295,7 +311,8 @@ fn loop_rules(session: &Session) -> loop_guard::Rules {
 /// How the agent goes in circles, if it does.
 fn looped(session: &Session, turn: &Turn) -> Option<loop_guard::Kind> {
     // Before the first request, and when someone has spoken since the last, there is nothing to look at.
-    if turn.steps == 0 || !session.queue.steering.is_empty() {
+    // Of what should be a result and is not, the model is told more precisely.
+    if turn.steps == 0 || !session.queue.steering.is_empty() || turn.is_judged() {
         return None;
     }
     let attempt = turn.attempt.as_ref()?;
@@ -377,6 +394,9 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
                 draft.fact(Fact::Blamed(TurnFailure::Loop { kind }).into());
             }
         }
+        Intent::JudgeResult => structured::judge(draft),
+        Intent::AskResult => structured::ask(draft),
+        Intent::BlameResult => structured::blame(draft),
         Intent::BlameLimit => {
             let session = &draft.session;
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
@@ -410,6 +430,7 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
 }
 
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    structured::remind(draft);
     let session = &draft.session;
     let settings = &session.settings;
     let model = session.asked_model().cloned().ok_or(Rejection::NoModel)?;
@@ -419,6 +440,7 @@ fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
         model,
         thinking: settings.thinking.value,
         max_output_tokens: settings.max_output_tokens.value,
+        output: session.next_output(),
     };
     draft.fact(prepared.into());
     Ok(())

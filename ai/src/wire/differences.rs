@@ -57,6 +57,18 @@ pub enum MaxTokensField {
     MaxCompletionTokens,
 }
 
+/// Whether a server takes a JSON Schema for an answer, in the field `response_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StructuredOutput {
+    /// It does not, or nobody knows.
+    None,
+    /// It does.
+    JsonSchema,
+    /// It does in a request that offers no tools.
+    JsonSchemaAlone,
+}
+
 macro_rules! differences {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
         /// How a server speaks Chat Completions.
@@ -103,6 +115,8 @@ differences! {
     cache_control: bool,
     /// Which ids of calls it takes.
     call_ids: CallIds,
+    /// Whether it takes a JSON Schema for the answer.
+    structured_output: StructuredOutput,
     /// Whether each delta may repeat the text so far. Then what looks like it is held back until it is clear.
     cumulative_deltas: bool,
 }
@@ -119,6 +133,7 @@ const COMPATIBLE: Differences = Differences {
     strict_field: false,
     cache_control: false,
     call_ids: CallIds::Any,
+    structured_output: StructuredOutput::None,
     cumulative_deltas: true,
 };
 
@@ -132,6 +147,7 @@ const OPENAI: Differences = Differences {
     developer_role: true,
     max_tokens_field: MaxTokensField::MaxCompletionTokens,
     call_ids: CallIds::Short,
+    structured_output: StructuredOutput::JsonSchema,
     ..TRUE_DELTAS
 };
 
@@ -156,6 +172,7 @@ const KNOWN: &[Known] = &[
         differences: OPENAI,
     },
     // https://openrouter.ai/docs/use-cases/reasoning-tokens: `reasoning`, `reasoning_details`
+    // https://openrouter.ai/docs/structured-outputs
     Known {
         names: &["openrouter"],
         hosts: &["openrouter.ai"],
@@ -163,6 +180,7 @@ const KNOWN: &[Known] = &[
             thinking_switch: ThinkingSwitch::ReasoningObject,
             thinking_back: ThinkingBack::ReasoningDetails,
             cache_control: true,
+            structured_output: StructuredOutput::JsonSchema,
             ..TRUE_DELTAS
         },
     },
@@ -184,6 +202,7 @@ const KNOWN: &[Known] = &[
         hosts: &["api.together.xyz", "api.together.ai"],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ReasoningEnabled,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -199,10 +218,14 @@ const KNOWN: &[Known] = &[
         },
     },
     // https://docs.x.ai/docs/guides/reasoning
+    // https://docs.x.ai/docs/guides/structured-outputs
     Known {
         names: &["xai"],
         hosts: &["api.x.ai"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchema,
+            ..TRUE_DELTAS
+        },
     },
     // https://docs.mistral.ai/api, https://docs.mistral.ai/capabilities/reasoning: some models know `reasoning_effort`, and
     // only `high` and `none` of it; the others are not told
@@ -214,6 +237,7 @@ const KNOWN: &[Known] = &[
             thinking_back: ThinkingBack::AsText,
             usage_in_stream: false,
             call_ids: CallIds::Nine,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -250,11 +274,13 @@ const KNOWN: &[Known] = &[
     },
     // https://inference-docs.cerebras.ai/capabilities/reasoning; Cerebras/cerebras-cloud-sdk-python (68768b9): `max_tokens`
     // is deprecated
+    // https://inference-docs.cerebras.ai/capabilities/structured-outputs
     Known {
         names: &["cerebras"],
         hosts: &["api.cerebras.ai"],
         differences: Differences {
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -264,6 +290,7 @@ const KNOWN: &[Known] = &[
         hosts: &["api.fireworks.ai"],
         differences: Differences {
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -273,16 +300,19 @@ const KNOWN: &[Known] = &[
         hosts: &["ollama.com", "localhost:11434", "127.0.0.1:11434", "[::1]:11434"],
         differences: Differences {
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
     // https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+    // A grammar for the answer and one for calls of tools exclude each other in servers that sample by grammars.
     Known {
         names: &["llamacpp", "llama.cpp", "llama-cpp"],
         hosts: &[],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -290,7 +320,10 @@ const KNOWN: &[Known] = &[
     Known {
         names: &["lmstudio", "lm-studio"],
         hosts: &["localhost:1234", "127.0.0.1:1234", "[::1]:1234"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchemaAlone,
+            ..TRUE_DELTAS
+        },
     },
     // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html (00256d5): `reasoning`, once `reasoning_content`
     Known {
@@ -299,6 +332,7 @@ const KNOWN: &[Known] = &[
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },

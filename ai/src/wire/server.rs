@@ -7,7 +7,9 @@ use super::{
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::structured::Form;
 use crate::text_calls::{ReadCalls, TextCalls};
+use crate::wire::result::ResultCall;
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,11 @@ impl Server {
             },
             answer: Answer::new(request.messages.len()),
             texts: TextCalls::of(request, self.wire, self.text_calls),
+            result: request
+                .output
+                .as_ref()
+                .filter(|output| output.means.form == Form::Tool)
+                .map(|_| ResultCall::default()),
         }
     }
 }

@@ -127,7 +127,7 @@ const OPEN: &[(&str, Support)] = &[
 ];
 
 /// How a model can be made to think: as is said of it, or else as its maker's documentation has it.
-pub(super) fn support(wire: Wire, model: &ModelId, said: &Abilities) -> ThinkingSupport {
+pub(crate) fn support(wire: Wire, model: &ModelId, said: &Abilities) -> ThinkingSupport {
     if said.thinking != ThinkingSupport::Unknown {
         return said.thinking.clone();
     }

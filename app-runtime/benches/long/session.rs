@@ -199,6 +199,7 @@ impl House {
 
 pub fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
         key: None,

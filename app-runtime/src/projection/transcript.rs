@@ -87,7 +87,7 @@ pub enum Said {
         /// What it was told.
         text: Arc<str>,
         /// What the runtime had found.
-        kind: loop_guard::Kind,
+        kind: loop_guard::About,
     },
     /// An answer that was given up, because another model was asked instead. No model is sent it.
     Superseded {

@@ -20,6 +20,7 @@ mod requests;
 mod sdl;
 mod sessions;
 mod sign_ins;
+mod structured;
 mod viewers;
 mod why;
 mod world;

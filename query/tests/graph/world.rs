@@ -445,6 +445,7 @@ pub(crate) fn limited(world: &World, change: impl FnOnce(&mut Limits)) -> Graph 
 
 pub(crate) fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
         key: None,

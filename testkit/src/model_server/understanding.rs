@@ -43,6 +43,7 @@ pub(super) fn request(body: &[u8]) -> Request {
         }
     }
     Request {
+        output: None,
         system: Vec::new(),
         messages: said,
         tools: Vec::new(),

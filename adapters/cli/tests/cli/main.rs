@@ -24,6 +24,7 @@ mod providers;
 mod run;
 mod sessions;
 mod sign_in;
+mod structured;
 mod support;
 mod terminal;
 mod usage;

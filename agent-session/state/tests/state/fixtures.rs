@@ -83,6 +83,7 @@ fn the_rest(world: &mut World) {
     }
     world
         .user(Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "go".into(),
             max_steps: Some(3),
             key: Some("first".into()),

@@ -31,6 +31,7 @@ mod sign_ins;
 mod size;
 mod spending;
 mod state_version;
+mod structured;
 mod table;
 mod tree;
 mod world;

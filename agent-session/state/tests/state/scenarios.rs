@@ -201,6 +201,7 @@ scenarios! {
 
     fn the_limit_of_steps_ends_the_turn_by_name(world) {
         world.user(Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "go".into(),
             max_steps: Some(1),
             key: None,

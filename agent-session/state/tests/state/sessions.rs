@@ -67,6 +67,7 @@ fn words_must_say_something_and_limits_must_allow_something() {
     let mut world = World::new();
     assert_eq!(world.user(prompted(" \n")), Err(Rejection::EmptyText));
     let none = prompt::Event::Prompted {
+        result: None,
         text: "x".into(),
         max_steps: Some(0),
         key: None,
@@ -125,6 +126,7 @@ fn an_operation_that_is_sent_twice_happens_once() {
     let mut world = World::new();
     let event = |key: &str| {
         Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "x".into(),
             max_steps: None,
             key: Some(key.into()),
@@ -184,6 +186,7 @@ fn a_request_is_the_one_before_and_new_parts_each_with_its_origin() {
     assert_eq!(
         rendered,
         Request {
+            output: None,
             model: model_id(),
             system: vec!["You are a test.".into()],
             messages: vec![

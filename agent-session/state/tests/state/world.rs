@@ -551,6 +551,7 @@ pub(crate) fn opened() -> Event {
 
 pub(crate) fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
         key: None,

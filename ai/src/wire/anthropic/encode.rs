@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request, Thought, ToolResult};
 use crate::failure::Failure;
+use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Server, Wire, maker, name, schema, thinking};
+use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, thinking};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
 /// takes this one.
@@ -26,6 +27,8 @@ struct Body<'a> {
     max_tokens: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     system: Vec<Part<'a>>,
     messages: Vec<Entry<'a>>,
@@ -51,7 +54,25 @@ enum ThinkingMode {
 
 #[derive(Serialize)]
 struct OutputConfig {
-    effort: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format>,
+}
+
+/// What the answer has to be.
+#[derive(Serialize)]
+struct Format {
+    r#type: &'static str,
+    schema: Box<RawValue>,
+}
+
+/// The tool that has to be called.
+#[derive(Serialize)]
+struct Choice {
+    r#type: &'static str,
+    name: &'static str,
+    disable_parallel_tool_use: bool,
 }
 
 #[derive(Serialize)]
@@ -123,10 +144,24 @@ pub(in crate::wire) fn encode(
     abilities: &Abilities,
 ) -> Result<HttpRequest, Failure> {
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    let (thinking, output_config) = thinking(request, abilities, max_tokens);
+    let forced = result::tool(request);
+    let (thinking, effort) = match &forced {
+        // No tool can be forced upon a model that thinks.
+        Some(_) => (off(request, abilities), None),
+        None => thinking(request, abilities, max_tokens),
+    };
+    let format = match result::native(request) {
+        Some((output, _)) => Some(Format {
+            r#type: "json_schema",
+            schema: result::schema(output)?,
+        }),
+        None => None,
+    };
+    let output_config = (effort.is_some() || format.is_some()).then_some(OutputConfig { effort, format });
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             Ok(Tool {
                 name: &tool.name,
@@ -149,6 +184,11 @@ pub(in crate::wire) fn encode(
         model: &request.model.model,
         max_tokens,
         tools,
+        tool_choice: forced.is_some().then_some(Choice {
+            r#type: "tool",
+            name: NAME,
+            disable_parallel_tool_use: true,
+        }),
         system,
         messages,
         thinking,
@@ -188,12 +228,18 @@ fn break_points(
     }
 }
 
+/// Does not let a model think that would, unless it is told not to.
+fn off(request: &Request, abilities: &Abilities) -> Option<ThinkingMode> {
+    let support = thinking::support(Wire::Anthropic, &request.model, abilities);
+    (support != ThinkingSupport::Never).then_some(ThinkingMode::Disabled)
+}
+
 /// Claude 4.6 and later decide themselves how much to think, within an effort; the models before have a budget.
 fn thinking(
     request: &Request,
     abilities: &Abilities,
     max_tokens: u32,
-) -> (Option<ThinkingMode>, Option<OutputConfig>) {
+) -> (Option<ThinkingMode>, Option<&'static str>) {
     let support = thinking::support(Wire::Anthropic, &request.model, abilities);
     let level = support.clamp(request.thinking);
     let effort = match level {
@@ -208,7 +254,7 @@ fn thinking(
         let adaptive = ThinkingMode::Adaptive {
             display: "summarized",
         };
-        return (Some(adaptive), Some(OutputConfig { effort }));
+        return (Some(adaptive), Some(effort));
     };
     // The budget is part of `max_tokens`, and some must be left for the answer. In the middle of a batch the server
     // takes no thinking where the answer before did not begin with some, as that of another model.

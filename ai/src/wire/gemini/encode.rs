@@ -10,8 +10,9 @@ use super::schema::Schema;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
+use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, schema, thinking};
+use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, result, schema, thinking};
 
 /// What the server takes in place of a signature that it did not give, for calls of other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -101,8 +102,11 @@ struct ToolConfig {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Mode {
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_function_names: Option<[&'static str; 1]>,
 }
 
 #[derive(Serialize)]
@@ -110,6 +114,10 @@ struct Mode {
 struct GenerationConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_mime_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_config: Option<ThinkingConfig>,
 }
@@ -125,9 +133,11 @@ struct ThinkingConfig {
 }
 
 pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+    let forced = result::tool(request);
     let functions: Result<Vec<Function<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             let whole = schema::parameters(tool)?;
             let whole: Value = serde_json::from_str(whole.get()).unwrap_or_default();
@@ -142,6 +152,10 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
     let has_tools = !functions.is_empty();
     let system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
     let thinking_config = thinking_config(request, abilities);
+    let json_schema = match result::native(request) {
+        Some((output, _)) => Some(result::schema(output)?),
+        None => None,
+    };
     let ids = Ids::of(&request.messages, CallIds::Any);
     let body = Body {
         system_instruction: (!system.is_empty()).then_some(Content {
@@ -156,14 +170,26 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
             .into_iter()
             .collect(),
         tool_config: has_tools.then_some(ToolConfig {
-            function_calling_config: Mode { mode: "AUTO" },
-        }),
-        generation_config: (request.max_output_tokens.is_some() || thinking_config.is_some()).then_some(
-            GenerationConfig {
-                max_output_tokens: request.max_output_tokens,
-                thinking_config,
+            function_calling_config: match forced {
+                Some(_) => Mode {
+                    mode: "ANY",
+                    allowed_function_names: Some([NAME]),
+                },
+                None => Mode {
+                    mode: "AUTO",
+                    allowed_function_names: None,
+                },
             },
-        ),
+        }),
+        generation_config: (request.max_output_tokens.is_some()
+            || thinking_config.is_some()
+            || json_schema.is_some())
+        .then_some(GenerationConfig {
+            max_output_tokens: request.max_output_tokens,
+            response_mime_type: json_schema.is_some().then_some("application/json"),
+            response_json_schema: json_schema,
+            thinking_config,
+        }),
     };
     let sent = HttpRequest::post(path(&request.model.model)?, &body)?;
     Ok(HttpRequest {

@@ -8,10 +8,11 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking};
 use crate::conversation::{Block, Kept, Message, Request, Thought};
 use crate::failure::Failure;
+use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::differences::{MaxTokensField, ThinkingBack, ThinkingSwitch};
 use crate::wire::ids::Ids;
-use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, schema, thinking};
+use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,6 +20,10 @@ struct Body<'a> {
     messages: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format>,
     #[serde(flatten)]
     thinking: Switch,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,6 +33,32 @@ struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+}
+
+/// The tool that has to be called.
+#[derive(Serialize)]
+struct Choice {
+    r#type: &'static str,
+    function: Chosen,
+}
+
+#[derive(Serialize)]
+struct Chosen {
+    name: &'static str,
+}
+
+/// What the answer has to be.
+#[derive(Serialize)]
+struct Format {
+    r#type: &'static str,
+    json_schema: OfSchema,
+}
+
+#[derive(Serialize)]
+struct OfSchema {
+    name: &'static str,
+    strict: bool,
+    schema: Box<RawValue>,
 }
 
 #[derive(Serialize, Default)]
@@ -169,9 +200,11 @@ pub(in crate::wire) fn encode(
     abilities: &Abilities,
 ) -> Result<HttpRequest, Failure> {
     let differences = server.differences;
+    let forced = result::tool(request);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             Ok(Tool {
                 r#type: "function",
@@ -199,6 +232,11 @@ pub(in crate::wire) fn encode(
         model: &request.model.model,
         messages,
         tools: tools?,
+        tool_choice: forced.is_some().then_some(Choice {
+            r#type: "function",
+            function: Chosen { name: NAME },
+        }),
+        response_format: format(request)?,
         thinking: switch(differences.thinking_switch, support.clamp(request.thinking)),
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
         max_tokens: limit(MaxTokensField::MaxTokens),
@@ -208,6 +246,20 @@ pub(in crate::wire) fn encode(
             .then_some(StreamOptions { include_usage: true }),
     };
     HttpRequest::post(super::PATH, &body)
+}
+
+fn format(request: &Request) -> Result<Option<Format>, Failure> {
+    let Some((output, strict)) = result::native(request) else {
+        return Ok(None);
+    };
+    Ok(Some(Format {
+        r#type: "json_schema",
+        json_schema: OfSchema {
+            name: NAME,
+            strict,
+            schema: result::schema(output)?,
+        },
+    }))
 }
 
 /// A level as a server is told it. One that can only be told whether, is.

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
+use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, maker, name, schema, thinking};
+use crate::wire::{HttpRequest, Wire, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -20,6 +21,10 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     include: &'static [&'static str],
@@ -27,6 +32,27 @@ struct Body<'a> {
     max_output_tokens: Option<u32>,
     store: bool,
     stream: bool,
+}
+
+/// The tool that has to be called.
+#[derive(Serialize)]
+struct Choice {
+    r#type: &'static str,
+    name: &'static str,
+}
+
+/// What the answer has to be.
+#[derive(Serialize)]
+struct Text {
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Format {
+    r#type: &'static str,
+    name: &'static str,
+    strict: bool,
+    schema: Box<RawValue>,
 }
 
 #[derive(Serialize)]
@@ -85,9 +111,11 @@ enum Part<'a> {
 }
 
 pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+    let forced = result::tool(request);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             Ok(Tool {
                 r#type: "function",
@@ -112,6 +140,11 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
         instructions: system.join("\n\n"),
         input: items(request, &ids),
         tools: tools?,
+        tool_choice: forced.is_some().then_some(Choice {
+            r#type: "function",
+            name: NAME,
+        }),
+        text: text(request)?,
         reasoning: thinking::effort(level).map(|effort| Reasoning {
             effort,
             summary: (level != Thinking::Off).then_some("auto"),
@@ -126,6 +159,19 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
         stream: true,
     };
     HttpRequest::post(super::PATH, &body)
+}
+
+fn text(request: &Request) -> Result<Option<Text>, Failure> {
+    let Some((output, strict)) = result::native(request) else {
+        return Ok(None);
+    };
+    let format = Format {
+        r#type: "json_schema",
+        name: NAME,
+        strict,
+        schema: result::schema(output)?,
+    };
+    Ok(Some(Text { format }))
 }
 
 fn items<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Item<'a>> {
