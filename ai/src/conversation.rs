@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::Shown;
 use crate::model::{ModelId, Thinking, ToolSpec};
 
 /// A piece of what a model said. Text is shared, so that conversation, request and screen hold it once.
@@ -137,6 +138,8 @@ pub enum Message {
     },
     /// The results of one tool call.
     ToolResult(ToolResult),
+    /// An image: before the user's words about it, or behind the result that shows it.
+    Image(Shown),
 }
 
 /// All that a model is sent. Rendering it to bytes is the wire's work; it is deterministic.

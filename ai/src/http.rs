@@ -21,6 +21,7 @@ use crate::abilities::Abilities;
 use crate::catalogue::Catalogue;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::image;
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::wire::{Differences, Server, Wire};
@@ -178,7 +179,8 @@ impl Provider {
                 ),
             ));
         }
-        let sent = self.server.encode(request, &self.abilities(&request.model))?;
+        let abilities = self.abilities(&request.model);
+        let sent = self.server.encode(request, &abilities)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &sent.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
@@ -205,7 +207,7 @@ impl Provider {
             self.key.clone(),
             sending,
         );
-        Ok(Call::new(sent.body, source))
+        Ok(Call::new(sent.body, source).without(image::unsent(request, &abilities)))
     }
 
     fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {

@@ -28,6 +28,7 @@ mod mounting;
 pub mod one_record;
 pub mod own_models;
 mod past_hosts;
+pub mod pictures;
 pub mod projection;
 pub mod reading;
 pub mod resuming;

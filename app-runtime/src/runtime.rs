@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
-use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::blobs::{BlobError, BlobStore};
+use glasswork_agent_session::images::{self, Picture};
 use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
 use glasswork_ai::catalogue::Catalogue;
+use glasswork_ai::image::Image;
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
@@ -94,6 +96,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// An image could not be kept.
+    #[error("an image cannot be kept: {0}")]
+    Image(BlobError),
     /// A conversation could not be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -348,14 +353,48 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        self.prompt_with(session, text, vec![], key).await
+    }
+
+    /// The same, with images, which were [taken in](glasswork_agent_session::images::read) before. They are kept among the
+    /// blobs of the session before the prompt names them.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn prompt_with(
+        &self,
+        session: ScopeId,
+        text: &str,
+        pictures: Vec<Picture>,
+        key: Option<&str>,
+    ) -> Done {
         self.note_checkout(session).await;
         self.tell_spending(session).await?;
+        let images = self.keep(session, pictures).await?;
         let event = prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
+            images,
             key: key.map(Into::into),
         };
         self.ask(session, Event::Prompt(event)).await
+    }
+
+    async fn keep(&self, session: ScopeId, pictures: Vec<Picture>) -> Result<Vec<Image>, OperationError> {
+        let images = pictures.iter().map(|picture| picture.image.clone()).collect();
+        if pictures.is_empty() {
+            return Ok(images);
+        }
+        let blobs = (self.blobs)(session);
+        let kept = tokio::task::spawn_blocking(move || {
+            pictures
+                .iter()
+                .try_for_each(|picture| images::keep(&blobs, picture))
+        });
+        match kept.await {
+            Ok(kept) => kept.map(|()| images).map_err(OperationError::Image),
+            Err(broken) => Err(OperationError::NotDone(broken.to_string())),
+        }
     }
 
     /// Says something to the running turn; it is taken in before the next step.

@@ -78,6 +78,7 @@ fn a_megabyte_in_33_000_commits_adds_at_most_four() {
     let prompted = prompt::Event::Prompted {
         text: "go".into(),
         max_steps: None,
+        images: vec![],
         key: None,
     };
     wait(user.dispatch(id, Event::Prompt(prompted))).unwrap();

@@ -19,6 +19,7 @@ mod error;
 mod graph;
 mod host;
 mod id;
+mod image;
 mod import;
 mod journal;
 mod limits;

@@ -117,6 +117,9 @@ pub(crate) struct Run {
     /// What goes to standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
     pub output_format: OutputFormat,
+    /// Show the model this image with the prompt (PNG, JPEG, GIF or WebP); may be given several times
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,

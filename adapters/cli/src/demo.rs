@@ -133,7 +133,7 @@ impl Stage {
         let left = drive::turn(
             runtime,
             id,
-            &Says::Prompt(scene::PROMPT.to_owned()),
+            &Says::Prompt(scene::PROMPT.to_owned(), vec![]),
             self,
             signals,
             asker,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::pictures::Picture;
 use glasswork_app_runtime::projection::report::{self, Report};
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
@@ -33,8 +34,8 @@ pub(crate) trait Show {
 /// What begins the work of a turn, or has it go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// A prompt, which begins a turn.
-    Prompt(String),
+    /// A prompt, which begins a turn, with the images that come with it.
+    Prompt(String, Vec<Picture>),
     /// The turn that rests goes on, with these words first where there are any.
     GoOn(Option<String>),
 }
@@ -102,7 +103,9 @@ pub(crate) async fn turn(
         shown,
     };
     match says {
-        Says::Prompt(prompt) => drop(runtime.prompt(session, prompt, None).await?),
+        Says::Prompt(prompt, pictures) => {
+            drop(runtime.prompt_with(session, prompt, pictures.clone(), None).await?);
+        }
         Says::GoOn(_) => drop(runtime.resume(session).await?),
     }
     let mut patience = None;

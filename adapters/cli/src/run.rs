@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::pictures::{self, Picture};
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::Flag;
@@ -56,6 +57,13 @@ pub(crate) fn within(
     if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
         return Err(no_prompt());
     }
+    if !arguments.images.is_empty() && past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "the turn of this session rests, and what it is told on its way takes no images: let it go on without \
+             `--image`, and show them with the prompt after it",
+        ));
+    }
+    let pictures = pictures::read(&arguments.images).map_err(Problem::usage)?;
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
@@ -66,6 +74,7 @@ pub(crate) fn within(
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
+        pictures,
         past,
         opening: ready.opening,
         asker,
@@ -247,6 +256,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 /// Something to do, all questions about it answered.
 struct Task {
     prompt: Option<String>,
+    pictures: Vec<Picture>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -279,7 +289,7 @@ impl Task {
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
         let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
-            (Some(prompt), false) => Says::Prompt(prompt),
+            (Some(prompt), false) => Says::Prompt(prompt, self.pictures),
             (said, _) => Says::GoOn(said),
         };
         let session = match self.past {

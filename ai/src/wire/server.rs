@@ -7,6 +7,7 @@ use super::{
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::image;
 use crate::text_calls::TextCalls;
 
 /// How a server is spoken to.
@@ -45,6 +46,7 @@ impl Server {
     /// [`FailureClass::Invalid`](crate::failure::FailureClass::Invalid) where the schema of a tool is not JSON, or the
     /// model's id cannot stand in an address.
     pub fn encode(&self, request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+        let request = &*image::told(request, abilities);
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompatible => openai_chat::encode(request, self, abilities),
             Wire::OpenAiResponses => openai_responses::encode(request, abilities),

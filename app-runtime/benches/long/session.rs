@@ -201,6 +201,7 @@ pub fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

@@ -107,6 +107,7 @@ fn the_fields_of_a_difference_are_the_fields_of_the_state() {
     let keyed = prompt::Event::Prompted {
         text: "One".into(),
         max_steps: None,
+        images: vec![],
         key,
     };
     world.accept(Event::Prompt(keyed));

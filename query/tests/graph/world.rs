@@ -248,6 +248,7 @@ impl World {
         let body = BodyRef {
             digest: format!("body of request {request}").into(),
             len: 1_000 + request.0,
+            unsent: vec![],
         };
         let finished = blocks
             .into_iter()
@@ -421,6 +422,7 @@ pub(crate) fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

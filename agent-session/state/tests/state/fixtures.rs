@@ -85,6 +85,7 @@ fn the_rest(world: &mut World) {
         .user(Event::Prompt(prompt::Event::Prompted {
             text: "go".into(),
             max_steps: Some(3),
+            images: vec![],
             key: Some("first".into()),
         }))
         .unwrap();

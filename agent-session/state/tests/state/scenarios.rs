@@ -203,6 +203,7 @@ scenarios! {
         world.user(Event::Prompt(prompt::Event::Prompted {
             text: "go".into(),
             max_steps: Some(1),
+            images: vec![],
             key: None,
         })).unwrap();
         let calls = world.propose(&["read"]);
