@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, closing, compaction, entities, evolve, fork, host, host_recovery, import, model, pieces,
-    prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
+    prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -71,6 +71,8 @@ pub enum Event {
     Recovery(recovery::Event),
     /// What happens to the host.
     Host(host::Event),
+    /// What happens to sign-ins.
+    SignIn(sign_in::Event),
 }
 
 /// What was decided.
@@ -105,6 +107,8 @@ pub enum Fact {
     Closing(closing::Fact),
     /// Of the host.
     Host(host::Fact),
+    /// Of sign-ins.
+    SignIn(sign_in::Fact),
 }
 
 /// Names a deadline within a session.
@@ -164,7 +168,8 @@ into_fact!(
     fork::Fork,
     trash::Trash,
     closing::Closing,
-    host::Host
+    host::Host,
+    sign_in::SignIn
 );
 
 impl Domain for Glasswork {
@@ -245,6 +250,11 @@ impl Domain for Glasswork {
             Event::Host(host::Event::Started { .. }) => "host_started",
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
+            Event::SignIn(sign_in::Event::Known { .. }) => "sign_ins_known",
+            Event::SignIn(sign_in::Event::SignedIn { .. }) => "signed_in",
+            Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
+            Event::SignIn(sign_in::Event::Refused { .. }) => "sign_in_refused",
+            Event::SignIn(sign_in::Event::SignedOut { .. }) => "signed_out",
         }
     }
 
@@ -256,6 +266,10 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
+                Ok(of_host(facts, vec![]))
+            }
+            (Scope::Host(host), Event::SignIn(event)) => {
+                let facts = sign_in::decide(host, event)?;
                 Ok(of_host(facts, vec![]))
             }
             (Scope::Host(host), Event::Recovery(recovery::Event::Abandoned { open })) => {
@@ -274,7 +288,10 @@ impl Domain for Glasswork {
                 Ok(of_host(facts, effects))
             }
             (Scope::Session(session), event)
-                if !matches!(event, Event::Host(_) | Event::Trash(_) | Event::Closing(_)) =>
+                if !matches!(
+                    event,
+                    Event::Host(_) | Event::SignIn(_) | Event::Trash(_) | Event::Closing(_)
+                ) =>
             {
                 decide_session(session, event, context)
             }
@@ -292,6 +309,7 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::SignIn(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Closing(fact)) => fact.apply(Arc::make_mut(host), moment),
@@ -507,6 +525,7 @@ impl Domain for Glasswork {
             | Event::Fork(_)
             | Event::Trash(_)
             | Event::Closing(_)
+            | Event::SignIn(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -534,7 +553,7 @@ fn decide_session(
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
-        Event::Trash(_) | Event::Closing(_) | Event::Host(_) => Reply::Done,
+        Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))

@@ -22,6 +22,7 @@ mod picking;
 mod providers;
 mod run;
 mod sessions;
+mod sign_in;
 mod support;
 mod terminal;
 mod usage;
