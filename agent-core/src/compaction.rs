@@ -586,7 +586,11 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
         Body::ToolResult { result, images, .. } => {
             let failed = if result.is_error { ", failed" } else { "" };
             let text = shortened(&result.text, RESULT_CHARS);
-            format!("[result of {}{failed}]\n{text}\n{}", result.name, pictures(images))
+            format!(
+                "[result of {}{failed}]\n{text}\n{}",
+                result.name,
+                pictures(images)
+            )
         }
         Body::Compaction(compaction) => format!("[notes]\n{}\n", compaction.summary),
         Body::BranchSummary(branch) => format!("[notes on another attempt]\n{}\n", branch.summary),

@@ -205,7 +205,11 @@ pub(crate) fn told<'a>(request: &'a Request, abilities: &Abilities) -> Cow<'a, R
             continue;
         };
         let text = shown.stand_in(why, &request.model);
-        match shown.call.as_ref().and_then(|call| result_of(&mut messages, call)) {
+        match shown
+            .call
+            .as_ref()
+            .and_then(|call| result_of(&mut messages, call))
+        {
             Some(result) => result.text = format!("{}\n{text}", result.text).into(),
             None => messages.push(Message::User(text.into())),
         }

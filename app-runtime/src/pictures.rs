@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-pub use glasswork_agent_session::images::{ImageError, Picture};
 use glasswork_agent_session::images;
+pub use glasswork_agent_session::images::{ImageError, Picture};
 use glasswork_session_state::prompt::IMAGES_CAP;
 
 /// Why images cannot come with a prompt.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::turn::State;
 use glasswork_ai::abilities::Abilities;
-use glasswork_ai::catalogue::Catalogue;
+use glasswork_ai::catalogue::{Catalogue, Entry};
 use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::http::{BaseUrl, Provider};
 use glasswork_ai::image::{Unsent, UnsentImage};
@@ -22,6 +22,9 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::port::Models;
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::{Server, Wire};
+use glasswork_app_runtime::export::{Export, Format, Leaving, export};
+use glasswork_app_runtime::files::FileArchive;
+use glasswork_app_runtime::importing::{Own, recognise, take_back};
 use glasswork_app_runtime::pictures::{self, Picture};
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{ScopeId, SystemClock};
@@ -64,7 +67,10 @@ const BLIND: &str = "p/gemini-3-blind";
 fn catalogue() -> Arc<Catalogue> {
     let told = |name: &str, images: bool| {
         let id: ModelId = name.parse().unwrap();
-        let entry = ron::from_str(&format!("(abilities: (images: Some({images})))")).unwrap();
+        let entry = Entry {
+            images: Some(images),
+            ..Entry::default()
+        };
         (id, entry)
     };
     let told: BTreeMap<_, _> = [told(SIGHTED, true), told(BLIND, false)].into();
@@ -78,7 +84,10 @@ async fn house(wire: Wire, script: &str) -> (ModelServer, House) {
     let key = "sk-dummy-1".to_owned().into();
     let provider = Provider::new("A_KEY", wire, &url, Some(&key)).knowing(catalogue());
     let models = Arc::new(Models::default().with("p", Arc::new(provider)));
-    (server, House::with(models, Arc::new(SystemClock::default())).await)
+    (
+        server,
+        House::with(models, Arc::new(SystemClock::default())).await,
+    )
 }
 
 async fn session(house: &House, model: &str) -> ScopeId {
@@ -93,7 +102,9 @@ async fn session(house: &House, model: &str) -> ScopeId {
 async fn shown(house: &House, session: ScopeId) -> String {
     let watch = house.runtime().watch(session).unwrap();
     let pictures = one(house);
-    let said = house.runtime().prompt_with(session, "What differs?", pictures, None);
+    let said = house
+        .runtime()
+        .prompt_with(session, "What differs?", pictures, None);
     said.await.unwrap();
     let end = House::end_of_turn(watch).await;
     assert_eq!((end.state, end.failure), (State::Completed, None));
@@ -121,9 +132,17 @@ fn last_request(session: &Session, lost: &[u32]) -> Request {
 }
 
 /// What the server got last is what the state says, by the rules of its wire, and the record has its digest.
-fn sent_is_recorded(server: &ModelServer, wire: Wire, session: &Session, lost: &[u32], abilities: &Abilities) {
+fn sent_is_recorded(
+    server: &ModelServer,
+    wire: Wire,
+    session: &Session,
+    lost: &[u32],
+    abilities: &Abilities,
+) {
     let sent = server.received().pop().unwrap().body;
-    let expected = Server::from(wire).encode(&last_request(session, lost), abilities).unwrap();
+    let expected = Server::from(wire)
+        .encode(&last_request(session, lost), abilities)
+        .unwrap();
     assert_eq!(
         String::from_utf8_lossy(&sent),
         String::from_utf8_lossy(&expected.body),
@@ -216,17 +235,17 @@ async fn an_image_that_was_lost_fails_no_turn_and_is_told() {
     assert_eq!(unsent(&now), [missing(1), missing(2)]);
     sent_is_recorded(&server, wire, &now, &[1, 2], &Abilities::default());
     let sent = String::from_utf8(server.received().pop().unwrap().body).unwrap();
-    assert!(sent.contains("[image: one.png, 1x1, not sent: its content is lost]"), "{sent}");
+    assert!(
+        sent.contains("[image: one.png, 1x1, not sent: its content is lost]"),
+        "{sent}"
+    );
     house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_summary_has_text_in_the_place_of_images_and_they_count_until_then() {
-    let script = r#"(turns: [
-        (say: [text("Seen.")]),
-        (expect: "[image: one.png, 1500x1500]\nWhat differs?", say: [text("An image was shown.")]),
-        (say: [text("Yes.")]),
-    ])"#;
+    // Whoever summarises is told no answers, and so answers as the first time.
+    let script = r#"(turns: [(say: [text("Seen.")]), (expect: "Go on.", say: [text("Yes.")])])"#;
     let house = House::of_script(script).await;
     let id = house.session(House::settings(Mode::Yolo)).await;
     let mut large = std::io::Cursor::new(Vec::new());
@@ -249,29 +268,57 @@ async fn a_summary_has_text_in_the_place_of_images_and_they_count_until_then() {
         watch.next().await;
     }
     let now = house.now(id);
-    assert!(now.context.message_tokens() < 600, "{}", now.context.message_tokens());
+    assert!(
+        now.context.message_tokens() < 600,
+        "{}",
+        now.context.message_tokens()
+    );
+    let summary = last_request(&now, &[]);
+    let [Message::User(question)] = summary.messages.as_slice() else {
+        panic!("{summary:?}")
+    };
+    assert!(
+        question.contains("[image: one.png, 1500x1500]\nWhat differs?"),
+        "{question}"
+    );
     assert_eq!(house.turn(id, "Go on.").await.text, "Yes.");
     let now = house.now(id);
     let request = last_request(&now, &[]);
-    assert!(!request.messages.iter().any(|message| matches!(message, Message::Image(_))));
+    assert!(
+        !request
+            .messages
+            .iter()
+            .any(|message| matches!(message, Message::Image(_)))
+    );
     let Message::User(first) = &request.messages[0] else {
         panic!("{request:?}")
     };
     // The first message, which is carried word for word, still says that there was one.
-    assert!(first.contains("[image: one.png, 1500x1500]\nWhat differs?"), "{first}");
+    assert!(
+        first.contains("[image: one.png, 1500x1500]\nWhat differs?"),
+        "{first}"
+    );
     house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_in_the_name_of_an_image_is_masked() {
-    let house = House::with(scripted("(turns: [(say: [text(\"Seen.\")])])"), Arc::new(SystemClock::default())).await;
+    let house = House::with(
+        scripted("(turns: [(say: [text(\"Seen.\")])])"),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
     let id = house.session(House::settings(Mode::Yolo)).await;
     let name = format!("{}.png", glasswork_testkit::house::OWN_SECRET);
     let path = house.workspace().join(&name);
     fs::write(&path, png(1)).unwrap();
     let watch = house.runtime().watch(id).unwrap();
     let pictures = pictures::read(&[path]).unwrap();
-    house.runtime().prompt_with(id, "Look.", pictures, None).await.unwrap();
+    house
+        .runtime()
+        .prompt_with(id, "Look.", pictures, None)
+        .await
+        .unwrap();
     House::end_of_turn(watch).await;
     let now = house.now(id);
     let (_, entry) = now.tree.entries().next().unwrap();
@@ -303,12 +350,82 @@ async fn an_image_must_name_a_blob_and_there_are_not_too_many() {
         let asked = house.runtime().prompt_with(id, "Look.", pictures, None).await;
         asked.unwrap_err().to_string()
     };
-    assert!(refused(vec![picture.clone(); 21]).await.contains("at most 20 images"));
+    assert!(
+        refused(vec![picture.clone(); 21])
+            .await
+            .contains("at most 20 images")
+    );
     for digest in ["../../../../etc/passwd", "", &"A".repeat(64)] {
         let mut other = picture.clone();
         other.image.digest = digest.into();
-        assert!(refused(vec![other]).await.contains("64 hexadecimal digits"), "{digest}");
+        assert!(
+            refused(vec![other]).await.contains("64 hexadecimal digits"),
+            "{digest}"
+        );
     }
     assert_eq!(house.now(id).tree.len(), 0);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_name_images_and_an_archive_has_them() {
+    let house = House::of_script("(turns: [(say: [text(\"Seen.\")])])").await;
+    let id = house.session(House::settings(Mode::Yolo)).await;
+    shown(&house, id).await;
+    let exported = |format| {
+        let what = Export {
+            session: id,
+            at: None,
+            format,
+        };
+        let mut out = vec![];
+        export(
+            &house.snapshot(),
+            house.archive(),
+            what,
+            &Leaving::default(),
+            &mut out,
+        )
+        .unwrap();
+        out
+    };
+    let named = format!(
+        "[image: one.png, 1x1, image/png, {} bytes, blob {}]",
+        png(1).len(),
+        digest(1)
+    );
+    for format in [Format::Markdown, Format::Html] {
+        let text = String::from_utf8(exported(format)).unwrap();
+        assert!(text.contains(&named), "{format:?}: {text}");
+        assert!(!text.contains("<img") && !text.contains("base64"), "{format:?}");
+    }
+    let lines = String::from_utf8(exported(Format::Jsonl)).unwrap();
+    assert!(lines.contains(&*digest(1)));
+    // Another home that takes the archive back has the image, and one that takes the lines alone tells its loss.
+    for (format, lost) in [(Format::Archive, vec![]), (Format::Jsonl, vec![Unsent::Missing])] {
+        let elsewhere = tempfile::TempDir::new().unwrap();
+        fs::create_dir(elsewhere.path().join("work")).unwrap();
+        let file = elsewhere.path().join("exported");
+        fs::write(&file, exported(format)).unwrap();
+        let own: Own = recognise(&file).unwrap().unwrap();
+        let there = FileArchive::open(elsewhere.path().join("data")).unwrap();
+        take_back(&there, &file, own, false, false).unwrap();
+        drop(there);
+        let script = scripted("(turns: [(say: []), (say: [text(\"Here too.\")])])");
+        let other = House::at(elsewhere, script, Arc::new(SystemClock::default())).await;
+        let opening = glasswork_app_runtime::runtime::Opening {
+            workspace: other.workspace(),
+            settings: House::settings(Mode::Yolo),
+            title: None,
+        };
+        other.runtime().open(id, opening).await.unwrap();
+        assert_eq!(other.turn(id, "And here?").await.text, "Here too.", "{format:?}");
+        let reasons: Vec<_> = unsent(&other.now(id))
+            .into_iter()
+            .map(|unsent| unsent.why)
+            .collect();
+        assert_eq!(reasons, lost, "{format:?}");
+        other.close().await;
+    }
     house.close().await;
 }

@@ -318,7 +318,8 @@ impl Request {
             parts
                 .map(|part| {
                     let entry = session.tree.get(part.entry);
-                    let is_its = |message: &&Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    let is_its =
+                        |message: &&Message| entry.is_some_and(|entry| renders(&entry.body, message));
                     let images = entry.map_or(0, |entry| entry.body.images().len());
                     SentPart {
                         part,
@@ -343,7 +344,10 @@ impl Request {
                 let known = self.view.op.catalogue.get(&self.prepared.model);
                 let abilities = known.map(|known| known.abilities).unwrap_or_default();
                 // Whether its bytes can be had is known when it is sent.
-                shown.sent(&abilities).err().filter(|why| *why != image::Unsent::Missing)
+                shown
+                    .sent(&abilities)
+                    .err()
+                    .filter(|why| *why != image::Unsent::Missing)
             }
         };
         match unsent {

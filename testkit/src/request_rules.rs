@@ -230,7 +230,11 @@ fn data_url(value: &Value, of: &str) -> Result<(), String> {
         .ok_or_else(|| format!("{url} is no image that all servers take"))?;
     let digits = data.trim_end_matches('=');
     let is_digit = |digit: u8| digit.is_ascii_alphanumeric() || matches!(digit, b'+' | b'/');
-    match !data.is_empty() && data.len() % 4 == 0 && data.len() - digits.len() < 3 && digits.bytes().all(is_digit) {
+    match !data.is_empty()
+        && data.len() % 4 == 0
+        && data.len() - digits.len() < 3
+        && digits.bytes().all(is_digit)
+    {
         true => Ok(()),
         false => Err(format!("{data} is no base64")),
     }
@@ -437,7 +441,11 @@ fn gemini(body: &Value) -> Result<(), String> {
             .iter()
             .filter_map(|part| part.pointer("/functionResponse/parts"));
         let within = within.filter_map(Value::as_array).flatten();
-        for data in parts.iter().chain(within).filter_map(|part| part.get("inlineData")) {
+        for data in parts
+            .iter()
+            .chain(within)
+            .filter_map(|part| part.get("inlineData"))
+        {
             inline(data, "mimeType")?;
         }
         for part in parts {

@@ -104,7 +104,11 @@ pub(crate) async fn turn(
     };
     match says {
         Says::Prompt(prompt, pictures) => {
-            drop(runtime.prompt_with(session, prompt, pictures.clone(), None).await?);
+            drop(
+                runtime
+                    .prompt_with(session, prompt, pictures.clone(), None)
+                    .await?,
+            );
         }
         Says::GoOn(_) => drop(runtime.resume(session).await?),
     }

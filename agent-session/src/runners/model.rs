@@ -110,7 +110,11 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
 
 /// The request with the bytes of its images: from here on it is what will be sent.
 async fn loaded(mut request: Request, blobs: BlobStore) -> Request {
-    if !request.messages.iter().any(|message| matches!(message, Message::Image(_))) {
+    if !request
+        .messages
+        .iter()
+        .any(|message| matches!(message, Message::Image(_)))
+    {
         return request;
     }
     let unloaded = request.clone();

@@ -234,7 +234,10 @@ fn look_at(draft: &mut Draft<'_>, images: &[Image]) -> Result<(), Rejection> {
     }
     let names_a_blob = |image: &Image| {
         let digits = image.digest.bytes();
-        image.digest.len() == 64 && digits.into_iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        image.digest.len() == 64
+            && digits
+                .into_iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     };
     if !images
         .iter()

@@ -62,7 +62,9 @@ pub enum Rejection {
     #[error("a prompt comes with at most {IMAGES_CAP} images; name the others in later ones")]
     TooManyImages,
     /// What is said of an image cannot be: its digest is none, or its name too long.
-    #[error("an image is named by the digest of its bytes, 64 hexadecimal digits, and by a name of at most 255 bytes")]
+    #[error(
+        "an image is named by the digest of its bytes, 64 hexadecimal digits, and by a name of at most 255 bytes"
+    )]
     UnsoundImage,
     /// There is nothing in the text.
     #[error("the text is empty")]

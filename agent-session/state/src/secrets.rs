@@ -139,8 +139,7 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
             images.iter_mut().for_each(|image| each(&mut image.name));
         }
         domain::Event::Prompt(
-            prompt::Event::Steered { text, .. }
-            | prompt::Event::FollowedUp { text, .. },
+            prompt::Event::Steered { text, .. } | prompt::Event::FollowedUp { text, .. },
         ) => each(text),
         domain::Event::Session(session::Event::Opened { title, system, .. }) => {
             title.iter_mut().for_each(&mut *each);

@@ -314,14 +314,20 @@ async fn an_image_is_looked_at_whatever_it_is_called() {
         };
         assert_eq!(
             (&*got.text, got.is_error),
-            (&*format!("[image: {name}, 2x1, image/png, {} bytes]", bytes.len()), false)
+            (
+                &*format!("[image: {name}, 2x1, image/png, {} bytes]", bytes.len()),
+                false
+            )
         );
         assert_eq!(&*image.digest, blake3::hash(&bytes).to_hex().as_str());
         // It is kept before anyone hears of it.
         let kept = work.context.blobs.path(&image.digest.parse().unwrap());
         assert_eq!(fs::read(kept).unwrap(), bytes);
     }
-    assert_eq!(work.call("read", json!({"path": "text.png"})).await.text, "I am a text.\n");
+    assert_eq!(
+        work.call("read", json!({"path": "text.png"})).await.text,
+        "I am a text.\n"
+    );
     let cut = work.call("read", json!({"path": "cut.png"})).await;
     assert!(
         cut.is_error && cut.text.contains("cut.png is damaged or incomplete: "),

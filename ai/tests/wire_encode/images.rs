@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use glasswork_ai::abilities::Abilities;
 use glasswork_ai::conversation::{Message, Request};
-use glasswork_ai::image::{self, Image, MediaType, REQUEST_BYTES, REQUEST_IMAGES, Shown, Unsent, UnsentImage};
+use glasswork_ai::image::{
+    self, Image, MediaType, REQUEST_BYTES, REQUEST_IMAGES, Shown, Unsent, UnsentImage,
+};
 use glasswork_ai::wire::{Server, Wire};
 use glasswork_testkit::request_rules::check_body;
 
@@ -67,28 +69,104 @@ fn said(wire: Wire, request: &Request, abilities: &Abilities) -> String {
     let body = body(wire, request, abilities);
     let said = ["messages", "input", "contents"].map(|key| &body[key]);
     let said = said.into_iter().find(|said| !said.is_null()).unwrap();
-    said.to_string().replace(",{\"", ",\n{\"").replace(":[{\"", ":[\n{\"")
+    said.to_string()
+        .replace(",{\"", ",\n{\"")
+        .replace(":[{\"", ":[\n{\"")
 }
 
 #[test]
 fn anthropic_has_them_in_results_too_but_for_those_that_failed() {
-    insta::assert_snapshot!(said(Wire::Anthropic, &looking("anthropic/m"), &Abilities::default()), @"");
+    insta::assert_snapshot!(said(Wire::Anthropic, &looking("anthropic/m"), &Abilities::default()), @r##"
+    [{"content":[
+    {"source":{"data":"YS5wbmc=","media_type":"image/png","type":"base64"},"type":"image"},
+    {"source":{"data":"Yi5qcGc=","media_type":"image/jpeg","type":"base64"},"type":"image"},
+    {"cache_control":{"type":"ephemeral"},"text":"What differs?","type":"text"}],"role":"user"},
+    {"content":[
+    {"id":"one","input":{},"name":"read","type":"tool_use"},
+    {"id":"two","input":{},"name":"read","type":"tool_use"}],"role":"assistant"},
+    {"content":[
+    {"content":[
+    {"text":"[image: c.webp, 30x20]","type":"text"},
+    {"source":{"data":"Yy53ZWJw","media_type":"image/webp","type":"base64"},"type":"image"}],"tool_use_id":"one","type":"tool_result"},
+    {"content":"It broke.","is_error":true,"tool_use_id":"two","type":"tool_result"},
+    {"source":{"data":"ZC5wbmc=","media_type":"image/png","type":"base64"},"type":"image"},
+    {"cache_control":{"type":"ephemeral"},"text":"Hurry.","type":"text"}],"role":"user"}]
+    "##);
 }
 
 #[test]
 fn chat_has_them_behind_all_results() {
-    insta::assert_snapshot!(said(Wire::OpenAiChat, &looking("openai/m"), &Abilities::default()), @"");
+    insta::assert_snapshot!(said(Wire::OpenAiChat, &looking("openai/m"), &Abilities::default()), @r##"
+    [{"content":[
+    {"image_url":{"url":"data:image/png;base64,YS5wbmc="},"type":"image_url"},
+    {"image_url":{"url":"data:image/jpeg;base64,Yi5qcGc="},"type":"image_url"},
+    {"text":"What differs?","type":"text"}],"role":"user"},
+    {"content":null,"role":"assistant","tool_calls":[
+    {"function":{"arguments":"{}","name":"read"},"id":"one","type":"function"},
+    {"function":{"arguments":"{}","name":"read"},"id":"two","type":"function"}]},
+    {"content":"[image: c.webp, 30x20]","role":"tool","tool_call_id":"one"},
+    {"content":"It broke.","role":"tool","tool_call_id":"two"},
+    {"content":[
+    {"text":"[image from a tool result above: c.webp]","type":"text"},
+    {"image_url":{"url":"data:image/webp;base64,Yy53ZWJw"},"type":"image_url"},
+    {"text":"[image from a tool result above: d.png]","type":"text"},
+    {"image_url":{"url":"data:image/png;base64,ZC5wbmc="},"type":"image_url"},
+    {"text":"Hurry.","type":"text"}],"role":"user"}]
+    "##);
 }
 
 #[test]
 fn responses_has_them_in_outputs() {
-    insta::assert_snapshot!(said(Wire::OpenAiResponses, &looking("openai/m"), &Abilities::default()), @"");
+    insta::assert_snapshot!(said(Wire::OpenAiResponses, &looking("openai/m"), &Abilities::default()), @r##"
+    [{"content":[
+    {"detail":"auto","image_url":"data:image/png;base64,YS5wbmc=","type":"input_image"},
+    {"detail":"auto","image_url":"data:image/jpeg;base64,Yi5qcGc=","type":"input_image"},
+    {"text":"What differs?","type":"input_text"}],"role":"user","type":"message"},
+    {"arguments":"{}","call_id":"one","name":"read","type":"function_call"},
+    {"arguments":"{}","call_id":"two","name":"read","type":"function_call"},
+    {"call_id":"one","output":[
+    {"text":"[image: c.webp, 30x20]","type":"input_text"},
+    {"detail":"auto","image_url":"data:image/webp;base64,Yy53ZWJw","type":"input_image"}],"type":"function_call_output"},
+    {"call_id":"two","output":[
+    {"text":"It broke.","type":"input_text"},
+    {"detail":"auto","image_url":"data:image/png;base64,ZC5wbmc=","type":"input_image"}],"type":"function_call_output"},
+    {"content":[
+    {"text":"Hurry.","type":"input_text"}],"role":"user","type":"message"}]
+    "##);
 }
 
 #[test]
 fn gemini_has_them_in_responses_since_its_third_version() {
-    insta::assert_snapshot!(said(Wire::Gemini, &looking("google/gemini-3-pro"), &Abilities::default()), @"");
-    insta::assert_snapshot!(said(Wire::Gemini, &looking("google/gemini-2.5-pro"), &Abilities::default()), @"");
+    insta::assert_snapshot!(said(Wire::Gemini, &looking("google/gemini-3-pro"), &Abilities::default()), @r##"
+    [{"parts":[
+    {"inlineData":{"data":"YS5wbmc=","mimeType":"image/png"}},
+    {"inlineData":{"data":"Yi5qcGc=","mimeType":"image/jpeg"}},
+    {"text":"What differs?"}],"role":"user"},
+    {"parts":[
+    {"functionCall":{"args":{},"id":"one","name":"read"},"thoughtSignature":"skip_thought_signature_validator"},
+    {"functionCall":{"args":{},"id":"two","name":"read"}}],"role":"model"},
+    {"parts":[
+    {"functionResponse":{"id":"one","name":"read","parts":[
+    {"inlineData":{"data":"Yy53ZWJw","mimeType":"image/webp"}}],"response":{"output":"[image: c.webp, 30x20]"}}},
+    {"functionResponse":{"id":"two","name":"read","parts":[
+    {"inlineData":{"data":"ZC5wbmc=","mimeType":"image/png"}}],"response":{"error":"It broke."}}},
+    {"text":"Hurry."}],"role":"user"}]
+    "##);
+    insta::assert_snapshot!(said(Wire::Gemini, &looking("google/gemini-2.5-pro"), &Abilities::default()), @r##"
+    [{"parts":[
+    {"inlineData":{"data":"YS5wbmc=","mimeType":"image/png"}},
+    {"inlineData":{"data":"Yi5qcGc=","mimeType":"image/jpeg"}},
+    {"text":"What differs?"}],"role":"user"},
+    {"parts":[
+    {"functionCall":{"args":{},"id":"one","name":"read"}},
+    {"functionCall":{"args":{},"id":"two","name":"read"}}],"role":"model"},
+    {"parts":[
+    {"functionResponse":{"id":"one","name":"read","response":{"output":"[image: c.webp, 30x20]"}}},
+    {"functionResponse":{"id":"two","name":"read","response":{"error":"It broke."}}},
+    {"inlineData":{"data":"Yy53ZWJw","mimeType":"image/webp"}},
+    {"inlineData":{"data":"ZC5wbmc=","mimeType":"image/png"}},
+    {"text":"Hurry."}],"role":"user"}]
+    "##);
 }
 
 #[test]
@@ -104,11 +182,27 @@ fn a_model_that_cannot_see_is_told_what_it_is_not_shown() {
             let text = format!("[image: {name}, 30x20, not sent: openai/m cannot see images]");
             assert!(body.contains(&text), "{wire:?} {name}: {body}");
         }
-        assert!(!body.contains("base64") && !body.contains("inlineData"), "{wire:?}: {body}");
+        assert!(
+            !body.contains("base64") && !body.contains("inlineData"),
+            "{wire:?}: {body}"
+        );
     }
-    let reasons: Vec<_> = image::unsent(&request, &blind).into_iter().map(|unsent| unsent.why).collect();
+    let reasons: Vec<_> = image::unsent(&request, &blind)
+        .into_iter()
+        .map(|unsent| unsent.why)
+        .collect();
     assert_eq!(reasons, [Unsent::CannotSee; 4]);
-    insta::assert_snapshot!(said(Wire::OpenAiChat, &request, &blind), @"");
+    insta::assert_snapshot!(said(Wire::OpenAiChat, &request, &blind), @r##"
+    [{"content":"[image: a.png, 30x20, not sent: openai/m cannot see images]","role":"user"},
+    {"content":"[image: b.jpg, 30x20, not sent: openai/m cannot see images]","role":"user"},
+    {"content":"What differs?","role":"user"},
+    {"content":null,"role":"assistant","tool_calls":[
+    {"function":{"arguments":"{}","name":"read"},"id":"one","type":"function"},
+    {"function":{"arguments":"{}","name":"read"},"id":"two","type":"function"}]},
+    {"content":"[image: c.webp, 30x20]\n[image: c.webp, 30x20, not sent: openai/m cannot see images]","role":"tool","tool_call_id":"one"},
+    {"content":"It broke.\n[image: d.png, 30x20, not sent: openai/m cannot see images]","role":"tool","tool_call_id":"two"},
+    {"content":"Hurry.","role":"user"}]
+    "##);
 }
 
 #[test]
@@ -130,7 +224,12 @@ fn one_that_is_lost_is_told_and_the_others_are_sent() {
     );
     for wire in Wire::ALL {
         let body = body(wire, &request, &Abilities::default()).to_string();
-        for (name, is_sent) in [("a.png", true), ("b.jpg", false), ("c.webp", false), ("d.png", true)] {
+        for (name, is_sent) in [
+            ("a.png", true),
+            ("b.jpg", false),
+            ("c.webp", false),
+            ("d.png", true),
+        ] {
             let text = format!("[image: {name}, 30x20, not sent: its content is lost]");
             assert_eq!(body.contains(&text), !is_sent, "{wire:?} {name}: {body}");
         }
@@ -173,12 +272,24 @@ fn the_bytes_are_no_part_of_what_is_recorded() {
     );
     let again: Message = serde_json::from_str(&text).unwrap();
     let unloaded = Shown::new(shown.image, shown.call);
-    assert_eq!((again, &unloaded.bytes), (Message::Image(unloaded.clone()), &Err::<Arc<[u8]>, _>(Unsent::Missing)));
+    assert_eq!(
+        (again, &unloaded.bytes),
+        (
+            Message::Image(unloaded.clone()),
+            &Err::<Arc<[u8]>, _>(Unsent::Missing)
+        )
+    );
 }
 
 #[test]
 fn a_token_is_750_pixels() {
-    let table = [(1, 1, 1), (750, 1, 1), (751, 1, 2), (1092, 1092, 1590), (2000, 2000, 5334)];
+    let table = [
+        (1, 1, 1),
+        (750, 1, 1),
+        (751, 1, 2),
+        (1092, 1092, 1590),
+        (2000, 2000, 5334),
+    ];
     for (width, height, tokens) in table {
         let image = Image {
             width,

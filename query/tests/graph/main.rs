@@ -12,6 +12,7 @@ mod charts;
 mod compactions;
 mod differences;
 mod dispatches;
+mod images;
 mod limits;
 mod models;
 mod readings;

@@ -12,6 +12,7 @@ mod coverage;
 mod damage;
 mod fixtures;
 mod host_affairs;
+mod images;
 mod import;
 mod inherited;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]

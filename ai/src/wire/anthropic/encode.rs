@@ -280,10 +280,12 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
         let (role, content) = match message {
             Message::User(words) => (Role::User, text(words).into_iter().collect()),
             Message::ToolResult(result) => (Role::User, vec![tool_result(result, ids)]),
-            Message::Image(shown) => match image(shown).and_then(|image| into_result(image, shown, ids, &mut entries)) {
-                Some(image) => (Role::User, vec![image]),
-                None => continue,
-            },
+            Message::Image(shown) => {
+                match image(shown).and_then(|image| into_result(image, shown, ids, &mut entries)) {
+                    Some(image) => (Role::User, vec![image]),
+                    None => continue,
+                }
+            }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
                 let whole = |place: &usize| has_its_result(blocks, *place);
@@ -399,7 +401,10 @@ fn into_result<'a>(
     let Some(call) = shown.call.as_deref().map(|call| ids.get(call)) else {
         return Some(image);
     };
-    let parts = entries.last_mut().into_iter().flat_map(|entry| &mut entry.content);
+    let parts = entries
+        .last_mut()
+        .into_iter()
+        .flat_map(|entry| &mut entry.content);
     for part in parts.rev() {
         if let Part::Known {
             content:

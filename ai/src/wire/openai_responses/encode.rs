@@ -92,7 +92,10 @@ enum Part<'a> {
     #[serde(rename = "summary_text")]
     Summary { text: &'a str },
     #[serde(rename = "input_image")]
-    Image { image_url: Url<'a>, detail: &'static str },
+    Image {
+        image_url: Url<'a>,
+        detail: &'static str,
+    },
 }
 
 pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
@@ -157,7 +160,9 @@ fn items<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Item<'a>> {
                 output: Output::Text(&result.text),
             }),
             Message::Image(shown) => {
-                let Some(picture) = Picture::of(shown) else { continue };
+                let Some(picture) = Picture::of(shown) else {
+                    continue;
+                };
                 let image = Part::Image {
                     image_url: picture.url(),
                     detail: "auto",
@@ -176,11 +181,13 @@ fn items<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Item<'a>> {
 /// Puts an image into the output of the call that shows it, or among the images of the user before it.
 fn show<'a>(image: Part<'a>, call: Option<Cow<'_, str>>, items: &mut Vec<Item<'a>>) {
     match items.last_mut() {
-        Some(Item::FunctionCallOutput { call_id, output }) if Some(&*call_id) == call.as_ref() => match output {
-            Output::Text(words) if is_blank(words) => *output = Output::Parts(vec![image]),
-            Output::Text(text) => *output = Output::Parts(vec![Part::Input { text }, image]),
-            Output::Parts(parts) => parts.push(image),
-        },
+        Some(Item::FunctionCallOutput { call_id, output }) if Some(&*call_id) == call.as_ref() => {
+            match output {
+                Output::Text(words) if is_blank(words) => *output = Output::Parts(vec![image]),
+                Output::Text(text) => *output = Output::Parts(vec![Part::Input { text }, image]),
+                Output::Parts(parts) => parts.push(image),
+            }
+        }
         Some(Item::Message { content, .. }) if matches!(content.last(), Some(Part::Image { .. })) => {
             content.push(image);
         }
