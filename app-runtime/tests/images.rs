@@ -26,6 +26,7 @@ use glasswork_app_runtime::export::{Export, Format, Leaving, export};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::importing::{Own, recognise, take_back};
 use glasswork_app_runtime::pictures::{self, Picture};
+use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
@@ -96,6 +97,14 @@ async fn session(house: &House, model: &str) -> ScopeId {
         ..House::settings(Mode::Yolo)
     };
     house.session(settings).await
+}
+
+fn opening(house: &House) -> Opening {
+    Opening {
+        workspace: house.workspace(),
+        settings: House::settings(Mode::Yolo),
+        title: None,
+    }
 }
 
 /// Shows `one.png` with a prompt, and waits for the end of the turn.
@@ -335,6 +344,7 @@ async fn a_fork_has_the_images_of_its_past() {
     shown(&house, id).await;
     let at = house.snapshot().session(id, None).unwrap().scope.seq;
     let forked = house.runtime().fork(id, ForkAt::Commit(at)).await.unwrap();
+    house.runtime().open(forked, opening(&house)).await.unwrap();
     fs::remove_dir_all(house.archive().journal_of(id).unwrap().folder().join("blobs")).unwrap();
     assert_eq!(house.turn(forked, "Is it there?").await.text, "Still.");
     assert_eq!(unsent(&house.now(forked)), []);
@@ -413,12 +423,7 @@ async fn exports_name_images_and_an_archive_has_them() {
         drop(there);
         let script = scripted("(turns: [(say: []), (say: [text(\"Here too.\")])])");
         let other = House::at(elsewhere, script, Arc::new(SystemClock::default())).await;
-        let opening = glasswork_app_runtime::runtime::Opening {
-            workspace: other.workspace(),
-            settings: House::settings(Mode::Yolo),
-            title: None,
-        };
-        other.runtime().open(id, opening).await.unwrap();
+        other.runtime().open(id, opening(&other)).await.unwrap();
         assert_eq!(other.turn(id, "And here?").await.text, "Here too.", "{format:?}");
         let reasons: Vec<_> = unsent(&other.now(id))
             .into_iter()
