@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::image::{self, Image, Shown, UnsentImage};
 use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
 use glasswork_ai::structured::{Form, Means, Output};
@@ -495,6 +496,9 @@ pub struct BodyRef {
     pub digest: Arc<str>,
     /// Length in bytes.
     pub len: u64,
+    /// The images of the request that went as a text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<UnsentImage>,
 }
 
 /// The message parts of a request, in order: its own, and what it keeps of those before it.
@@ -522,7 +526,8 @@ pub fn parts_of(requests: &TailMap<RequestId, Arc<Prepared>>, id: RequestId) -> 
 
 /// Renders a prepared request. Deterministic: the same request always renders the same.
 ///
-/// An answer that consists of thinking alone is left out: no wire accepts it. `None` where there is no such
+/// An answer that consists of thinking alone is left out: no wire accepts it. The bytes of images are not in it: whoever
+/// sends it loads them. `None` where there is no such
 /// request, or the tree lacks what it refers to.
 #[must_use]
 pub fn render(
@@ -562,8 +567,9 @@ pub fn render(
     let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
     let mut messages = Vec::new();
     for part in parts {
-        messages.extend(message(&tree.get(part.entry)?.body));
+        said(&tree.get(part.entry)?.body, &mut messages);
     }
+    image::limit(&mut messages);
     let output = prepared.output.and_then(|means| {
         let schema = Arc::clone(context.schema(prepared.turn)?);
         Some(Output { schema, means })
@@ -585,6 +591,19 @@ pub fn render(
         thinking: prepared.thinking,
         max_output_tokens: prepared.max_output_tokens,
     })
+}
+
+/// An entry as messages. Images come before the words about them, and behind the result that shows them.
+fn said(body: &Body, messages: &mut Vec<Message>) {
+    let shown = |image: &Image, call| Message::Image(Shown::new(image.clone(), call));
+    if let Body::Prompt { images, .. } = body {
+        messages.extend(images.iter().map(|image| shown(image, None)));
+    }
+    messages.extend(message(body));
+    if let Body::ToolResult { result, images, .. } = body {
+        let call = || Some(Arc::clone(&result.call));
+        messages.extend(images.iter().map(|image| shown(image, call())));
+    }
 }
 
 fn message(body: &Body) -> Option<Message> {

@@ -88,12 +88,14 @@ impl Talk {
                 self.add(Body::Prompt {
                     text: Self::text(*tokens),
                     via: Via::Prompt,
+                    images: vec![],
                 });
             }
             Said::Steering(tokens) => {
                 self.add(Body::Prompt {
                     text: Self::text(*tokens),
                     via: Via::Steering,
+                    images: vec![],
                 });
             }
             Said::Answer(tokens) => {
@@ -419,6 +421,7 @@ fn a_summary_is_told_as_this() {
     talk.add(Body::Prompt {
         text: "Mend the roof.".into(),
         via: Via::Prompt,
+        images: vec![],
     });
     talk.add(answered(vec![
         Block::Text("I look.".into()),

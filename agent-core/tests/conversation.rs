@@ -31,6 +31,7 @@ fn said(text: &str) -> Body {
     Body::Prompt {
         text: text.into(),
         via,
+        images: vec![],
     }
 }
 

@@ -40,7 +40,11 @@ impl Talk {
 
     fn say(&mut self, via: Via) {
         let text = "go".into();
-        self.add(Body::Prompt { text, via });
+        self.add(Body::Prompt {
+            text,
+            via,
+            images: vec![],
+        });
     }
 
     fn answer(&mut self, blocks: Vec<Block>) {
@@ -89,7 +93,11 @@ impl Talk {
                 seq: self.seq,
                 ordinal: 0,
             };
-            self.add(Body::ToolResult { call, result });
+            self.add(Body::ToolResult {
+                call,
+                result,
+                images: vec![],
+            });
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::Shown;
 use crate::model::{ModelId, Thinking, ToolSpec};
 use crate::structured::Output;
 
@@ -138,6 +139,8 @@ pub enum Message {
     },
     /// The results of one tool call.
     ToolResult(ToolResult),
+    /// An image: before the user's words about it, or behind the result that shows it.
+    Image(Shown),
 }
 
 /// All that a model is sent. Rendering it to bytes is the wire's work; it is deterministic.

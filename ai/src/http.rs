@@ -26,6 +26,7 @@ use crate::abilities::Abilities;
 use crate::catalogue::Catalogue;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::image;
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::structured::Means;
@@ -216,7 +217,8 @@ impl Provider {
                 ),
             ));
         }
-        let sent = self.server.encode(request, &self.abilities(&request.model))?;
+        let abilities = self.abilities(&request.model);
+        let sent = self.server.encode(request, &abilities)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &sent.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
@@ -247,7 +249,7 @@ impl Provider {
                 token::send_with_key(sending, self.key.clone(), way),
             ),
         };
-        Ok(Call::new(sent.body, source))
+        Ok(Call::new(sent.body, source).without(image::unsent(request, &abilities)))
     }
 
     fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {

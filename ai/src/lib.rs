@@ -13,6 +13,7 @@ pub mod failure;
 pub mod grammar;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod image;
 pub mod local;
 pub mod model;
 #[cfg(feature = "port")]

@@ -13,6 +13,7 @@ pub use scripts::Scripts;
 
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::image::UnsentImage;
 use crate::model::ModelId;
 use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
@@ -61,6 +62,7 @@ pub trait Source: Send {
 /// A call of a model. Dropping it closes the connection.
 pub struct Call {
     body: Arc<[u8]>,
+    unsent: Vec<UnsentImage>,
     source: Box<dyn Source>,
     over: bool,
 }
@@ -71,9 +73,17 @@ impl Call {
     pub fn new(body: Arc<[u8]>, source: impl Source + 'static) -> Self {
         Self {
             body,
+            unsent: Vec::new(),
             source: Box::new(source),
             over: false,
         }
+    }
+
+    /// With what is known of the request's images: those that go as a text.
+    #[must_use]
+    pub fn without(mut self, unsent: Vec<UnsentImage>) -> Self {
+        self.unsent = unsent;
+        self
     }
 
     /// A call that cannot be made. Its body is empty: nothing is sent.
@@ -86,6 +96,12 @@ impl Call {
     #[must_use]
     pub fn body(&self) -> &Arc<[u8]> {
         &self.body
+    }
+
+    /// The images of the request that go as a text.
+    #[must_use]
+    pub fn unsent(&self) -> &[UnsentImage] {
+        &self.unsent
     }
 
     /// What the server allows within a time; empty before it has answered, and where it does not say.

@@ -13,6 +13,7 @@ mod maker;
 mod name;
 mod openai_chat;
 mod openai_responses;
+mod picture;
 mod refusal;
 mod result;
 mod schema;

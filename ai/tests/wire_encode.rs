@@ -12,6 +12,8 @@ use glasswork_ai::model::{Abilities, Thinking, ToolSpec};
 use glasswork_ai::wire::{Differences, Server, Wire};
 use proptest::prelude::*;
 
+#[path = "wire_encode/images.rs"]
+mod images;
 #[path = "wire_encode/replay.rs"]
 mod replay;
 #[path = "wire_encode/servers.rs"]

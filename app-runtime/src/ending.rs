@@ -99,6 +99,7 @@ impl From<&OperationError> for ExitCode {
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
             | OperationError::NotDone(_)
+            | OperationError::Image(_)
             | OperationError::Start(_) => Self::Failed,
         }
     }

@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
-use glasswork_agent_core::json_schema::Schema;
-use glasswork_agent_session::blobs::BlobStore;
+use glasswork_agent_session::blobs::{BlobError, BlobStore};
 use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
@@ -25,7 +24,6 @@ use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Layer, Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::structured::Wanted;
 use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, sign_in, tools};
 use im::OrdMap;
 
@@ -102,6 +100,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// An image could not be kept.
+    #[error("an image cannot be kept: {0}")]
+    Image(BlobError),
     /// What somebody has signed in with cannot be read.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -129,7 +130,7 @@ pub struct Runtime {
     pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
     pub(crate) secrets: Arc<Vaults>,
-    models: Arc<dyn ModelPort>,
+    pub(crate) models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// What is known of models, once somebody has told it.
     pub(crate) catalogue: OnceLock<Arc<Catalogue>>,
@@ -380,76 +381,6 @@ impl Runtime {
                 .await?;
         }
         Ok(())
-    }
-
-    /// Says something to the agent: begins a turn.
-    ///
-    /// # Errors
-    /// [`OperationError`].
-    pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
-        self.prompt_for(session, text, None, key).await
-    }
-
-    /// Says something to the agent, and asks the turn for a result: its last answer shall be a value of this schema.
-    ///
-    /// # Errors
-    /// [`OperationError`].
-    pub async fn prompt_for(
-        &self,
-        session: ScopeId,
-        text: &str,
-        result: Option<&Schema>,
-        key: Option<&str>,
-    ) -> Done {
-        let result = match result {
-            Some(schema) => {
-                if self.mounted(session).is_none() {
-                    self.mounts.demand(session).await?;
-                }
-                Some(self.wanted(session, schema)?)
-            }
-            None => None,
-        };
-        self.note_checkout(session).await;
-        self.tell_spending(session).await?;
-        self.tell_candidates(session).await?;
-        let event = prompt::Event::Prompted {
-            result,
-            text: text.into(),
-            max_steps: None,
-            key: key.map(Into::into),
-        };
-        self.ask(session, Event::Prompt(event)).await
-    }
-
-    /// What is wanted of a turn, with the best means for the models that a session may ask.
-    fn wanted(&self, session: ScopeId, schema: &Schema) -> Result<Arc<Wanted>, OperationError> {
-        let state = self.mounted(session);
-        let masking = match &state {
-            Some(state) => self.secrets.of(state),
-            None => self.secrets.masking(session, true),
-        };
-        let text = schema.text();
-        if matches!(masking.text(text, &Origin::Elsewhere), Cow::Owned(_)) {
-            return Err(OperationError::NotDone(
-                "the schema of the result holds what looks like a secret; a masked schema would be another one: take it \
-                 out, or set `mask_secrets: false`"
-                    .to_owned(),
-            ));
-        }
-        let models = state
-            .iter()
-            .filter_map(|state| state.settings.model.value.clone());
-        Ok(Arc::new(Wanted {
-            schema: Arc::clone(text),
-            digest: blake3::hash(text.as_bytes()).to_hex().as_str().into(),
-            means: models
-                .map(|model| {
-                    let means = self.models.means(&model, schema.document());
-                    (model, means)
-                })
-                .collect(),
-        }))
     }
 
     /// Says something to the running turn; it is taken in before the next step.

@@ -79,6 +79,7 @@ fn a_megabyte_in_33_000_commits_adds_at_most_four() {
         result: None,
         text: "go".into(),
         max_steps: None,
+        images: vec![],
         key: None,
     };
     wait(user.dispatch(id, Event::Prompt(prompted))).unwrap();

@@ -18,6 +18,7 @@ use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
 use crate::failover::SupersededBody;
 use crate::id;
+use crate::image::{self, Image};
 use crate::import::EntrySource;
 use crate::operation::Operation;
 use crate::request::Request;
@@ -101,6 +102,8 @@ pub(crate) struct PromptBody {
     text: String,
     /// How they came into the conversation.
     via: Via,
+    /// The images that came with them.
+    images: Vec<Image>,
 }
 
 /// Ways in which an agent goes in circles.
@@ -330,9 +333,10 @@ impl Entry {
     /// What it says.
     async fn body(&self) -> Answer<Option<EntryBody>> {
         Ok(Some(match &self.entry.body {
-            tree::Body::Prompt { text, via } => EntryBody::Prompt(PromptBody {
+            tree::Body::Prompt { text, via, images } => EntryBody::Prompt(PromptBody {
                 text: self.view.op.text(&**text)?,
                 via: (*via).into(),
+                images: image::all(images),
             }),
             tree::Body::Assistant(_) => EntryBody::Assistant(AssistantBody {
                 view: Arc::clone(&self.view),
@@ -444,6 +448,11 @@ impl ToolResultBody {
             tree::Body::ToolResult { result, .. } => Some(result.name.to_string()),
             _ => None,
         }
+    }
+
+    /// The images that the model is shown.
+    async fn images(&self) -> Vec<Image> {
+        image::all(self.entry.body.images())
     }
 
     /// Whether the model is told that the call failed.

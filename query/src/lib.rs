@@ -20,6 +20,7 @@ mod failover;
 mod graph;
 mod host;
 mod id;
+mod image;
 mod import;
 mod journal;
 mod limits;

@@ -9,6 +9,7 @@ use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::{self, Body};
 use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_ai::conversation::Message;
+use glasswork_ai::image;
 use glasswork_ai::model;
 use glasswork_ai::stream::Usage;
 
@@ -16,6 +17,7 @@ use crate::dispatch::Dispatch;
 use crate::entry::{self, Block, Entry, EntryKind};
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::image::SentImage;
 use crate::page::{self, Page, Place};
 use crate::scalar::Long;
 use crate::session::View;
@@ -41,6 +43,8 @@ pub(crate) struct SentPart {
     pub(crate) part: Part,
     /// Whether the rendering has a message for it.
     pub(crate) sent: bool,
+    /// Its images.
+    pub(crate) images: Vec<SentImage>,
 }
 
 /// How much a model thinks before it answers.
@@ -195,6 +199,11 @@ impl RequestMessage {
         self.part.sent
     }
 
+    /// Its images, and as what each of them was sent, or would be.
+    async fn images(&self) -> Vec<SentImage> {
+        self.part.images.clone()
+    }
+
     /// The entry that it is made of.
     async fn entry(&self) -> Entry {
         Entry {
@@ -288,27 +297,69 @@ impl Request {
             if self.prepared.purpose != Purpose::Step {
                 // What is summarised is sent as one text.
                 let parts = context::parts_of(&requests, self.id).into_iter();
-                return parts.map(|part| SentPart { part, sent: true }).collect();
+                let in_text = |part: Part| {
+                    let entry = session.tree.get(part.entry);
+                    let images = entry.map_or(&[][..], |entry| entry.body.images());
+                    SentPart {
+                        part,
+                        sent: true,
+                        images: images.iter().map(SentImage::in_text).collect(),
+                    }
+                };
+                return parts.map(in_text).collect();
             }
             let rendered = context::render(&session.tree, &session.context, &requests, self.id);
             // Which parts are sent is read off the rendering itself: both are in the same order.
-            let mut messages = rendered
-                .map(|request| request.messages)
-                .unwrap_or_default()
-                .into_iter()
-                .peekable();
+            let messages = rendered.map(|request| request.messages).unwrap_or_default();
+            let mut shown = messages.iter().filter_map(|message| match message {
+                Message::Image(shown) => Some(self.sent_image(shown)),
+                _ => None,
+            });
+            let is_image = |message: &&Message| matches!(message, Message::Image(_));
+            let mut messages = messages.iter().filter(|message| !is_image(message)).peekable();
             let parts = context::parts_of(&requests, self.id).into_iter();
             parts
                 .map(|part| {
                     let entry = session.tree.get(part.entry);
-                    let is_its = |message: &Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    let is_its =
+                        |message: &&Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    let images = entry.map_or(0, |entry| entry.body.images().len());
                     SentPart {
                         part,
                         sent: messages.next_if(is_its).is_some(),
+                        images: shown.by_ref().take(images).collect(),
                     }
                 })
                 .collect()
         })
+    }
+
+    /// As what an image was sent; before that, as what it would be by what is known of the model.
+    fn sent_image(&self, shown: &image::Shown) -> SentImage {
+        let unsent = match &self.prepared.body {
+            Some(body) => {
+                let mut unsent = body.unsent.iter();
+                unsent
+                    .find(|unsent| unsent.digest == shown.image.digest)
+                    .map(|unsent| unsent.why)
+            }
+            None => {
+                let known = self.view.op.catalogue.get(&self.prepared.model);
+                let abilities = known.map(|known| known.abilities).unwrap_or_default();
+                // Whether its bytes can be had is known when it is sent.
+                shown
+                    .sent(&abilities)
+                    .err()
+                    .filter(|why| *why != image::Unsent::Missing)
+            }
+        };
+        match unsent {
+            Some(why) => {
+                let text = shown.stand_in(why, &self.prepared.model);
+                SentImage::unsent(&shown.image, why, text)
+            }
+            None => SentImage::of(&shown.image),
+        }
     }
 
     pub(crate) fn entry(&self, id: EntryId) -> Answer<&Arc<tree::Entry>> {

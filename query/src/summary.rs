@@ -112,7 +112,12 @@ fn of_session(event: &session::Event) -> String {
 
 fn of_prompt(event: &prompt::Event) -> String {
     match event {
-        prompt::Event::Prompted { text, .. } => format!("“{}”", first_words(text, WORDS)),
+        prompt::Event::Prompted { text, images, .. } if images.is_empty() => {
+            format!("“{}”", first_words(text, WORDS))
+        }
+        prompt::Event::Prompted { text, images, .. } => {
+            format!("“{}”, with {} images", first_words(text, WORDS), images.len())
+        }
         prompt::Event::Steered { text, .. } => format!("steered: “{}”", first_words(text, WORDS)),
         prompt::Event::FollowedUp { text, .. } => format!("follow-up: “{}”", first_words(text, WORDS)),
         prompt::Event::Interrupted => "asked to stop at the next safe point".to_owned(),

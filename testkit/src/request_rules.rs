@@ -183,7 +183,18 @@ fn anthropic(body: &Value) -> Result<(), String> {
                     }
                 }
                 ("assistant", result) if result.ends_with("_tool_result") => {}
+                ("user", "image") => {
+                    inline(&part["source"], "media_type")?;
+                    spoken_first = true;
+                }
                 ("user", "tool_result") => {
+                    for said in part["content"].as_array().into_iter().flatten() {
+                        match text(said, "type")? {
+                            "text" => spoken(said, "text")?,
+                            "image" if part["is_error"] != true => inline(&said["source"], "media_type")?,
+                            other => return Err(format!("a result has a part `{other}`")),
+                        }
+                    }
                     if spoken_first {
                         return Err(format!("message {number}: a result comes after text"));
                     }
@@ -199,6 +210,33 @@ fn anthropic(body: &Value) -> Result<(), String> {
     }
     ends_with(messages, "user", "role")?;
     paired(&asked, &[])
+}
+
+/// Bytes of an image, of a kind that all servers take.
+fn inline(source: &Value, media: &str) -> Result<(), String> {
+    data_url(
+        &serde_json::json!({ "url": format!("data:{};base64,{}", text(source, media)?, text(source, "data")?) }),
+        "url",
+    )
+}
+
+/// The same as an address.
+fn data_url(value: &Value, of: &str) -> Result<(), String> {
+    let url = text(value, of)?;
+    let data = ["png", "jpeg", "webp"]
+        .iter()
+        .find_map(|kind| url.strip_prefix(&format!("data:image/{kind};base64,")))
+        .ok_or_else(|| format!("{url} is no image that all servers take"))?;
+    let digits = data.trim_end_matches('=');
+    let is_digit = |digit: u8| digit.is_ascii_alphanumeric() || matches!(digit, b'+' | b'/');
+    match !data.is_empty()
+        && data.len() % 4 == 0
+        && data.len() - digits.len() < 3
+        && digits.bytes().all(is_digit)
+    {
+        true => Ok(()),
+        false => Err(format!("{data} is no base64")),
+    }
 }
 
 /// Every call has exactly one result, in the message that follows, in the order of the calls.
@@ -234,8 +272,18 @@ fn chat(body: &Value) -> Result<(), String> {
         }
         match role {
             "system" | "developer" if number == 0 => spoken(said(message), said_key(message))?,
+            "user" if message["content"].is_array() => {
+                for part in list(message, "content")? {
+                    match text(part, "type")? {
+                        "text" => spoken(part, "text")?,
+                        "image_url" => data_url(&part["image_url"], "url")?,
+                        other => return Err(format!("the user's content has a part `{other}`")),
+                    }
+                }
+                spoke = true;
+            }
             "user" => {
-                spoken(said(message), said_key(message))?;
+                spoken(message, "content")?;
                 spoke = true;
             }
             "tool" => {
@@ -316,14 +364,16 @@ fn responses(body: &Value) -> Result<(), String> {
         thought = false;
         match kind {
             "message" => {
-                let part = list(item, "content")?.first().ok_or("a message is empty")?;
-                spoken(part, "text")?;
-                let wanted = match text(item, "role")? {
-                    "user" => "input_text",
-                    _ => "output_text",
-                };
-                if text(part, "type")? != wanted {
-                    return Err(format!("{item} has no {wanted}"));
+                let parts = list(item, "content")?;
+                parts.first().ok_or("a message is empty")?;
+                let user = text(item, "role")? == "user";
+                for part in parts {
+                    match text(part, "type")? {
+                        "input_text" if user => spoken(part, "text")?,
+                        "output_text" if !user => spoken(part, "text")?,
+                        "input_image" if user => data_url(part, "image_url")?,
+                        other => return Err(format!("{item} has a part `{other}`")),
+                    }
                 }
                 spoke = true;
             }
@@ -341,7 +391,16 @@ fn responses(body: &Value) -> Result<(), String> {
                 asked.push(id);
             }
             "function_call_output" => {
-                text(item, "output")?;
+                for part in item["output"].as_array().into_iter().flatten() {
+                    match text(part, "type")? {
+                        "input_text" => spoken(part, "text")?,
+                        "input_image" => data_url(part, "image_url")?,
+                        other => return Err(format!("an output has a part `{other}`")),
+                    }
+                }
+                if !item["output"].is_array() {
+                    text(item, "output")?;
+                }
                 answered.push(text(item, "call_id")?);
             }
             other => return Err(format!("there is an item `{other}`")),
@@ -377,6 +436,17 @@ fn gemini(body: &Value) -> Result<(), String> {
             ));
         }
         let parts = list(content, "parts")?;
+        let within = parts
+            .iter()
+            .filter_map(|part| part.pointer("/functionResponse/parts"));
+        let within = within.filter_map(Value::as_array).flatten();
+        for data in parts
+            .iter()
+            .chain(within)
+            .filter_map(|part| part.get("inlineData"))
+        {
+            inline(data, "mimeType")?;
+        }
         for part in parts {
             if part.get("text").is_some() && part.get("thoughtSignature").is_none() {
                 spoken(part, "text")?;

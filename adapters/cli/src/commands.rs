@@ -137,6 +137,9 @@ pub(crate) struct Run {
     /// value alone, on one line; where there is none, the exit code is 6
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
+    /// Show the model this image with the prompt (PNG, JPEG, GIF or WebP); may be given several times
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,

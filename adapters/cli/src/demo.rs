@@ -133,7 +133,7 @@ impl Stage {
         let left = drive::turn(
             runtime,
             id,
-            &Says::Prompt(scene::PROMPT.to_owned(), None),
+            &Says::Prompt(Prompt::new(scene::PROMPT)),
             self,
             signals,
             asker,

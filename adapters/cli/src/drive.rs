@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use glasswork_agent_core::json_schema::Schema;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::projection::report::{self, Report};
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
@@ -34,8 +34,8 @@ pub(crate) trait Show {
 /// What begins the work of a turn, or has it go on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Says {
-    /// A prompt, which begins a turn, and the schema of the result that is wanted of it.
-    Prompt(String, Option<Schema>),
+    /// A prompt, which begins a turn.
+    Prompt(Prompt),
     /// The turn that rests goes on, with these words first where there are any.
     GoOn(Option<String>),
 }
@@ -103,8 +103,8 @@ pub(crate) async fn turn(
         shown,
     };
     match says {
-        Says::Prompt(prompt, schema) => {
-            drop(runtime.prompt_for(session, prompt, schema.as_ref(), None).await?);
+        Says::Prompt(prompt) => {
+            drop(runtime.prompt_with(session, prompt.clone(), None).await?);
         }
         Says::GoOn(_) => drop(runtime.resume(session).await?),
     }

@@ -7,6 +7,8 @@ use clap::ValueEnum as _;
 use glasswork_agent_core::json_schema::Schema;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::pictures::{self, Picture};
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::Flag;
@@ -68,6 +70,13 @@ pub(crate) fn within(
             "the turn of this session rests, and goes on as it began; `--schema` is for a new one",
         ));
     }
+    if !arguments.images.is_empty() && past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "the turn of this session rests, and what it is told on its way takes no images: let it go on without \
+             `--image`, and show them with the prompt after it",
+        ));
+    }
+    let pictures = pictures::read(&arguments.images).map_err(Problem::usage)?;
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
@@ -79,6 +88,7 @@ pub(crate) fn within(
     let task = Task {
         prompt,
         schema,
+        pictures,
         past,
         opening: ready.opening,
         asker,
@@ -285,6 +295,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
 struct Task {
     prompt: Option<String>,
     schema: Option<Schema>,
+    pictures: Vec<Picture>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -318,7 +329,11 @@ impl Task {
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
         let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
-            (Some(prompt), false) => Says::Prompt(prompt, self.schema),
+            (Some(text), false) => Says::Prompt(Prompt {
+                text,
+                pictures: self.pictures,
+                result: self.schema,
+            }),
             (said, _) => Says::GoOn(said),
         };
         let session = match self.past {

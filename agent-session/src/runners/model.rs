@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use glasswork_agent_core::context::BodyRef;
 use glasswork_agent_core::id::RequestId;
+use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{Progress, StreamEvent};
 use glasswork_engine::EffectPort;
@@ -14,6 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Work;
 use super::gate::{Passage, Silence};
+use crate::blobs::BlobStore;
+use crate::images;
 use crate::secrets::AnswerMasking;
 
 /// A stream that talks in small pieces is reported in larger ones: what came within this time is one report …
@@ -35,6 +38,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         session, world, port, ..
     } = work;
     let Some(request) = session.render(id) else { return };
+    let request = loaded(request, (world.blobs)(port.scope())).await;
     let mut passage = match Passage::ask(&world.gate, &request.model.provider).await {
         Ok(passage) => passage,
         Err(failure) => {
@@ -53,6 +57,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     let body = (!call.body().is_empty()).then(|| BodyRef {
         digest: blake3::hash(call.body()).to_hex().as_str().into(),
         len: call.body().len() as u64,
+        unsent: call.unsent().to_vec(),
     });
     let mut demands = port.demands();
     let mut report = Report::default();
@@ -131,6 +136,24 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         steps: report.steps,
         outcome,
     }));
+}
+
+/// The request with the bytes of its images: from here on it is what will be sent.
+async fn loaded(mut request: Request, blobs: BlobStore) -> Request {
+    if !request
+        .messages
+        .iter()
+        .any(|message| matches!(message, Message::Image(_)))
+    {
+        return request;
+    }
+    let unloaded = request.clone();
+    let loading = tokio::task::spawn_blocking(move || {
+        images::load(&blobs, &mut request);
+        request
+    });
+    // Without their bytes images count as lost.
+    loading.await.unwrap_or(unloaded)
 }
 
 fn broken_off(message: &str) -> Failure {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::branch_summary::{BranchSummary, Left};
 use glasswork_agent_core::compaction::{Compaction, Why};
+use glasswork_ai::image::Image;
 use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
 use crate::compaction::{Guard, Leaving};
@@ -24,6 +25,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) context: &'a Context<'a>,
     /// Words that the asker brought and that wait to be queued or said.
     pub(crate) words: Option<Arc<str>>,
+    /// The images that come with them.
+    pub(crate) images: Vec<Image>,
     /// The limit of steps that the asker brought.
     pub(crate) max_steps: Option<u32>,
     /// The result that the asker wants of the turn.
@@ -51,6 +54,7 @@ impl<'a> Draft<'a> {
             session: Arc::clone(session),
             context,
             words: None,
+            images: vec![],
             max_steps: None,
             wanted: None,
             why: None,

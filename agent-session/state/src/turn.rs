@@ -189,7 +189,8 @@ pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     match draft.words.take() {
         Some(text) => {
             let entry = draft.entries(1);
-            draft.fact(prompt::Fact::Said { entry, text }.into());
+            let images = std::mem::take(&mut draft.images);
+            draft.fact(prompt::Fact::Said { entry, text, images }.into());
         }
         None => {
             let waiting = draft.session.queue.follow_ups.len();
@@ -210,7 +211,13 @@ pub(crate) fn queue(draft: &mut Draft<'_>, lane: Lane) -> Result<(), Rejection> 
     }
     if let Some(text) = draft.words.take() {
         let by = draft.context.origin.clone();
-        draft.fact(prompt::Fact::Queued { lane, text, by }.into());
+        let queued = prompt::Fact::Queued {
+            lane,
+            text,
+            images: std::mem::take(&mut draft.images),
+            by,
+        };
+        draft.fact(queued.into());
     }
     Ok(())
 }

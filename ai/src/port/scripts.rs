@@ -9,8 +9,10 @@ use std::task::{Context, Poll, ready};
 use tokio::time::Sleep;
 
 use super::{Call, ModelPort, Source};
+use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::image;
 use crate::model::ModelId;
 use crate::scripted::{Cue, Play, Script};
 use crate::stream::Progress;
@@ -51,7 +53,8 @@ impl ModelPort for Scripts {
                     pause: None,
                     stalled: false,
                 },
-            ),
+            )
+            .without(image::unsent(&request, &Abilities::default())),
             Err(error) => Call::impossible(failure(error.to_string())),
         }
     }

@@ -7,6 +7,7 @@ use super::{
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::image;
 use crate::structured::Form;
 use crate::text_calls::{ReadCalls, TextCalls};
 use crate::wire::result::ResultCall;
@@ -50,6 +51,7 @@ impl Server {
     /// [`FailureClass::Invalid`](crate::failure::FailureClass::Invalid) where the schema of a tool is not JSON, or the
     /// model's id cannot stand in an address.
     pub fn encode(&self, request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+        let request = &*image::told(request, abilities);
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompatible => openai_chat::encode(request, self, abilities),
             Wire::OpenAiResponses => openai_responses::encode(request, abilities),

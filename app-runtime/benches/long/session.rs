@@ -202,6 +202,7 @@ pub fn prompted(text: &str) -> Event {
         result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

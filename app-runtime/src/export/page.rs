@@ -119,7 +119,15 @@ impl Page {
 fn what(said: Said) -> What {
     let text = |text: Arc<str>| text.to_string();
     match said {
-        Said::Person { text: words, .. } => What::Person(text(words)),
+        Said::Person {
+            text: words, images, ..
+        } => {
+            let named = images.iter().map(|image| {
+                let (mime, digest) = (image.media.mime(), &image.digest);
+                format!("[image: {image}, {mime}, {} bytes, blob {digest}]\n", image.bytes)
+            });
+            What::Person(named.chain([text(words)]).collect())
+        }
         Said::Thinking { text: thoughts } => What::Thinking(text(thoughts)),
         Said::Text { text: words, model } => What::Model {
             model: model.to_string(),

@@ -108,6 +108,7 @@ fn the_fields_of_a_difference_are_the_fields_of_the_state() {
         result: None,
         text: "One".into(),
         max_steps: None,
+        images: vec![],
         key,
     };
     world.accept(Event::Prompt(keyed));

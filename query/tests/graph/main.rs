@@ -13,6 +13,7 @@ mod compactions;
 mod differences;
 mod dispatches;
 mod failing_over;
+mod images;
 mod limits;
 mod models;
 mod readings;

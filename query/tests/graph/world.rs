@@ -249,6 +249,7 @@ impl World {
         let body = BodyRef {
             digest: format!("body of request {request}").into(),
             len: 1_000 + request.0,
+            unsent: vec![],
         };
         let finished = blocks
             .into_iter()
@@ -448,6 +449,7 @@ pub(crate) fn prompted(text: &str) -> Event {
         result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

@@ -14,6 +14,7 @@ mod demo;
 mod ending;
 mod exchange;
 mod graph;
+mod images;
 mod layers;
 mod leaving;
 mod models;

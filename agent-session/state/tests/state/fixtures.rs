@@ -86,6 +86,7 @@ fn the_rest(world: &mut World) {
             result: None,
             text: "go".into(),
             max_steps: Some(3),
+            images: vec![],
             key: Some("first".into()),
         }))
         .unwrap();

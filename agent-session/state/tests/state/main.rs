@@ -14,6 +14,7 @@ mod damage;
 mod failing_over;
 mod fixtures;
 mod host_affairs;
+mod images;
 mod import;
 mod inherited;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]

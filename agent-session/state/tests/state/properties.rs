@@ -367,6 +367,9 @@ proptest! {
                 glasswork_ai::conversation::Message::ToolResult(result) => {
                     assert_eq!(open.remove(0), result.call);
                 }
+                glasswork_ai::conversation::Message::Image(shown) => {
+                    panic!("nobody has shown {}", shown.image);
+                }
             }
         }
         assert!(open.is_empty());

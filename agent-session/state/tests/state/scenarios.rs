@@ -204,6 +204,7 @@ scenarios! {
             result: None,
             text: "go".into(),
             max_steps: Some(1),
+            images: vec![],
             key: None,
         })).unwrap();
         let calls = world.propose(&["read"]);

@@ -70,6 +70,7 @@ fn words_must_say_something_and_limits_must_allow_something() {
         result: None,
         text: "x".into(),
         max_steps: Some(0),
+        images: vec![],
         key: None,
     };
     assert_eq!(world.user(Event::Prompt(none)), Err(Rejection::NoSteps));
@@ -129,6 +130,7 @@ fn an_operation_that_is_sent_twice_happens_once() {
             result: None,
             text: "x".into(),
             max_steps: None,
+            images: vec![],
             key: Some(key.into()),
         })
     };
@@ -391,6 +393,7 @@ fn progress_that_waits_is_merged() {
     let body = Some(glasswork_agent_core::context::BodyRef {
         digest: "d".into(),
         len: 1,
+        unsent: vec![],
     });
     let streamed = |steps: Vec<StreamEvent>| {
         Event::Model(model::Event::Streamed {

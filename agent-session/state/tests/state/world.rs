@@ -304,6 +304,7 @@ impl World {
             body: Some(BodyRef {
                 digest: "d".into(),
                 len: 1,
+                unsent: vec![],
             }),
             limits: vec![],
         })
@@ -554,6 +555,7 @@ pub(crate) fn prompted(text: &str) -> Event {
         result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

@@ -8,9 +8,11 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request, Thought, ToolResult};
 use crate::failure::Failure;
+use crate::image::Shown;
 use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::ids::{CallIds, Ids};
+use crate::wire::picture::{Data, Picture};
 use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, thinking};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
@@ -131,11 +133,36 @@ enum Content<'a> {
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
-        #[serde(skip_serializing_if = "str::is_empty")]
-        content: &'a str,
+        #[serde(skip_serializing_if = "Said::is_empty")]
+        content: Said<'a>,
         #[serde(skip_serializing_if = "is_false")]
         is_error: bool,
     },
+    Image {
+        source: Source<'a>,
+    },
+}
+
+/// What a result says: a text, or a text and images.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Text(&'a str),
+    Parts(Vec<Part<'a>>),
+}
+
+impl Said<'_> {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(""))
+    }
+}
+
+/// Where an image comes from.
+#[derive(Serialize)]
+struct Source<'a> {
+    r#type: &'static str,
+    media_type: &'static str,
+    data: Data<'a>,
 }
 
 pub(in crate::wire) fn encode(
@@ -267,13 +294,15 @@ fn thinking(
 
 /// Whether the answer that called the tools whose results come last began with thinking that goes back.
 fn may_think_on(request: &Request) -> bool {
-    let mut messages = request.messages.iter().rev();
+    // Images of results stand behind them.
+    let of_result = |message: &&Message| matches!(message, Message::Image(shown) if shown.call.is_some());
+    let mut messages = request.messages.iter().rev().skip_while(of_result);
     if !matches!(messages.next(), Some(Message::ToolResult(_))) {
         return true;
     }
     let answers = messages.find_map(|message| match message {
         Message::Assistant { blocks, model } => Some((blocks, model)),
-        Message::User(_) | Message::ToolResult(_) => None,
+        Message::User(_) | Message::ToolResult(_) | Message::Image(_) => None,
     });
     let Some((blocks, model)) = answers else {
         return true;
@@ -297,6 +326,12 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
         let (role, content) = match message {
             Message::User(words) => (Role::User, text(words).into_iter().collect()),
             Message::ToolResult(result) => (Role::User, vec![tool_result(result, ids)]),
+            Message::Image(shown) => {
+                match image(shown).and_then(|image| into_result(image, shown, ids, &mut entries)) {
+                    Some(image) => (Role::User, vec![image]),
+                    None => continue,
+                }
+            }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
                 let whole = |place: &usize| has_its_result(blocks, *place);
@@ -382,13 +417,60 @@ fn thought_part(thought: &Thought, own: bool) -> Option<Part<'_>> {
 fn tool_result<'a>(result: &'a ToolResult, ids: &'a Ids<'_>) -> Part<'a> {
     plain(Content::ToolResult {
         tool_use_id: ids.get(&result.call),
-        content: if result.text.trim().is_empty() {
+        content: Said::Text(if result.text.trim().is_empty() {
             ""
         } else {
             &result.text
-        },
+        }),
         is_error: result.is_error,
     })
+}
+
+fn image(shown: &Shown) -> Option<Part<'_>> {
+    let picture = Picture::of(shown)?;
+    let source = Source {
+        r#type: "base64",
+        media_type: picture.media.mime(),
+        data: picture.data(),
+    };
+    Some(plain(Content::Image { source }))
+}
+
+/// Puts an image into the result that shows it. Gives back one that the user shows, and one of a call that failed: the
+/// server takes nothing but text in a result that is an error.
+fn into_result<'a>(
+    image: Part<'a>,
+    shown: &Shown,
+    ids: &Ids<'_>,
+    entries: &mut [Entry<'a>],
+) -> Option<Part<'a>> {
+    let Some(call) = shown.call.as_deref().map(|call| ids.get(call)) else {
+        return Some(image);
+    };
+    let parts = entries
+        .last_mut()
+        .into_iter()
+        .flat_map(|entry| &mut entry.content);
+    for part in parts.rev() {
+        if let Part::Known {
+            content:
+                Content::ToolResult {
+                    tool_use_id,
+                    content,
+                    is_error: false,
+                },
+            ..
+        } = part
+            && *tool_use_id == call
+        {
+            match content {
+                Said::Text(words) => *content = Said::Parts(text(words).into_iter().chain([image]).collect()),
+                Said::Parts(parts) => parts.push(image),
+            }
+            return None;
+        }
+    }
+    Some(image)
 }
 
 /// A text, unless it is blank: the server takes none of those.

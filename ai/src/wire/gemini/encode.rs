@@ -10,8 +10,10 @@ use super::schema::Schema;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
+use crate::image::Shown;
 use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
+use crate::wire::picture::{Data, Picture};
 use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, result, schema, thinking};
 
 /// What the server takes in place of a signature that it did not give, for calls of other models.
@@ -53,6 +55,8 @@ struct Part<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     thought: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    inline_data: Option<InlineData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<FunctionCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_response: Option<FunctionResponse<'a>>,
@@ -72,6 +76,16 @@ struct FunctionResponse<'a> {
     id: Cow<'a, str>,
     name: Cow<'a, str>,
     response: Outcome<'a>,
+    /// Images, which models take here since Gemini 3.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InlineData<'a> {
+    mime_type: &'static str,
+    data: Data<'a>,
 }
 
 #[derive(Serialize)]
@@ -254,12 +268,25 @@ fn contents<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Content<'a>> {
                         true => Outcome::Error(&result.text),
                         false => Outcome::Output(&result.text),
                     },
+                    parts: Vec::new(),
                 };
                 let part = Part {
                     function_response: Some(response),
                     ..Part::default()
                 };
                 (Role::User, vec![part])
+            }
+            Message::Image(shown) => {
+                let within = is_third(&request.model.model)
+                    .then(|| response_of(shown, ids, &mut contents))
+                    .flatten();
+                match (within, image(shown)) {
+                    (Some(response), Some(image)) => {
+                        response.parts.push(image);
+                        continue;
+                    }
+                    (_, image) => (Role::User, image.into_iter().collect()),
+                }
             }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
@@ -330,7 +357,7 @@ fn answer<'a>(blocks: &'a [Block], own: bool, model: &str, ids: &'a Ids<'_>) -> 
             ..part
         }));
     }
-    if wants_signatures(model)
+    if is_third(model)
         && let Some(first) = parts.iter_mut().find(|part| part.function_call.is_some())
     {
         first.thought_signature.get_or_insert(NO_SIGNATURE);
@@ -350,8 +377,32 @@ fn follows_a_part(blocks: &[Block], number: usize) -> bool {
         })
 }
 
-/// Since Gemini 3 the first call of each answer must be signed.
-fn wants_signatures(model: &str) -> bool {
+fn image(shown: &Shown) -> Option<Part<'_>> {
+    let picture = Picture::of(shown)?;
+    Some(Part {
+        inline_data: Some(InlineData {
+            mime_type: picture.media.mime(),
+            data: picture.data(),
+        }),
+        ..Part::default()
+    })
+}
+
+/// The response that shows an image, if one does.
+fn response_of<'c, 'a>(
+    shown: &Shown,
+    ids: &Ids<'_>,
+    contents: &'c mut [Content<'a>],
+) -> Option<&'c mut FunctionResponse<'a>> {
+    let call = ids.get(shown.call.as_deref()?);
+    let parts = contents.last_mut()?.parts.iter_mut().rev();
+    let mut responses = parts.filter_map(|part| part.function_response.as_mut());
+    responses.find(|response| response.id == call)
+}
+
+/// Whether it is Gemini 3 or later: since then the first call of each answer must be signed, and a response may hold
+/// images.
+fn is_third(model: &str) -> bool {
     let id = model.rsplit('/').next().unwrap_or_default();
     id.strip_prefix("gemini-")
         .is_some_and(|version| !version.starts_with(['1', '2']))

@@ -8,10 +8,12 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking};
 use crate::conversation::{Block, Kept, Message, Request, Thought};
 use crate::failure::Failure;
+use crate::image::Shown;
 use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::differences::{MaxTokensField, ThinkingBack, ThinkingSwitch};
 use crate::wire::ids::Ids;
+use crate::wire::picture::{Picture, Url};
 use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
@@ -125,19 +127,41 @@ enum Entry<'a> {
     },
 }
 
-/// A text, as a list of parts only where it has a breakpoint.
+/// A text, as a list of parts only where it has a breakpoint, or images beside it.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
     Text(Cow<'a, str>),
-    Marked([Marked<'a>; 1]),
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
-struct Marked<'a> {
-    r#type: &'static str,
-    text: Cow<'a, str>,
-    cache_control: CacheControl,
+struct Part<'a> {
+    #[serde(flatten)]
+    content: PartContent<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum PartContent<'a> {
+    Text { text: Cow<'a, str> },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: Url<'a>,
+}
+
+impl<'a> From<PartContent<'a>> for Part<'a> {
+    fn from(content: PartContent<'a>) -> Self {
+        Self {
+            content,
+            cache_control: None,
+        }
+    }
 }
 
 /// A model's own thinking, in the field where its server looks for it.
@@ -323,12 +347,28 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
             false => Entry::System { content },
         });
     }
+    // A result is text on this wire, and nothing may stand between the results of one answer: images wait for their end.
+    let mut images: Vec<Part<'_>> = Vec::new();
     for message in &request.messages {
+        if matches!(message, Message::Assistant { .. }) {
+            push(&mut entries, shown(&mut images), differences);
+        }
         let entry = match message {
             Message::User(text) if is_blank(text) => None,
             Message::User(text) => Some(Entry::User {
-                content: Content::Text((&**text).into()),
+                content: match std::mem::take(&mut images) {
+                    none if none.is_empty() => Content::Text((&**text).into()),
+                    mut parts => {
+                        let text = Cow::Borrowed(&**text);
+                        parts.push(PartContent::Text { text }.into());
+                        Content::Parts(parts)
+                    }
+                },
             }),
+            Message::Image(shown) => {
+                images.extend(image(shown));
+                None
+            }
             Message::ToolResult(result) => Some(Entry::Tool {
                 tool_call_id: ids.get(&result.call),
                 name: differences.tool_result_name.then(|| name::called(&result.name)),
@@ -339,20 +379,49 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
                 assistant(blocks, own, differences.thinking_back, ids)
             }
         };
-        let Some(entry) = entry else { continue };
-        if differences.assistant_after_tool_result
-            && matches!(entry, Entry::User { .. })
-            && matches!(entries.last(), Some(Entry::Tool { .. }))
-        {
-            entries.push(Entry::Assistant {
-                content: Some("I have the results.".to_owned()),
-                thinking: Back::default(),
-                tool_calls: Vec::new(),
-            });
-        }
-        entries.push(entry);
+        push(&mut entries, entry, differences);
     }
+    push(&mut entries, shown(&mut images), differences);
     entries
+}
+
+fn push<'a>(entries: &mut Vec<Entry<'a>>, entry: Option<Entry<'a>>, differences: &Differences) {
+    let Some(entry) = entry else { return };
+    if differences.assistant_after_tool_result
+        && matches!(entry, Entry::User { .. })
+        && matches!(entries.last(), Some(Entry::Tool { .. }))
+    {
+        entries.push(Entry::Assistant {
+            content: Some("I have the results.".to_owned()),
+            thinking: Back::default(),
+            tool_calls: Vec::new(),
+        });
+    }
+    entries.push(entry);
+}
+
+/// The images that wait, as a message of the user.
+fn shown<'a>(images: &mut Vec<Part<'a>>) -> Option<Entry<'a>> {
+    let content = Content::Parts(std::mem::take(images));
+    match &content {
+        Content::Parts(parts) if parts.is_empty() => None,
+        _ => Some(Entry::User { content }),
+    }
+}
+
+/// An image; of one that a result shows it is said what it is, because it does not stand there.
+fn image(shown: &Shown) -> Vec<Part<'_>> {
+    let Some(picture) = Picture::of(shown) else {
+        return Vec::new();
+    };
+    let url = picture.url();
+    let image = PartContent::ImageUrl {
+        image_url: ImageUrl { url },
+    };
+    let told = shown.call.as_ref().map(|_| PartContent::Text {
+        text: format!("[image from a tool result above: {}]", shown.image.name).into(),
+    });
+    told.into_iter().chain([image]).map(Part::from).collect()
 }
 
 fn assistant<'a>(blocks: &'a [Block], own: bool, back: ThinkingBack, ids: &'a Ids<'_>) -> Option<Entry<'a>> {
@@ -463,16 +532,21 @@ fn break_points(caching: Caching, entries: &mut [Entry<'_>]) {
 
 impl Content<'_> {
     fn mark(&mut self, cache_control: CacheControl) {
-        if let Self::Text(text) = self {
+        match self {
             // The server takes no breakpoint on a text that is blank.
-            if is_blank(text) {
-                return;
+            Self::Text(text) if is_blank(text) => {}
+            Self::Text(text) => {
+                let text = std::mem::take(text);
+                *self = Self::Parts(vec![Part {
+                    content: PartContent::Text { text },
+                    cache_control: Some(cache_control),
+                }]);
             }
-            *self = Self::Marked([Marked {
-                r#type: "text",
-                text: std::mem::take(text),
-                cache_control,
-            }]);
+            Self::Parts(parts) => {
+                if let Some(last) = parts.last_mut() {
+                    last.cache_control = Some(cache_control);
+                }
+            }
         }
     }
 }
