@@ -155,7 +155,11 @@ impl Body {
     pub fn images(&self) -> &[Image] {
         match self {
             Self::Prompt { images, .. } | Self::ToolResult { images, .. } => images,
-            Self::Assistant(_) | Self::Compaction(_) | Self::BranchSummary(_) | Self::Notice(_) => &[],
+            Self::Assistant(_)
+            | Self::Compaction(_)
+            | Self::BranchSummary(_)
+            | Self::Notice(_)
+            | Self::Superseded(_) => &[],
         }
     }
 

@@ -31,6 +31,7 @@ const PASSWORD: &str = "p@ss-word";
 
 fn request() -> Arc<Request> {
     Arc::new(Request {
+        output: None,
         model: "anthropic/model-1".parse().unwrap(),
         system: Vec::new(),
         messages: vec![Message::User("go".into())],

@@ -22,11 +22,11 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::port::Models;
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::{Server, Wire};
-use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::export::{Export, Format, Leaving, export};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::importing::{Own, recognise, take_back};
 use glasswork_app_runtime::pictures::{self, Picture};
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{ScopeId, SystemClock};
@@ -112,9 +112,14 @@ fn opening(house: &House) -> Opening {
 async fn shown(house: &House, session: ScopeId) -> String {
     let watch = house.runtime().watch(session).unwrap();
     let pictures = one(house);
-    let said = house
-        .runtime()
-        .prompt_with(session, Prompt { pictures, ..Prompt::new("What differs?") }, None);
+    let said = house.runtime().prompt_with(
+        session,
+        Prompt {
+            pictures,
+            ..Prompt::new("What differs?")
+        },
+        None,
+    );
     said.await.unwrap();
     let end = House::end_of_turn(watch).await;
     assert_eq!((end.state, end.failure), (State::Completed, None));
@@ -266,7 +271,14 @@ async fn a_summary_has_text_in_the_place_of_images_and_they_count_until_then() {
     fs::write(&path, large.into_inner()).unwrap();
     let watch = house.runtime().watch(id).unwrap();
     let pictures = pictures::read(&[path]).unwrap();
-    let said = house.runtime().prompt_with(id, Prompt { pictures, ..Prompt::new("What differs?") }, None);
+    let said = house.runtime().prompt_with(
+        id,
+        Prompt {
+            pictures,
+            ..Prompt::new("What differs?")
+        },
+        None,
+    );
     said.await.unwrap();
     House::end_of_turn(watch).await;
     let before = house.now(id).context.message_tokens();
@@ -326,7 +338,14 @@ async fn a_secret_in_the_name_of_an_image_is_masked() {
     let pictures = pictures::read(&[path]).unwrap();
     house
         .runtime()
-        .prompt_with(id, Prompt { pictures, ..Prompt::new("Look.") }, None)
+        .prompt_with(
+            id,
+            Prompt {
+                pictures,
+                ..Prompt::new("Look.")
+            },
+            None,
+        )
         .await
         .unwrap();
     House::end_of_turn(watch).await;
@@ -358,7 +377,17 @@ async fn an_image_must_name_a_blob_and_there_are_not_too_many() {
     let id = house.session(House::settings(Mode::Yolo)).await;
     let picture = one(&house).remove(0);
     let refused = async |pictures: Vec<Picture>| {
-        let asked = house.runtime().prompt_with(id, Prompt { pictures, ..Prompt::new("Look.") }, None).await;
+        let asked = house
+            .runtime()
+            .prompt_with(
+                id,
+                Prompt {
+                    pictures,
+                    ..Prompt::new("Look.")
+                },
+                None,
+            )
+            .await;
         asked.unwrap_err().to_string()
     };
     assert!(

@@ -19,9 +19,9 @@ use glasswork_ai::port::Models;
 use glasswork_ai::scripted::Script;
 use glasswork_ai::structured::{Form, Means};
 use glasswork_ai::wire::{Differences, Server, Wire};
-use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::ending::{self, ExitCode};
 use glasswork_app_runtime::projection::report;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::structured::{self, SchemaFileError};
 use glasswork_app_runtime::watching::Update;
 use glasswork_engine::{ScopeId, SystemClock};
@@ -83,7 +83,14 @@ async fn ask(house: &House, session: ScopeId, schema: &str) -> TurnEnd {
     let schema = Schema::parse(schema).unwrap();
     let prompted = house
         .runtime()
-        .prompt_with(session, Prompt { result: Some(schema.clone()), ..Prompt::new("count") }, None)
+        .prompt_with(
+            session,
+            Prompt {
+                result: Some(schema.clone()),
+                ..Prompt::new("count")
+            },
+            None,
+        )
         .await;
     prompted.unwrap();
     House::end_of_turn(watch).await
@@ -346,7 +353,14 @@ async fn a_schema_that_looks_like_a_secret_is_not_masked_but_refused() {
     let schema = Schema::parse(r#"{"const": "the-key-of-this-house"}"#).unwrap();
     let refused = house
         .runtime()
-        .prompt_with(session, Prompt { result: Some(schema.clone()), ..Prompt::new("go") }, None)
+        .prompt_with(
+            session,
+            Prompt {
+                result: Some(schema.clone()),
+                ..Prompt::new("go")
+            },
+            None,
+        )
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("looks like a secret"), "{refused}");

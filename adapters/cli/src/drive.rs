@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::projection::report::{self, Report};
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
 use glasswork_engine::ScopeId;

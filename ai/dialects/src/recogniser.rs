@@ -380,7 +380,7 @@ impl Recogniser {
                     wait |= behind.is_empty();
                     // DeepSeek V3.1 and Kimi K2 write the call right behind it.
                     if !self.tools.is_empty() {
-                        match opener(behind, last) {
+                        match opener(behind, self.expected) {
                             Match::Yes => return Step::WasThinking(tag.len()),
                             answer => wait |= answer == Match::Perhaps,
                         }

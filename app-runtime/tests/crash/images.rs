@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::pictures;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::watching::Update;
 
 use crate::aftermath::{Lane, Victim, home, mortal, opening, until};
@@ -34,7 +34,17 @@ async fn part(home: &Path) {
     say(format_args!("session {session}"));
     let mut watch = runtime.watch(session).unwrap();
     let shown = pictures::read(&[home.join("work/shown.png")]).unwrap();
-    let begun = runtime.prompt_with(session, Prompt { pictures: shown, ..Prompt::new("go") }, None).await.unwrap();
+    let begun = runtime
+        .prompt_with(
+            session,
+            Prompt {
+                pictures: shown,
+                ..Prompt::new("go")
+            },
+            None,
+        )
+        .await
+        .unwrap();
     say(format_args!("told {}", begun.id.seq));
     until(&mut watch, |update| matches!(update, Update::TurnEnded { .. })).await;
     runtime.give_up(session).await.unwrap();
