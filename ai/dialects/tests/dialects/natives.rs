@@ -173,8 +173,8 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
     ),
     (
         Dialect::Granite,
-        "<tool_call>[{\"name\": \"now\", \"arguments\": {}}]\nSo.",
-        &["call now {}", r#"text "\nSo.""#],
+        "<tool_call>[{\"name\": \"now\", \"arguments\": {}}]\nSo {a}.",
+        &["call now {}", r#"text "\nSo {a}.""#],
     ),
     (
         Dialect::Granite,
