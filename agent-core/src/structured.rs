@@ -243,7 +243,7 @@ fn fenced(text: &str) -> Vec<&str> {
 /// The objects and lists that stand in a text, the outermost ones.
 fn embedded(text: &str) -> Vec<&str> {
     /// As many beginnings are looked at, and then no more: a text of brackets would take for ever.
-    const BEGINNINGS: usize = 256;
+    const BEGINNINGS: usize = 16;
     let mut found = Vec::new();
     let mut from = 0;
     for _ in 0..BEGINNINGS {

@@ -34,7 +34,7 @@ OPENAI_BASE_URL), sign in with `glasswork login`, or play a script with `--model
 
 SESSION is an id, the beginning of one, or `last`.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 damaged data, 4 denied, 5 budget or limit, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 failed, 2 usage, 3 damaged data, 4 denied, 5 budget or limit, 6 not the result of --schema, 130 interrupted, 143 terminated.
 
 Sessions and settings lie in the directories of the XDG specification; GLASSWORK_HOME puts them all into one.";
 
