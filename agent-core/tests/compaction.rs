@@ -113,6 +113,7 @@ impl Talk {
                 let entry = self.add(answered(calls.collect()));
                 for (tokens, number) in results.iter().zip(0u16..) {
                     self.add(Body::ToolResult {
+                        images: vec![],
                         call: CallId {
                             seq: entry.seq,
                             ordinal: number,
@@ -433,6 +434,7 @@ fn a_summary_is_told_as_this() {
         }),
     ]));
     talk.add(Body::ToolResult {
+        images: vec![],
         call: CallId { seq: 2, ordinal: 1 },
         result: ToolResult {
             call: "a".into(),

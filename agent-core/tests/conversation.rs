@@ -146,6 +146,7 @@ fn thinking_alone_is_not_sent() {
         is_error: false,
     };
     let told = Body::ToolResult {
+        images: vec![],
         call: CallId { seq: 3, ordinal: 1 },
         result: result.clone(),
     };

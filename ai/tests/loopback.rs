@@ -29,6 +29,7 @@ fn request() -> Arc<Request> {
         parameters: r#"{"type":"object"}"#.into(),
     };
     Arc::new(Request {
+        output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],

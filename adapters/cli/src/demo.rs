@@ -1,6 +1,7 @@
 //! `glasswork demo`
 
 use glasswork_ai::model::ModelId;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::demo::{self as scene, Comparison, Scratch, Verdict};
 use glasswork_app_runtime::ending::ExitCode;

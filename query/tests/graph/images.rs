@@ -35,6 +35,7 @@ fn image(name: &str, bytes: u64) -> Image {
 
 fn shown(images: Vec<Image>) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: "Look".into(),
         max_steps: None,
         images,

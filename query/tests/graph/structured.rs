@@ -21,6 +21,7 @@ fn begin(world: &World, means: Option<Means>) {
             .collect(),
     };
     world.accept(Event::Prompt(prompt::Event::Prompted {
+        images: vec![],
         result: Some(Arc::new(wanted)),
         text: "count".into(),
         max_steps: None,

@@ -26,6 +26,7 @@ fn image(name: &str) -> Image {
 
 fn shown(text: &str, images: Vec<Image>) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
         images,

@@ -32,6 +32,7 @@ const ALONE: Means = Means {
 
 fn wanted(schema: &str, means: Option<Means>) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        images: vec![],
         text: "count".into(),
         max_steps: None,
         result: Some(Arc::new(Wanted {
