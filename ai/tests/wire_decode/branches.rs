@@ -324,6 +324,9 @@ fn parts_of_calls_find_their_call() {
         ],
         &["text \"Hi\"", "call a ls {}", "finished ToolUse"],
     );
+    let late = steps(wire, &[chat_stop("stop"), chat(json!({"content": "late"}))]);
+    let begins = |step: &StreamEvent| matches!(step, StreamEvent::BlockStarted { .. });
+    assert!(!late.iter().any(begins), "{late:?}");
     // Another choice is another answer, and an empty reason is none.
     check(
         wire,
