@@ -753,3 +753,25 @@ fn what_has_no_end_of_its_own_has_a_cap() {
     said.extend(decoder.feed(&piece));
     assert_eq!(lines(&said), ["failed Protocol"]);
 }
+
+#[test]
+fn a_document_is_whole_without_a_reason_and_an_error_under_any_of_its_names() {
+    let document = |body: Value| lines(&decode(Wire::OpenAiCompatible, [body.to_string().as_bytes()]));
+    assert_eq!(
+        document(json!({"choices": [{"message": {"content": "Hi"}}]})),
+        ["text \"Hi\"", "finished EndOfTurn"]
+    );
+    for key in ["error", "message", "detail"] {
+        assert_eq!(
+            document(json!({key: "overloaded"})),
+            ["failed Overloaded"],
+            "{key}"
+        );
+        assert_eq!(
+            document(json!([{key: "overloaded"}])),
+            ["failed Overloaded"],
+            "{key}"
+        );
+    }
+    assert_eq!(document(json!({"what": "overloaded"})), ["failed Protocol"]);
+}
