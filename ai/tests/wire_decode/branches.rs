@@ -324,6 +324,9 @@ fn parts_of_calls_find_their_call() {
         ],
         &["text \"Hi\"", "call a ls {}", "finished ToolUse"],
     );
+    let late = steps(wire, &[chat_stop("stop"), chat(json!({"content": "late"}))]);
+    let begins = |step: &StreamEvent| matches!(step, StreamEvent::BlockStarted { .. });
+    assert!(!late.iter().any(begins), "{late:?}");
     // Another choice is another answer, and an empty reason is none.
     check(
         wire,
@@ -749,4 +752,26 @@ fn what_has_no_end_of_its_own_has_a_cap() {
     assert_eq!(said, [], "half of it fits");
     said.extend(decoder.feed(&piece));
     assert_eq!(lines(&said), ["failed Protocol"]);
+}
+
+#[test]
+fn a_document_is_whole_without_a_reason_and_an_error_under_any_of_its_names() {
+    let document = |body: Value| lines(&decode(Wire::OpenAiCompatible, [body.to_string().as_bytes()]));
+    assert_eq!(
+        document(json!({"choices": [{"message": {"content": "Hi"}}]})),
+        ["text \"Hi\"", "finished EndOfTurn"]
+    );
+    for key in ["error", "message", "detail"] {
+        assert_eq!(
+            document(json!({key: "overloaded"})),
+            ["failed Overloaded"],
+            "{key}"
+        );
+        assert_eq!(
+            document(json!([{key: "overloaded"}])),
+            ["failed Overloaded"],
+            "{key}"
+        );
+    }
+    assert_eq!(document(json!({"what": "overloaded"})), ["failed Protocol"]);
 }

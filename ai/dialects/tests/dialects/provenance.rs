@@ -216,8 +216,10 @@ fn a_region_has_a_cap_and_time_is_linear() {
     }
 }
 
-/// The raw text, the places of what was mended, and the name of each call.
-fn raws(text: &str) -> Vec<(String, String, Vec<(&'static str, usize)>)> {
+/// The name of a call, its raw text, and what was mended at which places of it.
+type Raw = (String, String, Vec<(&'static str, usize)>);
+
+fn raws(text: &str) -> Vec<Raw> {
     let call = |event| match event {
         Event::Call(call) => {
             let repairs = call.repairs.iter().map(|repair| (repair.kind.key(), repair.at));
