@@ -1,12 +1,12 @@
 //! `glasswork demo`
 
 use glasswork_ai::model::ModelId;
-use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::demo::{self as scene, Comparison, Scratch, Verdict};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain;
 use glasswork_app_runtime::models;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::reading::{Seen, Viewer};
 use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::Flag;
