@@ -24,6 +24,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
+use glasswork_app_runtime::local_servers::Asked;
 use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
@@ -207,6 +208,7 @@ impl Place {
             ports,
             catalogue,
             near,
+            asked: None,
             secrets: self.secrets_with(keys, own_keys),
         })
     }
@@ -445,6 +447,9 @@ impl Sessions {
         ))?;
         runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
+        if let Some((asked, sake)) = &providers.asked {
+            runtime.know_server(asked, sake).await?;
+        }
         runtime.bind_graph(Arc::new(OwnGraph(
             Graph::new(runtime.reader().clone()).with_models(catalogue),
         )));
@@ -489,6 +494,8 @@ pub(crate) struct Providers {
     pub catalogue: Arc<Catalogue>,
     /// The addresses of those that are on this machine, with their keys.
     near: BTreeMap<Arc<str>, (http::BaseUrl, Option<SecretString>)>,
+    /// The server that was asked what it has, and for the sake of which model.
+    asked: Option<(Asked, Arc<str>)>,
     ports: Models,
     secrets: Vaults,
 }
@@ -517,6 +524,13 @@ impl Providers {
             });
             let from = format!("{} at {url}", found.server).into();
             self.catalogue = Arc::new(Catalogue::clone(&self.catalogue).with_told(&from, told));
+            let asked = Asked {
+                provider: Arc::clone(&id.provider),
+                base_url: url.to_string().into(),
+                kind: found.server,
+                models: found.models,
+            };
+            self.asked = Some((asked, Arc::clone(&id.model)));
         }
         Ok(())
     }

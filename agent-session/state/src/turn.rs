@@ -234,7 +234,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .attempt()
         .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
     let allowed = match turn.state {
-        State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
+        State::Preparing => turn.steps < turn.max_steps && session.step_exhausted(draft.context.at).is_none(),
         _ => turn.steps < turn.max_steps,
     };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
@@ -366,7 +366,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::BlameLimit => {
             let session = &draft.session;
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
-            let failure = match turn.and_then(|_| session.next_exhausted(draft.context.at)) {
+            let failure = match turn.and_then(|_| session.step_exhausted(draft.context.at)) {
                 Some(exhausted) => TurnFailure::Budget(exhausted),
                 None => TurnFailure::Limit {
                     max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
