@@ -6,6 +6,7 @@
 mod answer;
 mod endpoint;
 mod probe;
+mod token;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +14,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 pub use secrecy::SecretString;
 
@@ -24,9 +26,11 @@ use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::wire::{Differences, Server, Wire};
+pub(crate) use answer::causes;
 use answer::{Answering, transport_failure};
 pub use endpoint::{BaseUrl, BaseUrlError};
 pub use probe::{Found, USUAL_PLACES, probe};
+pub use token::{TokenSource, Waiting};
 
 /// How long a connection may take to come about. All other deadlines are the caller's.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -112,6 +116,8 @@ pub struct Provider {
     url: BaseUrl,
     catalogue: Option<Arc<Catalogue>>,
     key: Option<SecretString>,
+    /// Where tokens come from, where there is no key but somebody has signed in.
+    tokens: Option<Arc<dyn TokenSource>>,
     /// Where the user may put a key, to be told when it is missing.
     key_name: Cow<'static, str>,
     client: OnceLock<Result<Client, Failure>>,
@@ -135,6 +141,7 @@ impl Provider {
             catalogue: None,
             key: key.map(SecretString::from),
             key_name: key_name.into(),
+            tokens: None,
             client: OnceLock::new(),
         }
     }
@@ -144,6 +151,13 @@ impl Provider {
     pub fn knowing(mut self, catalogue: Arc<Catalogue>) -> Self {
         self.catalogue = Some(catalogue);
         self
+    }
+
+    /// The same with tokens of whoever has signed in. A key of its own goes before them.
+    #[must_use]
+    pub fn signed_in(self, tokens: Arc<dyn TokenSource>) -> Self {
+        let tokens = self.key.is_none().then_some(tokens);
+        Self { tokens, ..self }
     }
 
     fn abilities(&self, model: &ModelId) -> Abilities {
@@ -161,7 +175,10 @@ impl Provider {
     /// address of the user's own, or one for which no name of a key is known.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.has_key() || self.server.wire == Wire::OpenAiCompatible || self.key_name.is_empty()
+        self.has_key()
+            || self.tokens.is_some()
+            || self.server.wire == Wire::OpenAiCompatible
+            || self.key_name.is_empty()
     }
 
     fn client(&self) -> &Result<Client, Failure> {
@@ -197,14 +214,12 @@ impl Provider {
         let sending = client
             .post(self.url.endpoint(self.server.wire, &sent.path, sent.query))
             .headers(headers)
-            .body(sent.body.to_vec())
-            .send();
-        let source = Answering::new(
-            self.server.wire,
-            self.server.decoder(request),
-            self.key.clone(),
-            sending,
-        );
+            .body(sent.body.to_vec());
+        let (wire, decoder) = (self.server.wire, self.server.decoder(request));
+        let source = match &self.tokens {
+            Some(tokens) => Answering::new(wire, decoder, token::send(sending, Arc::clone(tokens))),
+            None => Answering::new(wire, decoder, token::send_with_key(sending, self.key.clone())),
+        };
         Ok(Call::new(sent.body, source))
     }
 
@@ -251,7 +266,7 @@ impl ModelPort for Provider {
     }
 }
 
-fn build_client(url: &BaseUrl) -> Result<Client, Failure> {
+pub(crate) fn build_client(url: &BaseUrl) -> Result<Client, Failure> {
     // reqwest panics without a provider of cryptography. An error means that the program has installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()

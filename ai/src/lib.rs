@@ -20,6 +20,7 @@ pub mod port;
 pub mod price;
 pub mod rate_limit;
 pub mod scripted;
+pub mod sign_in;
 pub mod sse;
 pub mod stream;
 mod text_calls;

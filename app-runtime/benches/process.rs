@@ -213,7 +213,10 @@ fn processor(child: &Child) -> f64 {
 
 /// What a step of a turn takes besides the model and the tool, as the traces have it.
 fn steps(parent: &Path) {
-    let calls = r#"(say: [call("ls", ())]),"#.repeat(STEPS);
+    // Each call names the folder in a way of its own: a model that asks the same again and again is stopped.
+    let calls: String = (0..STEPS)
+        .map(|step| format!(r#"(say: [call("ls", (path: ".{}"))]),"#, "/.".repeat(step)))
+        .collect();
     let script = format!(r#"(turns: [{calls} (say: [text("done")])])"#);
     let mut overhead = Vec::new();
     for _ in 0..5 {

@@ -16,6 +16,7 @@ use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
 use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
+use crate::sign_in::{SignIns, Standing};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,6 +57,7 @@ pub fn examine(
     settings: Result<Resolved, SettingsError>,
     providers: &[Provider],
     archive: Result<&dyn Archive, String>,
+    sign_ins: &SignIns,
 ) -> Vec<Finding> {
     let mut findings = vec![finding("version", Health::Good, env!("CARGO_PKG_VERSION"))];
     let mut masks = None;
@@ -121,6 +123,7 @@ pub fn examine(
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
         findings.push(finding("models", Health::Limited, text));
     }
+    findings.push(signed_in(sign_ins));
     findings.push(match shell(environment) {
         Some(path) => finding("shell", Health::Good, path),
         None => finding(
@@ -183,6 +186,22 @@ fn known_models(homes: &Homes) -> Finding {
             )
         }
         Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
+}
+
+fn signed_in(sign_ins: &SignIns) -> Finding {
+    let standings = match sign_ins.standing() {
+        Ok(standings) => standings,
+        Err(error) => return finding("sign-in", Health::Broken, error.to_string()),
+    };
+    let health = match standings.iter().any(|standing| standing.refused.is_some()) {
+        true => Health::Limited,
+        false => Health::Good,
+    };
+    let each: Vec<String> = standings.iter().map(Standing::to_string).collect();
+    match each.is_empty() {
+        true => finding("sign-in", health, "nobody is signed in anywhere"),
+        false => finding("sign-in", health, each.join("; ")),
     }
 }
 

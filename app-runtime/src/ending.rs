@@ -91,6 +91,7 @@ impl From<&OperationError> for ExitCode {
             OperationError::Read(error) => error.into(),
             OperationError::Workspace { .. } => Self::Usage,
             OperationError::Import(error) => error.into(),
+            OperationError::Credentials(_) => Self::Usage,
             OperationError::Refused(_)
             | OperationError::Mount(_)
             | OperationError::Unmount(_)

@@ -44,7 +44,10 @@ pub enum Unusable {
         known: String,
     },
     /// There is no key for its provider.
-    #[error("there is no key for `{provider}`: set {variable}{}", in_settings(.provider))]
+    #[error(
+        "there is no key for `{provider}`: set {variable}{}, or sign in with `glasswork login {provider}`",
+        in_settings(.provider)
+    )]
     NoKey {
         /// The provider.
         provider: String,
@@ -164,8 +167,9 @@ pub fn choose(
             }
         } else {
             format!(
-                "  set {} to a key, which makes {model} available",
-                provider.key_variable.as_deref().unwrap_or_default()
+                "  set {} to a key, or sign in with `glasswork login {}`, which makes {model} available",
+                provider.key_variable.as_deref().unwrap_or_default(),
+                provider.name
             )
         });
     }

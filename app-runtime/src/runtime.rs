@@ -24,11 +24,12 @@ use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Layer, Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, sign_in, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
 use crate::closing::LateSessions;
+use crate::credentials::CredentialsError;
 use crate::housekeeping::Housekeeping;
 use crate::importing::ImportError;
 use crate::indexing;
@@ -36,6 +37,7 @@ use crate::mounting::{Mounts, Resting};
 use crate::past_hosts::Past;
 use crate::reading::{ReadError, Reader};
 use crate::sagas::{Sagas, VaultRecords};
+use crate::sign_in::SignIns;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
 
@@ -94,6 +96,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// What somebody has signed in with cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// A conversation could not be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -223,6 +228,27 @@ impl Runtime {
     pub fn bind_graph(&self, graph: Arc<dyn SelfQuery>) {
         // Binding twice would be a defect of the program that composes; the first one stays.
         let _ = self.graph.0.set(graph);
+    }
+
+    /// Tells the host's record where somebody is signed in, now and whenever that changes.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn bind_sign_ins(&self, sign_ins: &SignIns) -> Result<(), OperationError> {
+        let (user, host) = (self.user.clone(), self.host);
+        sign_ins.report_to(Box::new(move |event| {
+            let user = user.clone();
+            Box::pin(async move {
+                // The file is what counts; where the host's journal fails, the session's tells of that.
+                let _ = user.dispatch(host, Event::SignIn(event)).await;
+            })
+        }));
+        let known = sign_ins.known()?;
+        if !known.is_empty() {
+            let event = sign_in::Event::Known { sign_ins: known };
+            self.user.dispatch(self.host, Event::SignIn(event)).await?;
+        }
+        Ok(())
     }
 
     /// Names the file with the user's own instructions for every session that is opened from now on.

@@ -373,7 +373,8 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Fork(_)
         | Fact::Trash(_)
         | Fact::Closing(_)
-        | Fact::Host(_) => {}
+        | Fact::Host(_)
+        | Fact::SignIn(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }

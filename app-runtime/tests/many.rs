@@ -201,6 +201,11 @@ async fn part(home: &Path) {
         glasswork_app_runtime::settings::resolve(&homes, &nothing, &[], home),
         &[],
         Ok(&archive),
+        &glasswork_app_runtime::sign_in::SignIns::new(
+            home,
+            &std::collections::BTreeMap::new(),
+            Arc::new(glasswork_engine::SystemClock::default()),
+        ),
     );
     let said = findings
         .iter()

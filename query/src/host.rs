@@ -7,6 +7,7 @@ use glasswork_ai::local;
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
+use glasswork_session_state::sign_in::{self, SignIn};
 
 use crate::error::Answer;
 use crate::id;
@@ -42,19 +43,54 @@ pub(crate) struct Provider {
     credential: CredentialStatus,
     /// Where the credential comes from, or is looked for: the name of an environment variable, or a file.
     credential_from: Option<String>,
+    /// Whether somebody is signed in there with a key or tokens that are stored, and the provider has not ended that.
+    signed_in: bool,
+    /// With what.
+    sign_in_kind: Option<SignInKind>,
+    /// Whose account it is, where the provider told.
+    account: Option<String>,
+    /// When the token ends; it is renewed by itself before.
+    expires: Option<Time>,
+    /// What the token allows, where the provider told.
+    scopes: Vec<String>,
+    /// Why the provider has ended the sign-in.
+    sign_in_refused: Option<String>,
+}
+
+/// With what somebody is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum SignInKind {
+    /// A key that was stored.
+    Key,
+    /// Tokens that the provider gave.
+    Tokens,
 }
 
 impl Provider {
-    pub(crate) fn of(name: &str, credential: &host::Credential) -> Self {
+    /// A provider whose models can be asked, or at which somebody is signed in.
+    fn of(name: &str, credential: Option<&host::Credential>, sign_in: Option<&SignIn>) -> Self {
+        let signed_in = sign_in.is_some_and(|sign_in| sign_in.refused.is_none());
         let (credential, from) = match credential {
-            host::Credential::NotNeeded => (CredentialStatus::NotNeeded, None),
-            host::Credential::Present { from } => (CredentialStatus::Present, Some(from)),
-            host::Credential::Missing { expected } => (CredentialStatus::Missing, Some(expected)),
+            Some(credential) => status(credential),
+            // Its models are not asked by this build: what there is, is the sign-in.
+            None if signed_in => (CredentialStatus::Present, None),
+            None => (CredentialStatus::Missing, None),
         };
         Self {
             name: name.to_owned(),
             credential,
             credential_from: from.map(ToString::to_string),
+            signed_in,
+            sign_in_kind: sign_in.map(|sign_in| match sign_in.kind {
+                sign_in::Kind::Key => SignInKind::Key,
+                sign_in::Kind::Tokens => SignInKind::Tokens,
+            }),
+            account: sign_in.and_then(|sign_in| sign_in.account.as_deref().map(str::to_owned)),
+            expires: sign_in.and_then(|sign_in| sign_in.expires.map(Time)),
+            scopes: sign_in.map_or_else(Vec::new, |sign_in| {
+                sign_in.scopes.iter().map(ToString::to_string).collect()
+            }),
+            sign_in_refused: sign_in.and_then(|sign_in| sign_in.refused.as_deref().map(str::to_owned)),
         }
     }
 }
@@ -114,6 +150,14 @@ impl LocalServer {
     }
 }
 
+fn status(credential: &host::Credential) -> (CredentialStatus, Option<&Arc<str>>) {
+    match credential {
+        host::Credential::NotNeeded => (CredentialStatus::NotNeeded, None),
+        host::Credential::Present { from } => (CredentialStatus::Present, Some(from)),
+        host::Credential::Missing { expected } => (CredentialStatus::Missing, Some(expected)),
+    }
+}
+
 impl Host {
     pub(crate) fn of(op: &Op) -> Option<Self> {
         let scope = op.host()?;
@@ -132,7 +176,7 @@ impl Host {
         self.host
             .providers
             .get(provider)
-            .map(|credential| Provider::of(provider, credential).credential)
+            .map(|credential| status(credential).0)
     }
 }
 
@@ -159,13 +203,14 @@ impl Host {
         Time(self.host.started)
     }
 
-    /// The providers of models that it knows.
+    /// The providers of models that it knows, and those at which somebody is signed in.
     #[graphql(complexity = "16 * child_complexity")]
     async fn providers(&self) -> Vec<Provider> {
-        self.host
-            .providers
-            .iter()
-            .map(|(name, credential)| Provider::of(name, credential))
+        let (providers, sign_ins) = (&self.host.providers, &self.host.sign_ins);
+        let others = sign_ins.keys().filter(|name| !providers.contains_key(*name));
+        let names = providers.keys().chain(others);
+        names
+            .map(|name| Provider::of(name, providers.get(name), sign_ins.get(name)))
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
     DeadlineKey, Event, checkout, closing, compaction, fork, host, import, model, prompt, recovery, session,
-    tools, trash, tree,
+    sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -71,6 +71,22 @@ pub(crate) fn of(event: &Event) -> String {
             models.len()
         ),
         Event::Host(host::Event::Mounted(session)) => format!("session {session} was mounted"),
+        Event::SignIn(sign_in::Event::Known { sign_ins }) => {
+            let names: Vec<&str> = sign_ins.keys().map(|name| &**name).collect();
+            format!("somebody is signed in at {}", names.join(", "))
+        }
+        Event::SignIn(sign_in::Event::SignedIn { provider, .. }) => {
+            format!("somebody signed in at {provider}")
+        }
+        Event::SignIn(sign_in::Event::Refreshed { provider, .. }) => {
+            format!("the token of {provider} was renewed")
+        }
+        Event::SignIn(sign_in::Event::Refused { provider, reason }) => {
+            format!("{provider} ended the sign-in: {reason}")
+        }
+        Event::SignIn(sign_in::Event::SignedOut { provider }) => {
+            format!("somebody signed out of {provider}")
+        }
         Event::Host(host::Event::Unmounted(session)) => format!("session {session} was unmounted"),
     }
 }

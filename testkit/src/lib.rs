@@ -1,5 +1,6 @@
 //! What tests of Glasswork need.
 
+pub mod authorization_server;
 pub mod house;
 pub mod kept;
 pub mod model_server;

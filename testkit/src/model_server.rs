@@ -47,6 +47,17 @@ pub enum Answers {
     Script(Wire, Script),
     /// The turn that is chosen for a request, rendered to a wire. For conversations that get shorter.
     Chosen(Wire, Choice),
+    /// What this says of each request.
+    By(Responder),
+}
+
+/// Says what to reply to a request.
+pub struct Responder(Box<dyn FnMut(&Received) -> Reply + Send>);
+
+impl std::fmt::Debug for Responder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Responder")
+    }
 }
 
 /// Chooses a turn for a request.
@@ -62,6 +73,11 @@ impl Answers {
     /// The turn that `choose` gives.
     pub fn chosen(wire: Wire, choose: impl FnMut(&Received) -> Turn + Send + 'static) -> Self {
         Self::Chosen(wire, Choice(Box::new(choose)))
+    }
+
+    /// The reply that `respond` gives.
+    pub fn by(respond: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
+        Self::By(Responder(Box::new(respond)))
     }
 
     /// One reply per request.
@@ -197,6 +213,7 @@ impl Book {
             Answers::Replies(replies) => replies
                 .pop_front()
                 .unwrap_or_else(|| Reply::status(500).body("the server has no reply left")),
+            Answers::By(Responder(respond)) => respond(&request),
             Answers::Chosen(wire, Choice(choose)) => {
                 // As the last turn of a script with as many as were asked for: ids of calls are made of its number.
                 let mut asked = understanding::request(&request.body);

@@ -30,7 +30,7 @@ pub(crate) struct CommandLine {
 
 const HELP_END: &str = "\
 Models: set ANTHROPIC_API_KEY or OPENAI_API_KEY (and, for other servers that speak the same, ANTHROPIC_BASE_URL or
-OPENAI_BASE_URL), or play a script with `--model scripted/FILE.ron`.
+OPENAI_BASE_URL), sign in with `glasswork login`, or play a script with `--model scripted/FILE.ron`.
 
 SESSION is an id, the beginning of one, or `last`.
 
@@ -81,6 +81,19 @@ pub(crate) enum Command {
     Models(Models),
     /// Every setting: its value, where it comes from, and what it overrode
     Settings(Json),
+    /// Sign in at a provider of models
+    ///
+    /// With a browser, with a code that is typed on any device, or by storing a key; nothing of it is shown, recorded or
+    /// told to a model. Without a flag: with the browser where that is known of the provider, otherwise with a key.
+    Login(Login),
+    /// Sign out: forget what is stored for a provider
+    Logout {
+        /// The provider
+        provider: String,
+    },
+    /// Where somebody is signed in
+    #[command(subcommand)]
+    Auth(Auth),
     /// Look whether everything is in place
     Doctor(Json),
     /// Print the completions of a shell
@@ -121,7 +134,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
     /// Most that the turn may cost, in US dollars; before a request that would break that, it stops (exit code 5)
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub max_budget: Option<Money>,
     /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
     /// be left out
@@ -170,6 +183,29 @@ pub(crate) enum OutputFormat {
     Json,
     /// A line of JSON for everything that happens
     StreamJson,
+}
+
+/// Arguments of `login`.
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The provider: `anthropic`, `openai`, `openai-codex`, `github-copilot`, or one of `sign_in` in the settings
+    pub provider: String,
+    /// Store a key, typed without being shown, or read from standard input where that is no terminal
+    #[arg(long, group = "way")]
+    pub key: bool,
+    /// Type a code on any device that has a browser
+    #[arg(long, group = "way")]
+    pub device: bool,
+    /// Open the address in a browser anywhere, and paste what that ends with
+    #[arg(long, group = "way")]
+    pub paste: bool,
+}
+
+/// What is asked about sign-ins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Auth {
+    /// Where somebody is signed in, with what, and until when
+    Status(Json),
 }
 
 /// Arguments of `log`.

@@ -26,6 +26,7 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         place.settings(&[], &workspace),
         &providers.known,
         archive,
+        &place.sign_ins_for_doctor(),
     );
     match format.json {
         true => console.json(&findings, Layout::Document)?,

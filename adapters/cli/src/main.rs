@@ -15,7 +15,9 @@ mod escape;
 mod export;
 mod failed_disk;
 mod graph;
+mod hidden_line;
 mod import;
+mod login;
 mod model_commands;
 mod models;
 mod one_session;
@@ -40,7 +42,7 @@ use clap::Parser as _;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::homes::Environment;
 
-use commands::{Command, CommandLine};
+use commands::{Auth, Command, CommandLine};
 use console::Console;
 use problem::Problem;
 
@@ -76,6 +78,9 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Replay(arguments) => replay::replay(&arguments, console),
         Command::Models(arguments) => models::models(&arguments, console),
         Command::Settings(json) => settings::settings(json, console),
+        Command::Login(arguments) => login::login(&arguments, console),
+        Command::Logout { provider } => login::logout(&provider, console),
+        Command::Auth(Auth::Status(json)) => login::status(json, console),
         Command::Doctor(json) => doctor::doctor(json, console),
         Command::Completions { shell } => shell::completions(shell, console),
         Command::Man => shell::manual(console),

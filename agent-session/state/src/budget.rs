@@ -18,7 +18,11 @@ use crate::usage::Ledger;
 
 /// How much may be spent, in US dollars; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "amounts in US dollars, like `(turn: 0.50, session: 5.00, day: 20.00)`"
+)]
 pub struct Budget {
     /// In a turn.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, closing, compaction, entities, evolve, fork, host, host_recovery, import, model, pieces,
-    prompt, recovery, secrets, session, tools, trash, tree, turn, upgrade,
+    prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -71,6 +71,8 @@ pub enum Event {
     Recovery(recovery::Event),
     /// What happens to the host.
     Host(host::Event),
+    /// What happens to sign-ins.
+    SignIn(sign_in::Event),
 }
 
 /// What was decided.
@@ -105,6 +107,8 @@ pub enum Fact {
     Closing(closing::Fact),
     /// Of the host.
     Host(host::Fact),
+    /// Of sign-ins.
+    SignIn(sign_in::Fact),
 }
 
 /// Names a deadline within a session.
@@ -164,13 +168,14 @@ into_fact!(
     fork::Fork,
     trash::Trash,
     closing::Closing,
-    host::Host
+    host::Host,
+    sign_in::SignIn
 );
 
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 6;
+    const STATE: u32 = 7;
 
     type Kind = Kind;
     type State = Scope;
@@ -246,6 +251,11 @@ impl Domain for Glasswork {
             Event::Host(host::Event::ServerAsked { .. }) => "server_asked",
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
+            Event::SignIn(sign_in::Event::Known { .. }) => "sign_ins_known",
+            Event::SignIn(sign_in::Event::SignedIn { .. }) => "signed_in",
+            Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
+            Event::SignIn(sign_in::Event::Refused { .. }) => "sign_in_refused",
+            Event::SignIn(sign_in::Event::SignedOut { .. }) => "signed_out",
         }
     }
 
@@ -257,6 +267,10 @@ impl Domain for Glasswork {
         match (state, event) {
             (Scope::Host(host), Event::Host(event)) => {
                 let facts = host::decide(host, event);
+                Ok(of_host(facts, vec![]))
+            }
+            (Scope::Host(host), Event::SignIn(event)) => {
+                let facts = sign_in::decide(host, event)?;
                 Ok(of_host(facts, vec![]))
             }
             (Scope::Host(host), Event::Recovery(recovery::Event::Abandoned { open })) => {
@@ -275,7 +289,10 @@ impl Domain for Glasswork {
                 Ok(of_host(facts, effects))
             }
             (Scope::Session(session), event)
-                if !matches!(event, Event::Host(_) | Event::Trash(_) | Event::Closing(_)) =>
+                if !matches!(
+                    event,
+                    Event::Host(_) | Event::SignIn(_) | Event::Trash(_) | Event::Closing(_)
+                ) =>
             {
                 decide_session(session, event, context)
             }
@@ -293,6 +310,7 @@ impl Domain for Glasswork {
         match (state, fact) {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::SignIn(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Closing(fact)) => fact.apply(Arc::make_mut(host), moment),
@@ -508,6 +526,7 @@ impl Domain for Glasswork {
             | Event::Fork(_)
             | Event::Trash(_)
             | Event::Closing(_)
+            | Event::SignIn(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -535,7 +554,7 @@ fn decide_session(
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
-        Event::Trash(_) | Event::Closing(_) | Event::Host(_) => Reply::Done,
+        Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))

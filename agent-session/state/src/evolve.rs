@@ -20,7 +20,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
         Fact::Fork(fact) => fact.apply(session, moment),
-        Fact::Host(_) | Fact::Trash(_) | Fact::Closing(_) => {}
+        Fact::Host(_) | Fact::SignIn(_) | Fact::Trash(_) | Fact::Closing(_) => {}
     }
 }
 

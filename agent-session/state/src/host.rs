@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closing::Closing;
 use crate::fork::Child;
+use crate::sign_in::SignIn;
 use crate::trash::Moving;
 
 /// The host.
@@ -34,6 +35,9 @@ pub struct Host {
     /// Trees of sessions that are closed together, by the commit that asked for it; the last ones also after their end.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub closings: OrdMap<u64, Closing>,
+    /// Where somebody is signed in, by the name of the provider.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub sign_ins: OrdMap<Arc<str>, SignIn>,
 }
 
 /// Most models of a server that are remembered; the one that was asked for is among them.

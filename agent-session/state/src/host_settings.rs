@@ -1,5 +1,8 @@
 //! What can be set for the program as a whole, beside what is set for each session.
 
+use std::collections::BTreeMap;
+
+use glasswork_ai::sign_in::description::Description;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Source, Sourced, settings};
@@ -21,4 +24,6 @@ settings! {
     anthropic_base_url / AnthropicBaseUrl: Option<String> = None;
     /// Where the server of `openai` is; `None` is its own. Only the user's own settings and environment say so.
     openai_base_url / OpenaiBaseUrl: Option<String> = None;
+    /// How to sign in to providers, beside what comes with the program; an entry of the same name is put in its place.
+    sign_in / SignIn: BTreeMap<String, Description> = BTreeMap::new();
 }

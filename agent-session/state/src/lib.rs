@@ -35,6 +35,7 @@ mod retry;
 pub mod secrets;
 pub mod session;
 pub mod settings;
+pub mod sign_in;
 pub mod state;
 mod told;
 pub mod tools;

@@ -14,6 +14,7 @@ use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
 use crate::keys::KEY_BYTES;
 use crate::queue::LANE_CAP;
+use crate::sign_in::PROVIDERS_CAP;
 use crate::tree::LABEL_BYTES;
 
 /// Why a handler refused. The text says what to do.
@@ -136,6 +137,12 @@ pub enum Rejection {
     /// Too many trees are being closed.
     #[error("{CLOSINGS_CAP} trees of sessions are being closed already; wait for one of them")]
     TooManyClosings,
+    /// Nobody is signed in there.
+    #[error("nobody is signed in at `{0}`; `glasswork auth status` says where somebody is")]
+    NotSignedIn(Arc<str>),
+    /// Somebody is signed in at too many providers.
+    #[error("somebody is signed in at {PROVIDERS_CAP} providers already; sign out of one")]
+    TooManySignIns,
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

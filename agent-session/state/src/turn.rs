@@ -284,8 +284,8 @@ fn loop_rules(session: &Session) -> loop_guard::Rules {
 
 /// How the agent goes in circles, if it does.
 fn looped(session: &Session, turn: &Turn) -> Option<loop_guard::Kind> {
-    // Before the first request, and when someone has spoken since the last, there is nothing to look at.
-    if turn.steps == 0 || !session.queue.steering.is_empty() {
+    // When someone has spoken since the last request, there is nothing to look at.
+    if !session.queue.steering.is_empty() {
         return None;
     }
     let attempt = turn.attempt.as_ref()?;

@@ -52,6 +52,17 @@ pub enum SelectError {
     /// It is none.
     #[error("there is no model `{0}`: write `provider/id`, or a part of an id that `glasswork models` lists")]
     Unknown(String),
+    /// There is such a model, and no such level behind it.
+    #[error(
+        "`{level}` is no level of thinking of `{model}`: write `off`, `minimal`, `low`, `medium`, `high` or `xhigh` behind \
+         the colon, or nothing"
+    )]
+    NoLevel {
+        /// The model.
+        model: ModelId,
+        /// What stands behind it.
+        level: String,
+    },
 }
 
 /// What a text may mean, in order.
@@ -76,7 +87,17 @@ impl fmt::Display for Candidates {
 /// [`SelectError`].
 pub fn select(text: &str, models: &[Wanted], providers: &[&str]) -> Result<Choice, SelectError> {
     let (name, thinking) = without_level(text.trim(), models);
-    let model = named(name, models, providers)?;
+    let model = named(name, models, providers).map_err(|error| match name.rsplit_once(':') {
+        // What is not there with its colon may be there without.
+        Some((before, level)) if matches!(error, SelectError::Unknown(_)) => match named(before, models, providers) {
+            Ok(model) => SelectError::NoLevel {
+                model,
+                level: level.to_owned(),
+            },
+            Err(_) => error,
+        },
+        _ => error,
+    })?;
     Ok(Choice { model, thinking })
 }
 
@@ -217,6 +238,7 @@ mod tests {
             }) => format!("{model} {level:?}"),
             Err(SelectError::Ambiguous { candidates, .. }) => format!("{} of them", candidates.0.len()),
             Err(SelectError::Unknown(_)) => "none".to_owned(),
+            Err(SelectError::NoLevel { model, level }) => format!("{model} without {level}"),
         };
         let table = [
             ("anthropic/claude-opus-4-5", "anthropic/claude-opus-4-5"),
@@ -240,7 +262,8 @@ mod tests {
             ("o4-2025", "openai/o4-2025-04-16"),
             (" opus\n", "anthropic/claude-opus-4-5"),
             ("OPUS", "anthropic/claude-opus-4-5"),
-            ("opus:loud", "none"),
+            ("opus:loud", "anthropic/claude-opus-4-5 without loud"),
+            ("llama:loud", "none"),
             ("GPT-4.1", "openai/gpt-4.1"),
             ("gpt-4.1-m", "openai/gpt-4.1-mini"),
             ("kimi", "relay/kimi:high"),

@@ -24,7 +24,9 @@ const ERROR_LIMIT: usize = 64 << 10;
 /// to its end serves the next request, and that end often comes a moment after the last event.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-type Sending = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + Send>>;
+/// A response, and the secret that its request carried.
+pub(super) type Sent = Result<(Response, Option<SecretString>), Failure>;
+type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// The steps of one request, from its sending to its end.
 pub(super) struct Answering {
@@ -50,13 +52,12 @@ impl Answering {
     pub(super) fn new(
         wire: Wire,
         decoder: Decoder,
-        key: Option<SecretString>,
-        sending: impl Future<Output = Result<Response, reqwest::Error>> + Send + 'static,
+        sending: impl Future<Output = Sent> + Send + 'static,
     ) -> Self {
         Self {
             wire,
             decoder,
-            key,
+            key: None,
             state: State::Sending(Box::pin(sending)),
             limits: Vec::new(),
             ready: VecDeque::new(),
@@ -76,21 +77,20 @@ impl Answering {
         };
     }
 
-    fn answered(&mut self, response: Result<Response, reqwest::Error>) {
-        if let Ok(response) = &response {
-            self.limits = headers(response).rate_limits();
-        }
+    fn answered(&mut self, sent: Sent) {
+        let response = sent.map(|(response, key)| {
+            self.key = key;
+            self.limits = headers(&response).rate_limits();
+            response
+        });
         self.state = match response {
             Ok(response) if response.status().is_success() => {
                 self.ready.push_back(Progress::Connected);
                 State::Answered(response)
             }
             Ok(response) => State::Refused(response, Vec::new()),
-            Err(error) => {
-                self.steps(vec![StreamEvent::Failed(transport_failure(
-                    "the server was not reached",
-                    error,
-                ))]);
+            Err(failure) => {
+                self.steps(vec![StreamEvent::Failed(failure)]);
                 State::Over
             }
         };
@@ -206,6 +206,11 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
     } else {
         FailureClass::Transport
     };
+    Failure::new(class, format!("{what}: {}", causes(error)))
+}
+
+/// What reqwest says, as above.
+pub(crate) fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes = vec![error.to_string()];
     let mut source = error.source();
@@ -216,5 +221,5 @@ pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
         }
         source = cause.source();
     }
-    Failure::new(class, format!("{what}: {}", causes.join(": ")))
+    causes.join(": ")
 }

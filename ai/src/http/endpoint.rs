@@ -44,7 +44,7 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 

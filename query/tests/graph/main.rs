@@ -18,6 +18,7 @@ mod readings;
 mod requests;
 mod sdl;
 mod sessions;
+mod sign_ins;
 mod viewers;
 mod why;
 mod world;

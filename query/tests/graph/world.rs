@@ -8,7 +8,9 @@ use glasswork_agent_core::context::{BodyRef, SystemPart};
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::conversation::{Block, ToolCall};
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::ToolSpec;
+use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::{StopReason, StreamEvent, Usage};
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Record};
 use glasswork_app_runtime::reading::{Reader, Viewer};
@@ -262,6 +264,26 @@ impl World {
                 limits: vec![],
                 steps,
                 outcome,
+            }),
+        );
+    }
+
+    /// The provider refuses the request that waits, because of what it allows within a time.
+    pub(crate) fn refuse_for_now(&self, limits: Vec<RateLimit>) {
+        let job = self.engine.runner.next();
+        let failure = Failure {
+            class: FailureClass::RateLimit,
+            message: "too many requests".into(),
+            status: Some(429),
+            retry_after_ms: Some(9_000),
+        };
+        self.finish(
+            job,
+            Event::Model(model::Event::Answered {
+                body: None,
+                limits,
+                steps: vec![],
+                outcome: model::Outcome::Failed(failure),
             }),
         );
     }

@@ -305,8 +305,11 @@ fn the_trash_is_emptied_by_whoever_says_so_and_after_the_days_that_are_set() {
     assert_eq!(house.yolo(&model).code, 0);
     assert_eq!(rows(&house), 1);
     let house = house.with("GLASSWORK_TRASH_DAYS", "0");
-    assert_eq!(house.yolo(&model).code, 0);
-    assert_eq!(rows(&house), 0);
+    // Nobody waits for it: what a short run does not come to is done by one of the next.
+    assert!((0..20).any(|_| {
+        assert_eq!(house.yolo(&model).code, 0);
+        rows(&house) == 0
+    }));
 }
 
 #[test]

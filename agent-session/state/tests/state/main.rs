@@ -25,6 +25,7 @@ mod retries;
 mod scenarios;
 mod secrets;
 mod sessions;
+mod sign_ins;
 mod size;
 mod spending;
 mod state_version;
