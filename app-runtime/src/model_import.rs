@@ -84,7 +84,10 @@ fn others(providers: &[Arc<str>]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(" of what `--provider` names; there are: {}{more}", named.join(", "))
+    format!(
+        " of what `--provider` names; there are: {}{more}",
+        named.join(", ")
+    )
 }
 
 /// The providers of whom something can be taken.

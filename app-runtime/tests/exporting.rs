@@ -77,7 +77,9 @@ fn exported_from(home: &Path, session: ScopeId, format: Format, leaving: &Leavin
 /// What the runtime told the model stands in every form of the record, and is not said by anyone else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_is_in_every_form_of_a_session() {
-    let house = House::of_script(r#"(turns: [(say: [text("Let me check the log.")]), (say: [text("Done.")])])"#).await;
+    let house =
+        House::of_script(r#"(turns: [(say: [text("Let me check the log.")]), (say: [text("Done.")])])"#)
+            .await;
     let session = house.session(House::settings(Mode::Yolo)).await;
     house.turn(session, "go").await;
     let now = house.now(session);
@@ -85,7 +87,11 @@ async fn a_notice_is_in_every_form_of_a_session() {
     let transcript = transcript::of(&now);
     let kind = loop_guard::Kind::PromisedCall;
     let told = |said: &Said| matches!(said, Said::Notice { kind: of, text: told } if *of == kind && told.starts_with(text));
-    assert_eq!(transcript.iter().filter(|line| told(&line.said)).count(), 1, "{transcript:?}");
+    assert_eq!(
+        transcript.iter().filter(|line| told(&line.said)).count(),
+        1,
+        "{transcript:?}"
+    );
     let home = house.close().await;
     for format in [Format::Html, Format::Markdown, Format::Jsonl] {
         let (bytes, _) = exported(home.path(), session, format, None);

@@ -6,8 +6,8 @@ use glasswork_ai::catalogue::Model;
 use glasswork_ai::price::Rates;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::model_import;
-use glasswork_app_runtime::models;
 use glasswork_app_runtime::model_list::{self, Listed, Which};
+use glasswork_app_runtime::models;
 use serde_json::json;
 
 use crate::compose::Place;

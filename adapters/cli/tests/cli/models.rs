@@ -246,7 +246,7 @@ async fn a_server_on_this_machine_tells_its_window() {
         );
         let told = house.run(["run", "go", "--model", "home/q"]);
         assert_eq!((told.code, &*told.out), (0, "Yes.\n"), "{}", told.err);
-        let query = r#"{ session(id: "last") { settings { name value from { layer file } } } }"#;
+        let query = r#"{ session(id: "last") { settings { name value source { layer file } } } }"#;
         let settings = house.json(["query", query])["data"]["session"]["settings"].clone();
         let window = settings
             .as_array()
@@ -257,7 +257,7 @@ async fn a_server_on_this_machine_tells_its_window() {
         assert_eq!(window["value"], "6144");
         // It is known from whom it is known.
         let from = json!({ "layer": "DEFAULT", "file": format!("llama.cpp at {url}") });
-        assert_eq!(window["from"], from);
+        assert_eq!(window["source"], from);
     });
     let paths: Vec<String> = server
         .received()
