@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn amounts_are_read_and_written_exactly() {
-        let table: [(&str, Option<u64>, &str); 12] = [
-            (" 0.50\n", Some(500_000_000), "0.50"),
-            ("", None, ""),
+        let table: [(&str, Option<u64>, &str); 15] = [
             ("0.50", Some(500_000_000), "0.50"),
             ("20", Some(20_000_000_000), "20.00"),
             ("0.000000001", Some(1), "0.000000001"),
@@ -116,6 +114,11 @@ mod tests {
             (".5", None, ""),
             ("99999999999999", None, ""),
             ("nothing", None, ""),
+            (" 1.5\n", Some(1_500_000_000), "1.50"),
+            ("", None, ""),
+            ("1.", Some(1_000_000_000), "1.00"),
+            ("1.2.3", None, ""),
+            ("+1", None, ""),
         ];
         for (text, units, shown) in table {
             let read = text.parse::<Money>().ok();

@@ -1,10 +1,11 @@
 //! What tokens cost, and what a request has cost, in integers.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decimal::{Money, PerMillion};
+use crate::decimal::{Decimal, Money, PerMillion};
 use crate::stream::Usage;
 
 /// Prices for a million tokens of each kind, in US dollars; `None` where one is not known.
@@ -26,6 +27,31 @@ pub struct Rates {
     /// Input that is written to a cache for an hour or longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<PerMillion>,
+}
+
+/// A kind of price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rate {
+    /// Of input.
+    Input,
+    /// Of output.
+    Output,
+    /// Of input that is read from a cache.
+    CacheRead,
+    /// Of input that is written to a cache.
+    CacheWrite,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite => "cache_write",
+        })
+    }
 }
 
 /// Other prices for long requests.
@@ -67,6 +93,18 @@ impl Rates {
             cache_write_1h: self.cache_write_1h.or(others.cache_write_1h),
         }
     }
+
+    /// The price of each of these tokens. Where input costs nothing, it costs nothing by way of a cache either: nobody
+    /// takes money for keeping what is free.
+    fn of(&self, used: &Usage) -> [(Rate, u64, Option<PerMillion>); 4] {
+        let free = self.input.filter(|price| price.0 == 0);
+        [
+            (Rate::Input, used.input, self.input),
+            (Rate::Output, used.output, self.output),
+            (Rate::CacheRead, used.cache_read, self.cache_read.or(free)),
+            (Rate::CacheWrite, used.cache_write, self.cache_write.or(free)),
+        ]
+    }
 }
 
 impl Prices {
@@ -75,19 +113,50 @@ impl Prices {
         tier.map_or(&self.rates, |tier| &tier.rates)
     }
 
+    /// That nothing is known of what a model costs.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            version: "not known".into(),
+            rates: Rates::default(),
+            tiers: Vec::new(),
+        }
+    }
+
+    /// That a model costs nothing; `why` is told with each amount.
+    #[must_use]
+    pub fn nothing(why: &str) -> Self {
+        Self {
+            version: why.into(),
+            rates: Rates {
+                input: Some(Decimal(0)),
+                output: Some(Decimal(0)),
+                ..Rates::default()
+            },
+            tiers: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.rates.is_empty() && self.tiers.is_empty()
+    }
+
+    /// The first kind of these tokens, whose requests may have been of any length, of which a price is not known.
+    #[must_use]
+    pub fn missing(&self, used: &Usage) -> Option<Rate> {
+        let all = std::iter::once(&self.rates).chain(self.tiers.iter().map(|tier| &tier.rates));
+        all.flat_map(|rates| rates.of(used))
+            .find_map(|(rate, tokens, price)| (tokens > 0 && price.is_none()).then_some(rate))
+    }
+
     /// What a request costs that used so much, rounded up to a billionth of a dollar; `None` where the price of any of
     /// these tokens is not known.
     #[must_use]
     pub fn cost(&self, used: &Usage) -> Option<Money> {
-        let rates = self.rates(used.input_total());
-        let parts = [
-            (used.input, rates.input),
-            (used.output, rates.output),
-            (used.cache_read, rates.cache_read),
-            (used.cache_write, rates.cache_write),
-        ];
         let mut sum: u128 = 0;
-        for (tokens, price) in parts {
+        for (_, tokens, price) in self.rates(used.input_total()).of(used) {
             if tokens > 0 {
                 sum = sum.saturating_add(u128::from(tokens) * u128::from(price?.0));
             }
@@ -124,7 +193,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decimal::Decimal;
 
     fn prices() -> Prices {
         let price = |text: &str| Some(text.parse().unwrap());
@@ -229,6 +297,87 @@ mod tests {
         };
         assert_eq!(Rates::default().or(all("1")), all("1"));
         assert_eq!(all("2").or(all("1")), all("2"));
+    fn the_longest_limit_that_is_passed_holds() {
+        let tier = |above, input| Tier {
+            above,
+            rates: Rates {
+                input: Some(Decimal(input)),
+                ..Rates::default()
+            },
+        };
+        let prices = Prices {
+            tiers: vec![tier(10, 2_000_000), tier(20, 3_000_000)],
+            ..prices()
+        };
+        let costs = [10, 11, 20, 21].map(|input| prices.cost(&used(input, 0, 0, 0)).unwrap().to_string());
+        assert_eq!(costs, ["0.00003", "0.000022", "0.00004", "0.000063"]);
+    }
+
+    #[test]
+    fn the_least_is_that_of_the_cheapest_way_in_and_nothing_without_a_price_of_the_way_out() {
+        let least = |rates: Rates| {
+            let prices = Prices {
+                rates,
+                ..Prices::unknown()
+            };
+            prices.least(1_000_000).map(|cost| cost.to_string())
+        };
+        let all = prices().rates;
+        assert_eq!(least(all).as_deref(), Some("0.30"));
+        let write = Some(Decimal(100_000));
+        let cheap = Rates {
+            cache_write: write,
+            ..all
+        };
+        assert_eq!(least(cheap).as_deref(), Some("0.10"));
+        let only_in = Rates { output: None, ..all };
+        assert_eq!(least(only_in), None);
+        assert_eq!(least(Rates::default()), None);
+    }
+
+    #[test]
+    fn what_is_known_stands_before_the_others_and_what_is_missing_is_named() {
+        let one = prices().rates;
+        let other = Rates {
+            input: Some(Decimal(1)),
+            output: Some(Decimal(2)),
+            cache_read: Some(Decimal(3)),
+            cache_write: Some(Decimal(4)),
+            cache_write_1h: Some(Decimal(5)),
+        };
+        assert_eq!((one.or(other), Rates::default().or(other)), (one, other));
+        let missing = |prices: &Prices, used| prices.missing(&used).map(|rate| rate.to_string());
+        let prices = prices();
+        // Long requests have no price for what is read from the cache, and one of these may have been long.
+        assert_eq!(missing(&prices, used(1, 1, 1, 1)).as_deref(), Some("cache_read"));
+        assert_eq!(missing(&prices, used(1, 1, 0, 1)), None);
+        let unknown = Prices::unknown();
+        assert!(unknown.is_unknown() && !prices.is_unknown());
+        let names = [
+            used(1, 1, 1, 1),
+            used(0, 1, 1, 1),
+            used(0, 0, 0, 1),
+            used(0, 0, 0, 0),
+        ];
+        let names = names.map(|used| missing(&unknown, used).unwrap_or_default());
+        assert_eq!(names, ["input", "output", "cache_write", ""]);
+    }
+
+    #[test]
+    fn what_costs_nothing_costs_nothing_by_way_of_a_cache_either_and_nothing_else_is_guessed() {
+        let all = used(5, 5, 5, 5);
+        let free = Prices::nothing("a gift");
+        assert_eq!((free.cost(&all), free.missing(&all)), (Some(Decimal(0)), None));
+        assert_eq!((free.least(9), &*free.version), (Some(Decimal(0)), "a gift"));
+        let cheap = Prices {
+            rates: Rates {
+                input: Some(Decimal(1)),
+                ..free.rates
+            },
+            ..free
+        };
+        assert_eq!(cheap.cost(&all), None);
+        assert_eq!(Prices::unknown().cost(&all), None);
     }
 
     proptest! {

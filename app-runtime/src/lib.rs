@@ -24,6 +24,7 @@ pub mod importing;
 mod indexing;
 pub mod instructions;
 mod leftovers;
+pub mod local_servers;
 pub mod model_import;
 pub mod model_list;
 pub mod models;

@@ -279,6 +279,11 @@ impl Runtime {
         self.host
     }
 
+    pub(crate) async fn tell_host(&self, event: host::Event) -> Result<(), OperationError> {
+        self.user.dispatch(self.host, Event::Host(event)).await?;
+        Ok(())
+    }
+
     /// The way to everything that can be read.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -501,6 +506,8 @@ impl Runtime {
             let listed = known.and_then(|model| self.known(model)?.context_window);
             let told = || known.and_then(|model| self.models.context_window(model));
             fitting.context_window.value = listed.or_else(told);
+            fitting.context_window.from.file =
+                known.and_then(|model| self.catalogue.get()?.window_from(model));
         }
         if settings.compact_reserve.from.layer == Layer::Default {
             let answer = known.and_then(|model| self.models.default_answer(model));

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use glasswork_engine::Scope;
+use glasswork_ai::local;
+use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
 use glasswork_session_state::sign_in;
 
 use crate::error::Answer;
 use crate::failover::Breaker;
+use crate::id;
 use crate::operation::Op;
 use crate::scalar::{Long, Time};
 use crate::session::Session;
@@ -99,6 +101,61 @@ impl Provider {
     }
 }
 
+/// A server on this machine, and what it said of itself when it was asked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct LocalServer {
+    /// The provider as which it is asked for answers.
+    provider: String,
+    /// Its address.
+    base_url: String,
+    /// Which server it is.
+    kind: String,
+    /// When it said so.
+    at: Time,
+    /// The dispatch that has it on record.
+    by: ID,
+    /// What it has; the one for whose sake it was asked is among them.
+    models: Vec<LocalModel>,
+}
+
+/// A model, as its server speaks of it.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct LocalModel {
+    /// Its id, with which it is asked.
+    id: String,
+    /// Tokens that it takes as it is loaded; null where that is not said.
+    context_window: Option<Long>,
+    /// Tokens for which it was made; null where that is not said. This is never used as its window.
+    longest_window: Option<Long>,
+    /// Whether it calls tools; null where that is not said.
+    tools: Option<bool>,
+    /// Whether it takes images; null where that is not said.
+    images: Option<bool>,
+    /// Whether the server has a template for its prompts.
+    has_template: bool,
+}
+
+impl LocalServer {
+    fn of(host: ScopeId, provider: &str, said: &host::LocalServer) -> Self {
+        let model = |model: &local::LocalModel| LocalModel {
+            id: model.id.to_string(),
+            context_window: model.context_window.map(Long),
+            longest_window: model.longest_window.map(Long),
+            tools: model.tools,
+            images: model.images,
+            has_template: model.has_template,
+        };
+        Self {
+            provider: provider.to_owned(),
+            base_url: said.base_url.to_string(),
+            kind: said.kind.to_string(),
+            at: Time(said.at),
+            by: id::commit(host, said.by),
+            models: said.models.iter().map(model).collect(),
+        }
+    }
+}
+
 fn status(credential: &host::Credential) -> (CredentialStatus, Option<&Arc<str>>) {
     match credential {
         host::Credential::NotNeeded => (CredentialStatus::NotNeeded, None),
@@ -162,6 +219,16 @@ impl Host {
             .collect();
         let names = host.providers.keys().chain(others);
         names.map(|name| Provider::of(host, name)).collect()
+    }
+
+    /// What servers on this machine have said of themselves: one is asked where a model of it is chosen whose window nobody
+    /// has said.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn servers(&self) -> Vec<LocalServer> {
+        let servers = self.host.servers.iter();
+        servers
+            .map(|(provider, said)| LocalServer::of(self.scope.id, provider, said))
+            .collect()
     }
 
     /// The sessions that are mounted: in memory, and open for events.

@@ -64,6 +64,15 @@ pub(crate) fn of(event: &Event) -> String {
             format!("the process had ended with {} effects open", open.len())
         }
         Event::Host(host::Event::Started { version, .. }) => format!("version {version} started"),
+        Event::Host(host::Event::ServerAsked {
+            provider,
+            kind,
+            base_url,
+            models,
+        }) => format!(
+            "{kind} at {base_url}, which is asked as `{provider}`, has said what it has of {} models",
+            models.len()
+        ),
         Event::Host(host::Event::Mounted(session)) => format!("session {session} was mounted"),
         Event::Host(host::Event::BreakersSeen(breakers)) => {
             format!("{} breakers of providers are not as new", breakers.len())

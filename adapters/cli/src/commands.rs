@@ -144,7 +144,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
     /// Most that the turn may cost, in US dollars; before a request that would break that, it stops (exit code 5)
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub max_budget: Option<Money>,
     /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
     /// be left out

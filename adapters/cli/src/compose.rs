@@ -287,6 +287,9 @@ impl Sessions {
         ))?;
         runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
+        if let Some((asked, sake)) = &providers.asked {
+            runtime.know_server(asked, sake).await?;
+        }
         runtime.bind_graph(Arc::new(OwnGraph(
             Graph::new(runtime.reader().clone()).with_models(catalogue),
         )));

@@ -7,6 +7,7 @@ use glasswork_ai::price::Rates;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::model_import;
 use glasswork_app_runtime::model_list::{self, Listed, Which};
+use glasswork_app_runtime::models;
 use serde_json::json;
 
 use crate::compose::Place;
@@ -164,7 +165,16 @@ fn show(name: &str, json: bool, place: &Place, console: &Console) -> Result<(), 
     let providers = place.providers()?;
     let choice = model_list::chosen(name, &providers.catalogue, &providers.known).map_err(Problem::usage)?;
     let known = providers.catalogue.get(&choice.model);
-    let model = known.ok_or_else(|| Problem::usage(format!("nothing is known of `{}`", choice.model)))?;
+    let model = known.ok_or_else(|| {
+        let id = &choice.model;
+        Problem::usage(match models::check(id, &providers.known) {
+            Ok(()) => format!(
+                "nothing is known of `{id}`; it may be asked all the same. `glasswork models {}` lists what is known",
+                id.provider
+            ),
+            Err(unusable) => format!("nothing is known of `{id}`, and {unusable}"),
+        })
+    })?;
     let provider = providers
         .known
         .iter()

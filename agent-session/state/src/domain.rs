@@ -257,6 +257,7 @@ impl Domain for Glasswork {
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
+            Event::Host(host::Event::ServerAsked { .. }) => "server_asked",
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
             Event::Host(host::Event::BreakersSeen(_)) => "breakers_seen",

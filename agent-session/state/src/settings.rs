@@ -8,7 +8,7 @@ use glasswork_ai::price::Prices;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Unpriced};
 
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +210,8 @@ settings! {
     attended / Attended: bool = true;
     /// How much may be spent, in US dollars: in a turn, in a session, on a day.
     budget / Budget: Budget = Budget::default();
+    /// Whether a model is asked of which nobody knows what it costs, where there is a budget.
+    unpriced / Unpriced: Unpriced = Unpriced::Refuse;
     /// What the models in force cost; of one that is not here it is not known. The host adds what is known of them.
     prices / Prices: OrdMap<ModelId, Prices> = OrdMap::new();
     /// Most requests of a turn.

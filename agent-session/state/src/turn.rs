@@ -260,7 +260,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         retry::is_left(attempt, session, draft.context.at) && !(waits_for_breaker && fallback)
     });
     let allowed = match turn.state {
-        State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
+        State::Preparing => turn.steps < turn.max_steps && session.step_exhausted(draft.context.at).is_none(),
         _ => turn.steps < turn.max_steps,
     };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
@@ -317,9 +317,9 @@ fn loop_rules(session: &Session) -> loop_guard::Rules {
 
 /// How the agent goes in circles, if it does.
 fn looped(session: &Session, turn: &Turn) -> Option<loop_guard::Kind> {
-    // Before the first request, and when someone has spoken since the last, there is nothing to look at.
+    // When someone has spoken since the last request, there is nothing to look at.
     // Of what should be a result and is not, the model is told more precisely.
-    if turn.steps == 0 || !session.queue.steering.is_empty() || turn.is_judged() {
+    if !session.queue.steering.is_empty() || turn.is_judged() {
         return None;
     }
     let attempt = turn.attempt.as_ref()?;
@@ -407,7 +407,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::BlameLimit => {
             let session = &draft.session;
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
-            let failure = match turn.and_then(|_| session.next_exhausted(draft.context.at)) {
+            let failure = match turn.and_then(|_| session.step_exhausted(draft.context.at)) {
                 Some(exhausted) => TurnFailure::Budget(exhausted),
                 None => TurnFailure::Limit {
                     max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),

@@ -2,6 +2,7 @@
 
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
+use glasswork_ai::price::{Prices, Rate};
 use glasswork_ai::stream::Usage;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,13 @@ impl Ledger {
         self.models
             .values()
             .fold(Decimal(0), |sum, model| plus(sum, model.spent))
+    }
+
+    /// The kind of token that this model has counted without a price, and that has none in these prices either: what such
+    /// a model has cost is not known, however often it is asked.
+    pub(crate) fn unpriced(&self, model: &ModelId, prices: &Prices) -> Option<Rate> {
+        let used = self.models.get(model)?;
+        prices.missing(&since(&used.tokens, &used.priced))
     }
 
     pub(crate) fn charge(&mut self, model: &ModelId, charge: &Charge, day: u64) {

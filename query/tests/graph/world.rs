@@ -10,6 +10,7 @@ use glasswork_agent_session::store::StoreError;
 use glasswork_ai::conversation::{Block, ToolCall};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::ToolSpec;
+use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Record};
 use glasswork_app_runtime::reading::{Reader, Viewer};
@@ -270,7 +271,6 @@ impl World {
 
     /// The model says something, and then the request that waits fails.
     pub(crate) fn fail(&self, text: &str, class: FailureClass) {
-        let job = self.engine.runner.next();
         let steps = vec![
             StreamEvent::BlockStarted {
                 index: 0,
@@ -281,14 +281,29 @@ impl World {
                 text: text.into(),
             },
         ];
-        let outcome = model::Outcome::Failed(Failure::new(class, "it failed"));
+        self.answer_failed(steps, vec![], Failure::new(class, "it failed"));
+    }
+
+    /// The provider refuses the request that waits, because of what it allows within a time.
+    pub(crate) fn refuse_for_now(&self, limits: Vec<RateLimit>) {
+        let failure = Failure {
+            class: FailureClass::RateLimit,
+            message: "too many requests".into(),
+            status: Some(429),
+            retry_after_ms: Some(9_000),
+        };
+        self.answer_failed(vec![], limits, failure);
+    }
+
+    fn answer_failed(&self, steps: Vec<StreamEvent>, limits: Vec<RateLimit>, failure: Failure) {
+        let job = self.engine.runner.next();
         self.finish(
             job,
             Event::Model(model::Event::Answered {
                 body: None,
-                limits: vec![],
+                limits,
                 steps,
-                outcome,
+                outcome: model::Outcome::Failed(failure),
             }),
         );
     }

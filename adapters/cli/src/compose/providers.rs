@@ -15,6 +15,7 @@ use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::credentials::{All, Stored};
 use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::homes::Environment;
+use glasswork_app_runtime::local_servers::Asked;
 use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::network;
 use glasswork_app_runtime::own_models::OwnFiles;
@@ -40,6 +41,8 @@ pub(crate) struct Providers {
     pub catalogue: Arc<Catalogue>,
     /// The addresses of those that are on this machine, with their keys.
     near: BTreeMap<Arc<str>, (http::BaseUrl, Option<SecretString>)>,
+    /// The server that was asked what it has, and for the sake of which model.
+    pub(super) asked: Option<(Asked, Arc<str>)>,
     /// How all of them are reached.
     clients: Clients,
     ports: BTreeMap<Arc<str>, Arc<http::Provider>>,
@@ -87,6 +90,13 @@ impl Providers {
             });
             let from = format!("{} at {url}", found.server).into();
             self.catalogue = Arc::new(Catalogue::clone(&self.catalogue).with_told(&from, told));
+            let asked = Asked {
+                provider: Arc::clone(&id.provider),
+                base_url: url.to_string().into(),
+                kind: found.server,
+                models: found.models,
+            };
+            self.asked = Some((asked, Arc::clone(&id.model)));
         }
         Ok(())
     }
@@ -377,6 +387,7 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         catalogue,
         near,
         clients: keys.clients.clone(),
+        asked: None,
         secrets: keys.secrets(&own),
         sign_ins: Arc::clone(&keys.sign_ins),
     })

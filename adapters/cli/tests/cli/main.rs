@@ -19,6 +19,7 @@ mod layers;
 mod leaving;
 mod models;
 mod network;
+mod models_wrong;
 mod output;
 mod picking;
 mod providers;

@@ -246,14 +246,18 @@ async fn a_server_on_this_machine_tells_its_window() {
         );
         let told = house.run(["run", "go", "--model", "home/q"]);
         assert_eq!((told.code, &*told.out), (0, "Yes.\n"), "{}", told.err);
-        let query = r#"{ session(id: "last") { settings { name value } } }"#;
+        let query = r#"{ session(id: "last") { settings { name value source { layer file } } } }"#;
         let settings = house.json(["query", query])["data"]["session"]["settings"].clone();
         let window = settings
             .as_array()
             .unwrap()
             .iter()
             .find(|row| row["name"] == "context_window");
-        assert_eq!(window.unwrap()["value"], "6144");
+        let window = window.unwrap();
+        assert_eq!(window["value"], "6144");
+        // It is known from whom it is known.
+        let from = json!({ "layer": "DEFAULT", "file": format!("llama.cpp at {url}") });
+        assert_eq!(window["source"], from);
     });
     let paths: Vec<String> = server
         .received()

@@ -263,6 +263,35 @@ scenarios! {
         assert_eq!(world.said().last().unwrap(), "result: same");
     }
 
+    /// Whoever is steered has something new to go on.
+    fn steering_comes_before_the_notice(world) {
+        world.set_mode(Mode::Yolo);
+        world.prompt("go");
+        for last in [false, false, true] {
+            let calls = world.propose(&["read"]);
+            world.find(calls[0], read("/a"));
+            if last {
+                world.ask(steered("try another file"));
+            }
+            world.settle(calls[0], Word::Succeeded, "same");
+        }
+        world.expect_turn(T::Connecting);
+        assert_eq!(world.said().last().unwrap(), "user: try another file");
+        assert!(!world.said().iter().any(|said| said.contains("Notice")), "{:?}", world.said());
+    }
+
+    /// Who has no tools promises nothing by saying so.
+    fn without_tools_no_call_is_missed(world) {
+        let mut event = opened();
+        if let Event::Session(glasswork_session_state::session::Event::Opened { tools, .. }) = &mut event {
+            tools.clear();
+        }
+        world.user(event).unwrap();
+        world.prompt("go");
+        world.answer("Let me check the file.");
+        world.expect_turn(T::Completed);
+    }
+
     /// What is said at the last step is the end, whatever it promises.
     fn nothing_is_told_that_nobody_could_heed(world) {
         world.set(Setting::MaxSteps(Sourced::from_layer(1, Layer::User)));
