@@ -1,7 +1,7 @@
 //! Real providers over HTTP.
 //!
-//! Nothing here reads the environment or a file: keys, addresses, proxies and certificates come in as values. A client is built at the
-//! first call, so that a program that plays scripts never looks for certificates.
+//! Nothing here reads the environment or a file: keys, addresses, proxies and certificates come in as values. A client
+//! is built when it is needed, so that a program that plays scripts never looks for certificates.
 
 mod answer;
 mod authorities;

@@ -9,15 +9,11 @@
 )]
 
 use glasswork_ai::abilities::ThinkingSupport;
-use glasswork_ai::http::{BaseUrl, ClientSettings, Clients, Found, SecretString, probe};
+use glasswork_ai::http::{BaseUrl, Clients, Found, SecretString, probe};
 use glasswork_ai::local::{self, LocalModel, Server};
 use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-fn clients() -> Clients {
-    Clients::new(ClientSettings::default())
-}
 
 fn model(id: &str) -> LocalModel {
     LocalModel {
@@ -71,7 +67,10 @@ async fn check(replies: Vec<Result<Value, u16>>, expected: Option<Found>, asked:
     let server = ModelServer::start(Answers::replies(replies)).await.unwrap();
     let base = BaseUrl::parse(&format!("{}/v1", server.url())).unwrap();
     let key = SecretString::from("a-key");
-    assert_eq!(probe(&base, Some(&key), &clients()).await.unwrap(), expected);
+    assert_eq!(
+        probe(&base, Some(&key), &Clients::default()).await.unwrap(),
+        expected
+    );
     let received = server.received();
     let paths: Vec<String> = received
         .iter()
@@ -367,7 +366,7 @@ async fn what_is_no_such_server_is_told_as_nothing() {
     )
     .await;
     let refused = BaseUrl::parse(&ModelServer::refused_url().await.unwrap()).unwrap();
-    assert_eq!(probe(&refused, None, &clients()).await.unwrap(), None);
+    assert_eq!(probe(&refused, None, &Clients::default()).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -376,7 +375,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         .await
         .unwrap();
     let base = BaseUrl::parse(&server.url()).unwrap();
-    assert_eq!(probe(&base, None, &clients()).await.unwrap(), None);
+    assert_eq!(probe(&base, None, &Clients::default()).await.unwrap(), None);
 }
 
 proptest! {
