@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::controls::Controls;
 use crate::model::{ModelId, Thinking, ToolSpec};
 
 /// A piece of what a model said. Text is shared, so that conversation, request and screen hold it once.
@@ -154,4 +155,7 @@ pub struct Request {
     pub thinking: Thinking,
     /// Most tokens to answer with; `None` is the wire's default.
     pub max_output_tokens: Option<u32>,
+    /// How it shall answer otherwise.
+    #[serde(default, skip_serializing_if = "Controls::is_none")]
+    pub controls: Controls,
 }

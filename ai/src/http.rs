@@ -25,6 +25,7 @@ use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
+use crate::takes::Takes;
 use crate::wire::{Differences, Server, Wire};
 pub(crate) use answer::causes;
 use answer::{Answering, transport_failure};
@@ -259,6 +260,10 @@ impl fmt::Debug for Provider {
 impl ModelPort for Provider {
     fn call(&self, request: Arc<Request>, _attempt: u32) -> Call {
         self.prepare(&request).unwrap_or_else(Call::impossible)
+    }
+
+    fn takes(&self, model: &ModelId) -> Option<Takes> {
+        Some(self.server.takes(model, &self.abilities(model)))
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {

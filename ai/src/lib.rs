@@ -6,7 +6,9 @@
 //! providers (`http`).
 
 pub mod abilities;
+pub mod adjusted;
 pub mod catalogue;
+pub mod controls;
 pub mod conversation;
 pub mod decimal;
 pub mod failure;
@@ -23,5 +25,6 @@ pub mod scripted;
 pub mod sign_in;
 pub mod sse;
 pub mod stream;
+pub mod takes;
 mod text_calls;
 pub mod wire;

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::model::ModelId;
 use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
+use crate::takes::Takes;
 
 /// Something that answers requests.
 pub trait ModelPort: fmt::Debug + Send + Sync {
@@ -26,6 +27,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
 
     /// How many tokens a model takes, request and answer together; `None` where that is not known.
     fn context_window(&self, _model: &ModelId) -> Option<u64> {
+        None
+    }
+
+    /// What a model takes beside a conversation; `None` where that is not known.
+    fn takes(&self, _model: &ModelId) -> Option<Takes> {
         None
     }
 

@@ -80,11 +80,13 @@ impl Prices {
     #[must_use]
     pub fn cost(&self, used: &Usage) -> Option<Money> {
         let rates = self.rates(used.input_total());
+        let long = used.cache_write_1h.min(used.cache_write);
         let parts = [
             (used.input, rates.input),
             (used.output, rates.output),
             (used.cache_read, rates.cache_read),
-            (used.cache_write, rates.cache_write),
+            (used.cache_write - long, rates.cache_write),
+            (long, rates.cache_write_1h),
         ];
         let mut sum: u128 = 0;
         for (tokens, price) in parts {
@@ -100,7 +102,12 @@ impl Prices {
     #[must_use]
     pub fn least(&self, input: u64) -> Option<Money> {
         let rates = self.rates(input);
-        let price = [rates.input, rates.cache_read, rates.cache_write];
+        let price = [
+            rates.input,
+            rates.cache_read,
+            rates.cache_write,
+            rates.cache_write_1h,
+        ];
         let cheapest = price.into_iter().flatten().min()?;
         // Without a price of output nothing is known of the answer, which is never empty.
         rates.output?;
@@ -157,6 +164,7 @@ mod tests {
             output,
             cache_read,
             cache_write,
+            cache_write_1h: 0,
         }
     }
 
@@ -177,6 +185,23 @@ mod tests {
         for (used, expected) in table {
             assert_eq!(cost(&used).as_deref(), expected, "{used:?}");
         }
+        let written = |long: u64| Usage {
+            cache_write_1h: long,
+            ..used(0, 0, 0, 100_000)
+        };
+        // $3.75 for five minutes, $6 for an hour; and what is said to be more than all is all.
+        let table = [
+            (0, "0.375"),
+            (40_000, "0.465"),
+            (100_000, "0.60"),
+            (u64::MAX, "0.60"),
+        ];
+        for (long, expected) in table {
+            assert_eq!(cost(&written(long)).as_deref(), Some(expected), "{long}");
+        }
+        let mut unknown = prices();
+        unknown.rates.cache_write_1h = None;
+        assert_eq!(unknown.cost(&written(1)), None);
         let finest = Prices {
             rates: Rates {
                 input: Some(Decimal(1)),

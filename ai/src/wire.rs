@@ -16,13 +16,14 @@ mod openai_responses;
 mod refusal;
 mod schema;
 mod server;
+mod service;
+mod takes;
 mod thinking;
 mod throttle;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use caching::{CacheLife, Caching};
 pub use differences::{Differences, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch};
 pub use ids::CallIds;
 pub use server::Server;

@@ -26,6 +26,7 @@ fn request() -> Request {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 

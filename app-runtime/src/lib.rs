@@ -26,6 +26,7 @@ pub mod model_import;
 pub mod model_list;
 pub mod models;
 mod mounting;
+mod not_as_asked;
 pub mod one_record;
 pub mod own_models;
 mod past_hosts;

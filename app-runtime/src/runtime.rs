@@ -123,7 +123,7 @@ pub struct Runtime {
     pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
     pub(crate) secrets: Arc<Vaults>,
-    models: Arc<dyn ModelPort>,
+    pub(crate) models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// What is known of models, once somebody has told it.
     pub(crate) catalogue: OnceLock<Arc<Catalogue>>,
@@ -502,6 +502,7 @@ impl Runtime {
             fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
         }
         self.price(&mut fitting);
+        self.tell_takes(&mut fitting);
         fitting.differences(settings)
     }
 

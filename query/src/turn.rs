@@ -105,6 +105,8 @@ pub(crate) struct TurnFailure {
     hindrance: Option<String>,
     /// Which budget allows no further request, in words.
     budget: Option<String>,
+    /// How often in a row the provider interrupted one answer, where that is more than is allowed.
+    paused: Option<u32>,
 }
 
 /// An attempt to get an answer to a request.
@@ -303,6 +305,10 @@ impl Turn {
             },
             state::TurnFailure::Loop { kind } => TurnFailure {
                 looped: Some((*kind).into()),
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::Paused { times } => TurnFailure {
+                paused: Some(*times),
                 ..TurnFailure::default()
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glasswork_ai::decimal::Money;
 
+use crate::answering::Answering;
 use crate::model_commands::Models;
 use crate::session_commands::SessionsCommand;
 
@@ -130,6 +131,8 @@ pub(crate) struct Run {
     /// What goes to standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
     pub output_format: OutputFormat,
+    #[command(flatten)]
+    pub answering: Answering,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,

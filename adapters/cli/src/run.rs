@@ -241,6 +241,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
     ]
     .into_iter()
     .flatten()
+    .chain(arguments.answering.flags())
     .collect()
 }
 
@@ -291,6 +292,9 @@ impl Task {
             }
             None => runtime.new_session(self.opening).await?,
         };
+        for line in runtime.not_as_asked(session) {
+            console.note(&format!("note: {}\n", escape::line(&line)));
+        }
         let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
         let left = match drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await {
             Ok(left) => left,

@@ -175,7 +175,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 6;
+    const STATE: u32 = 7;
 
     type Kind = Kind;
     type State = Scope;

@@ -5,7 +5,9 @@
 
 mod batch;
 pub mod budget;
+pub mod cache_policy;
 pub mod call;
+mod carried;
 pub mod charge;
 pub mod checkout;
 pub mod closing;

@@ -179,6 +179,14 @@ pub struct Turn {
     /// How it stands with a conversation that the provider refused for its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
+    /// How often in a row the provider interrupted the answer, and the model goes on with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a turn shall do at the next safe point.
@@ -216,6 +224,11 @@ pub enum TurnFailure {
     },
     /// A budget allows no further request.
     Budget(Exhausted),
+    /// The provider interrupted one answer more often than is allowed.
+    Paused {
+        /// How often.
+        times: u32,
+    },
 }
 
 /// An attempt to get an answer to a request.

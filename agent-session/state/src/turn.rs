@@ -10,6 +10,8 @@ use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
+use glasswork_ai::adjusted::Adjusted;
+use glasswork_ai::controls::Controls;
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
@@ -54,7 +56,15 @@ pub enum Fact {
         /// Most tokens to answer with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_output_tokens: Option<u32>,
+        /// What it carries beside the conversation.
+        #[serde(default, skip_serializing_if = "Controls::is_none")]
+        controls: Controls,
+        /// What was asked for and is sent otherwise, or not at all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adjusted: Vec<Adjusted>,
     },
+    /// The provider interrupted the answer; the model is asked to go on with it.
+    GoesOn,
     /// The model is told that it goes in circles: an entry of the conversation.
     Noticed {
         /// Number of the entry among those of this commit.
@@ -85,6 +95,7 @@ impl Fact {
                     batch: im::Vector::new(),
                     failure: None,
                     overflow: None,
+                    paused: 0,
                 };
                 if let Some(last) = session.turn.replace(Arc::new(turn)) {
                     session.past.insert(last.id, last);
@@ -113,6 +124,8 @@ impl Fact {
                 model,
                 thinking,
                 max_output_tokens,
+                controls,
+                adjusted,
             } => session.prepare(
                 moment,
                 Prepared {
@@ -122,12 +135,20 @@ impl Fact {
                     model: model.clone(),
                     thinking: *thinking,
                     max_output_tokens: *max_output_tokens,
+                    controls: controls.clone(),
+                    adjusted: adjusted.clone(),
                     body: None,
                     usage: Usage::default(),
                     attempts: 0,
                     purpose: Purpose::Step,
                 },
             ),
+            Self::GoesOn => {
+                if let Some(turn) = session.turn_mut() {
+                    turn.answer_due = true;
+                    turn.paused = turn.paused.saturating_add(1);
+                }
+            }
             Self::Noticed { entry, notice } => {
                 session.say(moment, *entry, Body::Notice(Arc::clone(notice)));
             }
@@ -229,12 +250,17 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let attempt = turn.attempt.as_ref();
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
-    let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
+    let stopped = |stop: &StopReason| attempt.is_some_and(|attempt| attempt.stop.as_ref() == Some(stop));
+    let cut = stopped(&StopReason::Length);
     let retry = session
         .attempt()
         .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
     let allowed = match turn.state {
-        State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
+        State::Preparing => {
+            turn.steps < turn.max_steps
+                && turn.paused <= session.settings.pauses.value
+                && session.next_exhausted(draft.context.at).is_none()
+        }
         _ => turn.steps < turn.max_steps,
     };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
@@ -266,6 +292,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .with(Condition::StepsLeft, allowed)
         .with(Condition::CallsProposed, proposed)
         .with(Condition::AnswerCut, cut)
+        .with(Condition::AnswerPaused, stopped(&StopReason::Paused))
         .with(Condition::RetryLeft, retry)
         .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
         .with(
@@ -309,6 +336,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::AwaitTokens => model::await_tokens(draft),
         Intent::BackOff => model::back_off(draft),
         Intent::KeepAnswer => model::keep(draft),
+        Intent::GoOn => draft.fact(Fact::GoesOn.into()),
         Intent::DropStream => model::drop_stream(draft),
         Intent::InspectCalls => batch::inspect(draft)?,
         Intent::RefuseCalls => batch::refuse_cut(draft)?,
@@ -368,8 +396,11 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
             let failure = match turn.and_then(|_| session.next_exhausted(draft.context.at)) {
                 Some(exhausted) => TurnFailure::Budget(exhausted),
-                None => TurnFailure::Limit {
-                    max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                None => match turn.map(|turn| turn.paused) {
+                    Some(times) => TurnFailure::Paused { times },
+                    None => TurnFailure::Limit {
+                        max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                    },
                 },
             };
             draft.fact(Fact::Blamed(failure).into());
@@ -396,15 +427,14 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
 }
 
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    let session = &draft.session;
-    let settings = &session.settings;
-    let model = settings.model.value.clone().ok_or(Rejection::NoModel)?;
-    let plan = session.context.plan();
+    let next = draft.session.next_prepared().ok_or(Rejection::NoModel)?;
     let prepared = Fact::Prepared {
-        plan,
-        model,
-        thinking: settings.thinking.value,
-        max_output_tokens: settings.max_output_tokens.value,
+        plan: next.plan,
+        model: next.model,
+        thinking: next.thinking,
+        max_output_tokens: next.max_output_tokens,
+        controls: next.controls,
+        adjusted: next.adjusted,
     };
     draft.fact(prepared.into());
     Ok(())

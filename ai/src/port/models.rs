@@ -7,6 +7,7 @@ use super::{Call, ModelPort};
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
+use crate::takes::Takes;
 
 /// Ports by the name of the provider, the part of a model's id before the slash.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,10 @@ impl ModelPort for Models {
 
     fn context_window(&self, model: &ModelId) -> Option<u64> {
         self.0.get(&model.provider)?.context_window(model)
+    }
+
+    fn takes(&self, model: &ModelId) -> Option<Takes> {
+        self.0.get(&model.provider)?.takes(model)
     }
 
     fn default_answer(&self, model: &ModelId) -> Option<u64> {

@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod carried;
 mod compacting;
 mod coverage;
 mod damage;

@@ -11,7 +11,7 @@ use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, schema, thinking};
+use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, schema, service, thinking};
 
 /// What the server takes in place of a signature that it did not give, for calls of other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -27,7 +27,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<ToolConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generation_config: Option<GenerationConfig>,
+    generation_config: Option<GenerationConfig<'a>>,
 }
 
 #[derive(Serialize)]
@@ -107,11 +107,27 @@ struct Mode {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GenerationConfig {
+struct GenerationConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_config: Option<ThinkingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop_sequences: &'a [std::sync::Arc<str>],
+}
+
+impl GenerationConfig<'_> {
+    fn is_empty(&self) -> bool {
+        self.max_output_tokens.is_none()
+            && self.thinking_config.is_none()
+            && self.temperature.is_none()
+            && self.top_p.is_none()
+            && self.stop_sequences.is_empty()
+    }
 }
 
 #[derive(Serialize)]
@@ -141,7 +157,19 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
     let functions = functions?;
     let has_tools = !functions.is_empty();
     let system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
-    let thinking_config = thinking_config(request, abilities);
+    let generation_config = GenerationConfig {
+        max_output_tokens: request.max_output_tokens,
+        thinking_config: thinking_config(request, abilities),
+        temperature: request
+            .controls
+            .temperature
+            .and_then(|number| service::json(number.get())),
+        top_p: request
+            .controls
+            .top_p
+            .and_then(|number| service::json(number.get())),
+        stop_sequences: &request.controls.stop,
+    };
     let ids = Ids::of(&request.messages, CallIds::Any);
     let body = Body {
         system_instruction: (!system.is_empty()).then_some(Content {
@@ -158,12 +186,7 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
         tool_config: has_tools.then_some(ToolConfig {
             function_calling_config: Mode { mode: "AUTO" },
         }),
-        generation_config: (request.max_output_tokens.is_some() || thinking_config.is_some()).then_some(
-            GenerationConfig {
-                max_output_tokens: request.max_output_tokens,
-                thinking_config,
-            },
-        ),
+        generation_config: Some(generation_config).filter(|config| !config.is_empty()),
     };
     let sent = HttpRequest::post(path(&request.model.model)?, &body)?;
     Ok(HttpRequest {

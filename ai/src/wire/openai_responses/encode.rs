@@ -9,7 +9,8 @@ use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, maker, name, schema, thinking};
+use crate::wire::service::Service;
+use crate::wire::{HttpRequest, Server, Wire, maker, name, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -25,6 +26,8 @@ struct Body<'a> {
     include: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
+    #[serde(flatten)]
+    service: Service<'a>,
     store: bool,
     stream: bool,
 }
@@ -84,7 +87,11 @@ enum Part<'a> {
     Summary { text: &'a str },
 }
 
-pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+pub(in crate::wire) fn encode(
+    request: &Request,
+    server: &Server,
+    abilities: &Abilities,
+) -> Result<HttpRequest, Failure> {
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
@@ -122,6 +129,7 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
             _ => &["reasoning.encrypted_content"],
         },
         max_output_tokens: request.max_output_tokens,
+        service: Service::of(&request.controls, &server.differences),
         store: false,
         stream: true,
     };
