@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::adjusted::Adjusted;
+use glasswork_ai::controls::{After, Controls};
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::image::{self, Image, Shown, UnsentImage};
 use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
@@ -416,6 +418,12 @@ pub struct Prepared {
     /// Most tokens to answer with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
+    /// What it carries beside the conversation. A breakpoint is after a part.
+    #[serde(default, skip_serializing_if = "Controls::is_none")]
+    pub controls: Controls,
+    /// What was asked for and is sent otherwise, or not at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjusted: Vec<Adjusted>,
     /// The bytes that were sent, once they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyRef>,
@@ -562,13 +570,29 @@ pub fn render(
             tools: vec![],
             thinking: prepared.thinking,
             max_output_tokens: prepared.max_output_tokens,
+            controls: prepared.controls.clone(),
         });
     }
     let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
     let mut messages = Vec::new();
-    for part in parts {
+    let mut controls = prepared.controls.clone();
+    let mut marks = std::mem::take(&mut controls.cache.after);
+    for (place, part) in (0..).zip(parts) {
         said(&tree.get(part.entry)?.body, &mut messages);
+        // A part that is not sent hands its breakpoint to the message before it, and so does an image to what it comes
+        // with.
+        let last = messages
+            .iter()
+            .rposition(|message| !matches!(message, Message::Image(_)));
+        let last = last.and_then(|last| u64::try_from(last).ok());
+        if let Some(position) = marks.iter().position(|mark| *mark == After::Message(place)) {
+            marks.remove(position);
+            controls.cache.after.extend(last.map(After::Message));
+        }
     }
+    // Those of the head come first.
+    marks.extend(std::mem::take(&mut controls.cache.after));
+    controls.cache.after = marks;
     image::limit(&mut messages);
     let output = prepared.output.and_then(|means| {
         let schema = Arc::clone(context.schema(prepared.turn)?);
@@ -590,6 +614,7 @@ pub fn render(
         tools: tools.iter().map(|part| part.part.clone()).collect(),
         thinking: prepared.thinking,
         max_output_tokens: prepared.max_output_tokens,
+        controls,
     })
 }
 

@@ -115,7 +115,7 @@ pub enum Condition {
     PausePending,
     /// The model has not answered the last of what was said, or steering waits.
     AnswerDue,
-    /// The limit of steps allows one more, and so do the budgets.
+    /// The limit of steps allows one more, and so do the budgets and the limit of interruptions.
     StepsLeft,
     /// The answer has complete tool calls.
     CallsProposed,
@@ -143,6 +143,8 @@ pub enum Condition {
     ResultDue,
     /// The result that was asked for is not here, and the model will not be asked for it any more.
     ResultLost,
+    /// The provider interrupted the answer, and goes on with it when it has it back.
+    AnswerPaused,
 }
 
 /// What transitions ask for.
@@ -163,6 +165,8 @@ pub enum Intent {
     BackOff,
     /// Add the answer to the conversation.
     KeepAnswer,
+    /// Have the model go on with an answer that the provider interrupted.
+    GoOn,
     /// Drop the stream; add what is complete to the conversation, marked as cancelled.
     DropStream,
     /// Gather evidence about the answer's calls.
@@ -197,7 +201,7 @@ pub enum Intent {
     FallBack,
     /// Say that the attempt's failure ended the turn.
     BlameModel,
-    /// Say that the limit of steps, or a budget, ended the turn.
+    /// Say that the limit of steps, a budget, or too many interruptions by the provider ended the turn.
     BlameLimit,
     /// Tell the session that the turn has ended.
     EndTurn,
@@ -365,8 +369,10 @@ static ROWS: &[Row<TurnChart>] = {
             Leaf(S::Gating), &[I::KeepAnswer]),
         row("request.cut_calls", In(G::InFlight), T::Answered, &[Is(C::CallsProposed), Is(C::AnswerCut)],
             Leaf(S::Preparing), &[I::KeepAnswer, I::RefuseCalls, I::AppendResults]),
-        row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed)],
+        row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed), Not(C::AnswerPaused)],
             Leaf(S::Preparing), &[I::KeepAnswer, I::JudgeResult]),
+        row("request.paused", In(G::InFlight), T::Answered, &[Not(C::CallsProposed), Is(C::AnswerPaused)],
+            Leaf(S::Preparing), &[I::KeepAnswer, I::GoOn]),
         row("request.failed", In(G::InFlight), T::AttemptFailed,
             &[Not(C::RetryLeft), Not(C::CompactionDue), Not(C::FallbackLeft)], Leaf(S::Failed), &[I::BlameModel]),
         row("request.fall_back", In(G::InFlight), T::AttemptFailed,

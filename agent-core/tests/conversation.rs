@@ -55,6 +55,8 @@ fn prepared(plan: Plan) -> Arc<Prepared> {
         model: "scripted/test".parse().unwrap(),
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
+        adjusted: Vec::new(),
         body: None,
         usage: Usage::default(),
         attempts: 0,

@@ -219,6 +219,7 @@ fn what_stands_between_two_calls_parts_them() {
         Body::Prompt {
             text: "go".into(),
             via: Via::FollowUp,
+            images: vec![],
         },
         Body::Notice(Arc::new(notice(Kind::SameCall, RULES))),
     );

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::controls::Controls;
 use crate::image::Shown;
 use crate::model::{ModelId, Thinking, ToolSpec};
 use crate::structured::Output;
@@ -161,4 +162,7 @@ pub struct Request {
     pub thinking: Thinking,
     /// Most tokens to answer with; `None` is the wire's default.
     pub max_output_tokens: Option<u32>,
+    /// How it shall answer otherwise.
+    #[serde(default, skip_serializing_if = "Controls::is_none")]
+    pub controls: Controls,
 }

@@ -19,7 +19,7 @@ pub type PerMillion = Decimal<6>;
 
 /// A text that is no such number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no amount: write it in dollars, like `0.50`, with at most {places} decimals")]
+#[error("`{text}` is no amount: write it like `0.50`, with at most {places} decimals")]
 pub struct NotDecimal {
     text: String,
     places: u32,
@@ -77,7 +77,7 @@ impl<'de, const PLACES: u32> Deserialize<'de> for Decimal<PLACES> {
         impl<const PLACES: u32> Visitor<'_> for Amount<PLACES> {
             type Value = Decimal<PLACES>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount of dollars (`0.50`)")
+                f.write_str("an amount (`0.50`)")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)

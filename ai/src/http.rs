@@ -30,6 +30,7 @@ use crate::image;
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
 use crate::structured::Means;
+use crate::takes::Takes;
 use crate::wire::{Differences, Server, Wire};
 use answer::Answering;
 pub(crate) use answer::causes;
@@ -292,6 +293,10 @@ impl ModelPort for Provider {
 
     fn means(&self, model: &ModelId, schema: &serde_json::Value) -> Means {
         Means::best(&self.server, model, &self.abilities(model), schema)
+    }
+
+    fn takes(&self, model: &ModelId) -> Option<Takes> {
+        Some(self.server.takes(model, &self.abilities(model)))
     }
 
     fn default_answer(&self, _: &ModelId) -> Option<u64> {

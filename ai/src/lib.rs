@@ -6,7 +6,9 @@
 //! providers (`http`).
 
 pub mod abilities;
+pub mod adjusted;
 pub mod catalogue;
+pub mod controls;
 pub mod conversation;
 pub mod decimal;
 pub mod failure;
@@ -25,5 +27,6 @@ pub mod sign_in;
 pub mod sse;
 pub mod stream;
 pub mod structured;
+pub mod takes;
 mod text_calls;
 pub mod wire;

@@ -18,6 +18,7 @@ use crate::model::ModelId;
 use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
 use crate::structured::Means;
+use crate::takes::Takes;
 
 /// Something that answers requests.
 pub trait ModelPort: fmt::Debug + Send + Sync {
@@ -39,6 +40,11 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     /// The best means to have a model answer with a value of a JSON Schema.
     fn means(&self, _model: &ModelId, _schema: &serde_json::Value) -> Means {
         Means::PROMPTED
+    }
+
+    /// What a model takes beside a conversation; `None` where that is not known.
+    fn takes(&self, _model: &ModelId) -> Option<Takes> {
+        None
     }
 
     /// How many tokens an answer may have where a request does not say; `None` where the server decides.

@@ -41,6 +41,9 @@ pub enum Rate {
     CacheRead,
     /// Of input that is written to a cache.
     CacheWrite,
+    /// Of input that is written to a cache for an hour.
+    #[serde(rename = "cache_write_1h")]
+    CacheWrite1h,
 }
 
 impl fmt::Display for Rate {
@@ -50,6 +53,7 @@ impl fmt::Display for Rate {
             Self::Output => "output",
             Self::CacheRead => "cache_read",
             Self::CacheWrite => "cache_write",
+            Self::CacheWrite1h => "cache_write_1h",
         })
     }
 }
@@ -96,13 +100,19 @@ impl Rates {
 
     /// The price of each of these tokens. Where input costs nothing, it costs nothing by way of a cache either: nobody
     /// takes money for keeping what is free.
-    fn of(&self, used: &Usage) -> [(Rate, u64, Option<PerMillion>); 4] {
+    fn of(&self, used: &Usage) -> [(Rate, u64, Option<PerMillion>); 5] {
         let free = self.input.filter(|price| price.0 == 0);
+        let long = used.cache_write_1h.min(used.cache_write);
         [
             (Rate::Input, used.input, self.input),
             (Rate::Output, used.output, self.output),
             (Rate::CacheRead, used.cache_read, self.cache_read.or(free)),
-            (Rate::CacheWrite, used.cache_write, self.cache_write.or(free)),
+            (
+                Rate::CacheWrite,
+                used.cache_write - long,
+                self.cache_write.or(free),
+            ),
+            (Rate::CacheWrite1h, long, self.cache_write_1h.or(free)),
         ]
     }
 }
@@ -169,7 +179,12 @@ impl Prices {
     #[must_use]
     pub fn least(&self, input: u64) -> Option<Money> {
         let rates = self.rates(input);
-        let price = [rates.input, rates.cache_read, rates.cache_write];
+        let price = [
+            rates.input,
+            rates.cache_read,
+            rates.cache_write,
+            rates.cache_write_1h,
+        ];
         let cheapest = price.into_iter().flatten().min()?;
         // Without a price of output nothing is known of the answer, which is never empty.
         rates.output?;
@@ -225,6 +240,7 @@ mod tests {
             output,
             cache_read,
             cache_write,
+            cache_write_1h: 0,
         }
     }
 
@@ -245,6 +261,23 @@ mod tests {
         for (used, expected) in table {
             assert_eq!(cost(&used).as_deref(), expected, "{used:?}");
         }
+        let written = |long: u64| Usage {
+            cache_write_1h: long,
+            ..used(0, 0, 0, 100_000)
+        };
+        // $3.75 for five minutes, $6 for an hour; and what is said to be more than all is all.
+        let table = [
+            (0, "0.375"),
+            (40_000, "0.465"),
+            (100_000, "0.60"),
+            (u64::MAX, "0.60"),
+        ];
+        for (long, expected) in table {
+            assert_eq!(cost(&written(long)).as_deref(), Some(expected), "{long}");
+        }
+        let mut unknown = prices();
+        unknown.rates.cache_write_1h = None;
+        assert_eq!(unknown.cost(&written(1)), None);
         let finest = Prices {
             rates: Rates {
                 input: Some(Decimal(1)),
@@ -284,19 +317,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_taken_from_others_and_nothing_else_is() {
-        let all = |price: &str| {
-            let price = Some(price.parse().unwrap());
-            Rates {
-                input: price,
-                output: price,
-                cache_read: price,
-                cache_write: price,
-                cache_write_1h: price,
-            }
-        };
-        assert_eq!(Rates::default().or(all("1")), all("1"));
-        assert_eq!(all("2").or(all("1")), all("2"));
     fn the_longest_limit_that_is_passed_holds() {
         let tier = |above, input| Tier {
             above,

@@ -18,13 +18,14 @@ mod refusal;
 mod result;
 mod schema;
 mod server;
+mod service;
+mod takes;
 mod thinking;
 mod throttle;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use caching::{CacheLife, Caching};
 pub use differences::{
     Differences, DifferencesSet, MaxTokensField, StructuredOutput, ThinkingBack, ThinkingSwitch,
 };

@@ -83,6 +83,7 @@ fn a_cost_is_that_of_the_makers_page() {
         output: 2_000,
         cache_read: 90_000,
         cache_write: 0,
+        cache_write_1h: 0,
     };
     // $1.25, $10 and $0.125 for a million.
     let cost = model.prices.unwrap().cost(&used).unwrap();

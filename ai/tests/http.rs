@@ -34,6 +34,7 @@ fn request(messages: Vec<Message>) -> Arc<Request> {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     })
 }
 

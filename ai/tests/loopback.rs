@@ -29,6 +29,7 @@ fn request() -> Arc<Request> {
         parameters: r#"{"type":"object"}"#.into(),
     };
     Arc::new(Request {
+        controls: glasswork_ai::controls::Controls::default(),
         output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],

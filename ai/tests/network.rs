@@ -31,6 +31,7 @@ const PASSWORD: &str = "p@ss-word";
 
 fn request() -> Arc<Request> {
     Arc::new(Request {
+        controls: glasswork_ai::controls::Controls::default(),
         output: None,
         model: "anthropic/model-1".parse().unwrap(),
         system: Vec::new(),

@@ -26,6 +26,7 @@ fn request(model: &str) -> Arc<Request> {
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     })
 }
 

@@ -54,6 +54,7 @@ fn after(answers: usize, told: &[&str]) -> Request {
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 

@@ -176,6 +176,7 @@ fn a_schema_that_strict_mode_refuses_goes_without_it() {
 
 fn request(model: &str, schema: &str, means: Means) -> Request {
     Request {
+        controls: glasswork_ai::controls::Controls::default(),
         output: Some(Output {
             schema: schema.into(),
             means,

@@ -28,6 +28,7 @@ fn request() -> Request {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 

@@ -24,6 +24,7 @@ fn request() -> Request {
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 

@@ -148,9 +148,12 @@ pub fn of_last_turn(session: &Session) -> ExitCode {
         turn::State::Completed => ExitCode::Done,
         turn::State::Interrupted | turn::State::Cancelled | turn::State::Paused => ExitCode::Interrupted,
         turn::State::Failed => match turn.failure {
-            Some(TurnFailure::Limit { .. } | TurnFailure::Budget(_) | TurnFailure::Loop { .. }) => {
-                ExitCode::Limit
-            }
+            Some(
+                TurnFailure::Limit { .. }
+                | TurnFailure::Budget(_)
+                | TurnFailure::Loop { .. }
+                | TurnFailure::Paused { .. },
+            ) => ExitCode::Limit,
             Some(TurnFailure::NoResult { .. }) => ExitCode::NoResult,
             _ => ExitCode::Failed,
         },

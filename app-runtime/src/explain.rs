@@ -144,6 +144,9 @@ pub fn failure(failure: &TurnFailure) -> String {
              `loop_answers` or `loop_notices`",
             looped(*kind)
         ),
+        TurnFailure::Paused { times } => format!(
+            "the provider interrupted its answer {times} times in a row; `pauses` in the settings allows more"
+        ),
         TurnFailure::Limit { max_steps } => {
             format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")
         }

@@ -30,6 +30,7 @@ pub mod model_list;
 pub mod models;
 mod mounting;
 pub mod network;
+mod not_as_asked;
 pub mod one_record;
 pub mod own_models;
 mod past_hosts;

@@ -88,9 +88,15 @@ impl Runtime {
                     .to_owned(),
             ));
         }
-        let models = state
-            .iter()
-            .filter_map(|state| state.settings.model.value.clone());
+        let models = state.iter().flat_map(|state| {
+            let settings = &state.settings;
+            settings
+                .model
+                .value
+                .iter()
+                .chain(&settings.fallback_models.value)
+                .cloned()
+        });
         Ok(Arc::new(Wanted {
             schema: Arc::clone(text),
             digest: blake3::hash(text.as_bytes()).to_hex().as_str().into(),

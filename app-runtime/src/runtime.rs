@@ -514,6 +514,7 @@ impl Runtime {
             fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
         }
         self.price(&mut fitting);
+        self.tell_takes(&mut fitting);
         fitting.differences(settings)
     }
 

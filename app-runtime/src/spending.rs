@@ -59,6 +59,18 @@ impl Runtime {
         settings.prices.value.extend(known);
     }
 
+    /// Says what the models take that these settings name, as far as whoever answers for them knows.
+    pub(crate) fn tell_takes(&self, settings: &mut Settings) {
+        let models = [&settings.model.value, &settings.compact_model.value];
+        let known: Vec<_> = models
+            .into_iter()
+            .flatten()
+            .chain(&settings.fallback_models.value)
+            .filter_map(|model| Some((model.clone(), self.models.takes(model)?)))
+            .collect();
+        settings.takes.value.extend(known);
+    }
+
     /// Tells a session that has a budget for the day what the others have spent today: those that are mounted here as
     /// they are now, all others as the index has them.
     pub(crate) async fn tell_spending(&self, id: ScopeId) -> Result<(), OperationError> {

@@ -591,7 +591,7 @@ fn of_turn(before: &Session, after: &Session, fact: &turn::Fact, updates: &mut V
                 *failure = Some(why.clone());
             }
         }
-        turn::Fact::Moved { .. } => {}
+        turn::Fact::Moved { .. } | turn::Fact::GoesOn => {}
     }
 }
 

@@ -85,7 +85,7 @@ async fn a_notice_is_in_every_form_of_a_session() {
     let now = house.now(session);
     let text = "[Notice of the runtime, not of the user] Your last answer says";
     let transcript = transcript::of(&now);
-    let kind = loop_guard::Kind::PromisedCall;
+    let kind = loop_guard::About::Loop(loop_guard::Kind::PromisedCall);
     let told = |said: &Said| matches!(said, Said::Notice { kind: of, text: told } if *of == kind && told.starts_with(text));
     assert_eq!(
         transcript.iter().filter(|line| told(&line.said)).count(),

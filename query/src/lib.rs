@@ -11,6 +11,7 @@ mod branch_summary;
 mod call;
 mod chart;
 mod compaction;
+mod controls;
 mod diff;
 mod dispatch;
 mod effect;

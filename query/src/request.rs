@@ -13,6 +13,7 @@ use glasswork_ai::image;
 use glasswork_ai::model;
 use glasswork_ai::stream::Usage;
 
+use crate::controls::{Adjusted, Controls};
 use crate::dispatch::Dispatch;
 use crate::entry::{self, Block, Entry, EntryKind};
 use crate::error::{Answer, absent};
@@ -244,22 +245,7 @@ impl Request {
     pub(crate) fn next(view: &Arc<View>) -> Option<Self> {
         let session = &view.session;
         let last = session.requests.get_max().map_or(0, |(id, _)| id.0);
-        let prepared = Prepared {
-            output: session.next_output(),
-            turn: session
-                .turn
-                .as_ref()
-                .map_or(glasswork_agent_core::id::TurnId(0), |turn| turn.id),
-            by: 0,
-            plan: session.context.plan(),
-            model: session.asked_model().cloned()?,
-            thinking: session.settings.thinking.value,
-            max_output_tokens: session.settings.max_output_tokens.value,
-            body: None,
-            usage: Usage::default(),
-            attempts: 0,
-            purpose: Purpose::Step,
-        };
+        let prepared = session.next_prepared()?;
         Some(Self {
             view: Arc::clone(view),
             id: RequestId(last.saturating_add(1)),
@@ -467,6 +453,16 @@ impl Request {
     /// By which means its answer shall be the result that the turn is asked for; null where it need not be.
     async fn structured(&self) -> Option<ResultMeans> {
         self.prepared.output.map(ResultMeans::from)
+    }
+
+    /// What it carries beside the conversation.
+    async fn controls(&self) -> Controls {
+        Controls::from(&self.prepared.controls)
+    }
+
+    /// What was asked for and is sent otherwise, or not at all.
+    async fn adjusted(&self) -> Vec<Adjusted> {
+        self.prepared.adjusted.iter().map(Adjusted::from).collect()
     }
 
     /// The parts of the system prompt, in order.

@@ -113,6 +113,8 @@ pub(crate) struct TurnFailure {
     given_up: Vec<GivenUp>,
     /// Why the last answer is not the result that was asked for, in words.
     no_result: Option<String>,
+    /// How often in a row the provider interrupted one answer, where that is more than is allowed.
+    paused: Option<u32>,
 }
 
 /// An attempt to get an answer to a request.
@@ -337,6 +339,10 @@ impl Turn {
             },
             state::TurnFailure::Loop { kind } => TurnFailure {
                 looped: Some((*kind).into()),
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::Paused { times } => TurnFailure {
+                paused: Some(*times),
                 ..TurnFailure::default()
             },
             state::TurnFailure::Limit { max_steps } => TurnFailure {

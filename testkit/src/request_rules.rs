@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use glasswork_agent_core::context::{self, Prepared, Purpose};
-use glasswork_agent_core::id::{RequestId, TurnId};
+use glasswork_agent_core::context;
+use glasswork_agent_core::id::RequestId;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::{Message, Request};
-use glasswork_ai::stream::Usage;
+use glasswork_ai::stream::StopReason;
 use glasswork_ai::wire::Wire;
 use glasswork_session_state::state::Session;
 use serde_json::Value;
@@ -49,7 +50,11 @@ pub fn check_session(session: &Session) -> Result<(), String> {
         let request = session
             .render(*id)
             .ok_or_else(|| format!("request {id} does not render"))?;
-        check(&request).map_err(|rule| format!("request {id}: {rule}"))?;
+        let checked = match goes_on(session, *id) {
+            true => check_going_on(request),
+            false => check(&request),
+        };
+        checked.map_err(|rule| format!("request {id}: {rule}"))?;
     }
     if session.open_turn().is_some() || session.context.parts().is_empty() {
         return Ok(());
@@ -59,27 +64,43 @@ pub fn check_session(session: &Session) -> Result<(), String> {
     check(&next).map_err(|rule| format!("the next request: {rule}"))
 }
 
+/// Whether a request is to go on with an answer that its provider interrupted.
+fn goes_on(session: &Session, id: RequestId) -> bool {
+    let parts = context::parts_of(&session.requests, id);
+    let last = parts.last().and_then(|part| session.tree.get(part.entry));
+    last.is_some_and(
+        |last| matches!(&last.body, Body::Assistant(answer) if answer.stop == Some(StopReason::Paused)),
+    )
+}
+
+/// Only Anthropic interrupts its answers, and has them back as they are; apart from its end the request is like any.
+fn check_going_on(mut request: Request) -> Result<(), String> {
+    let body = encoded(Wire::Anthropic, &request)?;
+    let last = list(&body, "messages")?.last().map(|last| text(last, "role"));
+    if last != Some(Ok("assistant")) {
+        return Err(format!(
+            "Anthropic: the interrupted answer does not come last, but {last:?}"
+        ));
+    }
+    let words = body
+        .pointer("/messages")
+        .and_then(Value::as_array)
+        .and_then(|messages| {
+            let parts = messages.last()?.get("content")?.as_array()?;
+            parts.last()?.get("text")?.as_str()
+        });
+    if words.is_some_and(|words| words.trim_end() != words) {
+        return Err("Anthropic: the interrupted answer ends with blanks".to_owned());
+    }
+    request.messages.push(Message::User("Go on.".into()));
+    check(&request)
+}
+
 /// What the conversation would be sent as now.
 fn next(session: &Session) -> Option<Request> {
     let last = session.requests.get_max();
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
-    let plan = session.context.plan();
-    let prepared = Prepared {
-        output: None,
-        turn: TurnId(0),
-        by: 0,
-        plan,
-        model: session
-            .asked_model()
-            .cloned()
-            .or_else(|| "scripted/test".parse().ok())?,
-        thinking: session.settings.thinking.value,
-        max_output_tokens: session.settings.max_output_tokens.value,
-        body: None,
-        usage: Usage::default(),
-        attempts: 0,
-        purpose: Purpose::Step,
-    };
+    let prepared = session.next_prepared()?;
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());
     context::render(&session.tree, &session.context, &requests, id)
@@ -533,6 +554,7 @@ mod tests {
             tools: vec![],
             thinking: Thinking::Default,
             max_output_tokens: None,
+            controls: Default::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glasswork_ai::decimal::Money;
 
+use crate::answering::Answering;
 use crate::model_commands::Models;
 use crate::session_commands::SessionsCommand;
 
@@ -140,6 +141,8 @@ pub(crate) struct Run {
     /// Show the model this image with the prompt (PNG, JPEG, GIF or WebP); may be given several times
     #[arg(long = "image", value_name = "FILE")]
     pub images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub answering: Answering,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,

@@ -288,6 +288,7 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
             .iter()
             .map(|model| flag(FALLBACK, model.clone(), "--fallback-model")),
     )
+    .chain(arguments.answering.flags())
     .collect()
 }
 
@@ -345,6 +346,9 @@ impl Task {
             }
             None => runtime.new_session(self.opening).await?,
         };
+        for line in runtime.not_as_asked(session) {
+            console.note(&format!("note: {}\n", escape::line(&line)));
+        }
         let mut shown = Shown::begin(
             format,
             structured,

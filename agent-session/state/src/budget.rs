@@ -6,6 +6,7 @@
 use std::fmt;
 
 use glasswork_agent_core::session::State;
+use glasswork_ai::controls::Speed;
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::price::Rate;
@@ -106,6 +107,13 @@ pub enum Exhausted {
         /// What its price would be called.
         rate: Rate,
     },
+    /// There is a budget, and nobody knows what the model costs at a speed that is not the usual one.
+    SpeedUnpriced {
+        /// The model.
+        model: ModelId,
+        /// The speed.
+        speed: Speed,
+    },
 }
 
 impl fmt::Display for Exhausted {
@@ -122,6 +130,14 @@ impl fmt::Display for Exhausted {
                     f,
                     "the budget of the {span}, ${limit}, does not allow another request: ${spent} is spent, and the request \
                      costs ${next} or more; `budget` in the settings sets another"
+                )
+            }
+            Self::SpeedUnpriced { model, speed } => {
+                let speed: &str = speed.into();
+                write!(
+                    f,
+                    "there is a budget, and nobody knows what `{model}` costs at the speed `{speed}`: set no `speed`, or no \
+                     budget"
                 )
             }
             Self::Unpriced { model } => write!(
@@ -237,7 +253,14 @@ impl Session {
         let model = match in_summary {
             true => settings.compact_model.value.as_ref().or(own),
             false => own,
-        };
-        self.exhausted(model?, at)
+        }?;
+        let speed = self
+            .next_speed(model)
+            .filter(|speed| !in_summary && !speed.is_usual());
+        if let Some(speed) = speed.filter(|_| !settings.budget.value.is_unlimited()) {
+            let model = model.clone();
+            return Some(Exhausted::SpeedUnpriced { model, speed });
+        }
+        self.exhausted(model, at)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::controls::Speed;
 use glasswork_ai::decimal::Money;
 use glasswork_ai::stream::Usage;
 use glasswork_engine::Moment;
@@ -56,9 +57,14 @@ pub(crate) fn enter(draft: &mut Draft<'_>, end: End) {
     else {
         return;
     };
+    // What an answer costs that came sooner or later than usual, the prices do not say.
+    let usual = prepared.is_none_or(|prepared| prepared.controls.speed.is_none_or(Speed::is_usual));
     let charge = Charge {
         usage,
-        cost: usage.as_ref().and_then(|usage| prices.cost(usage)),
+        cost: usage
+            .as_ref()
+            .filter(|_| usual)
+            .and_then(|usage| prices.cost(usage)),
         prices: Arc::clone(&prices.version),
     };
     draft.fact(Fact::Charged(charge).into());

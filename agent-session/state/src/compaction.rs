@@ -13,6 +13,7 @@ use glasswork_agent_core::id::{EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::tree::{Body, Entry};
 use glasswork_agent_core::turn::{State as TurnState, Trigger as TurnTrigger};
+use glasswork_ai::controls::Controls;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::{ModelId, Thinking};
@@ -340,6 +341,9 @@ impl Session {
             model: model.clone(),
             thinking: Thinking::Default,
             max_output_tokens: Some(max_output_tokens),
+            // It is asked once: a cache would only cost.
+            controls: Controls::default(),
+            adjusted: Vec::new(),
             body: None,
             usage: Usage::default(),
             attempts: 0,

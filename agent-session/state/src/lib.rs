@@ -6,7 +6,9 @@
 mod batch;
 pub mod breaker;
 pub mod budget;
+pub mod cache_policy;
 pub mod call;
+mod carried;
 pub mod charge;
 pub mod checkout;
 pub mod closing;

@@ -163,6 +163,9 @@ impl Fact {
                 {
                     turn.answer_due = false;
                     turn.overflow = None;
+                    if *stop != StopReason::Paused {
+                        turn.paused = 0;
+                    }
                 }
                 if let Some(attempt) = session.attempt_mut() {
                     attempt.stop = Some(stop.clone());

@@ -192,6 +192,14 @@ pub struct Turn {
     /// Which model is asked instead of the session's own, and why.
     #[serde(default, skip_serializing_if = "Failover::is_empty")]
     pub failover: Failover,
+    /// How often in a row the provider interrupted the answer, and the model goes on with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a turn shall do at the next safe point.
@@ -238,6 +246,11 @@ pub enum TurnFailure {
     NoResult {
         /// What is wrong with its last answer.
         unfit: Unfit,
+    },
+    /// The provider interrupted one answer more often than is allowed.
+    Paused {
+        /// How often.
+        times: u32,
     },
 }
 

@@ -10,6 +10,8 @@ use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
+use glasswork_ai::adjusted::Adjusted;
+use glasswork_ai::controls::Controls;
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
@@ -59,7 +61,15 @@ pub enum Fact {
         /// By which means the answer shall be the result of the turn, where it shall.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Means>,
+        /// What it carries beside the conversation.
+        #[serde(default, skip_serializing_if = "Controls::is_none")]
+        controls: Controls,
+        /// What was asked for and is sent otherwise, or not at all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adjusted: Vec<Adjusted>,
     },
+    /// The provider interrupted the answer; the model is asked to go on with it.
+    GoesOn,
     /// The model is told that it goes in circles: an entry of the conversation.
     Noticed {
         /// Number of the entry among those of this commit.
@@ -92,6 +102,7 @@ impl Fact {
                     failure: None,
                     overflow: None,
                     failover: Failover::default(),
+                    paused: 0,
                 };
                 if let Some(last) = session.turn.replace(Arc::new(turn)) {
                     if last.failover.model.is_some() {
@@ -125,6 +136,8 @@ impl Fact {
                 thinking,
                 max_output_tokens,
                 output,
+                controls,
+                adjusted,
             } => session.prepare(
                 moment,
                 Prepared {
@@ -135,12 +148,20 @@ impl Fact {
                     model: model.clone(),
                     thinking: *thinking,
                     max_output_tokens: *max_output_tokens,
+                    controls: controls.clone(),
+                    adjusted: adjusted.clone(),
                     body: None,
                     usage: Usage::default(),
                     attempts: 0,
                     purpose: Purpose::Step,
                 },
             ),
+            Self::GoesOn => {
+                if let Some(turn) = session.turn_mut() {
+                    turn.answer_due = true;
+                    turn.paused = turn.paused.saturating_add(1);
+                }
+            }
             Self::Noticed { entry, notice } => {
                 session.say(moment, *entry, Body::Notice(Arc::clone(notice)));
             }
@@ -252,7 +273,8 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let attempt = turn.attempt.as_ref();
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
-    let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
+    let stopped = |stop: &StopReason| attempt.is_some_and(|attempt| attempt.stop.as_ref() == Some(stop));
+    let cut = stopped(&StopReason::Length);
     let fallback = failover::is_left(session, draft.context.at);
     let retry = session.attempt().is_some_and(|attempt| {
         // Where another model can be asked at once, nobody waits for a breaker.
@@ -260,7 +282,11 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         retry::is_left(attempt, session, draft.context.at) && !(waits_for_breaker && fallback)
     });
     let allowed = match turn.state {
-        State::Preparing => turn.steps < turn.max_steps && session.step_exhausted(draft.context.at).is_none(),
+        State::Preparing => {
+            turn.steps < turn.max_steps
+                && turn.paused <= session.settings.pauses.value
+                && session.step_exhausted(draft.context.at).is_none()
+        }
         _ => turn.steps < turn.max_steps,
     };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
@@ -298,6 +324,7 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .with(Condition::StepsLeft, allowed)
         .with(Condition::CallsProposed, proposed)
         .with(Condition::AnswerCut, cut)
+        .with(Condition::AnswerPaused, stopped(&StopReason::Paused))
         .with(Condition::RetryLeft, retry)
         .with(Condition::FallbackLeft, fallback)
         .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
@@ -343,6 +370,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::AwaitTokens => model::await_tokens(draft),
         Intent::BackOff => model::back_off(draft),
         Intent::KeepAnswer => model::keep(draft),
+        Intent::GoOn => draft.fact(Fact::GoesOn.into()),
         Intent::DropStream => model::drop_stream(draft),
         Intent::InspectCalls => batch::inspect(draft)?,
         Intent::RefuseCalls => batch::refuse_cut(draft)?,
@@ -409,8 +437,11 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
             let failure = match turn.and_then(|_| session.step_exhausted(draft.context.at)) {
                 Some(exhausted) => TurnFailure::Budget(exhausted),
-                None => TurnFailure::Limit {
-                    max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                None => match turn.map(|turn| turn.paused) {
+                    Some(times) => TurnFailure::Paused { times },
+                    None => TurnFailure::Limit {
+                        max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                    },
                 },
             };
             draft.fact(Fact::Blamed(failure).into());
@@ -438,16 +469,15 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
 
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     structured::remind(draft);
-    let session = &draft.session;
-    let settings = &session.settings;
-    let model = session.asked_model().cloned().ok_or(Rejection::NoModel)?;
-    let plan = session.context.plan();
+    let next = draft.session.next_prepared().ok_or(Rejection::NoModel)?;
     let prepared = Fact::Prepared {
-        plan,
-        model,
-        thinking: settings.thinking.value,
-        max_output_tokens: settings.max_output_tokens.value,
-        output: session.next_output(),
+        plan: next.plan,
+        model: next.model,
+        thinking: next.thinking,
+        max_output_tokens: next.max_output_tokens,
+        output: next.output,
+        controls: next.controls,
+        adjusted: next.adjusted,
     };
     draft.fact(prepared.into());
     Ok(())

@@ -188,6 +188,7 @@ fn since(now: &Usage, before: &Usage) -> Usage {
         output: now.output.saturating_sub(before.output),
         cache_read: now.cache_read.saturating_sub(before.cache_read),
         cache_write: now.cache_write.saturating_sub(before.cache_write),
+        cache_write_1h: now.cache_write_1h.saturating_sub(before.cache_write_1h),
     }
 }
 
@@ -196,4 +197,5 @@ pub(crate) fn add(sum: &mut Usage, more: &Usage) {
     sum.output = sum.output.saturating_add(more.output);
     sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
     sum.cache_write = sum.cache_write.saturating_add(more.cache_write);
+    sum.cache_write_1h = sum.cache_write_1h.saturating_add(more.cache_write_1h);
 }

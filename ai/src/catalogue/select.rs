@@ -89,13 +89,15 @@ pub fn select(text: &str, models: &[Wanted], providers: &[&str]) -> Result<Choic
     let (name, thinking) = without_level(text.trim(), models);
     let model = named(name, models, providers).map_err(|error| match name.rsplit_once(':') {
         // What is not there with its colon may be there without.
-        Some((before, level)) if matches!(error, SelectError::Unknown(_)) => match named(before, models, providers) {
-            Ok(model) => SelectError::NoLevel {
-                model,
-                level: level.to_owned(),
-            },
-            Err(_) => error,
-        },
+        Some((before, level)) if matches!(error, SelectError::Unknown(_)) => {
+            match named(before, models, providers) {
+                Ok(model) => SelectError::NoLevel {
+                    model,
+                    level: level.to_owned(),
+                },
+                Err(_) => error,
+            }
+        }
         _ => error,
     })?;
     Ok(Choice { model, thinking })

@@ -113,6 +113,10 @@ differences! {
     strict_field: bool,
     /// Whether it takes breakpoints for its cache in the form of Anthropic.
     cache_control: bool,
+    /// Whether it looks for its cache by a key.
+    prompt_cache_key: bool,
+    /// Whether it can be asked to be faster, or slower for less.
+    service_tier: bool,
     /// Which ids of calls it takes.
     call_ids: CallIds,
     /// Whether it takes a JSON Schema for the answer.
@@ -132,6 +136,8 @@ const COMPATIBLE: Differences = Differences {
     assistant_after_tool_result: false,
     strict_field: false,
     cache_control: false,
+    prompt_cache_key: false,
+    service_tier: false,
     call_ids: CallIds::Any,
     structured_output: StructuredOutput::None,
     cumulative_deltas: true,
@@ -146,6 +152,8 @@ const TRUE_DELTAS: Differences = Differences {
 const OPENAI: Differences = Differences {
     developer_role: true,
     max_tokens_field: MaxTokensField::MaxCompletionTokens,
+    prompt_cache_key: true,
+    service_tier: true,
     call_ids: CallIds::Short,
     structured_output: StructuredOutput::JsonSchema,
     ..TRUE_DELTAS

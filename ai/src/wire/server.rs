@@ -1,7 +1,7 @@
 //! A server as it is spoken to: its wire, and how it differs from others of that wire.
 
 use super::{
-    Answer, Body, Caching, Decoder, Differences, HttpRequest, Protocol, Wire, anthropic, gemini, openai_chat,
+    Answer, Body, Decoder, Differences, HttpRequest, Protocol, Wire, anthropic, gemini, openai_chat,
     openai_responses,
 };
 use crate::abilities::Abilities;
@@ -17,10 +17,8 @@ use crate::wire::result::ResultCall;
 pub struct Server {
     /// Its wire.
     pub wire: Wire,
-    /// How it speaks Chat Completions, where that is its wire.
+    /// How it speaks the wires of OpenAI, where one of those is its own.
     pub differences: Differences,
-    /// Where its cache is asked to keep a request.
-    pub caching: Caching,
     /// Values for the header `anthropic-beta`, beside those that a request needs by itself.
     pub betas: Vec<String>,
     /// Whether calls are read from the text of its answers.
@@ -37,7 +35,6 @@ impl From<Wire> for Server {
         Self {
             wire,
             differences,
-            caching: Caching::default(),
             betas: Vec::new(),
             text_calls: ReadCalls::default(),
         }
@@ -54,7 +51,7 @@ impl Server {
         let request = &*image::told(request, abilities);
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompatible => openai_chat::encode(request, self, abilities),
-            Wire::OpenAiResponses => openai_responses::encode(request, abilities),
+            Wire::OpenAiResponses => openai_responses::encode(request, self, abilities),
             Wire::Anthropic => anthropic::encode(request, self, abilities),
             Wire::Gemini => gemini::encode(request, abilities),
         }
@@ -66,9 +63,10 @@ impl Server {
         Decoder {
             body: Body::Unknown(0),
             protocol: match self.wire {
-                Wire::OpenAiChat | Wire::OpenAiCompatible => {
-                    Protocol::OpenAiChat(openai_chat::Decoder::new(self.differences.cumulative_deltas))
-                }
+                Wire::OpenAiChat | Wire::OpenAiCompatible => Protocol::OpenAiChat(openai_chat::Decoder::new(
+                    self.differences.cumulative_deltas,
+                    request.controls.cache.life,
+                )),
                 Wire::OpenAiResponses => Protocol::OpenAiResponses(openai_responses::Decoder::default()),
                 Wire::Anthropic => Protocol::Anthropic(anthropic::Decoder::default()),
                 Wire::Gemini => Protocol::Gemini(gemini::Decoder::default()),

@@ -180,6 +180,7 @@ fn what_each_server_counts_is_counted_once() {
             output,
             cache_read,
             cache_write,
+            cache_write_1h: 0,
         };
         assert_eq!(usage, Some(expected), "{wire:?} {events:?}");
         let told = steps.iter().filter(|step| matches!(step, StreamEvent::Usage(_)));

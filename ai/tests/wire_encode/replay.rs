@@ -188,13 +188,13 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     };
     let bodies: Vec<String> = MADE.iter().map(back).collect();
     insta::assert_snapshot!(bodies.join("\n\n"), @r##"
-    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look."}]},
     {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
     {"type":"text","text":"I lööк."},
     {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
     {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
     {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
-    {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+    {"type":"tool_result","tool_use_id":"toolu_b","content":"found"}]}],"stream":true}
 
     {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
     {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
@@ -213,10 +213,10 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     {"functionResponse":{"id":"fc-7","name":"now","response":{"output":"found"}}},
     {"functionResponse":{"id":"call_1_6","name":"now","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
 
-    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look."}]},
     {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
     {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"},"extra_content":{"google":{"thought_signature":"U2ln"}}}]},
-    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
+    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found"}]}],"stream":true,"stream_options":{"include_usage":true}}
     "##);
 }
 

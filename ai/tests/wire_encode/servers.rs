@@ -1,9 +1,8 @@
 //! What servers of one wire want otherwise: every difference is seen in the bytes.
 
+use glasswork_ai::controls::{After, Cache, Controls, Speed};
 use glasswork_ai::model::ThinkingSupport;
-use glasswork_ai::wire::{
-    CacheLife, Caching, CallIds, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch,
-};
+use glasswork_ai::wire::{CallIds, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch};
 
 use super::*;
 
@@ -26,6 +25,15 @@ fn talk(model: &str) -> Request {
         ],
         max_output_tokens: Some(9),
         thinking: Thinking::Low,
+        controls: Controls {
+            speed: Some(Speed::Economy),
+            cache: Cache {
+                after: vec![After::Message(3)],
+                key: Some("k".into()),
+                ..Cache::default()
+            },
+            ..Controls::default()
+        },
         ..conversation(model)
     }
 }
@@ -166,6 +174,20 @@ fn every_difference_is_seen() {
                 ..Set::default()
             },
             r#""tool_call_id":"call_1""#,
+        ),
+        (
+            Set {
+                prompt_cache_key: Some(true),
+                ..Set::default()
+            },
+            r#""prompt_cache_key":"k""#,
+        ),
+        (
+            Set {
+                service_tier: Some(true),
+                ..Set::default()
+            },
+            r#""service_tier":"flex""#,
         ),
         (
             Set {
@@ -413,55 +435,6 @@ fn levels_are_what_a_model_knows() {
     gemini/gemini-3-pro Xhigh: generationConfig={"thinkingConfig":{"includeThoughts":true,"thinkingBudget":3000}}
     anthropic/claude-opus-5 Off: thinking={"budget_tokens":2048,"type":"enabled"}
     "##);
-}
-
-#[test]
-fn breakpoints_are_where_the_policy_says_and_never_more_than_four() {
-    let marks = |caching: Caching| {
-        let mut request = conversation("anthropic/claude-opus-5");
-        request.messages.extend([
-            Message::Assistant {
-                model: request.model.clone(),
-                blocks: vec![Block::Text("Yes.".into())],
-            },
-            Message::User("Last.".into()),
-        ]);
-        let server = Server {
-            caching,
-            ..Wire::Anthropic.into()
-        };
-        let body: serde_json::Value = serde_json::from_str(&sent(&server, &request)).unwrap();
-        let count = |value: &serde_json::Value| value.to_string().matches("cache_control").count();
-        let of_user = body["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(count)
-            .collect::<Vec<_>>();
-        let ttl = body.to_string().contains(r#""ttl":"1h""#);
-        (count(&body["tools"]), count(&body["system"]), of_user, ttl)
-    };
-    let policy = |tools, system, messages, keep| Caching {
-        tools,
-        system,
-        messages,
-        keep,
-    };
-    let five = CacheLife::FiveMinutes;
-    let default = marks(Caching::default());
-    assert_eq!(
-        (default.0, default.1, default.2.iter().sum::<usize>(), default.3),
-        (0, 1, 2, false)
-    );
-    assert_eq!(marks(policy(false, false, 0, five)).2.iter().sum::<usize>(), 0);
-    let all = marks(policy(true, true, 9, CacheLife::OneHour));
-    assert_eq!(
-        (all.0, all.1, all.2.iter().sum::<usize>(), all.3),
-        (1, 1, 2, true)
-    );
-    let messages = marks(policy(false, false, 9, five));
-    assert_eq!((messages.0, messages.1, messages.3), (0, 0, false));
-    assert_eq!(messages.2.last(), Some(&1));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 )]
 
 mod branches;
+mod carried;
 mod charts;
 mod compactions;
 mod differences;

@@ -490,6 +490,7 @@ pub(crate) fn counted(input: u64, cache_read: u64) -> Usage {
         output: 10,
         cache_read,
         cache_write: 0,
+        cache_write_1h: 0,
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn request(body: &[u8]) -> Request {
         tools: Vec::new(),
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
         model: model.clone(),
     }
 }

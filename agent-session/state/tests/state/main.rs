@@ -8,6 +8,7 @@
 )]
 
 mod breakers;
+mod carried;
 mod compacting;
 mod coverage;
 mod damage;

@@ -119,7 +119,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 34);
+    assert_eq!(settings.len(), 42);
 }
 
 #[test]
@@ -202,6 +202,7 @@ fn a_request_is_the_one_before_and_new_parts_each_with_its_origin() {
             tools: ["read", "write", "bash"].map(tool_spec).to_vec(),
             thinking: Thinking::Default,
             max_output_tokens: None,
+            controls: Default::default(),
         }
     );
     // An older request still renders as it was.

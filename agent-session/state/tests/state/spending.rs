@@ -131,6 +131,7 @@ fn what_nobody_counted_or_priced_is_not_known() {
     cached.connect();
     let used = Usage {
         cache_write: 1,
+        cache_write_1h: 0,
         ..usage(1_000, 0)
     };
     cached.finish(

@@ -593,6 +593,7 @@ pub(crate) fn usage(input: u64, output: u64) -> Usage {
         output,
         cache_read: 0,
         cache_write: 0,
+        cache_write_1h: 0,
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
+use crate::controls::{After, Controls, Effort, Speed};
 use crate::conversation::{Block, Kept, Message, Request, Thought, ToolResult};
 use crate::failure::Failure;
 use crate::image::Shown;
@@ -13,7 +14,7 @@ use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::ids::{CallIds, Ids};
 use crate::wire::picture::{Data, Picture};
-use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, thinking};
+use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, service, thinking};
 
 /// Tokens to answer with where the request does not say: the wire wants a number, and every model since Claude 4
 /// takes this one.
@@ -22,6 +23,8 @@ pub(in crate::wire) const DEFAULT_MAX_TOKENS: u32 = 32_000;
 const BETA: &str = "anthropic-beta";
 /// Lets a model with a budget think between its calls too. Later models do so by themselves.
 const INTERLEAVED: &str = "interleaved-thinking-2025-05-14";
+/// Lets a model be asked to be fast.
+const FAST: &str = "fast-mode-2026-02-01";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -38,7 +41,38 @@ struct Body<'a> {
     thinking: Option<ThinkingMode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_config: Option<OutputConfig>,
+    #[serde(flatten)]
+    controls: Told<'a>,
     stream: bool,
+}
+
+/// The controls that the server knows.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop_sequences: &'a [std::sync::Arc<str>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed: Option<&'static str>,
+}
+
+impl<'a> From<&'a Controls> for Told<'a> {
+    fn from(controls: &'a Controls) -> Self {
+        Self {
+            temperature: controls
+                .temperature
+                .and_then(|number| service::json(number.get())),
+            top_p: controls.top_p.and_then(|number| service::json(number.get())),
+            stop_sequences: &controls.stop,
+            service_tier: (controls.speed == Some(Speed::Standard)).then_some("standard_only"),
+            speed: (controls.speed == Some(Speed::Fast)).then_some("fast"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -90,6 +124,19 @@ struct Tool<'a> {
 struct Entry<'a> {
     role: Role,
     content: Vec<Part<'a>>,
+}
+
+impl Entry<'_> {
+    /// Makes an answer that the server shall go on with end as it takes it: without blanks.
+    fn end(&mut self) {
+        if let Some(Part::Known {
+            content: Content::Text { text },
+            ..
+        }) = self.content.last_mut()
+        {
+            *text = text.trim_end();
+        }
+    }
 }
 
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
@@ -172,11 +219,12 @@ pub(in crate::wire) fn encode(
 ) -> Result<HttpRequest, Failure> {
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let forced = result::tool(request);
-    let (thinking, effort) = match &forced {
+    let (thinking, by_thinking) = match &forced {
         // No tool can be forced upon a model that thinks.
         Some(_) => (off(request, abilities), None),
         None => thinking(request, abilities, max_tokens),
     };
+    let effort = request.controls.effort.map(effort).or(by_thinking);
     let format = match result::native(request) {
         Some((output, _)) => Some(Format {
             r#type: "json_schema",
@@ -201,11 +249,14 @@ pub(in crate::wire) fn encode(
     let mut tools = tools?;
     let mut system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
     let ids = Ids::of(&request.messages, CallIds::Word);
-    let mut messages = entries(request, &ids);
-    break_points(server, &mut tools, &mut system, &mut messages);
+    let messages = entries(request, &ids);
+    mark_head(request, &mut tools, &mut system);
     let mut betas: Vec<&str> = server.betas.iter().map(String::as_str).collect();
     if matches!(thinking, Some(ThinkingMode::Enabled { .. })) && !tools.is_empty() {
         betas.push(INTERLEAVED);
+    }
+    if request.controls.speed == Some(Speed::Fast) {
+        betas.push(FAST);
     }
     let body = Body {
         model: &request.model.model,
@@ -220,6 +271,7 @@ pub(in crate::wire) fn encode(
         messages,
         thinking,
         output_config,
+        controls: (&request.controls).into(),
         stream: true,
     };
     let mut sent = HttpRequest::post(super::PATH, &body)?;
@@ -230,28 +282,14 @@ pub(in crate::wire) fn encode(
     Ok(sent)
 }
 
-/// Marks up to where the server may keep the request in its cache.
-fn break_points(
-    server: &Server,
-    tools: &mut [Tool<'_>],
-    system: &mut [Part<'_>],
-    messages: &mut [Entry<'_>],
-) {
-    let caching = server.caching;
-    let mark = CacheControl::from(caching.keep);
-    let mut set = 0;
-    if let Some(tool) = tools.last_mut().filter(|_| caching.tools) {
-        tool.cache_control = Some(mark);
-        set += 1;
+/// Marks the head up to where the server may keep it.
+fn mark_head(request: &Request, tools: &mut [Tool<'_>], system: &mut [Part<'_>]) {
+    let cache = &request.controls.cache;
+    if let Some(tool) = tools.last_mut() {
+        tool.cache_control = cache.mark(After::Tools);
     }
-    if let Some(part) = system.last_mut().filter(|_| caching.system) {
-        set += usize::from(part.mark(mark));
-    }
-    let of_user = messages.iter_mut().rev().filter(|entry| entry.role == Role::User);
-    for entry in of_user.take(caching.messages(set)) {
-        if let Some(part) = entry.content.last_mut() {
-            part.mark(mark);
-        }
+    if let (Some(part), Some(mark)) = (system.last_mut(), cache.mark(After::System)) {
+        part.mark(mark);
     }
 }
 
@@ -259,6 +297,15 @@ fn break_points(
 fn off(request: &Request, abilities: &Abilities) -> Option<ThinkingMode> {
     let support = thinking::support(Wire::Anthropic, &request.model, abilities);
     (support != ThinkingSupport::Never).then_some(ThinkingMode::Disabled)
+}
+
+fn effort(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::Xhigh => "max",
+    }
 }
 
 /// Claude 4.6 and later decide themselves how much to think, within an effort; the models before have a budget.
@@ -322,8 +369,8 @@ fn may_think_on(request: &Request) -> bool {
 /// The messages, with neighbours of one role made one: all results of a batch belong into one message, before text.
 fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    for message in &request.messages {
-        let (role, content) = match message {
+    for (place, message) in request.messages.iter().enumerate() {
+        let (role, mut content) = match message {
             Message::User(words) => (Role::User, text(words).into_iter().collect()),
             Message::ToolResult(result) => (Role::User, vec![tool_result(result, ids)]),
             Message::Image(shown) => {
@@ -341,6 +388,9 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
                 (Role::Assistant, parts.collect())
             }
         };
+        if let (Some(part), Some(mark)) = (content.last_mut(), request.controls.cache.mark_message(place)) {
+            part.mark(mark);
+        }
         if content.is_empty() {
             continue;
         }
@@ -348,6 +398,9 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
             Some(last) => last.content.extend(content),
             None => entries.push(Entry { role, content }),
         }
+    }
+    if let Some(last) = entries.last_mut().filter(|last| last.role == Role::Assistant) {
+        last.end();
     }
     for entry in entries.iter_mut().filter(|entry| entry.role == Role::User) {
         entry.content.sort_by_key(|part| {
@@ -487,17 +540,14 @@ fn plain(content: Content<'_>) -> Part<'_> {
 
 impl Part<'_> {
     /// Sets a breakpoint; the server takes none on thinking.
-    fn mark(&mut self, mark: CacheControl) -> bool {
+    fn mark(&mut self, mark: CacheControl) {
         match self {
             Self::Known {
                 content: Content::Thinking { .. } | Content::RedactedThinking { .. },
                 ..
             }
-            | Self::Item(_) => false,
-            Self::Known { cache_control, .. } => {
-                *cache_control = Some(mark);
-                true
-            }
+            | Self::Item(_) => {}
+            Self::Known { cache_control, .. } => *cache_control = Some(mark),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::image::Shown;
 use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
 use crate::wire::picture::{Data, Picture};
-use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, result, schema, thinking};
+use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, result, schema, service, thinking};
 
 /// What the server takes in place of a signature that it did not give, for calls of other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -30,7 +30,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<ToolConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generation_config: Option<GenerationConfig>,
+    generation_config: Option<GenerationConfig<'a>>,
 }
 
 #[derive(Serialize)]
@@ -125,7 +125,7 @@ struct Mode {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GenerationConfig {
+struct GenerationConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +134,23 @@ struct GenerationConfig {
     response_json_schema: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_config: Option<ThinkingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop_sequences: &'a [std::sync::Arc<str>],
+}
+
+impl GenerationConfig<'_> {
+    fn is_empty(&self) -> bool {
+        self.max_output_tokens.is_none()
+            && self.response_json_schema.is_none()
+            && self.thinking_config.is_none()
+            && self.temperature.is_none()
+            && self.top_p.is_none()
+            && self.stop_sequences.is_empty()
+    }
 }
 
 #[derive(Serialize)]
@@ -165,10 +182,24 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
     let functions = functions?;
     let has_tools = !functions.is_empty();
     let system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
-    let thinking_config = thinking_config(request, abilities);
     let json_schema = match result::native(request) {
         Some((output, _)) => Some(result::schema(output)?),
         None => None,
+    };
+    let generation_config = GenerationConfig {
+        max_output_tokens: request.max_output_tokens,
+        response_mime_type: json_schema.is_some().then_some("application/json"),
+        response_json_schema: json_schema,
+        thinking_config: thinking_config(request, abilities),
+        temperature: request
+            .controls
+            .temperature
+            .and_then(|number| service::json(number.get())),
+        top_p: request
+            .controls
+            .top_p
+            .and_then(|number| service::json(number.get())),
+        stop_sequences: &request.controls.stop,
     };
     let ids = Ids::of(&request.messages, CallIds::Any);
     let body = Body {
@@ -195,15 +226,7 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
                 },
             },
         }),
-        generation_config: (request.max_output_tokens.is_some()
-            || thinking_config.is_some()
-            || json_schema.is_some())
-        .then_some(GenerationConfig {
-            max_output_tokens: request.max_output_tokens,
-            response_mime_type: json_schema.is_some().then_some("application/json"),
-            response_json_schema: json_schema,
-            thinking_config,
-        }),
+        generation_config: Some(generation_config).filter(|config| !config.is_empty()),
     };
     let sent = HttpRequest::post(path(&request.model.model)?, &body)?;
     Ok(HttpRequest {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::arguments::Arguments;
 use super::cumulative::Unrepeated;
 use super::details::Details;
+use crate::controls::Life;
 use crate::conversation::Kept;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
@@ -33,6 +34,8 @@ pub(in crate::wire) struct Decoder {
     details: Details,
     refused: bool,
     stopped: bool,
+    /// How long what was written to the cache stays there.
+    life: Life,
 }
 
 /// A call that grows. Its block opens with the first of its arguments: until then its name may still grow.
@@ -118,8 +121,8 @@ struct InputDetails {
 }
 
 impl Decoder {
-    /// A decoder. `repeats` says that each delta may hold the text so far again.
-    pub(in crate::wire) fn new(repeats: bool) -> Self {
+    /// A decoder. `repeats` says that each delta may hold the text so far again; `life` is what was asked of the cache.
+    pub(in crate::wire) fn new(repeats: bool, life: Life) -> Self {
         Self {
             text: None,
             thinking: None,
@@ -130,6 +133,7 @@ impl Decoder {
             details: Details::default(),
             refused: false,
             stopped: false,
+            life,
         }
     }
 
@@ -191,7 +195,7 @@ impl Decoder {
         answer.start(chunk.id.as_deref(), chunk.model.as_deref());
         for choice in chunk.choices.into_iter().flatten() {
             if let Some(tokens) = choice.usage {
-                answer.usage(tokens.normalised());
+                answer.usage(tokens.normalised(self.life));
             }
             if choice.index.unwrap_or(0) != 0 || self.stopped {
                 continue;
@@ -204,7 +208,7 @@ impl Decoder {
             }
         }
         if let Some(tokens) = chunk.usage {
-            answer.usage(tokens.normalised());
+            answer.usage(tokens.normalised(self.life));
         }
     }
 
@@ -446,7 +450,7 @@ impl Call {
 impl Tokens {
     /// `prompt_tokens` counts what came from the cache too. With most servers `completion_tokens` counts the thinking; where
     /// only all together make the total (xAI), it does not.
-    fn normalised(&self) -> Usage {
+    fn normalised(&self, life: Life) -> Usage {
         let input = self.prompt_tokens.unwrap_or(0);
         let details = self.prompt_tokens_details.as_ref();
         let cache_read = details
@@ -472,6 +476,11 @@ impl Tokens {
             output: if apart { all } else { said },
             cache_read,
             cache_write,
+            // Servers of this wire do not say for how long; they were asked for one time alone.
+            cache_write_1h: match life {
+                Life::Short => 0,
+                Life::Long => cache_write,
+            },
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::abilities::{Abilities, Thinking};
+use crate::controls::{After, Cache};
 use crate::conversation::{Block, Kept, Message, Request, Thought};
 use crate::failure::Failure;
 use crate::image::Shown;
@@ -14,7 +15,8 @@ use crate::wire::caching::CacheControl;
 use crate::wire::differences::{MaxTokensField, ThinkingBack, ThinkingSwitch};
 use crate::wire::ids::Ids;
 use crate::wire::picture::{Picture, Url};
-use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, result, schema, thinking};
+use crate::wire::service::Service;
+use crate::wire::{Differences, HttpRequest, Server, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -32,6 +34,10 @@ struct Body<'a> {
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(flatten)]
+    service: Service<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop: &'a [std::sync::Arc<str>],
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -243,10 +249,7 @@ pub(in crate::wire) fn encode(
         .collect();
     let support = thinking::support(server.wire, &request.model, abilities);
     let ids = Ids::of(&request.messages, differences.call_ids);
-    let mut messages = entries(request, &differences, &ids);
-    if differences.cache_control && request.model.model.contains("claude") {
-        break_points(server.caching, &mut messages);
-    }
+    let messages = entries(request, &differences, &ids);
     let limit = |field| {
         request
             .max_output_tokens
@@ -264,6 +267,8 @@ pub(in crate::wire) fn encode(
         thinking: switch(differences.thinking_switch, support.clamp(request.thinking)),
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
         max_tokens: limit(MaxTokensField::MaxTokens),
+        service: Service::of(&request.controls, &differences),
+        stop: &request.controls.stop,
         stream: true,
         stream_options: differences
             .usage_in_stream
@@ -339,9 +344,18 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
         .map(|part| &**part)
         .filter(|part| !is_blank(part))
         .collect();
+    // A server that takes no breakpoints would refuse them.
+    let none = Cache::default();
+    let cache = match differences.cache_control {
+        true => &request.controls.cache,
+        false => &none,
+    };
     let mut entries = Vec::new();
     if !system.is_empty() {
-        let content = Content::Text(system.join("\n\n").into());
+        let mut content = Content::Text(system.join("\n\n").into());
+        if let Some(mark) = cache.mark(After::System) {
+            content.mark(mark);
+        }
         entries.push(match differences.developer_role {
             true => Entry::Developer { content },
             false => Entry::System { content },
@@ -349,11 +363,11 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
     }
     // A result is text on this wire, and nothing may stand between the results of one answer: images wait for their end.
     let mut images: Vec<Part<'_>> = Vec::new();
-    for message in &request.messages {
+    for (place, message) in request.messages.iter().enumerate() {
         if matches!(message, Message::Assistant { .. }) {
             push(&mut entries, shown(&mut images), differences);
         }
-        let entry = match message {
+        let mut entry = match message {
             Message::User(text) if is_blank(text) => None,
             Message::User(text) => Some(Entry::User {
                 content: match std::mem::take(&mut images) {
@@ -379,6 +393,11 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
                 assistant(blocks, own, differences.thinking_back, ids)
             }
         };
+        if let (Some(Entry::User { content } | Entry::Tool { content, .. }), Some(mark)) =
+            (&mut entry, cache.mark_message(place))
+        {
+            content.mark(mark);
+        }
         push(&mut entries, entry, differences);
     }
     push(&mut entries, shown(&mut images), differences);
@@ -512,25 +531,8 @@ fn thought(blocks: &[Block], back: ThinkingBack) -> Back<'_> {
     }
 }
 
-/// Marks up to where the server behind the relay may keep the request in its cache.
-fn break_points(caching: Caching, entries: &mut [Entry<'_>]) {
-    let mark = CacheControl::from(caching.keep);
-    let mut set = 0;
-    for entry in entries.iter_mut().take(1).filter(|_| caching.system) {
-        if let Entry::System { content } | Entry::Developer { content } = entry {
-            content.mark(mark);
-            set += 1;
-        }
-    }
-    let of_user = entries.iter_mut().rev().filter_map(|entry| match entry {
-        Entry::User { content } | Entry::Tool { content, .. } => Some(content),
-        Entry::System { .. } | Entry::Developer { .. } | Entry::Assistant { .. } => None,
-    });
-    let most = caching.messages(set);
-    of_user.take(most).for_each(|content| content.mark(mark));
-}
-
 impl Content<'_> {
+    /// Marks up to where the server behind the relay may keep the request in its cache.
     fn mark(&mut self, cache_control: CacheControl) {
         match self {
             // The server takes no breakpoint on a text that is blank.

@@ -377,6 +377,7 @@ impl Tokens {
             output: self.output_tokens.unwrap_or(0),
             cache_read,
             cache_write,
+            cache_write_1h: 0,
         }
     }
 }

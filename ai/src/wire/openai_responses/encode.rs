@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
 use crate::wire::picture::{Picture, Url};
-use crate::wire::{HttpRequest, Wire, maker, name, result, schema, thinking};
+use crate::wire::service::Service;
+use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -31,6 +32,8 @@ struct Body<'a> {
     include: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
+    #[serde(flatten)]
+    service: Service<'a>,
     store: bool,
     stream: bool,
 }
@@ -124,7 +127,11 @@ enum Part<'a> {
     },
 }
 
-pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+pub(in crate::wire) fn encode(
+    request: &Request,
+    server: &Server,
+    abilities: &Abilities,
+) -> Result<HttpRequest, Failure> {
     let forced = result::tool(request);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
@@ -169,6 +176,7 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
             _ => &["reasoning.encrypted_content"],
         },
         max_output_tokens: request.max_output_tokens,
+        service: Service::of(&request.controls, &server.differences),
         store: false,
         stream: true,
     };
