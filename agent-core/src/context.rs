@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use glasswork_ai::adjusted::Adjusted;
 use glasswork_ai::controls::{After, Controls};
-use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::conversation::{Block, Kept, Message, Request};
 use glasswork_ai::image::{self, Image, Shown, UnsentImage};
 use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
-use glasswork_ai::stream::Usage;
+use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_ai::structured::{Form, Means, Output};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
@@ -635,7 +635,13 @@ fn message(body: &Body) -> Option<Message> {
     match body {
         Body::Prompt { text, .. } => Some(Message::User(Arc::clone(text))),
         Body::Assistant(answer) => {
-            let speaks = |block: &Block| !matches!(block, Block::Thinking(_) | Block::Kept(_));
+            // What its provider interrupted that one has back, whatever it is of.
+            let is_paused = answer.stop == Some(StopReason::Paused);
+            let speaks = |block: &Block| match block {
+                Block::Text(_) | Block::ToolCall(_) => true,
+                Block::Kept(Kept::Item(_)) => is_paused,
+                Block::Thinking(_) | Block::Kept(_) => false,
+            };
             answer.blocks.iter().any(speaks).then(|| Message::Assistant {
                 blocks: answer.blocks.clone(),
                 model: answer.model.clone(),

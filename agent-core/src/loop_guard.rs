@@ -62,6 +62,19 @@ pub enum About {
         /// Why the model is told of it.
         result: Telling,
     },
+    /// The answer before it.
+    Answer {
+        /// What is the matter with that.
+        answer: Unfinished,
+    },
+}
+
+/// Why an answer is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfinished {
+    /// Its provider interrupted it, and another model is asked to go on.
+    TakenOver,
 }
 
 /// The end of a conversation, as the guards see it.
@@ -120,6 +133,20 @@ pub fn notice(kind: Kind, rules: Rules) -> Notice {
     Notice {
         kind: About::Loop(kind),
         text: text.into(),
+    }
+}
+
+/// What a model is told that is asked to go on with the interrupted answer of another one. The servers of most take no
+/// request that ends with an answer, and none gives the state back in which that was interrupted.
+#[must_use]
+pub fn taken_over() -> Notice {
+    Notice {
+        kind: About::Answer {
+            answer: Unfinished::TakenOver,
+        },
+        text: "[Notice of the runtime, not of the user] The answer before this is not whole: another model gave it, and \
+               its provider interrupted it. Go on with the task from there."
+            .into(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::abilities::Abilities;
+use crate::controls::After;
 use crate::conversation::{Message, Request, ToolResult};
 use crate::model::ModelId;
 
@@ -195,29 +196,42 @@ pub(crate) fn told<'a>(request: &'a Request, abilities: &Abilities) -> Cow<'a, R
         return Cow::Borrowed(request);
     }
     let mut messages: Vec<Message> = Vec::with_capacity(request.messages.len());
+    let mut places = Vec::with_capacity(request.messages.len());
     for message in &request.messages {
-        let Message::Image(shown) = message else {
-            messages.push(message.clone());
-            continue;
-        };
-        let Err(why) = shown.sent(abilities) else {
-            messages.push(message.clone());
-            continue;
-        };
-        let text = shown.stand_in(why, &request.model);
-        match shown
-            .call
-            .as_ref()
-            .and_then(|call| result_of(&mut messages, call))
+        match message {
+            Message::Image(shown) => match shown.sent(abilities) {
+                Ok(_) => messages.push(message.clone()),
+                Err(why) => tell(shown, &shown.stand_in(why, &request.model), &mut messages),
+            },
+            Message::User(_) | Message::Assistant { .. } | Message::ToolResult(_) => {
+                messages.push(message.clone())
+            }
+        }
+        places.push(u64::try_from(messages.len()).map_or(u64::MAX, |count| count.saturating_sub(1)));
+    }
+    // Where a text has become a part of a result, all behind it moves up, and so do the breakpoints.
+    let mut controls = request.controls.clone();
+    for mark in &mut controls.cache.after {
+        if let After::Message(place) = mark
+            && let Some(now) = usize::try_from(*place).ok().and_then(|place| places.get(place))
         {
-            Some(result) => result.text = format!("{}\n{text}", result.text).into(),
-            None => messages.push(Message::User(text.into())),
+            *place = *now;
         }
     }
     Cow::Owned(Request {
         messages,
+        controls,
         ..request.clone()
     })
+}
+
+/// Tells of an image in words: within the result that shows it, or as the user's.
+fn tell(shown: &Shown, text: &str, messages: &mut Vec<Message>) {
+    let result = shown.call.as_ref().and_then(|call| result_of(messages, call));
+    match result {
+        Some(result) => result.text = format!("{}\n{text}", result.text).into(),
+        None => messages.push(Message::User(text.into())),
+    }
 }
 
 /// The last result of a call.

@@ -394,6 +394,12 @@ fn what_is_no_answer_is_told_by_class() {
         );
         check(
             wire,
+            // The line of the event alone says that it is one.
+            "event: error\ndata: {\"message\": \"overloaded, come back later\"}\n\n",
+            Overloaded,
+        );
+        check(
+            wire,
             "data: {\"error\": {\"code\": 400, \"message\": \"no\"}}\n\n",
             Invalid,
         );

@@ -355,10 +355,10 @@ impl Entry {
                 text: self.view.op.text(&*notice.text)?,
                 kind: match notice.kind {
                     About::Loop(kind) => Some(kind.into()),
-                    About::Result { .. } => None,
+                    About::Result { .. } | About::Answer { .. } => None,
                 },
                 result: match notice.kind {
-                    About::Loop(_) => None,
+                    About::Loop(_) | About::Answer { .. } => None,
                     About::Result { result } => Some(result.into()),
                 },
             }),

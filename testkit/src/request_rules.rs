@@ -199,7 +199,8 @@ fn anthropic(body: &Value) -> Result<(), String> {
                 ("assistant", "server_tool_use") => {
                     let id = text(part, "id")?;
                     let is_result = |other: &&Value| other["tool_use_id"] == *id;
-                    if content.last() != Some(part) && !content.iter().any(|other| is_result(&other)) {
+                    let is_open = number + 1 == messages.len() && content.last() == Some(part);
+                    if !is_open && !content.iter().any(|other| is_result(&other)) {
                         return Err(format!("the server's own call {id} has no result"));
                     }
                 }

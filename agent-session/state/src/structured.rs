@@ -111,7 +111,7 @@ impl Session {
     #[must_use]
     pub fn next_output(&self) -> Option<Means> {
         let asked = self.open_turn()?.asked.as_ref()?;
-        let means = asked.means(self.settings.model.value.as_ref()?);
+        let means = asked.means(self.asked_model()?);
         let has_tools = !self.context.head().tools.is_empty();
         (means.with_tools || asked.due || !has_tools).then_some(means)
     }
@@ -241,7 +241,7 @@ pub(crate) fn remind(draft: &mut Draft<'_>) {
 pub(crate) fn ask(draft: &mut Draft<'_>) {
     let session = &draft.session;
     let Some(turn) = session.open_turn() else { return };
-    let model = session.settings.model.value.as_ref();
+    let model = session.asked_model();
     let means = model.and_then(|model| Some(turn.asked.as_ref()?.means(model)));
     if let (Some(Due::Ask(telling, unfit)), Some(means)) = (session.result_due(turn), means) {
         tell(draft, telling, unfit.as_ref(), means);

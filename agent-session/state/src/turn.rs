@@ -70,7 +70,7 @@ pub enum Fact {
     },
     /// The provider interrupted the answer; the model is asked to go on with it.
     GoesOn,
-    /// The model is told that it goes in circles: an entry of the conversation.
+    /// The model is told something by the runtime itself: an entry of the conversation.
     Noticed {
         /// Number of the entry among those of this commit.
         #[serde(default, skip_serializing_if = "prompt::is_zero")]
@@ -467,7 +467,23 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
     }
 }
 
+/// Tells a model that it shall go on with an answer that another one has begun, where that was interrupted.
+fn take_over(draft: &mut Draft<'_>) {
+    let session = &draft.session;
+    let last = session.tree.branch().next().map(|(_, entry)| &entry.body);
+    let Some(Body::Assistant(answer)) = last else {
+        return;
+    };
+    let own = session.asked_model() == Some(&answer.model);
+    if !own && answer.stop == Some(StopReason::Paused) {
+        let notice = Arc::new(loop_guard::taken_over());
+        let entry = draft.entries(1);
+        draft.fact(Fact::Noticed { entry, notice }.into());
+    }
+}
+
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    take_over(draft);
     structured::remind(draft);
     let next = draft.session.next_prepared().ok_or(Rejection::NoModel)?;
     let prepared = Fact::Prepared {

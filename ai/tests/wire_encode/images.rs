@@ -206,6 +206,31 @@ fn a_model_that_cannot_see_is_told_what_it_is_not_shown() {
 }
 
 #[test]
+fn breakpoints_stay_where_they_stood_though_a_text_for_an_image_takes_no_place_of_its_own() {
+    let mut lost = looking("anthropic/m");
+    let Message::Image(shown) = &mut lost.messages[5] else {
+        panic!("no image")
+    };
+    shown.bytes = Err(Unsent::Missing);
+    let blind = Abilities {
+        images: Some(false),
+        ..Abilities::default()
+    };
+    for (request, abilities) in [
+        (looking("anthropic/m"), Abilities::default()),
+        (looking("anthropic/m"), blind),
+        (lost, Abilities::default()),
+    ] {
+        let body = body(Wire::Anthropic, &request, &abilities);
+        let messages = body["messages"].as_array().unwrap().iter();
+        let parts = messages.flat_map(|message| message["content"].as_array().unwrap());
+        let marked = parts.filter(|part| part.get("cache_control").is_some());
+        let marked: Vec<&str> = marked.map(|part| part["text"].as_str().unwrap()).collect();
+        assert_eq!(marked, ["What differs?", "Hurry."], "{body:#}");
+    }
+}
+
+#[test]
 fn one_that_is_lost_is_told_and_the_others_are_sent() {
     let mut request = looking("openai/m");
     for lost in [1, 5] {

@@ -14,6 +14,7 @@ mod coverage;
 mod damage;
 mod failing_over;
 mod fixtures;
+mod handing_over;
 mod host_affairs;
 mod images;
 mod import;

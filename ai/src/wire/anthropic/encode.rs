@@ -381,7 +381,12 @@ fn entries<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Entry<'a>> {
             }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
-                let whole = |place: &usize| has_its_result(blocks, *place);
+                // Nothing was said since, so the server may go on with what it began.
+                let is_open = matches!(
+                    request.messages.get(place + 1),
+                    None | Some(Message::Assistant { .. })
+                );
+                let whole = |place: &usize| has_its_result(blocks, *place, is_open);
                 let parts = (0..blocks.len())
                     .filter(whole)
                     .filter_map(|place| part(blocks.get(place)?, own, ids));
@@ -424,7 +429,7 @@ struct Ends<'a> {
 
 /// Whether a call of one of the server's own tools has its result in the answer. The server takes none without, but for
 /// the last thing of an answer that it interrupted itself.
-fn has_its_result(blocks: &[Block], place: usize) -> bool {
+fn has_its_result(blocks: &[Block], place: usize, is_open: bool) -> bool {
     let ends = |block: &Block| match block {
         Block::Kept(Kept::Item(item)) => serde_json::from_str::<Ends<'_>>(item).ok().map(|ends| {
             (
@@ -438,7 +443,8 @@ fn has_its_result(blocks: &[Block], place: usize) -> bool {
         return true;
     };
     let mut after = blocks.iter().skip(place + 1).peekable();
-    after.peek().is_none() || after.any(|block| matches!(ends(block), Some((_, Some(of))) if of == id))
+    (is_open && after.peek().is_none())
+        || after.any(|block| matches!(ends(block), Some((_, Some(of))) if of == id))
 }
 
 fn part<'a>(block: &'a Block, own: bool, ids: &'a Ids<'_>) -> Option<Part<'a>> {
