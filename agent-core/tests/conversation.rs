@@ -16,6 +16,7 @@ use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::partial::Partial;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
+use glasswork_agent_core::{branch_summary, compaction, loop_guard};
 use glasswork_ai::conversation::{Block, Message, Thought, ToolCall, ToolResult};
 use glasswork_ai::model::{Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
@@ -176,6 +177,39 @@ fn thinking_alone_is_not_sent() {
             Message::ToolResult(result),
         ]
     );
+}
+
+/// What the runtime itself says is a message like any other: it counts, is sent, and stands in what is summarised.
+#[test]
+fn a_notice_counts_is_sent_and_is_told_to_whoever_summarises() {
+    let rules = loop_guard::Rules {
+        rounds: 3,
+        answers: true,
+    };
+    let notice = loop_guard::notice(loop_guard::Kind::SameCall, rules);
+    let text = Arc::clone(&notice.text);
+    let mut tree = Tree::default();
+    let mut context = Context::default();
+    let bodies = [said("x"), Body::Notice(Arc::new(notice))];
+    for (body, seq) in bodies.into_iter().zip(1..) {
+        context.append(entry(seq), tree.append(entry(seq), Timestamp(0), body));
+    }
+    let chars = u64::try_from(text.chars().count()).unwrap();
+    assert_eq!(context.tokens(), 1 + chars.div_ceil(4));
+    let requests = TailMap::from_iter([(RequestId(1), prepared(context.plan()))]);
+    let request = render(&tree, &context, &requests, RequestId(1)).unwrap();
+    assert_eq!(
+        request.messages,
+        [Message::User("x".into()), Message::User(Arc::clone(&text))]
+    );
+    let parts: Vec<Part> = context.parts().iter().copied().collect();
+    let told = format!("[notice]\n{text}\n");
+    for question in [
+        compaction::question(&tree, &parts, false, None, None),
+        branch_summary::question(&tree, &parts, 0, None, None),
+    ] {
+        assert!(question.contains(&told), "{question}");
+    }
 }
 
 /// A request that keeps less than the one before it had, as after going back in the conversation.

@@ -13,6 +13,8 @@
 #[path = "dialects/kit.rs"]
 mod kit;
 
+#[path = "dialects/announcing.rs"]
+mod announcing;
 #[path = "dialects/defects.rs"]
 mod defects;
 #[path = "dialects/mending.rs"]

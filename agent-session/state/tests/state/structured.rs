@@ -11,11 +11,11 @@ use glasswork_ai::stream::StopReason;
 use glasswork_ai::structured::{Form, Means};
 use glasswork_session_state::domain::{Event, Reply};
 use glasswork_session_state::rejection::Rejection;
-use glasswork_session_state::settings::{Layer, Setting, Sourced};
+use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
 use glasswork_session_state::state::TurnFailure;
 use glasswork_session_state::structured::Wanted;
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{compaction, prompt};
+use glasswork_session_state::{compaction, prompt, session};
 
 use crate::scenarios::scenarios;
 use crate::world::*;
@@ -264,4 +264,68 @@ fn while_the_conversation_is_compacted_no_result_is_wanted() {
     world.user(Event::Compaction(compact)).unwrap();
     assert_eq!(world.user(wanted(SCHEMA, None)), Err(Rejection::Compacting));
     assert!(world.session().queue.follow_ups.is_empty());
+}
+
+/// Words of a person open the work again, and so the result may be asked for once more after them.
+#[test]
+fn after_words_of_a_person_the_model_is_told_of_a_misfit_once_more() {
+    let world = &mut World::new();
+    begin(world, Some(NATIVE));
+    world.answer("{}");
+    assert!(last_words(world).contains("Give the whole result once more"));
+    world.ask(steered("count the doors too"));
+    world.answer("{}");
+    assert_eq!(last_words(world), "count the doors too");
+    world.answer("{}");
+    world.expect_turn(T::Connecting);
+    assert!(last_words(world).contains("Give the whole result once more"));
+    world.answer("{\"n\": 3}");
+    world.expect_turn(T::Completed);
+}
+
+/// Where there are no tools, nothing stands in the way of those that are not taken beside a schema.
+#[test]
+fn without_tools_the_first_answer_is_the_result() {
+    let world = &mut World::new();
+    let opened = session::Event::Opened {
+        workspace: "/work".into(),
+        title: None,
+        settings: Box::new((*world.session().settings).clone()),
+        system: vec![],
+        tools: vec![],
+    };
+    world.user(Event::Session(opened)).unwrap();
+    begin(world, Some(ALONE));
+    assert_eq!(asks(world), (Some(ALONE), false));
+    world.answer("{\"n\": 3}");
+    world.expect_turn(T::Completed);
+    assert_eq!(world.turn().steps, 1);
+}
+
+/// A model that was told in words is told again, once a summary stands for that.
+#[test]
+fn what_a_summary_stands_for_is_said_again() {
+    let world = &mut World::new();
+    let small = Some(4_000);
+    world.set(Setting::ContextWindow(Sourced::from_layer(small, Layer::Session)));
+    world.set_mode(Mode::Yolo);
+    begin(world, None);
+    let mut compactions = 0;
+    for step in 0..20 {
+        let call = world.propose(&["read"])[0];
+        world.find(call, read(&format!("/work/{step}")));
+        // Something new each time, or it would be a loop.
+        world.settle(call, Word::Succeeded, &format!("{step:02}{}", "abc ".repeat(398)));
+        if world.turn().state == T::Compacting {
+            compactions += 1;
+            world.answer("notes");
+        }
+        world.expect_turn(T::Connecting);
+        let request = sent(world);
+        let told = |message: &&Message| matches!(message, Message::User(text) if text.ends_with(SCHEMA));
+        assert_eq!(request.messages.iter().filter(told).count(), 1, "step {step}");
+    }
+    assert!(compactions >= 2, "{compactions}");
+    world.answer("{\"n\": 3}");
+    world.expect_turn(T::Completed);
 }

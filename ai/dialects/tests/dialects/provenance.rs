@@ -128,6 +128,14 @@ fn a_broken_call_beside_a_good_one_is_one_call_and_one_precise_error() {
             "call now {}",
         ]
     );
+    // Where it ends is seen through strings, quotes in them, and objects within it.
+    let list = r#"[TOOL_CALLS] [{"name": "note", "arguments": {"meta": {"x": 1}, "text": "a\"}}]{" c}}, {"name": "now", "arguments": {}}]"#;
+    let lines = said(list);
+    assert!(
+        lines[0].starts_with("refused note: the call cannot be read"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["call now {}"]);
 }
 
 #[test]
