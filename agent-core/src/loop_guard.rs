@@ -53,28 +53,58 @@ pub struct Notice {
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(from = "AboutText", into = "AboutText")]
 pub enum About {
     /// That the agent goes in circles.
     Loop(Kind),
-    /// The result that the turn is asked for.
-    Result {
-        /// Why the model is told of it.
-        result: Telling,
-    },
-    /// The answer before it.
-    Answer {
-        /// What is the matter with that.
-        answer: Unfinished,
-    },
+    /// The result that the turn is asked for, and why the model is told of it.
+    Result(Telling),
+    /// The answer before it: its provider interrupted it, and another model is asked to go on.
+    TakenOver,
 }
 
-/// Why an answer is not whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How it is written: one word, as it was when there were loops alone.
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unfinished {
-    /// Its provider interrupted it, and another model is asked to go on.
+enum AboutText {
+    SameCall,
+    Alternating,
+    EmptyAnswer,
+    PromisedCall,
+    ResultWanted,
+    ResultDue,
+    ResultUnfit,
     TakenOver,
+}
+
+impl From<About> for AboutText {
+    fn from(about: About) -> Self {
+        match about {
+            About::Loop(Kind::SameCall) => Self::SameCall,
+            About::Loop(Kind::Alternating) => Self::Alternating,
+            About::Loop(Kind::EmptyAnswer) => Self::EmptyAnswer,
+            About::Loop(Kind::PromisedCall) => Self::PromisedCall,
+            About::Result(Telling::Wanted) => Self::ResultWanted,
+            About::Result(Telling::Due) => Self::ResultDue,
+            About::Result(Telling::Unfit) => Self::ResultUnfit,
+            About::TakenOver => Self::TakenOver,
+        }
+    }
+}
+
+impl From<AboutText> for About {
+    fn from(text: AboutText) -> Self {
+        match text {
+            AboutText::SameCall => Self::Loop(Kind::SameCall),
+            AboutText::Alternating => Self::Loop(Kind::Alternating),
+            AboutText::EmptyAnswer => Self::Loop(Kind::EmptyAnswer),
+            AboutText::PromisedCall => Self::Loop(Kind::PromisedCall),
+            AboutText::ResultWanted => Self::Result(Telling::Wanted),
+            AboutText::ResultDue => Self::Result(Telling::Due),
+            AboutText::ResultUnfit => Self::Result(Telling::Unfit),
+            AboutText::TakenOver => Self::TakenOver,
+        }
+    }
 }
 
 /// The end of a conversation, as the guards see it.
@@ -141,9 +171,7 @@ pub fn notice(kind: Kind, rules: Rules) -> Notice {
 #[must_use]
 pub fn taken_over() -> Notice {
     Notice {
-        kind: About::Answer {
-            answer: Unfinished::TakenOver,
-        },
+        kind: About::TakenOver,
         text: "[Notice of the runtime, not of the user] The answer before this is not whole: another model gave it, and \
                its provider interrupted it. Go on with the task from there."
             .into(),

@@ -355,11 +355,11 @@ impl Entry {
                 text: self.view.op.text(&*notice.text)?,
                 kind: match notice.kind {
                     About::Loop(kind) => Some(kind.into()),
-                    About::Result { .. } | About::Answer { .. } => None,
+                    About::Result(_) | About::TakenOver => None,
                 },
                 result: match notice.kind {
-                    About::Loop(_) | About::Answer { .. } => None,
-                    About::Result { result } => Some(result.into()),
+                    About::Loop(_) | About::TakenOver => None,
+                    About::Result(telling) => Some(telling.into()),
                 },
             }),
             tree::Body::Superseded(gone) => EntryBody::Superseded(SupersededBody::of(&self.view.op, gone)?),
