@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use glasswork_agent_core::session::State as S;
 use glasswork_agent_core::turn::State as T;
+use glasswork_ai::controls::Speed;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::failure::FailureClass;
@@ -71,6 +72,27 @@ fn why(world: &World) -> &Exhausted {
     match &world.turn().failure {
         Some(TurnFailure::Budget(exhausted)) => exhausted,
         other => panic!("{other:?}"),
+    }
+}
+
+/// The prices are those of the usual speed. What another one costs nobody knows, and nobody guesses it.
+#[test]
+fn what_comes_sooner_or_later_than_usual_has_no_known_cost() {
+    for (speed, expected) in [
+        (None, Some("0.015")),
+        (Some(Speed::Standard), Some("0.015")),
+        (Some(Speed::Fast), None),
+        (Some(Speed::Economy), None),
+    ] {
+        let mut world = world();
+        world.set(Setting::Speed(Sourced::from_layer(speed, Layer::User)));
+        world.prompt("go");
+        world.connect();
+        world.stream(vec![counted(1_000, 500)]);
+        world.finish(vec![finished(0, Block::Text("so".into()))], StopReason::EndOfTurn);
+        assert_eq!(cost(&world).as_deref(), expected, "{speed:?}");
+        assert_eq!(world.session().usage.tokens().output, 500, "{speed:?}");
+        world.compare_with_journal();
     }
 }
 
