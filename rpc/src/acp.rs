@@ -1,0 +1,1 @@
+//! The Agent Client Protocol (<https://agentclientprotocol.com>), over any stream of bytes.
