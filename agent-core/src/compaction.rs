@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use glasswork_ai::conversation::Block;
+use glasswork_ai::image::Image;
 use glasswork_ai::model::ModelId;
 use im::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
@@ -270,7 +271,7 @@ pub fn cut(tree: &Tree, parts: &Vector<Part>, total: u64, keep: u64) -> Option<C
     for (place, part) in places {
         sum = sum.saturating_add(part.tokens);
         let begins_turn = match &tree.get(part.entry)?.body {
-            Body::ToolResult { .. } => continue,
+            Body::ToolResult { .. } | Body::Superseded(_) => continue,
             Body::Prompt { via, .. } => *via != Via::Steering,
             Body::Assistant(_) | Body::Compaction(_) | Body::BranchSummary(_) | Body::Notice(_) => false,
         };
@@ -567,7 +568,7 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
         return String::new();
     };
     match &entry.body {
-        Body::Prompt { text, .. } => format!("[user]\n{text}\n"),
+        Body::Prompt { text, images, .. } => format!("[user]\n{}{text}\n", pictures(images)),
         Body::Assistant(answer) => {
             let mut said = String::from("[agent]\n");
             for block in &answer.blocks {
@@ -582,21 +583,31 @@ pub(crate) fn told(tree: &Tree, part: Part) -> String {
             }
             said
         }
-        Body::ToolResult { result, .. } => {
+        Body::ToolResult { result, images, .. } => {
             let failed = if result.is_error { ", failed" } else { "" };
             let text = shortened(&result.text, RESULT_CHARS);
-            format!("[result of {}{failed}]\n{text}\n", result.name)
+            format!(
+                "[result of {}{failed}]\n{text}\n{}",
+                result.name,
+                pictures(images)
+            )
         }
         Body::Compaction(compaction) => format!("[notes]\n{}\n", compaction.summary),
         Body::BranchSummary(branch) => format!("[notes on another attempt]\n{}\n", branch.summary),
         Body::Notice(notice) => format!("[notice]\n{}\n", notice.text),
+        Body::Superseded(_) => String::new(),
     }
+}
+
+/// What stands for images where there is only text: a line for each.
+fn pictures(images: &[Image]) -> String {
+    images.iter().map(|image| format!("[image: {image}]\n")).collect()
 }
 
 /// The text of an entry, as it is quoted.
 fn text_of(body: &Body) -> String {
     match body {
-        Body::Prompt { text, .. } => text.to_string(),
+        Body::Prompt { text, images, .. } => format!("{}{text}", pictures(images)),
         Body::Assistant(answer) => {
             let texts = answer.blocks.iter().filter_map(|block| match block {
                 Block::Text(text) => Some(&**text),
@@ -604,10 +615,14 @@ fn text_of(body: &Body) -> String {
             });
             texts.collect::<Vec<_>>().join("\n")
         }
-        Body::ToolResult { result, .. } => result.text.to_string(),
+        Body::ToolResult { result, images, .. } => match images.as_slice() {
+            [] => result.text.to_string(),
+            images => format!("{}\n{}", result.text, pictures(images)),
+        },
         Body::Compaction(compaction) => compaction.summary.to_string(),
         Body::BranchSummary(branch) => branch.summary.to_string(),
         Body::Notice(notice) => notice.text.to_string(),
+        Body::Superseded(_) => String::new(),
     }
 }
 

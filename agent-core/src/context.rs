@@ -7,9 +7,13 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::adjusted::Adjusted;
+use glasswork_ai::controls::{After, Controls};
 use glasswork_ai::conversation::{Block, Message, Request};
+use glasswork_ai::image::{self, Image, Shown, UnsentImage};
 use glasswork_ai::model::{ModelId, Thinking, ToolSpec};
 use glasswork_ai::stream::Usage;
+use glasswork_ai::structured::{Form, Means, Output};
 use im::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +111,9 @@ pub struct Context {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Base>,
     calibration: Calibration,
+    /// The schemas of results, each by the turn that is asked for one.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    schemas: OrdMap<TurnId, Arc<str>>,
 }
 
 /// A request with whose parts the context begins.
@@ -132,6 +139,17 @@ impl Context {
         let tools = kept(&old.tools, tools, by, size);
         let system = old.system.clone();
         self.heads.insert(by, Arc::new(Head { system, tools }));
+    }
+
+    /// Notes the schema of the result that a turn is asked for.
+    pub fn set_schema(&mut self, turn: TurnId, schema: Arc<str>) {
+        self.schemas.insert(turn, schema);
+    }
+
+    /// The schema of the result that a turn is asked for.
+    #[must_use]
+    pub fn schema(&self, turn: TurnId) -> Option<&Arc<str>> {
+        self.schemas.get(&turn)
     }
 
     /// Adds an entry of `tokens` at the end.
@@ -213,7 +231,8 @@ impl Context {
             | Body::ToolResult { .. }
             | Body::Compaction(_)
             | Body::BranchSummary(_)
-            | Body::Notice(_) => None,
+            | Body::Notice(_)
+            | Body::Superseded(_) => None,
         });
         answers.next()
     }
@@ -383,6 +402,9 @@ pub struct Plan {
 /// A request that was prepared, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
+    /// By which means the answer shall be the result of the turn, where it shall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Means>,
     /// The turn of which it is a step.
     pub turn: TurnId,
     /// The dispatch that prepared it.
@@ -396,6 +418,12 @@ pub struct Prepared {
     /// Most tokens to answer with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
+    /// What it carries beside the conversation. A breakpoint is after a part.
+    #[serde(default, skip_serializing_if = "Controls::is_none")]
+    pub controls: Controls,
+    /// What was asked for and is sent otherwise, or not at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjusted: Vec<Adjusted>,
     /// The bytes that were sent, once they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyRef>,
@@ -459,6 +487,14 @@ impl Prepared {
         let new = u64::try_from(self.plan.new.len()).unwrap_or(u64::MAX);
         self.plan.kept.saturating_add(new)
     }
+
+    /// Whether the model is told of the tools. It is not where its answer has to be the result and its server takes no
+    /// tools beside that; where it has to call one for that, those are said that it has called before.
+    #[must_use]
+    pub fn offers_tools(&self) -> bool {
+        self.output
+            .is_none_or(|means| means.with_tools || means.form == Form::Tool)
+    }
 }
 
 /// Names the bytes of a request as they were sent.
@@ -468,6 +504,9 @@ pub struct BodyRef {
     pub digest: Arc<str>,
     /// Length in bytes.
     pub len: u64,
+    /// The images of the request that went as a text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<UnsentImage>,
 }
 
 /// The message parts of a request, in order: its own, and what it keeps of those before it.
@@ -495,7 +534,8 @@ pub fn parts_of(requests: &TailMap<RequestId, Arc<Prepared>>, id: RequestId) -> 
 
 /// Renders a prepared request. Deterministic: the same request always renders the same.
 ///
-/// An answer that consists of thinking alone is left out: no wire accepts it. `None` where there is no such
+/// An answer that consists of thinking alone is left out: no wire accepts it. The bytes of images are not in it: whoever
+/// sends it loads them. `None` where there is no such
 /// request, or the tree lacks what it refers to.
 #[must_use]
 pub fn render(
@@ -523,20 +563,47 @@ pub fn render(
     };
     if let Some((instructions, question)) = asked {
         return Some(Request {
+            output: None,
             model: prepared.model.clone(),
             system: vec![instructions.into()],
             messages: vec![Message::User(question.into())],
             tools: vec![],
             thinking: prepared.thinking,
             max_output_tokens: prepared.max_output_tokens,
+            controls: prepared.controls.clone(),
         });
     }
     let head = context.head_by(prepared.plan.head).cloned().unwrap_or_default();
     let mut messages = Vec::new();
-    for part in parts {
-        messages.extend(message(&tree.get(part.entry)?.body));
+    let mut controls = prepared.controls.clone();
+    let mut marks = std::mem::take(&mut controls.cache.after);
+    for (place, part) in (0..).zip(parts) {
+        said(&tree.get(part.entry)?.body, &mut messages);
+        // A part that is not sent hands its breakpoint to the message before it, and so does an image to what it comes
+        // with.
+        let last = messages
+            .iter()
+            .rposition(|message| !matches!(message, Message::Image(_)));
+        let last = last.and_then(|last| u64::try_from(last).ok());
+        if let Some(position) = marks.iter().position(|mark| *mark == After::Message(place)) {
+            marks.remove(position);
+            controls.cache.after.extend(last.map(After::Message));
+        }
     }
+    // Those of the head come first.
+    marks.extend(std::mem::take(&mut controls.cache.after));
+    controls.cache.after = marks;
+    image::limit(&mut messages);
+    let output = prepared.output.and_then(|means| {
+        let schema = Arc::clone(context.schema(prepared.turn)?);
+        Some(Output { schema, means })
+    });
+    let tools: &[HeadPart<ToolSpec>] = match prepared.offers_tools() {
+        true => &head.tools,
+        false => &[],
+    };
     Some(Request {
+        output,
         model: prepared.model.clone(),
         system: head
             .system
@@ -544,10 +611,24 @@ pub fn render(
             .map(|part| Arc::clone(&part.part.text))
             .collect(),
         messages,
-        tools: head.tools.iter().map(|part| part.part.clone()).collect(),
+        tools: tools.iter().map(|part| part.part.clone()).collect(),
         thinking: prepared.thinking,
         max_output_tokens: prepared.max_output_tokens,
+        controls,
     })
+}
+
+/// An entry as messages. Images come before the words about them, and behind the result that shows them.
+fn said(body: &Body, messages: &mut Vec<Message>) {
+    let shown = |image: &Image, call| Message::Image(Shown::new(image.clone(), call));
+    if let Body::Prompt { images, .. } = body {
+        messages.extend(images.iter().map(|image| shown(image, None)));
+    }
+    messages.extend(message(body));
+    if let Body::ToolResult { result, images, .. } = body {
+        let call = || Some(Arc::clone(&result.call));
+        messages.extend(images.iter().map(|image| shown(image, call())));
+    }
 }
 
 fn message(body: &Body) -> Option<Message> {
@@ -564,5 +645,6 @@ fn message(body: &Body) -> Option<Message> {
         Body::Compaction(compaction) => Some(Message::User(compaction::message(compaction).into())),
         Body::BranchSummary(branch) => Some(Message::User(branch_summary::message(branch).into())),
         Body::Notice(notice) => Some(Message::User(Arc::clone(&notice.text))),
+        Body::Superseded(_) => None,
     }
 }

@@ -10,6 +10,7 @@ use glasswork_ai::stream::StopReason;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
+use crate::structured::Telling;
 use crate::tree::{Assistant, Body, Tree};
 
 /// The most steps that make up one round.
@@ -41,13 +42,26 @@ pub struct Rules {
     pub answers: bool,
 }
 
-/// What the model is told of its loop: an entry of the conversation.
+/// What the runtime itself tells the model: an entry of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What was found.
-    pub kind: Kind,
+    /// What it is about.
+    pub kind: About,
     /// What the model is told.
     pub text: Arc<str>,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum About {
+    /// That the agent goes in circles.
+    Loop(Kind),
+    /// The result that the turn is asked for.
+    Result {
+        /// Why the model is told of it.
+        result: Telling,
+    },
 }
 
 /// The end of a conversation, as the guards see it.
@@ -76,8 +90,8 @@ pub fn told(tree: &Tree, kind: Kind) -> u32 {
     let since = tree
         .branch()
         .take_while(|(_, entry)| !matches!(entry.body, Body::Prompt { .. }));
-    let notices =
-        since.filter(|(_, entry)| matches!(&entry.body, Body::Notice(notice) if notice.kind == kind));
+    let notices = since
+        .filter(|(_, entry)| matches!(&entry.body, Body::Notice(notice) if notice.kind == About::Loop(kind)));
     u32::try_from(notices.count()).unwrap_or(u32::MAX)
 }
 
@@ -104,7 +118,7 @@ pub fn notice(kind: Kind, rules: Rules) -> Notice {
             .to_owned(),
     };
     Notice {
-        kind,
+        kind: About::Loop(kind),
         text: text.into(),
     }
 }
@@ -268,6 +282,8 @@ fn steps(tree: &Tree, most: usize) -> Vec<Vec<Made<'_>>> {
                 }
                 steps.push(made);
             }
+            // Nobody's word: what was said around it is one conversation.
+            Body::Superseded(_) => {}
             Body::Prompt { .. } | Body::Notice(_) | Body::Compaction(_) | Body::BranchSummary(_) => break,
         }
         if steps.len() == most {

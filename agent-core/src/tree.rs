@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
+use glasswork_ai::image::Image;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{StopReason, Usage};
 use glasswork_engine::Timestamp;
@@ -15,6 +16,7 @@ use crate::compaction::{self, Compaction};
 use crate::context::tokens_of_chars;
 use crate::id::{CallId, EntryId, RequestId};
 use crate::loop_guard::Notice;
+use crate::superseded::Superseded;
 use crate::tail_map::TailMap;
 
 /// The conversation tree. Entries are never changed, only added; labels and pins stand beside them.
@@ -54,6 +56,9 @@ pub enum Body {
         /// How they came into the conversation.
         #[serde(default, skip_serializing_if = "Via::is_prompt")]
         via: Via,
+        /// The images that come with them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
     },
     /// A model's answer.
     Assistant(Assistant),
@@ -63,6 +68,9 @@ pub enum Body {
         call: CallId,
         /// What the model is told.
         result: ToolResult,
+        /// The images that it is shown.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
     },
     /// A summary, which stands for what is old of the branch.
     Compaction(Arc<Compaction>),
@@ -70,6 +78,8 @@ pub enum Body {
     BranchSummary(Arc<BranchSummary>),
     /// What the runtime itself tells the model.
     Notice(Arc<Notice>),
+    /// An answer that was given up, because another model was asked instead. No model is ever sent it.
+    Superseded(Arc<Superseded>),
 }
 
 /// A model's answer.
@@ -136,7 +146,28 @@ impl Body {
             Self::Compaction(compaction) => compaction::message_chars(compaction),
             Self::BranchSummary(branch) => branch_summary::message_chars(branch),
             Self::Notice(notice) => chars(&notice.text),
+            Self::Superseded(_) => 0,
         }
+    }
+
+    /// The images that a model is shown with it.
+    #[must_use]
+    pub fn images(&self) -> &[Image] {
+        match self {
+            Self::Prompt { images, .. } | Self::ToolResult { images, .. } => images,
+            Self::Assistant(_)
+            | Self::Compaction(_)
+            | Self::BranchSummary(_)
+            | Self::Notice(_)
+            | Self::Superseded(_) => &[],
+        }
+    }
+
+    /// Its size, in uncalibrated tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let images = self.images().iter().map(Image::tokens);
+        tokens_of_chars(self.chars()).saturating_add(images.sum())
     }
 }
 
@@ -158,7 +189,7 @@ pub(crate) fn chars(text: &str) -> u64 {
 impl Tree {
     /// Adds an entry below the leaf and makes it the leaf. Returns its size, in uncalibrated tokens.
     pub fn append(&mut self, id: EntryId, at: Timestamp, body: Body) -> u64 {
-        let tokens = tokens_of_chars(body.chars());
+        let tokens = body.tokens();
         let parent = self.leaf;
         let entry = Entry {
             parent,
@@ -173,7 +204,7 @@ impl Tree {
 
     /// Adds an entry below another one, wherever the conversation goes on.
     pub fn graft(&mut self, id: EntryId, parent: Option<EntryId>, at: Timestamp, body: Body) {
-        let tokens = tokens_of_chars(body.chars());
+        let tokens = body.tokens();
         let entry = Entry {
             parent,
             at,

@@ -115,7 +115,7 @@ pub enum Condition {
     PausePending,
     /// The model has not answered the last of what was said, or steering waits.
     AnswerDue,
-    /// The limit of steps allows one more, and so do the budgets.
+    /// The limit of steps allows one more, and so do the budgets and the limit of interruptions.
     StepsLeft,
     /// The answer has complete tool calls.
     CallsProposed,
@@ -123,6 +123,8 @@ pub enum Condition {
     AnswerCut,
     /// The failure may pass, and neither attempts nor time are used up.
     RetryLeft,
+    /// Another model may be asked for the answer that was not to be had.
+    FallbackLeft,
     /// Some call of the batch is not decided.
     QuestionsOpen,
     /// Some call of the batch may run.
@@ -137,6 +139,12 @@ pub enum Condition {
     LoopFound,
     /// It goes in circles though the model was told.
     LoopLasts,
+    /// The result that was asked for is not here, and the model is to be asked for it.
+    ResultDue,
+    /// The result that was asked for is not here, and the model will not be asked for it any more.
+    ResultLost,
+    /// The provider interrupted the answer, and goes on with it when it has it back.
+    AnswerPaused,
 }
 
 /// What transitions ask for.
@@ -157,6 +165,8 @@ pub enum Intent {
     BackOff,
     /// Add the answer to the conversation.
     KeepAnswer,
+    /// Have the model go on with an answer that the provider interrupted.
+    GoOn,
     /// Drop the stream; add what is complete to the conversation, marked as cancelled.
     DropStream,
     /// Gather evidence about the answer's calls.
@@ -187,9 +197,11 @@ pub enum Intent {
     QueueFollowUp,
     /// Give the steering that waits back to its authors.
     ReturnSteering,
+    /// Give the answer up, and let the next model of the list be asked instead.
+    FallBack,
     /// Say that the attempt's failure ended the turn.
     BlameModel,
-    /// Say that the limit of steps, or a budget, ended the turn.
+    /// Say that the limit of steps, a budget, or too many interruptions by the provider ended the turn.
     BlameLimit,
     /// Tell the session that the turn has ended.
     EndTurn,
@@ -207,6 +219,12 @@ pub enum Intent {
     TellLoop,
     /// Say that going in circles ended the turn.
     BlameLoop,
+    /// Judge whether the answer is the result that was asked for.
+    JudgeResult,
+    /// Ask the model for the result.
+    AskResult,
+    /// Say that there was no result.
+    BlameResult,
     /// Say that there was no summary to be had, and that the conversation is too long without one.
     BlameCompaction,
 }
@@ -303,8 +321,17 @@ static ROWS: &[Row<TurnChart>] = {
         row("step.paused", At(S::Preparing), T::Step, &[Not(C::InterruptPending), Is(C::PausePending)],
             Leaf(S::Paused), &[]),
         row("step.completed", At(S::Preparing), T::Step,
-            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts)],
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Not(C::ResultDue), Not(C::ResultLost)],
             Leaf(S::Completed), &[]),
+        row("step.result", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Is(C::ResultDue), Not(C::ResultLost)],
+            Stay, &[I::AskResult, I::Proceed]),
+        row("step.result_lost", At(S::Preparing), T::Step,
+            &[Not(C::InterruptPending), Not(C::PausePending), Not(C::AnswerDue), Not(C::LoopFound), Not(C::LoopLasts),
+                Is(C::ResultLost)],
+            Leaf(S::Failed), &[I::BlameResult]),
         row("step.loop", At(S::Preparing), T::Step,
             &[Not(C::InterruptPending), Not(C::PausePending), Is(C::LoopFound), Not(C::LoopLasts)],
             Stay, &[I::TellLoop, I::Proceed]),
@@ -342,10 +369,14 @@ static ROWS: &[Row<TurnChart>] = {
             Leaf(S::Gating), &[I::KeepAnswer]),
         row("request.cut_calls", In(G::InFlight), T::Answered, &[Is(C::CallsProposed), Is(C::AnswerCut)],
             Leaf(S::Preparing), &[I::KeepAnswer, I::RefuseCalls, I::AppendResults]),
-        row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed)],
-            Leaf(S::Preparing), &[I::KeepAnswer]),
-        row("request.failed", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Not(C::CompactionDue)],
-            Leaf(S::Failed), &[I::BlameModel]),
+        row("request.answer", In(G::InFlight), T::Answered, &[Not(C::CallsProposed), Not(C::AnswerPaused)],
+            Leaf(S::Preparing), &[I::KeepAnswer, I::JudgeResult]),
+        row("request.paused", In(G::InFlight), T::Answered, &[Not(C::CallsProposed), Is(C::AnswerPaused)],
+            Leaf(S::Preparing), &[I::KeepAnswer, I::GoOn]),
+        row("request.failed", In(G::InFlight), T::AttemptFailed,
+            &[Not(C::RetryLeft), Not(C::CompactionDue), Not(C::FallbackLeft)], Leaf(S::Failed), &[I::BlameModel]),
+        row("request.fall_back", In(G::InFlight), T::AttemptFailed,
+            &[Not(C::RetryLeft), Not(C::CompactionDue), Is(C::FallbackLeft)], Leaf(S::Preparing), &[I::FallBack]),
         row("request.overflow", In(G::InFlight), T::AttemptFailed, &[Not(C::RetryLeft), Is(C::CompactionDue)],
             Leaf(S::Preparing), &[I::NoteOverflow]),
         row("request.failed_interrupted", In(G::InFlight), T::AttemptFailed,

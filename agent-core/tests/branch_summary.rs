@@ -42,6 +42,7 @@ impl Talk {
         self.add(Body::Prompt {
             text,
             via: Via::Prompt,
+            images: vec![],
         })
     }
 
@@ -192,6 +193,7 @@ fn what_does_not_fit_is_counted_and_the_newest_is_told_all_the_same() {
         talk.add(Body::Prompt {
             text: "abc ".repeat(1_000).into(),
             via: Via::Prompt,
+            images: vec![],
         });
     }
     // What there is room for in tokens, and how many of the three messages do not fit into it.

@@ -88,12 +88,14 @@ impl Talk {
                 self.add(Body::Prompt {
                     text: Self::text(*tokens),
                     via: Via::Prompt,
+                    images: vec![],
                 });
             }
             Said::Steering(tokens) => {
                 self.add(Body::Prompt {
                     text: Self::text(*tokens),
                     via: Via::Steering,
+                    images: vec![],
                 });
             }
             Said::Answer(tokens) => {
@@ -111,6 +113,7 @@ impl Talk {
                 let entry = self.add(answered(calls.collect()));
                 for (tokens, number) in results.iter().zip(0u16..) {
                     self.add(Body::ToolResult {
+                        images: vec![],
                         call: CallId {
                             seq: entry.seq,
                             ordinal: number,
@@ -419,6 +422,7 @@ fn a_summary_is_told_as_this() {
     talk.add(Body::Prompt {
         text: "Mend the roof.".into(),
         via: Via::Prompt,
+        images: vec![],
     });
     talk.add(answered(vec![
         Block::Text("I look.".into()),
@@ -430,6 +434,7 @@ fn a_summary_is_told_as_this() {
         }),
     ]));
     talk.add(Body::ToolResult {
+        images: vec![],
         call: CallId { seq: 2, ordinal: 1 },
         result: ToolResult {
             call: "a".into(),

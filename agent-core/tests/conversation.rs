@@ -31,6 +31,7 @@ fn said(text: &str) -> Body {
     Body::Prompt {
         text: text.into(),
         via,
+        images: vec![],
     }
 }
 
@@ -47,12 +48,15 @@ fn answered(blocks: Vec<Block>) -> Body {
 
 fn prepared(plan: Plan) -> Arc<Prepared> {
     Arc::new(Prepared {
+        output: None,
         turn: TurnId(1),
         by: 1,
         plan,
         model: "scripted/test".parse().unwrap(),
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
+        adjusted: Vec::new(),
         body: None,
         usage: Usage::default(),
         attempts: 0,
@@ -144,6 +148,7 @@ fn thinking_alone_is_not_sent() {
         is_error: false,
     };
     let told = Body::ToolResult {
+        images: vec![],
         call: CallId { seq: 3, ordinal: 1 },
         result: result.clone(),
     };

@@ -9,10 +9,11 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::compaction::{Carried, Compaction, Why};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId};
 use glasswork_agent_core::loop_guard::{End, Kind, Rules, find, notice, told};
 use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
-use glasswork_ai::conversation::{Block, ToolCall, ToolResult};
+use glasswork_ai::conversation::{Block, Thought, ToolCall, ToolResult};
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::Timestamp;
 use proptest::prelude::*;
@@ -40,7 +41,11 @@ impl Talk {
 
     fn say(&mut self, via: Via) {
         let text = "go".into();
-        self.add(Body::Prompt { text, via });
+        self.add(Body::Prompt {
+            text,
+            via,
+            images: vec![],
+        });
     }
 
     fn answer(&mut self, blocks: Vec<Block>) {
@@ -82,14 +87,19 @@ impl Talk {
             let result = ToolResult {
                 call: Arc::clone(&call.id),
                 name: call.name,
-                text: result.into(),
+                // A failure may have the very text of a success.
+                text: result.trim_start_matches('!').into(),
                 is_error: result.starts_with('!'),
             };
             let call = CallId {
                 seq: self.seq,
                 ordinal: 0,
             };
-            self.add(Body::ToolResult { call, result });
+            self.add(Body::ToolResult {
+                call,
+                result,
+                images: vec![],
+            });
         }
     }
 
@@ -125,6 +135,10 @@ fn rounds_of_calls_with_the_same_results_are_loops_and_nothing_else_is() {
     check(&[a, b, a, b, a, b], Some(Kind::Alternating));
     check(&[b, a, b, c, a, b, c, a, b, c], Some(Kind::Alternating));
     check(&[a, b, a, c, a, b], None);
+    let d: &[&str] = &["bash -> z"];
+    let e: &[&str] = &["graph -> z"];
+    check(&[a, b, c, d, a, b, c, d, a, b, c, d], Some(Kind::Alternating));
+    check(&[a, b, c, d, e, a, b, c, d, e, a, b, c, d, e], None);
     // A poll: the same call, and something else each time.
     check(&[&["ls -> 1"], &["ls -> 2"], &["ls -> 3"]], None);
     check(&[&["ls -> 1"], &["ls -> 1"], &["ls -> 2"]], None);
@@ -188,6 +202,45 @@ fn whoever_speaks_begins_anew_and_a_notice_is_remembered_until_a_person_does() {
     assert_eq!(told(&talk.tree, Kind::SameCall), 0);
 }
 
+/// What is looked at ends where something else stands than calls and their results.
+#[test]
+fn what_stands_between_two_calls_parts_them() {
+    let compaction = Body::Compaction(Arc::new(Compaction {
+        why: Why::Threshold,
+        summary: "so far".into(),
+        model: "a/b".parse().unwrap(),
+        request: RequestId(1),
+        first_kept: EntryId { seq: 1, ordinal: 0 },
+        tokens_before: 2,
+        tokens_after: 1,
+        carried: Carried::default(),
+    }));
+    let (prompt, notice) = (
+        Body::Prompt {
+            text: "go".into(),
+            via: Via::FollowUp,
+            images: vec![],
+        },
+        Body::Notice(Arc::new(notice(Kind::SameCall, RULES))),
+    );
+    for between in [compaction, prompt, notice] {
+        let mut talk = Talk::default();
+        talk.say(Via::Prompt);
+        talk.step(&["ls -> x"]);
+        talk.step(&["ls -> x"]);
+        talk.add(between.clone());
+        talk.step(&["ls -> x"]);
+        assert_eq!(talk.found(RULES), None, "{between:?}");
+    }
+    let mut talk = Talk::default();
+    talk.say(Via::Prompt);
+    talk.step(&["ls -> x"]);
+    talk.step(&["ls -> x"]);
+    talk.answer(vec![Block::Text("Once more.".into())]);
+    talk.step(&["ls -> x"]);
+    assert_eq!(talk.found(RULES), None, "words between");
+}
+
 #[test]
 fn the_number_of_rounds_is_a_setting() {
     for rounds in [0, 1, 2, 5, 32, u32::MAX] {
@@ -235,6 +288,29 @@ fn an_answer_that_says_nothing_is_empty_unless_it_is_a_refusal() {
         answered(vec![Block::Text("42".into())], StopReason::EndOfTurn, true),
         None
     );
+    // Thinking is said to nobody.
+    let thought = || {
+        Block::Thinking(Thought {
+            text: "Hm. Let me check the file.".into(),
+            signature: None,
+            redacted: None,
+        })
+    };
+    let only = |blocks| answered(blocks, StopReason::EndOfTurn, true);
+    assert_eq!(only(vec![thought()]), Some(Kind::EmptyAnswer));
+    assert_eq!(only(vec![thought(), Block::Text("Done.".into())]), None);
+    // Whoever calls has kept the promise.
+    let call = Block::ToolCall(ToolCall {
+        id: "c".into(),
+        name: "read".into(),
+        arguments: "{}".into(),
+        reading: None,
+    });
+    assert_eq!(
+        only(vec![Block::Text("Let me check the file.".into()), call.clone()]),
+        None
+    );
+    assert_eq!(only(vec![call]), None);
 }
 
 #[test]

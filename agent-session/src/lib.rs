@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod foreign;
 pub mod git_head;
+pub mod images;
 pub mod index;
 pub mod processes;
 pub mod runners;

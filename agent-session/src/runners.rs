@@ -3,6 +3,7 @@
 
 mod closing;
 mod evidence;
+mod gate;
 pub mod graph;
 mod model;
 mod records;
@@ -22,6 +23,7 @@ use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
 pub use closing::Sessions;
+pub use gate::Gate;
 pub use graph::{SelfAnswer, SelfQuery};
 pub use records::Records;
 
@@ -31,6 +33,8 @@ pub struct World {
     pub runtime: Handle,
     /// The models that can be asked.
     pub models: Arc<dyn ModelPort>,
+    /// What is asked before a request is sent.
+    pub gate: Arc<dyn Gate>,
     /// Where a session keeps its blobs.
     pub blobs: Box<dyn Fn(ScopeId) -> BlobStore + Send + Sync>,
     /// What tools may take and give.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use glasswork_ai::image::Image;
 use glasswork_ai::model::ToolSpec;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -219,6 +220,8 @@ pub struct Outcome {
 pub enum Details {
     /// Lines of a file.
     Lines(read::Lines),
+    /// An image, which is among the blobs.
+    Image(Image),
     /// A file was written.
     Change(Change),
     /// A command was run.

@@ -4,8 +4,22 @@ use serde::{Deserialize, Serialize};
 
 /// How much a model thinks before it answers, from nothing to the most. Each wire maps it to what its server knows,
 /// within what the model can do ([`ThinkingSupport::clamp`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Default,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Thinking {
     /// As the server does by itself.
     #[default]

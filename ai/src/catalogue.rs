@@ -107,6 +107,20 @@ impl Catalogue {
         Some(model)
     }
 
+    /// Where the window of a model comes from: the shipped list, a file of the user's own, or a server.
+    #[must_use]
+    pub fn window_from(&self, id: &ModelId) -> Option<Arc<str>> {
+        let own = self.own.get(id).into_iter().flatten().rev();
+        let mut said = own.filter(|(_, entry)| entry.context_window.is_some());
+        if let Some((from, _)) = said.next() {
+            return Some(Arc::clone(from));
+        }
+        let shipped = shipped::get(id).filter(|_| !self.elsewhere.contains(&id.provider))?;
+        shipped
+            .context_window
+            .and_then(|_| shipped.from.into_iter().next())
+    }
+
     /// The ids of all models of which anything is known, in order. Parses no entry.
     #[must_use]
     pub fn ids(&self) -> Vec<ModelId> {

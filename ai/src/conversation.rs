@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::controls::Controls;
+use crate::image::Shown;
 use crate::model::{ModelId, Thinking, ToolSpec};
+use crate::structured::Output;
 
 /// A piece of what a model said. Text is shared, so that conversation, request and screen hold it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,11 +140,16 @@ pub enum Message {
     },
     /// The results of one tool call.
     ToolResult(ToolResult),
+    /// An image: before the user's words about it, or behind the result that shows it.
+    Image(Shown),
 }
 
 /// All that a model is sent. Rendering it to bytes is the wire's work; it is deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
+    /// The result that the answer has to be, where one is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
     /// The model.
     pub model: ModelId,
     /// The parts of the system prompt, in order.
@@ -154,4 +162,7 @@ pub struct Request {
     pub thinking: Thinking,
     /// Most tokens to answer with; `None` is the wire's default.
     pub max_output_tokens: Option<u32>,
+    /// How it shall answer otherwise.
+    #[serde(default, skip_serializing_if = "Controls::is_none")]
+    pub controls: Controls,
 }

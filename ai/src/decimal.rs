@@ -19,7 +19,7 @@ pub type PerMillion = Decimal<6>;
 
 /// A text that is no such number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no amount: write it in dollars, like `0.50`, with at most {places} decimals")]
+#[error("`{text}` is no amount: write it like `0.50`, with at most {places} decimals")]
 pub struct NotDecimal {
     text: String,
     places: u32,
@@ -33,7 +33,7 @@ impl<const PLACES: u32> Decimal<PLACES> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let places = u32::try_from(fraction.len()).ok()?;
-        if whole.is_empty() || !digits(whole) || !digits(fraction) || places > PLACES {
+        if !digits(whole) || !digits(fraction) || places > PLACES {
             return None;
         }
         let whole = whole.parse::<u64>().ok()?.checked_mul(Self::ONE)?;
@@ -77,7 +77,7 @@ impl<'de, const PLACES: u32> Deserialize<'de> for Decimal<PLACES> {
         impl<const PLACES: u32> Visitor<'_> for Amount<PLACES> {
             type Value = Decimal<PLACES>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount of dollars (`0.50`)")
+                f.write_str("an amount (`0.50`)")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn amounts_are_read_and_written_exactly() {
-        let table: [(&str, Option<u64>, &str); 10] = [
+        let table: [(&str, Option<u64>, &str); 15] = [
             ("0.50", Some(500_000_000), "0.50"),
             ("20", Some(20_000_000_000), "20.00"),
             ("0.000000001", Some(1), "0.000000001"),
@@ -114,6 +114,11 @@ mod tests {
             (".5", None, ""),
             ("99999999999999", None, ""),
             ("nothing", None, ""),
+            (" 1.5\n", Some(1_500_000_000), "1.50"),
+            ("", None, ""),
+            ("1.", Some(1_000_000_000), "1.00"),
+            ("1.2.3", None, ""),
+            ("+1", None, ""),
         ];
         for (text, units, shown) in table {
             let read = text.parse::<Money>().ok();

@@ -58,6 +58,8 @@ pub enum FailureClass {
     Refusal,
     /// The server sent what is not its protocol.
     Protocol,
+    /// Nothing was sent: requests to the provider failed too often just now, and its circuit breaker is open.
+    BreakerOpen,
 }
 
 impl FailureClass {
@@ -65,7 +67,12 @@ impl FailureClass {
     #[must_use]
     pub fn is_retryable(self) -> bool {
         match self {
-            Self::RateLimit | Self::Overloaded | Self::Unavailable | Self::Timeout | Self::Transport => true,
+            Self::RateLimit
+            | Self::Overloaded
+            | Self::Unavailable
+            | Self::Timeout
+            | Self::Transport
+            | Self::BreakerOpen => true,
             Self::Auth
             | Self::Invalid
             | Self::ContextOverflow

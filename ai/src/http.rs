@@ -1,19 +1,22 @@
 //! Real providers over HTTP.
 //!
-//! Nothing here reads the environment or a file: keys and addresses come in as values. A client is built at the
-//! first call, so that a program that plays scripts never looks for certificates.
+//! Nothing here reads the environment or a file: keys, addresses, proxies and certificates come in as values. A client
+//! is built when it is needed, so that a program that plays scripts never looks for certificates.
 
 mod answer;
+mod authorities;
+mod clients;
 mod endpoint;
+mod exceptions;
 mod probe;
+mod proxy;
 mod token;
+mod trouble;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use reqwest::Client;
 pub use reqwest::header::HeaderMap;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -23,17 +26,21 @@ use crate::abilities::Abilities;
 use crate::catalogue::Catalogue;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::image;
 use crate::model::ModelId;
 use crate::port::{Call, ModelPort};
+use crate::structured::Means;
+use crate::takes::Takes;
 use crate::wire::{Differences, Server, Wire};
+use answer::Answering;
 pub(crate) use answer::causes;
-use answer::{Answering, transport_failure};
+pub use authorities::{Authorities, Certificates, CertificatesError};
+pub use clients::{ClientSettings, Clients};
 pub use endpoint::{BaseUrl, BaseUrlError};
+pub use exceptions::Exceptions;
 pub use probe::{Found, USUAL_PLACES, probe};
+pub use proxy::{Proxies, Proxy, ProxyAddress, ProxyAddressError, Route};
 pub use token::{TokenSource, Waiting};
-
-/// How long a connection may take to come about. All other deadlines are the caller's.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a user's environment or settings say about the providers. An empty text counts as absent.
 #[derive(Debug, Default)]
@@ -120,7 +127,7 @@ pub struct Provider {
     tokens: Option<Arc<dyn TokenSource>>,
     /// Where the user may put a key, to be told when it is missing.
     key_name: Cow<'static, str>,
-    client: OnceLock<Result<Client, Failure>>,
+    clients: Clients,
 }
 
 impl Provider {
@@ -142,7 +149,7 @@ impl Provider {
             key: key.map(SecretString::from),
             key_name: key_name.into(),
             tokens: None,
-            client: OnceLock::new(),
+            clients: Clients::default(),
         }
     }
 
@@ -151,6 +158,26 @@ impl Provider {
     pub fn knowing(mut self, catalogue: Arc<Catalogue>) -> Self {
         self.catalogue = Some(catalogue);
         self
+    }
+
+    /// The same by way of these clients; without them it is reached straight.
+    #[must_use]
+    pub fn through(self, clients: &Clients) -> Self {
+        Self {
+            clients: clients.clone(),
+            ..self
+        }
+    }
+
+    /// How it is reached, as [`Clients::way`] says it.
+    #[must_use]
+    pub fn way(&self) -> String {
+        self.clients.way(&self.url)
+    }
+
+    /// Has its client made on a thread of its own, as [`Clients::make_ready`] does.
+    pub fn make_ready(&self) {
+        self.clients.make_ready(&self.url);
     }
 
     /// The same with tokens of whoever has signed in. A key of its own goes before them.
@@ -181,10 +208,6 @@ impl Provider {
             || self.key_name.is_empty()
     }
 
-    fn client(&self) -> &Result<Client, Failure> {
-        self.client.get_or_init(|| build_client(&self.url))
-    }
-
     fn prepare(&self, request: &Request) -> Result<Call, Failure> {
         if !self.is_usable() {
             return Err(Failure::new(
@@ -195,7 +218,8 @@ impl Provider {
                 ),
             ));
         }
-        let sent = self.server.encode(request, &self.abilities(&request.model))?;
+        let abilities = self.abilities(&request.model);
+        let sent = self.server.encode(request, &abilities)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &sent.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
@@ -210,17 +234,23 @@ impl Provider {
             let (name, value) = self.key_header(key)?;
             headers.insert(name, value);
         }
-        let client = self.client().clone()?;
-        let sending = client
+        let sending = self
+            .clients
+            .client(self.url.url())?
             .post(self.url.endpoint(self.server.wire, &sent.path, sent.query))
             .headers(headers)
             .body(sent.body.to_vec());
         let (wire, decoder) = (self.server.wire, self.server.decoder(request));
+        let way = self.clients.route(&self.url).to_string();
         let source = match &self.tokens {
-            Some(tokens) => Answering::new(wire, decoder, token::send(sending, Arc::clone(tokens))),
-            None => Answering::new(wire, decoder, token::send_with_key(sending, self.key.clone())),
+            Some(tokens) => Answering::new(wire, decoder, token::send(sending, Arc::clone(tokens), way)),
+            None => Answering::new(
+                wire,
+                decoder,
+                token::send_with_key(sending, self.key.clone(), way),
+            ),
         };
-        Ok(Call::new(sent.body, source))
+        Ok(Call::new(sent.body, source).without(image::unsent(request, &abilities)))
     }
 
     fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {
@@ -261,28 +291,15 @@ impl ModelPort for Provider {
         self.prepare(&request).unwrap_or_else(Call::impossible)
     }
 
+    fn means(&self, model: &ModelId, schema: &serde_json::Value) -> Means {
+        Means::best(&self.server, model, &self.abilities(model), schema)
+    }
+
+    fn takes(&self, model: &ModelId) -> Option<Takes> {
+        Some(self.server.takes(model, &self.abilities(model)))
+    }
+
     fn default_answer(&self, _: &ModelId) -> Option<u64> {
         self.server.wire.default_answer()
     }
-}
-
-pub(crate) fn build_client(url: &BaseUrl) -> Result<Client, Failure> {
-    // reqwest panics without a provider of cryptography. An error means that the program has installed one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("glasswork/", env!("CARGO_PKG_VERSION")))
-        // A key goes to the address that the user named and to no other.
-        .redirect(reqwest::redirect::Policy::none());
-    if url.is_local() {
-        // No proxy can reach this machine's own loopback.
-        builder = builder.no_proxy();
-    }
-    if url.scheme() == "http" {
-        // Redirects are not followed, so no certificate will ever be looked at; reading the system's takes a while.
-        builder = builder.tls_certs_only(std::iter::empty());
-    }
-    builder
-        .build()
-        .map_err(|error| transport_failure("no connection can be made", error))
 }

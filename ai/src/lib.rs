@@ -6,13 +6,16 @@
 //! providers (`http`).
 
 pub mod abilities;
+pub mod adjusted;
 pub mod catalogue;
+pub mod controls;
 pub mod conversation;
 pub mod decimal;
 pub mod failure;
 pub mod grammar;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod image;
 pub mod local;
 pub mod model;
 #[cfg(feature = "port")]
@@ -23,5 +26,7 @@ pub mod scripted;
 pub mod sign_in;
 pub mod sse;
 pub mod stream;
+pub mod structured;
+pub mod takes;
 mod text_calls;
 pub mod wire;

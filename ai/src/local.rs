@@ -100,7 +100,14 @@ fn read_template(model: &mut LocalModel, template: &str) {
     if !model.has_template {
         return;
     }
-    if template.contains("enable_thinking") {
+    // The templates of DeepSeek V3.1 and Kimi K3 look for `thinking`, those of Qwen and GLM for the longer name.
+    let asks = template.match_indices("thinking is ").any(|(at, found)| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let is_whole = !template.get(..at).is_some_and(|before| before.ends_with(part));
+        let behind = template.get(at + found.len()..).unwrap_or_default();
+        is_whole && (behind.starts_with("defined") || behind.starts_with("undefined"))
+    });
+    if asks || template.contains("enable_thinking") {
         model.thinking = ThinkingSupport::Switch;
     }
     let calls = template.contains("tools") || template.contains(".Tools");

@@ -13,9 +13,12 @@ pub use scripts::Scripts;
 
 use crate::conversation::Request;
 use crate::failure::Failure;
+use crate::image::UnsentImage;
 use crate::model::ModelId;
 use crate::rate_limit::RateLimit;
 use crate::stream::{Progress, StreamEvent};
+use crate::structured::Means;
+use crate::takes::Takes;
 
 /// Something that answers requests.
 pub trait ModelPort: fmt::Debug + Send + Sync {
@@ -24,8 +27,23 @@ pub trait ModelPort: fmt::Debug + Send + Sync {
     /// `attempt` counts from 1 and tells a repeated request from the first; providers do not see it.
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call;
 
+    /// Whether anybody answers for a model here. Whether its provider has it is not known before it is asked.
+    fn serves(&self, _model: &ModelId) -> bool {
+        true
+    }
+
     /// How many tokens a model takes, request and answer together; `None` where that is not known.
     fn context_window(&self, _model: &ModelId) -> Option<u64> {
+        None
+    }
+
+    /// The best means to have a model answer with a value of a JSON Schema.
+    fn means(&self, _model: &ModelId, _schema: &serde_json::Value) -> Means {
+        Means::PROMPTED
+    }
+
+    /// What a model takes beside a conversation; `None` where that is not known.
+    fn takes(&self, _model: &ModelId) -> Option<Takes> {
         None
     }
 
@@ -50,6 +68,7 @@ pub trait Source: Send {
 /// A call of a model. Dropping it closes the connection.
 pub struct Call {
     body: Arc<[u8]>,
+    unsent: Vec<UnsentImage>,
     source: Box<dyn Source>,
     over: bool,
 }
@@ -60,9 +79,17 @@ impl Call {
     pub fn new(body: Arc<[u8]>, source: impl Source + 'static) -> Self {
         Self {
             body,
+            unsent: Vec::new(),
             source: Box::new(source),
             over: false,
         }
+    }
+
+    /// With what is known of the request's images: those that go as a text.
+    #[must_use]
+    pub fn without(mut self, unsent: Vec<UnsentImage>) -> Self {
+        self.unsent = unsent;
+        self
     }
 
     /// A call that cannot be made. Its body is empty: nothing is sent.
@@ -75,6 +102,12 @@ impl Call {
     #[must_use]
     pub fn body(&self) -> &Arc<[u8]> {
         &self.body
+    }
+
+    /// The images of the request that go as a text.
+    #[must_use]
+    pub fn unsent(&self) -> &[UnsentImage] {
+        &self.unsent
     }
 
     /// What the server allows within a time; empty before it has answered, and where it does not say.

@@ -1,13 +1,18 @@
 //! Calls and thinking that a server leaves in the text, turned into what a better server would have sent: steps in,
 //! steps out, by the same grammar. Reading the text is the work of [`glasswork_dialects`].
 
+mod family;
+mod setting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use glasswork_dialects::{Call, Ending, Event, Recogniser, Refusal, Repair, Tools, mend};
+use glasswork_dialects::{Call, Ending, Event, Expected, Recogniser, Refusal, Repair, Tools, mend};
 
 use crate::conversation::{Block, Mended, Reading, Request, Thought, ToolCall};
 use crate::stream::{BlockKind, StopReason, StreamEvent, Usage};
+use crate::wire::Wire;
+pub use setting::ReadCalls;
 
 /// How much of what the model wrote is kept beside a call that was read from it.
 const RAW: usize = 4096;
@@ -58,10 +63,25 @@ struct Open {
 }
 
 impl TextCalls {
-    pub(crate) fn new(request: &Request) -> Self {
-        let tools = request.tools.iter().map(|tool| (&*tool.name, &*tool.parameters));
+    /// A reader of the answer to a request, where a server of this wire may leave calls or thinking in its text.
+    pub(crate) fn of(request: &Request, wire: Wire, setting: ReadCalls) -> Option<Self> {
+        let offered = request.tools.iter().map(|tool| (&*tool.name, &*tool.parameters));
+        let recogniser = match setting {
+            ReadCalls::As(dialect) => Recogniser::new(Tools::new(offered)).expecting(Expected::Only(dialect)),
+            _ if wire != Wire::OpenAiCompatible => return None,
+            ReadCalls::Auto => {
+                let family = family::dialect(&request.model.model).map_or(Expected::Any, Expected::Rather);
+                Recogniser::new(Tools::new(offered)).expecting(family)
+            }
+            // Where no tool is known there are no calls, and thinking still is no text.
+            ReadCalls::Off => Recogniser::new(Tools::default()),
+        };
+        Some(Self::new(request, recogniser))
+    }
+
+    fn new(request: &Request, recogniser: Recogniser) -> Self {
         Self {
-            recogniser: Recogniser::new(Tools::new(tools)),
+            recogniser,
             conversation: request.messages.len(),
             calls: 0,
             next: 0,

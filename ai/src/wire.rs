@@ -13,20 +13,28 @@ mod maker;
 mod name;
 mod openai_chat;
 mod openai_responses;
+mod picture;
 mod refusal;
+mod result;
 mod schema;
 mod server;
+mod service;
+mod takes;
 mod thinking;
 mod throttle;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use caching::{CacheLife, Caching};
-pub use differences::{Differences, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch};
+pub use differences::{
+    Differences, DifferencesSet, MaxTokensField, StructuredOutput, ThinkingBack, ThinkingSwitch,
+};
 pub use ids::CallIds;
 pub use server::Server;
+pub(crate) use thinking::support as thinking_support;
 pub use throttle::Headers;
+
+pub use crate::text_calls::ReadCalls;
 
 use crate::abilities::Abilities;
 use crate::conversation::Request;
@@ -36,6 +44,7 @@ use crate::stream::StreamEvent;
 use crate::text_calls::TextCalls;
 use blocks::Answer;
 pub(crate) use blocks::is_object;
+use result::ResultCall;
 
 /// Most bytes of one event, and of a body that is one document.
 pub const EVENT_LIMIT: usize = 8 << 20;
@@ -148,6 +157,8 @@ pub struct Decoder {
     answer: Answer,
     /// Reads the text, of servers that may leave calls and thinking in it.
     texts: Option<TextCalls>,
+    /// Reads the call of the tool that stands for the result as the answer that it is.
+    result: Option<ResultCall>,
 }
 
 /// What the body turns out to be, by its first bytes: servers do not always say it, or say it wrongly.
@@ -246,8 +257,12 @@ impl Decoder {
 
     fn take(&mut self) -> Vec<StreamEvent> {
         let steps = self.answer.take();
-        match &mut self.texts {
+        let steps = match &mut self.texts {
             Some(texts) => texts.read(steps),
+            None => steps,
+        };
+        match &mut self.result {
+            Some(result) => result.read(steps),
             None => steps,
         }
     }

@@ -15,6 +15,8 @@ use glasswork_ai::catalogue::{Api, Catalogue, Entry, ImportError, Model, OwnMode
 use glasswork_ai::model::ModelId;
 use glasswork_ai::price::Rates;
 use glasswork_ai::stream::Usage;
+use glasswork_ai::wire::ReadCalls;
+use glasswork_dialects::Dialect;
 use proptest::prelude::*;
 
 fn id(text: &str) -> ModelId {
@@ -81,6 +83,7 @@ fn a_cost_is_that_of_the_makers_page() {
         output: 2_000,
         cache_read: 90_000,
         cache_write: 0,
+        cache_write_1h: 0,
     };
     // $1.25, $10 and $0.125 for a million.
     let cost = model.prices.unwrap().cost(&used).unwrap();
@@ -145,9 +148,179 @@ fn own_entries_lie_over_the_list_field_by_field_and_later_files_over_earlier_one
 }
 
 #[test]
+fn what_a_server_says_lies_under_what_the_user_says_and_the_origin_of_a_window_is_known() {
+    let window = |tokens| Entry {
+        context_window: Some(tokens),
+        ..Entry::default()
+    };
+    let named = |name: &str| Entry {
+        name: Some(name.into()),
+        ..Entry::default()
+    };
+    let files = [
+        own(
+            "a.ron",
+            &[
+                ("home/q", window(1_000)),
+                ("home/r", named("R")),
+                ("openai/gpt-5", named("G")),
+            ],
+        ),
+        own(
+            "b.ron",
+            &[("home/q", named("Q")), ("openai/gpt-5-mini", window(9))],
+        ),
+    ];
+    let told = ["home/q", "home/r", "home/s"].map(|name| {
+        (
+            id(name),
+            Entry {
+                tools: Some(true),
+                ..window(77)
+            },
+        )
+    });
+    let catalogue = Catalogue::with(files).with_told(&"a server".into(), told);
+    let found = |name: &str| {
+        let known = catalogue.get(&id(name));
+        let window = known.as_ref().and_then(|known| known.context_window);
+        let from = catalogue.window_from(&id(name)).map(|from| from.to_string());
+        (window, from, known.and_then(|known| known.abilities.tools))
+    };
+    let from = |from: &str| Some(from.to_owned());
+    assert_eq!(found("home/q"), (Some(1_000), from("a.ron"), Some(true)));
+    assert_eq!(found("home/r"), (Some(77), from("a server"), Some(true)));
+    assert_eq!(found("home/s"), (Some(77), from("a server"), Some(true)));
+    assert_eq!(found("home/t"), (None, None, None));
+    assert_eq!(found("openai/gpt-5-mini").1, from("b.ron"));
+    assert!(found("openai/gpt-5").1.unwrap().starts_with("litellm "));
+    let later = Catalogue::with([
+        own("a.ron", &[("home/q", window(1))]),
+        own("b.ron", &[("home/q", window(2))]),
+    ]);
+    assert_eq!(later.window_from(&id("home/q")).as_deref(), Some("b.ron"));
+    assert_eq!(
+        catalogue
+            .without_shipped(["openai"])
+            .window_from(&id("openai/gpt-5")),
+        None
+    );
+}
+
+#[test]
+fn a_provider_is_known_by_the_list_or_by_an_entry_of_ones_own() {
+    let catalogue =
+        Catalogue::with([own("a.ron", &[("home/q", Entry::default())])]).without_shipped(["openai"]);
+    let known = ["anthropic", "openai", "home", "nobody"]
+        .map(|name| (catalogue.lists(name), catalogue.knows_provider(name)));
+    assert_eq!(
+        known,
+        [(true, true), (false, false), (false, true), (false, false)]
+    );
+    // What stands in the list and in a file is listed once.
+    let both = Catalogue::with([own("a.ron", &[("openai/gpt-5", Entry::default())])]);
+    assert_eq!(
+        both.ids()
+            .iter()
+            .filter(|listed| **listed == id("openai/gpt-5"))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn every_field_of_an_entry_takes_the_place_of_what_is_known() {
+    let tier = |above: u64, input: &str| glasswork_ai::price::Tier {
+        above,
+        rates: price(input),
+    };
+    let entry = Entry {
+        name: Some("N".into()),
+        context_window: Some(1),
+        max_output: Some(2),
+        price: price("3"),
+        long: Some(vec![tier(20, "5"), tier(10, "4")]),
+        tools: Some(false),
+        images: Some(false),
+        structured_output: Some(false),
+        thinking: Some(ThinkingSupport::Switch),
+        ends: Some("2030-01-01".into()),
+    };
+    let asked = id("anthropic/claude-sonnet-4-5");
+    let before = Catalogue::default().get(&asked).unwrap();
+    let model = Catalogue::with([own("a.ron", &[("anthropic/claude-sonnet-4-5", entry)])])
+        .get(&asked)
+        .unwrap();
+    let rates = before.prices.unwrap().rates;
+    let expected = Model {
+        id: asked,
+        name: Some("N".into()),
+        context_window: Some(1),
+        max_output: Some(2),
+        prices: Some(glasswork_ai::price::Prices {
+            version: "a.ron over litellm 1.109.1 of 2026-11-21".into(),
+            rates: price("3").or(rates),
+            // By rising limits, in whatever order they stand.
+            tiers: vec![tier(10, "4"), tier(20, "5")],
+        }),
+        abilities: glasswork_ai::abilities::Abilities {
+            thinking: ThinkingSupport::Switch,
+            tools: Some(false),
+            images: Some(false),
+            structured_output: Some(false),
+        },
+        ends: Some("2030-01-01".into()),
+        from: before.from.into_iter().chain(["a.ron".into()]).collect(),
+    };
+    assert_eq!(model, expected);
+}
+
+#[test]
+fn a_price_of_ones_own_holds_for_long_requests_too_and_one_for_these_alone_says_nothing_of_others() {
+    let listed = "anthropic/claude-sonnet-4-5";
+    let tier = glasswork_ai::price::Tier {
+        above: 10,
+        rates: price("4"),
+    };
+    let long = Entry {
+        long: Some(vec![tier.clone()]),
+        ..Entry::default()
+    };
+    let short = Entry {
+        price: price("1"),
+        ..Entry::default()
+    };
+    let catalogue = Catalogue::with([
+        own("a.ron", &[(listed, long)]),
+        own("b.ron", &[(listed, short.clone())]),
+    ]);
+    let prices = catalogue.get(&id(listed)).unwrap().prices.unwrap();
+    assert_eq!(prices.tiers.len(), 1);
+    assert_eq!(
+        (prices.rates.input, prices.tiers[0].rates.input),
+        (price("1").input, price("1").input)
+    );
+    let alone = Catalogue::with([own(
+        "a.ron",
+        &[(
+            "home/x",
+            Entry {
+                long: Some(vec![tier]),
+                ..Entry::default()
+            },
+        )],
+    )]);
+    let prices = alone.get(&id("home/x")).unwrap().prices.unwrap();
+    assert_eq!((prices.rates, prices.tiers.len()), (Rates::default(), 1));
+}
+
+#[test]
 fn a_file_of_ones_own_says_what_a_person_writes() {
     let text = r#"(
-        providers: {"home": (base_url: "http://localhost:8080/v1")},
+        providers: {
+            "home": (base_url: "http://localhost:8080/v1", text_calls: qwen_xml),
+            "there": (base_url: "http://localhost:8081/v1"),
+        },
         models: {
             "home/qwen": (context_window: 32768, price: (input: 0, output: 0.5), tools: true, thinking: levels([off, high])),
         },
@@ -155,6 +328,9 @@ fn a_file_of_ones_own_says_what_a_person_writes() {
     let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     let own: OwnModels = options.from_str(text).unwrap();
     assert_eq!(own.providers["home"].api, Api::OpenaiChat);
+    let read = |name: &str| own.providers[name].server(name).text_calls;
+    assert_eq!(read("home"), ReadCalls::As(Dialect::QwenXml));
+    assert_eq!(read("there"), ReadCalls::Auto);
     let entry = &own.models[&id("home/qwen")];
     assert_eq!(entry.price.output, Some("0.5".parse().unwrap()));
     assert_eq!(
@@ -238,6 +414,139 @@ fn models_of_pi_are_taken_and_its_keys_are_not() {
         (only.own.providers.len(), only.own.models.len(), only.left.len()),
         (1, 0, 0)
     );
+}
+
+/// One provider of pi with one model: what is taken of both, and how many remarks there are.
+fn of_pi(provider: &str, model: &str) -> (Option<(Api, Option<String>)>, Option<Entry>, usize) {
+    let text = format!(
+        r#"{{ "providers": {{ "p": {{ "baseUrl": "https://p.example", {provider} "models": [{{ "id": "m" {model} }}] }} }} }}"#
+    );
+    let taken = import(&text, &|name| name == "p").unwrap();
+    let server = taken.own.providers.get("p");
+    let server = server.map(|server| (server.api, server.key_variable.as_ref().map(ToString::to_string)));
+    (
+        server,
+        taken.own.models.get(&id("p/m")).cloned(),
+        taken.left.len(),
+    )
+}
+
+#[test]
+fn keys_and_protocols_of_pi() {
+    let variable = |name: &str| Some(name.to_owned());
+    let table = [
+        (r#""name": "P","#, Api::OpenaiChat, None, 0),
+        (r#""apiKey": "$A_KEY","#, Api::OpenaiChat, variable("A_KEY"), 0),
+        (r#""apiKey": "${A_KEY}","#, Api::OpenaiChat, variable("A_KEY"), 0),
+        (r#""apiKey": "A_KEY_2","#, Api::OpenaiChat, variable("A_KEY_2"), 0),
+        // These may well be keys.
+        (r#""apiKey": "ABCDEF","#, Api::OpenaiChat, None, 1),
+        (r#""apiKey": "Sk_abc","#, Api::OpenaiChat, None, 1),
+        (r#""apiKey": "sk_key","#, Api::OpenaiChat, None, 1),
+        (r#""apiKey": "!pass","#, Api::OpenaiChat, None, 1),
+        // And these are none.
+        (r#""apiKey": "not-needed","#, Api::OpenaiChat, None, 0),
+        (r#""apiKey": "ollama","#, Api::OpenaiChat, None, 0),
+        (r#""api": "openai-responses","#, Api::OpenaiResponses, None, 0),
+        (r#""api": "google-generative-ai","#, Api::Gemini, None, 0),
+        (r#""api": "anthropic-messages","#, Api::AnthropicMessages, None, 0),
+    ];
+    for (provider, api, key, remarks) in table {
+        let (server, model, left) = of_pi(provider, "");
+        assert_eq!((server, left), (Some((api, key)), remarks), "{provider}");
+        assert!(model.is_some(), "{provider}");
+    }
+    let (server, model, left) = of_pi(r#""api": "other","#, "");
+    assert_eq!((server, model.is_some(), left), (None, true, 1));
+}
+
+#[test]
+fn a_price_of_zero_stands_for_none_in_pi_unless_something_has_a_price() {
+    let rates = |input: &str, output: &str, cache_read: Option<&str>, cache_write: Option<&str>| {
+        let rate = |text: &str| Some(text.parse().unwrap());
+        Rates {
+            input: rate(input),
+            output: rate(output),
+            cache_read: cache_read.and_then(rate),
+            cache_write: cache_write.and_then(rate),
+            cache_write_1h: None,
+        }
+    };
+    let cost = |text: &str| {
+        let (_, model, left) = of_pi("", &format!(r#", "cost": {{ {text} }}"#));
+        (model.unwrap().price, left)
+    };
+    assert_eq!(
+        cost(r#""input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0"#),
+        (Rates::default(), 1)
+    );
+    assert_eq!(cost(""), (Rates::default(), 0));
+    // Free input, and output that costs something, is a price.
+    assert_eq!(
+        cost(r#""input": 0, "output": 2"#),
+        (rates("0", "2", None, None), 0)
+    );
+    assert_eq!(
+        cost(r#""input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0"#),
+        (rates("1", "2", None, None), 0)
+    );
+    assert_eq!(
+        cost(r#""input": 1, "output": 2, "cacheRead": 0.1, "cacheWrite": 1.25"#),
+        (rates("1", "2", Some("0.1"), Some("1.25")), 0)
+    );
+    let (_, model, _) = of_pi("", r#", "input": ["text"], "reasoning": true"#);
+    let model = model.unwrap();
+    assert_eq!((model.images, model.thinking), (Some(false), None));
+    assert_eq!(of_pi("", "").1, Some(Entry::default()));
+}
+
+#[test]
+fn what_models_dev_says_of_addresses_windows_and_thinking() {
+    let taken = |provider: &str, model: &str| {
+        let text = format!(
+            r#"{{ "p": {{ {provider} "models": {{ "m": {{ {model} }} }} }}, "q": {{ "models": {{}} }} }}"#
+        );
+        let taken = import(&text, &|name| name == "p").unwrap();
+        assert_eq!((taken.format, taken.own.models.len()), ("models.dev", 1));
+        (taken.own.providers, taken.own.models[&id("p/m")].clone())
+    };
+    let servers = |provider: &str| {
+        let (providers, _) = taken(provider, "");
+        let server = providers.get("p")?;
+        Some((server.api, server.key_variable.as_ref().map(ToString::to_string)))
+    };
+    let compatible = r#""npm": "@ai-sdk/openai-compatible","#;
+    assert_eq!(
+        servers(&format!(
+            r#"{compatible} "api": "https://p.example/${{ACCOUNT}}/v1","#
+        )),
+        None
+    );
+    assert_eq!(servers(compatible), None);
+    assert_eq!(
+        servers(&format!(
+            r#"{compatible} "api": "https://p.example/v1", "env": ["A_KEY", "B_KEY"],"#
+        )),
+        Some((Api::OpenaiChat, Some("A_KEY".to_owned())))
+    );
+    assert_eq!(
+        servers(r#""npm": "@ai-sdk/anthropic", "api": "https://p.example/v1","#),
+        Some((Api::AnthropicMessages, None))
+    );
+    let limits = |text: &str| {
+        let model = taken("", &format!(r#""limit": {{ {text} }}"#)).1;
+        (model.context_window, model.max_output)
+    };
+    assert_eq!(limits(r#""context": 0, "output": 0"#), (None, None));
+    assert_eq!(
+        limits(r#""context": 400, "input": 300, "output": 100"#),
+        (Some(300), Some(100))
+    );
+    assert_eq!(limits(r#""context": 400"#), (Some(400), None));
+    let thinking = |text: &str| taken("", text).1.thinking;
+    assert_eq!(thinking(r#""reasoning": false"#), Some(ThinkingSupport::Never));
+    // That it thinks does not say how it can be made to.
+    assert_eq!((thinking(r#""reasoning": true"#), thinking("")), (None, None));
 }
 
 #[test]

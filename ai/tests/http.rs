@@ -23,6 +23,7 @@ const KEY: &str = "sk-only-for-tests";
 
 fn request(messages: Vec<Message>) -> Arc<Request> {
     Arc::new(Request {
+        output: None,
         model: "local/model-1".parse().unwrap(),
         system: vec!["Be brief.".into()],
         messages,
@@ -33,6 +34,7 @@ fn request(messages: Vec<Message>) -> Arc<Request> {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     })
 }
 

@@ -9,7 +9,7 @@
 )]
 
 use glasswork_ai::abilities::ThinkingSupport;
-use glasswork_ai::http::{BaseUrl, Found, SecretString, probe};
+use glasswork_ai::http::{BaseUrl, Clients, Found, SecretString, probe};
 use glasswork_ai::local::{self, LocalModel, Server};
 use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use proptest::prelude::*;
@@ -67,7 +67,10 @@ async fn check(replies: Vec<Result<Value, u16>>, expected: Option<Found>, asked:
     let server = ModelServer::start(Answers::replies(replies)).await.unwrap();
     let base = BaseUrl::parse(&format!("{}/v1", server.url())).unwrap();
     let key = SecretString::from("a-key");
-    assert_eq!(probe(&base, Some(&key)).await.unwrap(), expected);
+    assert_eq!(
+        probe(&base, Some(&key), &Clients::default()).await.unwrap(),
+        expected
+    );
     let received = server.received();
     let paths: Vec<String> = received
         .iter()
@@ -119,11 +122,37 @@ async fn each_server_is_known_by_the_door_that_it_alone_has() {
         vec![Err(404), Ok(props()), Ok(llama_models())],
         Some(Found {
             server: Server::LlamaCpp,
-            models: vec![llama],
+            models: vec![llama.clone()],
         }),
         &["GET /api/v0/models", "GET /props", "GET /v1/models"],
     )
     .await;
+    // DeepSeek V3.1 and Kimi K3 look for another name, and another name may end in it.
+    for (template, thinking) in [
+        ("{%- if not thinking is defined -%}…", ThinkingSupport::Switch),
+        ("{%- if thinking is undefined -%}…", ThinkingSupport::Switch),
+        (
+            "{%- if preserve_thinking is undefined -%}…",
+            ThinkingSupport::Unknown,
+        ),
+    ] {
+        let mut props = props();
+        props["chat_template"] = json!(template);
+        let llama = LocalModel {
+            thinking,
+            tools: Some(false),
+            ..llama.clone()
+        };
+        check(
+            vec![Err(404), Ok(props), Ok(llama_models())],
+            Some(Found {
+                server: Server::LlamaCpp,
+                models: vec![llama],
+            }),
+            &["GET /api/v0/models", "GET /props", "GET /v1/models"],
+        )
+        .await;
+    }
     let ollama = |id: &str, window, abilities: [bool; 3]| LocalModel {
         context_window: window,
         longest_window: Some(40_960),
@@ -186,6 +215,134 @@ async fn each_server_is_known_by_the_door_that_it_alone_has() {
     .await;
 }
 
+#[test]
+fn a_window_is_taken_from_nothing_but_what_a_model_is_loaded_with() {
+    let studio = |model: Value| local::lm_studio_models(&json!({ "data": [model] }));
+    let one = |model: Value| studio(model).unwrap().remove(0);
+    let made = json!({ "id": "m", "type": "llm", "max_context_length": 9 });
+    assert_eq!(
+        (one(made.clone()).context_window, one(made).longest_window),
+        (None, Some(9))
+    );
+    let nought = json!({ "id": "m", "type": "llm", "max_context_length": 9, "loaded_context_length": 0 });
+    assert_eq!(one(nought).context_window, None);
+    // Any server of OpenAI's protocol has `data`; this one has more.
+    assert_eq!(studio(json!({ "id": "m", "type": "llm" })), None);
+    let embeds = json!({ "id": "m", "type": "embeddings", "max_context_length": 9 });
+    assert_eq!(studio(embeds), Some(vec![]));
+
+    let listed = json!({ "data": [{ "id": "listed", "meta": { "n_ctx_train": 40_960 } }] });
+    let llama = |window: Value, listed: Option<&Value>| {
+        let props = json!({ "default_generation_settings": { "n_ctx": window }, "model_alias": "alias", "model_path": "/p" });
+        let model = local::llama_cpp_props(&props, listed).unwrap();
+        (model.id.to_string(), model.context_window, model.longest_window)
+    };
+    assert_eq!(
+        llama(json!(0), Some(&listed)),
+        ("listed".into(), None, Some(40_960))
+    );
+    assert_eq!(llama(json!(512), None), ("alias".into(), Some(512), None));
+    let named = |alias: &str| {
+        let props = json!({ "default_generation_settings": {}, "model_alias": alias, "model_path": "/p" });
+        local::llama_cpp_props(&props, None).unwrap().id.to_string()
+    };
+    assert_eq!([named("a"), named("")], ["a", "/p"]);
+    assert_eq!(
+        local::llama_cpp_props(&json!({ "model_path": "/p" }), Some(&listed)),
+        None
+    );
+
+    let ollama = |parameters: &str| {
+        let answer = json!({ "parameters": parameters,
+            "model_info": { "general.architecture": "gemma", "gemma.context_length": 8_192, "llama.context_length": 7 } });
+        let model = local::ollama_show(&"m".into(), &answer);
+        assert_eq!(model.longest_window, Some(8_192));
+        // Where it does not say what it can do, nothing is known of that.
+        assert_eq!((model.tools, model.thinking), (None, ThinkingSupport::Unknown));
+        model.context_window
+    };
+    let windows = [
+        "",
+        "num_ctx 4096",
+        "num_ctx_other 5",
+        "stop num_ctx",
+        "top_k 1\n  num_ctx   77  ",
+        "num_ctx many",
+    ];
+    assert_eq!(
+        windows.map(ollama),
+        [None, Some(4_096), None, None, Some(77), None]
+    );
+
+    let openai = |model: Value| local::openai_models(&json!({ "data": [model] })).unwrap();
+    assert_eq!(openai(json!({ "id": "m" })), (Server::Other, vec![model("m")]));
+    assert_eq!(
+        openai(json!({ "id": "m", "max_model_len": 0 })),
+        (Server::Vllm, vec![model("m")])
+    );
+}
+
+#[test]
+fn a_template_tells_of_tools_and_thinking_and_none_tells_nothing() {
+    let told = |template: Value| {
+        let props =
+            json!({ "default_generation_settings": {}, "model_path": "/p", "chat_template": template });
+        let model = local::llama_cpp_props(&props, None).unwrap();
+        (model.has_template, model.tools, model.thinking)
+    };
+    use ThinkingSupport::{Switch, Unknown};
+    assert_eq!(told(json!("{% if tools %}")), (true, Some(true), Unknown));
+    assert_eq!(told(json!("{{ if .Tools }}")), (true, Some(true), Unknown));
+    assert_eq!(
+        told(json!("{% if enable_thinking %}")),
+        (true, Some(false), Switch)
+    );
+    assert_eq!(told(json!("")), (false, None, Unknown));
+    assert_eq!(told(Value::Null), (false, None, Unknown));
+    // What nobody says does not take the place of what is known.
+    let said = model("m").entry();
+    assert_eq!(said, glasswork_ai::catalogue::Entry::default());
+    let switch = LocalModel {
+        thinking: Switch,
+        context_window: Some(5),
+        ..model("m")
+    }
+    .entry();
+    assert_eq!((switch.thinking, switch.context_window), (Some(Switch), Some(5)));
+}
+
+#[test]
+fn what_a_server_says_has_caps() {
+    let long = "x".repeat(513);
+    let (longest, many) = (
+        "x".repeat(512),
+        (0..1_500).map(|number| json!({ "id": format!("m{number}") })),
+    );
+    let data: Vec<Value> = [
+        json!({ "id": long }),
+        json!({ "id": longest }),
+        json!({ "id": "" }),
+    ]
+    .into_iter()
+    .chain(many)
+    .collect();
+    let (_, models) = local::openai_models(&json!({ "data": data })).unwrap();
+    assert_eq!(
+        (models.len(), models[0].id.len(), &*models[1].id),
+        (1_000, 512, "m0")
+    );
+    let names: Vec<Value> = [
+        json!({ "name": long }),
+        json!({ "name": "short", "model": "whole" }),
+        json!({ "name": "only" }),
+    ]
+    .into_iter()
+    .chain((0..1_500).map(|number| json!({ "name": format!("m{number}") })))
+    .collect();
+    let names = local::ollama_tags(&json!({ "models": names })).unwrap();
+    assert_eq!((names.len(), &*names[0], &*names[1]), (1_000, "whole", "only"));
+}
+
 #[tokio::test]
 async fn what_is_no_such_server_is_told_as_nothing() {
     // LM Studio says 200 to doors that it does not have; a page is no answer either.
@@ -209,7 +366,7 @@ async fn what_is_no_such_server_is_told_as_nothing() {
     )
     .await;
     let refused = BaseUrl::parse(&ModelServer::refused_url().await.unwrap()).unwrap();
-    assert_eq!(probe(&refused, None).await.unwrap(), None);
+    assert_eq!(probe(&refused, None, &Clients::default()).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +375,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         .await
         .unwrap();
     let base = BaseUrl::parse(&server.url()).unwrap();
-    assert_eq!(probe(&base, None).await.unwrap(), None);
+    assert_eq!(probe(&base, None, &Clients::default()).await.unwrap(), None);
 }
 
 proptest! {

@@ -19,12 +19,14 @@ use tokio::time::Instant;
 
 fn request(model: &str) -> Arc<Request> {
     Arc::new(Request {
+        output: None,
         model: model.parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     })
 }
 

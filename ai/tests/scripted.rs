@@ -47,12 +47,14 @@ fn after(answers: usize, told: &[&str]) -> Request {
         }));
     }
     Request {
+        output: None,
         model: "scripted/example".parse().unwrap(),
         system: vec![],
         messages,
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 

@@ -10,12 +10,14 @@ use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::grammar::Grammar;
 use glasswork_ai::model::{Thinking, ToolSpec};
 use glasswork_ai::stream::{BlockKind, StreamEvent};
-use glasswork_ai::wire::Wire;
+use glasswork_ai::wire::{ReadCalls, Server, Wire};
+use glasswork_dialects::Dialect;
 use serde_json::json;
 
 fn request() -> Request {
     let schema = r#"{"type":"object","properties":{"command":{"type":"string"}},"required":["command"]}"#;
     Request {
+        output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],
@@ -26,6 +28,7 @@ fn request() -> Request {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 
@@ -277,4 +280,207 @@ fn thinking_whose_beginning_stood_in_the_prompt_turns_into_thinking() {
             "finished EndOfTurn",
         ],
     );
+}
+
+/// What a server of this wire, set like this, makes of a text that a model of this name said.
+fn read(wire: Wire, setting: ReadCalls, model: &str, text: &str) -> Vec<String> {
+    let server = Server {
+        text_calls: setting,
+        ..wire.into()
+    };
+    let request = Request {
+        model: model.parse().unwrap(),
+        ..request()
+    };
+    let body = match wire {
+        Wire::Anthropic => {
+            let events = [
+                json!({"type": "message_start", "message": {"id": "m"}}),
+                json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": text}}),
+                json!({"type": "content_block_stop", "index": 0}),
+                json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+                json!({"type": "message_stop"}),
+            ];
+            events.map(|event| format!("data: {event}\n\n")).concat()
+        }
+        _ => stream(&says(text), "stop"),
+    };
+    let mut decoder = server.decoder(&request);
+    let mut steps = decoder.feed(body.as_bytes());
+    steps.extend(decoder.end());
+    Grammar::check(&steps).unwrap();
+    lines(&steps)
+}
+
+#[test]
+fn a_setting_says_where_and_how_calls_are_read() {
+    let granite = "<|tool_call|>[{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}]";
+    let called = |dialect: &str, raw: &str| {
+        vec![
+            format!("text_1_0 bash {{\"command\":\"ls\"}} <- {dialect} {raw:?} []"),
+            "finished ToolUse".to_owned(),
+        ]
+    };
+    let said = |text: &str| vec![format!("text {text:?}"), "finished EndOfTurn".to_owned()];
+    let (compatible, hosted) = (Wire::OpenAiCompatible, Wire::OpenAiChat);
+    let (hermes, auto) = (ReadCalls::As(Dialect::Hermes), ReadCalls::Auto);
+    let table = [
+        (compatible, auto, CALL, called("hermes", CALL)),
+        (compatible, auto, granite, called("granite", granite)),
+        (hosted, auto, CALL, said(CALL)),
+        (Wire::Anthropic, auto, CALL, said(CALL)),
+        // Named, it is read whatever the server speaks, and no other is.
+        (compatible, hermes, CALL, called("hermes", CALL)),
+        (hosted, hermes, CALL, called("hermes", CALL)),
+        (Wire::Anthropic, hermes, CALL, called("hermes", CALL)),
+        (compatible, hermes, granite, said(granite)),
+        (compatible, ReadCalls::Off, CALL, said(CALL)),
+        (hosted, ReadCalls::Off, CALL, said(CALL)),
+    ];
+    for (wire, setting, text, expected) in table {
+        assert_eq!(
+            read(wire, setting, "any/model", text),
+            expected,
+            "{wire:?} {setting:?} {text}"
+        );
+    }
+    // Thinking is no text, also where no calls are read; and native calls are mended.
+    let off = |text| read(compatible, ReadCalls::Off, "any/model", text);
+    assert_eq!(
+        off(&format!("<think>hm</think>{CALL}")),
+        [
+            "thinking \"hm\"".to_owned(),
+            format!("text {CALL:?}"),
+            "finished EndOfTurn".to_owned()
+        ]
+    );
+}
+
+#[test]
+fn the_name_of_a_model_decides_only_where_the_text_does_not() {
+    let bare = "{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}";
+    let list = format!("[{bare}]");
+    let python = "[bash(command='ls')]";
+    let tagged = "[TOOL_CALLS][{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}]";
+    let table = [
+        ("any/model", bare, "llama3"),
+        ("home/Qwen2.5-7B-Instruct", bare, "hermes"),
+        ("home/internlm3-8b-instruct", bare, "internlm"),
+        ("any/model", &list, "xlam"),
+        ("home/Mistral-Small-24B", &list, "mistral"),
+        ("home/granite-3.3-8b", &list, "granite"),
+        ("any/model", python, "llama4"),
+        ("home/LFM2-1.2B", python, "lfm2"),
+        // A name that does not fit says nothing, and tokens say more than any name.
+        ("home/glm-4.6", bare, "llama3"),
+        ("home/Qwen2.5-7B-Instruct", tagged, "mistral"),
+        ("home/Mistral-Small-24B", CALL, "hermes"),
+    ];
+    for (model, text, dialect) in table {
+        let said = read(Wire::OpenAiCompatible, ReadCalls::Auto, model, text);
+        assert!(said[0].contains(&format!(" <- {dialect} ")), "{model}: {said:?}");
+    }
+}
+
+#[test]
+fn only_the_beginning_of_a_long_call_is_kept_beside_it_and_its_length() {
+    let long = "x".repeat(10_000);
+    let text =
+        format!("<tool_call>{{\"name\": \"bash\", \"arguments\": {{\"command\": \"{long}\",}}}}</tool_call>");
+    let body = stream(&says(&text), "stop");
+    let steps = decode(Wire::OpenAiCompatible, [body.as_bytes()]);
+    let reading = steps.iter().find_map(|step| match step {
+        StreamEvent::BlockFinished {
+            block: Block::ToolCall(call),
+            ..
+        } => call.reading.clone(),
+        _ => None,
+    });
+    let reading = reading.unwrap();
+    assert_eq!(*reading.raw, text[..4096]);
+    assert_eq!(reading.raw_bytes, text.len() as u64);
+    let comma = text.find(",}").unwrap() as u64;
+    let repairs: Vec<(&str, u64)> = reading
+        .repairs
+        .iter()
+        .map(|mended| (&*mended.kind, mended.at))
+        .collect();
+    assert_eq!(repairs, [("extra_comma", comma)]);
+}
+
+#[test]
+fn tokens_are_told_when_the_text_before_them_is_whole() {
+    let body = stream(&says("Hi you"), "stop").replace(
+        "data: [DONE]",
+        "data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2}}\n\ndata: [DONE]",
+    );
+    let steps = decode(Wire::OpenAiCompatible, [body.as_bytes()]);
+    let last = steps.iter().rev().take(3).rev().collect::<Vec<_>>();
+    assert!(
+        matches!(
+            last[..],
+            [
+                StreamEvent::BlockFinished { .. },
+                StreamEvent::Usage(_),
+                StreamEvent::Finished(_)
+            ]
+        ),
+        "{last:?}"
+    );
+    // And where the answer breaks off, before that.
+    let cut = body.find("data: [DONE]").unwrap();
+    let broken = body[..cut].replace("\"finish_reason\":\"stop\"", "\"finish_reason\":null");
+    let steps = decode(Wire::OpenAiCompatible, [broken.as_bytes()]);
+    assert!(
+        matches!(
+            steps[steps.len() - 2..],
+            [StreamEvent::Usage(_), StreamEvent::Failed(_)]
+        ),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn what_is_signed_or_encrypted_goes_through_as_it_came() {
+    let server = Server {
+        text_calls: ReadCalls::As(Dialect::Hermes),
+        ..Wire::Anthropic.into()
+    };
+    let block = |index: u64, start: serde_json::Value| {
+        [
+            json!({"type": "content_block_start", "index": index, "content_block": start}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    };
+    let events = [
+        &block(
+            0,
+            json!({"type": "thinking", "thinking": "", "signature": "c2ln"}),
+        )[..],
+        &block(1, json!({"type": "redacted_thinking", "data": "ZGF0"})),
+        &block(2, json!({"type": "text", "text": "Hi"})),
+        &[
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+            json!({"type": "message_stop"}),
+        ],
+    ];
+    let body: String = events
+        .concat()
+        .iter()
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    let mut decoder = server.decoder(&request());
+    let steps = decoder.feed(body.as_bytes());
+    Grammar::check(&steps).unwrap();
+    let thoughts: Vec<(Option<&str>, Option<&str>)> = steps
+        .iter()
+        .filter_map(|step| match step {
+            StreamEvent::BlockFinished {
+                block: Block::Thinking(thought),
+                ..
+            } => Some((thought.signature.as_deref(), thought.redacted.as_deref())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(thoughts, [(Some("c2ln"), None), (None, Some("ZGF0"))]);
 }

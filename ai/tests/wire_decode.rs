@@ -17,12 +17,14 @@ use proptest::prelude::*;
 
 fn request() -> Request {
     Request {
+        output: None,
         model: "any/model".parse().unwrap(),
         system: vec![],
         messages: vec![Message::User("go".into())],
         tools: vec![],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 
@@ -122,6 +124,8 @@ macro_rules! golden {
     };
 }
 
+#[path = "wire_decode/branches.rs"]
+mod branches;
 #[path = "wire_decode/gemini.rs"]
 mod gemini;
 #[path = "wire_decode/responses.rs"]
@@ -407,6 +411,12 @@ fn what_is_no_answer_is_told_by_class() {
         "data: {\"choices\":[{\"finish_reason\":\"error\"}]}\n\n",
         Unavailable,
     );
+    // DeepSeek's word for a server that has no room, and Z.ai's for one that failed:
+    // https://api-docs.deepseek.com/api/create-chat-completion, https://docs.bigmodel.cn.
+    for word in ["insufficient_system_resource", "network_error"] {
+        let stream = format!("data: {{\"choices\":[{{\"finish_reason\":\"{word}\"}}]}}\n\n");
+        check(Wire::OpenAiCompatible, &stream, Unavailable);
+    }
     check(
         Wire::OpenAiChat,
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"x\",\"arguments\":\"\\ud800\"}}]}}]}\n\n",
@@ -422,6 +432,27 @@ fn what_is_no_answer_is_told_by_class() {
         "data: {\"type\": \"message_stop\"}\n\n",
         Protocol,
     );
+}
+
+/// The words of servers for how an answer ended: those of OpenAI, and of Together (togethercomputer/together-py, 127ba9f),
+/// Z.ai (https://docs.bigmodel.cn, `finish_reason`) and Mistral.
+#[test]
+fn servers_say_in_their_own_words_how_an_answer_ended() {
+    use glasswork_ai::stream::StopReason::{EndOfTurn, Length, Refusal};
+    for (word, expected) in [
+        ("stop", EndOfTurn),
+        ("eos", EndOfTurn),
+        ("length", Length),
+        ("model_length", Length),
+        ("content_filter", Refusal),
+        ("sensitive", Refusal),
+    ] {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"x\"}},\"finish_reason\":\"{word}\"}}]}}\n\ndata: [DONE]\n\n"
+        );
+        let steps = decode(Wire::OpenAiCompatible, [stream.as_bytes()]);
+        assert_eq!(steps.last(), Some(&StreamEvent::Finished(expected)), "{word}");
+    }
 }
 
 #[test]

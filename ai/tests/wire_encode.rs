@@ -12,6 +12,10 @@ use glasswork_ai::model::{Abilities, Thinking, ToolSpec};
 use glasswork_ai::wire::{Differences, Server, Wire};
 use proptest::prelude::*;
 
+#[path = "wire_encode/controls.rs"]
+mod controls;
+#[path = "wire_encode/images.rs"]
+mod images;
 #[path = "wire_encode/replay.rs"]
 mod replay;
 #[path = "wire_encode/servers.rs"]
@@ -46,6 +50,7 @@ fn result(call: &str, text: &str, is_error: bool) -> Message {
 /// A conversation with all that can be in one; its answers are by `anthropic/claude-opus-5`, but for the last.
 fn conversation(model: &str) -> Request {
     Request {
+        output: None,
         model: model.parse().unwrap(),
         system: vec![
             "You are careful.".into(),
@@ -92,6 +97,7 @@ fn conversation(model: &str) -> Request {
         }],
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
     }
 }
 
@@ -109,7 +115,7 @@ fn anthropic_messages() {
     {"model":"claude-opus-5","max_tokens":32000,"tools":[
     {"name":"read","description":"Reads.","input_schema":{"type":"object","properties":{"path":{"type":"string"},"a":{"type":"number"}}}}],"system":[
     {"type":"text","text":"You are careful."},
-    {"type":"text","text":"The workspace is /w.","cache_control":{"type":"ephemeral"}}],"messages":[
+    {"type":"text","text":"The workspace is /w."}],"messages":[
     {"role":"user","content":[
     {"type":"text","text":"Mend it."}]},
     {"role":"assistant","content":[
@@ -123,12 +129,12 @@ fn anthropic_messages() {
     {"type":"tool_result","tool_use_id":"toolu_1","content":"line\n\"two\""},
     {"type":"tool_result","tool_use_id":"functions_read_2","is_error":true},
     {"type":"tool_result","tool_use_id":"toolu_3","content":"not JSON","is_error":true},
-    {"type":"text","text":"And hurry.","cache_control":{"type":"ephemeral"}}]},
+    {"type":"text","text":"And hurry."}]},
     {"role":"assistant","content":[
     {"type":"text","text":"Foreign."},
     {"type":"text","text":"Done."}]},
     {"role":"user","content":[
-    {"type":"text","text":"Thanks.","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+    {"type":"text","text":"Thanks."}]}],"stream":true}
     "##);
 }
 
@@ -141,7 +147,7 @@ fn anthropic_messages_of_another_model() {
     insta::assert_snapshot!(shown(Wire::Anthropic, &request), @r##"
     {"model":"claude-sonnet-5","max_tokens":32000,"messages":[
     {"role":"user","content":[
-    {"type":"text","text":"Mend it.","cache_control":{"type":"ephemeral"}}]},
+    {"type":"text","text":"Mend it."}]},
     {"role":"assistant","content":[
     {"type":"text","text":"I think."},
     {"type":"text","text":"I look."},
@@ -151,7 +157,7 @@ fn anthropic_messages_of_another_model() {
     {"type":"text","text":"Foreign."},
     {"type":"text","text":"Done."}]},
     {"role":"user","content":[
-    {"type":"text","text":"Thanks.","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+    {"type":"text","text":"Thanks."}]}],"stream":true}
     "##);
 }
 
@@ -185,12 +191,14 @@ fn openai_keeps_a_models_own_thinking_to_itself() {
 fn limits_and_thinking_take_the_form_that_the_server_knows() {
     let tail = |wire: Wire, model: &str, thinking, limit| {
         let request = Request {
+            output: None,
             model: model.parse().unwrap(),
             system: vec![],
             messages: vec![Message::User("go".into())],
             tools: vec![],
             thinking,
             max_output_tokens: limit,
+            controls: glasswork_ai::controls::Controls::default(),
         };
         let body = wire.encode(&request).unwrap().body;
         String::from_utf8(body.to_vec()).unwrap()
@@ -336,7 +344,10 @@ fn message() -> impl Strategy<Value = Message> {
 proptest! {
     #[test]
     fn anthropic_is_never_sent_what_it_does_not_take(messages in proptest::collection::vec(message(), 0..8)) {
-        let request = Request { messages, ..conversation("a/b") };
+        let mut request = Request { messages, ..conversation("a/b") };
+        // A breakpoint after everything: where none may stand, none does.
+        let places = 0..request.messages.len() as u64;
+        request.controls.cache.after = places.map(glasswork_ai::controls::After::Message).collect();
         let body = Wire::Anthropic.encode(&request).unwrap().body;
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let mut role_before = "";

@@ -7,13 +7,17 @@ use serde::Serialize;
 
 use glasswork_agent_session::store::{CHECKPOINTS_KEPT, HOSTS_KEPT, ROTATE_AT};
 use glasswork_ai::decimal::{Decimal, Money};
+use glasswork_ai::http::ClientSettings;
 use glasswork_engine::{Clock as _, SystemClock};
+use glasswork_session_state::breaker::State;
 use glasswork_session_state::budget::{Budget, day_of};
 
 use crate::archive::{Archive, ArchivedSession};
+use crate::breakers::Breakers;
 use crate::files::FileArchive;
 use crate::homes::{Environment, Homes};
 use crate::models::{self, Provider};
+use crate::network::NetworkError;
 use crate::own_models::OwnFiles;
 use crate::settings::{Resolved, SettingsError};
 use crate::sign_in::{SignIns, Standing};
@@ -55,7 +59,9 @@ pub fn examine(
     homes: &Homes,
     environment: &Environment,
     settings: Result<Resolved, SettingsError>,
+    network: Result<ClientSettings, NetworkError>,
     providers: &[Provider],
+    breakers: &Breakers,
     archive: Result<&dyn Archive, String>,
     sign_ins: &SignIns,
 ) -> Vec<Finding> {
@@ -95,6 +101,7 @@ pub fn examine(
     }
     findings.extend(masks.map(secrets));
     findings.extend(spent);
+    findings.push(reached(network));
     let mut usable = false;
     for provider in providers {
         usable |= provider.has_key;
@@ -103,8 +110,8 @@ pub fn examine(
                 provider.name.clone(),
                 Health::Good,
                 match &provider.key_from {
-                    Some(place) => format!("can be asked ({place})"),
-                    None => "can be asked, without a key".to_owned(),
+                    Some(place) => format!("can be asked ({place}){}", provider.way),
+                    None => format!("can be asked, without a key{}", provider.way),
                 },
             ),
             false => finding(
@@ -118,6 +125,7 @@ pub fn examine(
             ),
         });
     }
+    findings.push(of_breakers(breakers));
     findings.push(known_models(homes));
     if !usable {
         let text = "no provider can be asked; `glasswork demo` and scripts work without";
@@ -168,6 +176,40 @@ fn spending(budget: Budget, archive: &dyn Archive) -> Finding {
     }
 }
 
+/// Which providers are not asked for now, because they failed too often.
+fn of_breakers(breakers: &Breakers) -> Finding {
+    let all = match breakers.now() {
+        Ok(all) => all,
+        Err(error) => {
+            let text = format!("{error}; the next failure moves it aside");
+            return finding("breakers", Health::Limited, text);
+        }
+    };
+    let open: Vec<String> = all
+        .iter()
+        .filter(|(_, breaker)| breaker.state != State::Closed)
+        .map(|(name, breaker)| {
+            let next = match breakers.left(breaker) {
+                Some(left) => format!(
+                    "the next try is let through in {} s",
+                    left.as_millis().div_ceil(1000)
+                ),
+                None => "the next request is let through as a try".to_owned(),
+            };
+            let failures = breaker.failures.len();
+            format!("requests to {name} failed {failures} times; {next} (`glasswork models reset {name}`)")
+        })
+        .collect();
+    match open.is_empty() {
+        true => finding(
+            "breakers",
+            Health::Good,
+            "all are closed: every provider is asked",
+        ),
+        false => finding("breakers", Health::Limited, open.join("; ")),
+    }
+}
+
 /// What is known of models, and of which day that is.
 fn known_models(homes: &Homes) -> Finding {
     let source = glasswork_ai::catalogue::source();
@@ -186,6 +228,18 @@ fn known_models(homes: &Homes) -> Finding {
             )
         }
         Err(error) => finding("catalogue", Health::Broken, error.to_string()),
+    }
+}
+
+/// Through what servers are reached, and by what they are known.
+fn reached(network: Result<ClientSettings, NetworkError>) -> Finding {
+    match network {
+        Ok(network) => finding(
+            "network",
+            Health::Good,
+            format!("{}; {}", network.proxies, network.authorities),
+        ),
+        Err(error) => finding("network", Health::Broken, error.to_string()),
     }
 }
 

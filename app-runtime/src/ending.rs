@@ -24,6 +24,8 @@ pub enum ExitCode {
     Denied = 4,
     /// A budget or a limit was reached.
     Limit = 5,
+    /// The last answer is not a value of the schema that was asked for.
+    NoResult = 6,
     /// Interrupted (SIGINT).
     Interrupted = 130,
     /// Terminated (SIGTERM).
@@ -41,6 +43,7 @@ impl ExitCode {
             Self::Damaged => "data is damaged; the message names file and position",
             Self::Denied => "a tool call was denied, with nobody there to ask",
             Self::Limit => "a budget or a limit was reached",
+            Self::NoResult => "the last answer is not a value of the schema that `--schema` names",
             Self::Interrupted => "interrupted (Ctrl-C); everything that was acknowledged is on the disk",
             Self::Terminated => "terminated (SIGTERM); everything that was acknowledged is on the disk",
         }
@@ -96,6 +99,7 @@ impl From<&OperationError> for ExitCode {
             | OperationError::Mount(_)
             | OperationError::Unmount(_)
             | OperationError::NotDone(_)
+            | OperationError::Image(_)
             | OperationError::Start(_) => Self::Failed,
         }
     }
@@ -144,9 +148,13 @@ pub fn of_last_turn(session: &Session) -> ExitCode {
         turn::State::Completed => ExitCode::Done,
         turn::State::Interrupted | turn::State::Cancelled | turn::State::Paused => ExitCode::Interrupted,
         turn::State::Failed => match turn.failure {
-            Some(TurnFailure::Limit { .. } | TurnFailure::Budget(_) | TurnFailure::Loop { .. }) => {
-                ExitCode::Limit
-            }
+            Some(
+                TurnFailure::Limit { .. }
+                | TurnFailure::Budget(_)
+                | TurnFailure::Loop { .. }
+                | TurnFailure::Paused { .. },
+            ) => ExitCode::Limit,
+            Some(TurnFailure::NoResult { .. }) => ExitCode::NoResult,
             _ => ExitCode::Failed,
         },
         _ => ExitCode::Failed,

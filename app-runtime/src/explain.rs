@@ -19,7 +19,7 @@ pub fn waiting(waiting: &Waiting, session: &Session) -> String {
         What::Answer(AttemptWait::Connect) => "waits for the server to answer".to_owned(),
         What::Answer(AttemptWait::FirstToken) => "waits for the first token".to_owned(),
         What::Answer(AttemptWait::Stream) => "waits for more of the answer".to_owned(),
-        What::Answer(AttemptWait::Backoff) => "waits to try again".to_owned(),
+        What::Answer(AttemptWait::Backoff) => format!("waits to try again{}", used_up(waiting)),
         What::Call(id, state) => {
             let name = session
                 .call(*id)
@@ -34,6 +34,26 @@ pub fn waiting(waiting: &Waiting, session: &Session) -> String {
         Whom::Tool => format!("{what}: its tool has the word"),
         Whom::OtherCall => format!("{what}: another call must end first"),
         Whom::Clock => format!("{what}: time will tell"),
+    }
+}
+
+/// Which limits of its provider are used up, as it said last.
+fn used_up(waiting: &Waiting) -> String {
+    let Some(allowed) = &waiting.allowed else {
+        return String::new();
+    };
+    let used = allowed.said.limits.iter();
+    let names: Vec<&str> = used
+        .filter(|limit| limit.remaining == Some(0))
+        .map(|limit| &*limit.name)
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            " ({} has nothing left of: {})",
+            allowed.provider,
+            names.join(", ")
+        ),
     }
 }
 
@@ -111,11 +131,21 @@ pub fn failure(failure: &TurnFailure) -> String {
                 failure.message
             )
         }
+        TurnFailure::NobodyAnswered { given_up } => {
+            let models: Vec<_> = given_up.iter().map(ToString::to_string).collect();
+            format!("no model gave an answer:\n  {}", models.join("\n  "))
+        }
         TurnFailure::Budget(exhausted) => exhausted.to_string(),
+        TurnFailure::NoResult { unfit } => format!(
+            "the last answer is not the result that was asked for: {unfit}; the model was told so once, where that could help"
+        ),
         TurnFailure::Loop { kind } => format!(
             "the agent went in circles ({}), and went on when it was told; say what it shall do instead, or set `loop_rounds`, \
              `loop_answers` or `loop_notices`",
             looped(*kind)
+        ),
+        TurnFailure::Paused { times } => format!(
+            "the provider interrupted its answer {times} times in a row; `pauses` in the settings allows more"
         ),
         TurnFailure::Limit { max_steps } => {
             format!("the limit of {max_steps} steps was reached; `--max-steps` sets another")

@@ -16,8 +16,9 @@ use glasswork_agent_session::store::{
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
 use glasswork_engine::trace::TraceRecord;
-use glasswork_engine::{Commit, Scope, ScopeId, Timestamp};
+use glasswork_engine::{Clock, Commit, Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::breaker::Rules;
 use glasswork_session_state::state::Kind;
 use glasswork_session_state::trash::Way;
 
@@ -25,6 +26,7 @@ use crate::archive::{
     Archive, ArchivedSession, Filter, Found, Held, KeptRecord, KeptState, Listing, Opened, Page, Record,
     Search, SearchError, Sort, TrashedSession, Vault,
 };
+use crate::breakers::Breakers;
 
 /// How long the end of a process waits for the index.
 const INDEX_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +65,12 @@ impl FileArchive {
 
     pub(crate) fn store(&self) -> &Store<Glasswork> {
         &self.store
+    }
+
+    /// The circuit breakers of providers, which lie beside the sessions.
+    #[must_use]
+    pub fn breakers(&self, rules: Rules, clock: Arc<dyn Clock>) -> Breakers {
+        Breakers::below(self.store.data(), rules, clock)
     }
 
     /// The index of the sessions.

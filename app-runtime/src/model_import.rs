@@ -1,9 +1,11 @@
 //! Taking in another program's list of models, as a file of the user's own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glasswork_ai::catalogue::{self, Taken};
 use ron::ser::PrettyConfig;
@@ -42,9 +44,14 @@ pub enum ModelImportError {
         /// What is wrong with it.
         error: catalogue::ImportError,
     },
-    /// There is nothing in it.
-    #[error("{}: there is nothing to be taken; providers in it: see `--provider`", .0.display())]
-    Nothing(PathBuf),
+    /// There is nothing in it, or not of the providers that were asked for.
+    #[error("{}: there is nothing to be taken{}", file.display(), others(.providers))]
+    Nothing {
+        /// The file.
+        file: PathBuf,
+        /// Those of whom something could be taken.
+        providers: Vec<Arc<str>>,
+    },
     /// There is too much in it.
     #[error("{models} models are more than such a file holds (1 MiB); choose providers with `--provider`")]
     TooMuch {
@@ -59,6 +66,40 @@ pub enum ModelImportError {
         /// What the system said.
         error: io::Error,
     },
+}
+
+/// Most providers that a message names.
+const MOST_NAMED: usize = 20;
+
+fn others(providers: &[Arc<str>]) -> String {
+    if providers.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = providers
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match providers.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        " of what `--provider` names; there are: {}{more}",
+        named.join(", ")
+    )
+}
+
+/// The providers of whom something can be taken.
+fn providers_in(text: &str) -> Vec<Arc<str>> {
+    let Ok(all) = catalogue::import(text, &|_| true) else {
+        return Vec::new();
+    };
+    let servers = all.own.providers.into_keys();
+    let names: BTreeSet<Arc<str>> = servers
+        .chain(all.own.models.into_keys().map(|model| model.provider))
+        .collect();
+    names.into_iter().collect()
 }
 
 /// Reads a list of models and writes what is known here of it into the user's directory `models`, as `imported-` and the
@@ -86,7 +127,10 @@ pub fn import(
         error,
     })?;
     if taken.own.models.is_empty() && taken.own.providers.is_empty() {
-        return Err(ModelImportError::Nothing(file.to_owned()));
+        return Err(ModelImportError::Nothing {
+            file: file.to_owned(),
+            providers: providers_in(&text),
+        });
     }
     let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     let pretty = PrettyConfig::new().depth_limit(3);

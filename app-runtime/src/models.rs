@@ -8,6 +8,20 @@ use glasswork_session_state::settings::{Layer, Sourced};
 
 use crate::api_keys::API_KEYS;
 
+/// The models that are asked where nobody chose one, by provider. A test holds that they are listed and do not end soon.
+pub const DEFAULT_MODELS: [(&str, &str); 3] = [
+    ("anthropic", "claude-sonnet-5-5"),
+    ("openai", "gpt-5.6"),
+    ("google", "gemini-2.5-pro"),
+];
+
+/// The model that is asked where nobody chose one of this provider.
+#[must_use]
+pub fn default_model(provider: &str) -> Option<&'static str> {
+    let mut models = DEFAULT_MODELS.into_iter();
+    models.find_map(|(name, model)| (name == provider).then_some(model))
+}
+
 /// A provider that can be used: what this build speaks, and whether there is a key for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
@@ -19,6 +33,8 @@ pub struct Provider {
     pub has_key: bool,
     /// Where its key comes from, if there is one.
     pub key_from: Option<String>,
+    /// How its server is reached; empty where it is reached straight, and known by the certificates of the system.
+    pub way: String,
     /// The model that is asked where nobody chose one.
     pub default_model: Option<&'static str>,
 }
@@ -106,9 +122,12 @@ pub fn warning(model: &ModelId, catalogue: &Catalogue) -> Option<String> {
             model.provider
         )),
         Some(known) => known.ends.map(|day| {
+            let provider = &model.provider;
+            let other = default_model(provider).filter(|other| **other != *model.model);
+            let other = other.map(|other| format!("; it has `{provider}/{other}`"));
             format!(
-                "{} does not serve `{model}` any more from {day} on",
-                model.provider
+                "{provider} does not serve `{model}` any more from {day} on{}",
+                other.unwrap_or_default()
             )
         }),
     }
@@ -181,6 +200,8 @@ pub fn choose(
 
 #[cfg(test)]
 mod tests {
+    use glasswork_ai::abilities::ThinkingSupport;
+
     use super::*;
 
     #[test]
@@ -195,5 +216,38 @@ mod tests {
             "scripted/a.ron",
         ];
         assert_eq!(ids.map(warned), [false, true, false, false, false]);
+    }
+
+    #[test]
+    fn default_models_are_listed_with_prices_and_do_not_end_soon() {
+        let taken: jiff::civil::Date = glasswork_ai::catalogue::source().date.parse().expect("a date");
+        let soon = taken.checked_add(jiff::Span::new().days(90)).expect("a date");
+        for (provider, model) in DEFAULT_MODELS {
+            let id = format!("{provider}/{model}").parse().expect("a model");
+            let known = Catalogue::default().get(&id).expect(model);
+            assert_eq!(known.abilities.tools, Some(true), "{id}");
+            assert_ne!(known.abilities.thinking, ThinkingSupport::Never, "{id}");
+            assert!(known.prices.is_some(), "{id}");
+            let ends = known.ends.map(|day| day.parse().expect("a date"));
+            assert!(
+                ends.is_none_or(|day: jiff::civil::Date| day > soon),
+                "{id}: {ends:?}"
+            );
+            assert_eq!(default_model(provider), Some(model));
+        }
+        assert_eq!(default_model("home"), None);
+    }
+
+    #[test]
+    fn who_chose_a_model_that_ends_is_told_which_one_there_is() {
+        let told = |id: &str| warning(&id.parse().expect("a model"), &Catalogue::default());
+        assert_eq!(
+            told("anthropic/claude-sonnet-4-5").as_deref(),
+            Some(
+                "anthropic does not serve `anthropic/claude-sonnet-4-5` any more from 2026-11-30 on; it has \
+                 `anthropic/claude-sonnet-5-5`"
+            )
+        );
+        assert_eq!(told("anthropic/claude-sonnet-5-5"), None);
     }
 }

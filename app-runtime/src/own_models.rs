@@ -35,7 +35,8 @@ pub enum OwnModelsError {
     },
     /// It is not what such a file is.
     #[error(
-        "{}:{line}:{column}: {message}; such a file looks like `(models: {{\"provider/id\": (context_window: 32768)}})`",
+        "{}:{line}:{column}: {message}; such a file looks like `(providers: {{\"home\": (base_url: \"http://localhost:8080/v1\", \
+         api: openai_chat)}}, models: {{\"home/id\": (context_window: 32768)}})`",
         file.display()
     )]
     Malformed {

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
-use glasswork_agent_session::blobs::BlobStore;
-use glasswork_agent_session::runners::{Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
+use glasswork_agent_session::blobs::{BlobError, BlobStore};
+use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
@@ -28,6 +28,8 @@ use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, sig
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
+use crate::breakers::Breakers;
+use crate::candidates;
 use crate::closing::LateSessions;
 use crate::credentials::CredentialsError;
 use crate::housekeeping::Housekeeping;
@@ -65,6 +67,8 @@ pub struct Ports {
     pub providers: OrdMap<Arc<str>, Credential>,
     /// The secrets of all sessions.
     pub secrets: Arc<Vaults>,
+    /// The circuit breakers of providers.
+    pub breakers: Arc<Breakers>,
 }
 
 /// Why an operation did not happen.
@@ -96,6 +100,9 @@ pub enum OperationError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// An image could not be kept.
+    #[error("an image cannot be kept: {0}")]
+    Image(BlobError),
     /// What somebody has signed in with cannot be read.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -123,7 +130,7 @@ pub struct Runtime {
     pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
     pub(crate) secrets: Arc<Vaults>,
-    models: Arc<dyn ModelPort>,
+    pub(crate) models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// What is known of models, once somebody has told it.
     pub(crate) catalogue: OnceLock<Arc<Catalogue>>,
@@ -163,6 +170,7 @@ impl Runtime {
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
+            gate: Arc::clone(&ports.breakers) as Arc<dyn Gate>,
             blobs: Box::new({
                 let blobs = Arc::clone(&blobs);
                 move |session| blobs(session)
@@ -190,7 +198,8 @@ impl Runtime {
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let reader = Reader::of_host(host, engine.reader(), ports.archive);
-        let mounts = Arc::new(Mounts::new(&engine, &ports.vault, &ports.clock, tasks, host));
+        let mounts = Mounts::new(&engine, &ports.vault, &ports.clock, tasks.clone(), host);
+        let mounts = Arc::new(mounts);
         sessions.bind(&mounts);
         let loaded = ports.vault.create(host, Kind::Host, ports.clock.wall())?;
         engine.mount(loaded).await?;
@@ -199,6 +208,7 @@ impl Runtime {
             providers: ports.providers,
         };
         user.dispatch(host, Event::Host(started)).await?;
+        candidates::report(&ports.breakers, engine.handle(Party::User), host, &tasks);
         let past = Past::resume(&mounts);
         Ok(Self {
             sagas: Sagas {
@@ -257,12 +267,21 @@ impl Runtime {
         let _ = self.instructions.set(file);
     }
 
+    pub(crate) fn models(&self) -> &dyn ModelPort {
+        &*self.models
+    }
+
     pub(crate) fn engine(&self) -> &Engine<Glasswork> {
         &self.engine
     }
 
     pub(crate) fn host(&self) -> ScopeId {
         self.host
+    }
+
+    pub(crate) async fn tell_host(&self, event: host::Event) -> Result<(), OperationError> {
+        self.user.dispatch(self.host, Event::Host(event)).await?;
+        Ok(())
     }
 
     /// The way to everything that can be read.
@@ -369,21 +388,6 @@ impl Runtime {
         Ok(())
     }
 
-    /// Says something to the agent: begins a turn.
-    ///
-    /// # Errors
-    /// [`OperationError`].
-    pub async fn prompt(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
-        self.note_checkout(session).await;
-        self.tell_spending(session).await?;
-        let event = prompt::Event::Prompted {
-            text: text.into(),
-            max_steps: None,
-            key: key.map(Into::into),
-        };
-        self.ask(session, Event::Prompt(event)).await
-    }
-
     /// Says something to the running turn; it is taken in before the next step.
     ///
     /// # Errors
@@ -405,6 +409,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn follow_up(&self, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         let event = prompt::Event::FollowedUp {
             text: text.into(),
             key: key.map(Into::into),
@@ -442,6 +447,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn resume(&self, session: ScopeId) -> Done {
         self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         self.ask(session, Event::Prompt(prompt::Event::Resumed)).await
     }
 
@@ -471,7 +477,8 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
-        let is_model = matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
+        let is_list = matches!(setting, Setting::FallbackModels(_));
+        let is_model = is_list || matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
         let done = self
             .ask(session, Event::Session(session::Event::SettingChanged(setting)))
             .await?;
@@ -483,6 +490,9 @@ impl Runtime {
                 self.ask(session, Event::Session(session::Event::SettingChanged(fitting)))
                     .await?;
             }
+        }
+        if is_list {
+            self.tell_candidates(session).await?;
         }
         Ok(done)
     }
@@ -496,12 +506,15 @@ impl Runtime {
             let listed = known.and_then(|model| self.known(model)?.context_window);
             let told = || known.and_then(|model| self.models.context_window(model));
             fitting.context_window.value = listed.or_else(told);
+            fitting.context_window.from.file =
+                known.and_then(|model| self.catalogue.get()?.window_from(model));
         }
         if settings.compact_reserve.from.layer == Layer::Default {
             let answer = known.and_then(|model| self.models.default_answer(model));
             fitting.compact_reserve.value = answer.unwrap_or(0).max(RESERVE);
         }
         self.price(&mut fitting);
+        self.tell_takes(&mut fitting);
         fitting.differences(settings)
     }
 

@@ -4,7 +4,7 @@
 //!
 //! ```ron
 //! (
-//!     model: "anthropic/claude-sonnet-4-5",
+//!     model: "anthropic/claude-sonnet-5-5",
 //!     mode: "accept-edits",
 //!     max_steps: 50,
 //! )
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use glasswork_agent_session::secrets::SecretString;
+use glasswork_ai::http::ProxyAddress;
 use glasswork_session_state::host_settings::{Setting as HostSetting, Settings as HostSettings};
 use glasswork_session_state::settings::{Layer, Setting, Settings, Source, Sourced};
 use ron::Options;
@@ -30,6 +31,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::api_keys::{API_KEYS, ApiKeySetting, ApiKeys};
 use crate::homes::{Environment, Homes};
+use crate::proxy_setting::{PROXY, ProxySetting};
 
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "GLASSWORK_";
@@ -56,6 +58,8 @@ pub struct Resolved {
     pub host: HostSettings,
     /// The keys of providers.
     pub api_keys: ApiKeys,
+    /// The proxy.
+    pub proxy: ProxySetting,
     /// Every setting in force, in order, each with what it overrode, the nearest layer first.
     pub explained: Vec<Explained>,
     /// Files that would hold settings and are not read, each with the reason.
@@ -81,6 +85,8 @@ pub enum AnySetting {
     Host(HostSetting),
     /// The key of a provider.
     ApiKey(ApiKeySetting),
+    /// The proxy.
+    Proxy(ProxySetting),
 }
 
 impl AnySetting {
@@ -91,6 +97,7 @@ impl AnySetting {
             Self::Session(setting) => setting.name(),
             Self::Host(setting) => setting.name(),
             Self::ApiKey(setting) => setting.name(),
+            Self::Proxy(setting) => setting.name(),
         }
     }
 
@@ -101,14 +108,25 @@ impl AnySetting {
             Self::Session(setting) => setting.from(),
             Self::Host(setting) => setting.from(),
             Self::ApiKey(setting) => setting.from(),
+            Self::Proxy(setting) => setting.from(),
+        }
+    }
+
+    /// Whether its value is a secret, or holds one.
+    fn is_secret(&self) -> bool {
+        match self {
+            Self::Session(_) | Self::Host(_) => false,
+            Self::ApiKey(setting) => setting.key().is_some(),
+            Self::Proxy(setting) => setting.address().is_some_and(ProxyAddress::has_credentials),
         }
     }
 }
 
-fn all(settings: &Settings, host: &HostSettings, keys: &ApiKeys) -> Vec<AnySetting> {
+fn all(settings: &Settings, host: &HostSettings, keys: &ApiKeys, proxy: &ProxySetting) -> Vec<AnySetting> {
     let session = settings.all().into_iter().map(AnySetting::Session);
     session
         .chain(host.all().into_iter().map(AnySetting::Host))
+        .chain([AnySetting::Proxy(proxy.clone())])
         .chain(keys.all().map(AnySetting::ApiKey))
         .collect()
 }
@@ -231,6 +249,14 @@ impl Layers {
         Ok(Self(stack))
     }
 
+    /// What of the environment holds where the settings cannot be read: the keys, and no address.
+    #[must_use]
+    pub fn keys_of(environment: &Environment) -> Self {
+        let mut layers = of_providers(environment);
+        layers.retain(|setting| matches!(setting, AnySetting::ApiKey(_)));
+        Self(layers)
+    }
+
     /// Resolves them for a workspace, with what flags say.
     ///
     /// # Errors
@@ -264,16 +290,17 @@ fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Res
     }
 
     let (mut settings, mut host) = (Settings::default(), HostSettings::default());
-    let mut api_keys = ApiKeys::default();
-    let defaults = all(&settings, &host, &api_keys);
+    let (mut api_keys, mut proxy) = (ApiKeys::default(), ProxySetting::default());
+    let defaults = all(&settings, &host, &api_keys, &proxy);
     for setting in &stack {
         match setting {
             AnySetting::Session(setting) => settings.set(setting.clone()),
             AnySetting::Host(setting) => host.set(setting.clone()),
             AnySetting::ApiKey(key) => api_keys.add(key.clone()),
+            AnySetting::Proxy(set) => proxy = set.clone(),
         }
     }
-    let explained = all(&settings, &host, &api_keys)
+    let explained = all(&settings, &host, &api_keys, &proxy)
         .into_iter()
         .zip(defaults)
         .map(|(setting, default)| {
@@ -294,6 +321,7 @@ fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Res
         settings,
         host,
         api_keys,
+        proxy,
         explained,
         not_read: not_read.into_iter().collect(),
     })
@@ -320,18 +348,6 @@ fn of_providers(environment: &Environment) -> Vec<AnySetting> {
         )))
     });
     addresses.chain(keys).collect()
-}
-
-/// What of the environment holds where the settings cannot be read: the keys, and no address.
-#[must_use]
-pub fn keys_of_environment(environment: &Environment) -> ApiKeys {
-    let mut keys = ApiKeys::default();
-    for setting in of_providers(environment) {
-        if let AnySetting::ApiKey(key) = setting {
-            keys.add(key);
-        }
-    }
-    keys
 }
 
 fn options() -> Options {
@@ -385,42 +401,56 @@ fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
             line: u32::try_from(line).ok(),
         };
         let setting = parse(&name, raw.get_ron().trim(), source, &place)?;
-        match &setting {
-            AnySetting::ApiKey(key) if key.key().is_some() && mode & OTHERS != 0 => {
-                return Err(SettingsError::Exposed {
-                    place,
-                    name: key.name(),
-                    file: file.to_owned(),
-                });
-            }
-            _ => settings.push(setting),
+        if setting.is_secret() && mode & OTHERS != 0 {
+            return Err(SettingsError::Exposed {
+                place,
+                name: setting.name(),
+                file: file.to_owned(),
+            });
         }
+        settings.push(setting);
     }
     Ok(settings)
 }
 
 /// What is wrong with a text that is no RON. Words of the text are left out where one of them may be a key.
 fn without_key(message: String, text: &str) -> String {
-    let has_key = API_KEYS.iter().any(|(name, _)| text.contains(name));
+    let mut secret = API_KEYS.iter().map(|(name, _)| *name).chain([PROXY]);
+    let has_key = secret.any(|name| text.contains(name));
     match has_key && message.contains('`') {
-        true => "this is no RON; a key stands in quotation marks".to_owned(),
+        true => "this is no RON; a key or an address stands in quotation marks".to_owned(),
         false => message,
     }
 }
 
+/// What is wrong with a secret. What is written there is not repeated.
+fn misfit(name: &'static str, place: &str, message: impl Into<String>) -> SettingsError {
+    SettingsError::Misfit {
+        place: place.to_owned(),
+        name: name.to_owned(),
+        value: "what is written there".to_owned(),
+        message: message.into(),
+    }
+}
+
+/// The text of a secret: RON in a file, and as it is elsewhere.
+fn secret(
+    name: &'static str,
+    text: &str,
+    source: &Source,
+    place: &str,
+) -> Result<Option<String>, SettingsError> {
+    match source.layer {
+        Layer::User => {
+            let text = options().from_str::<Option<String>>(text);
+            text.map_err(|_| misfit(name, place, "it is a text in quotation marks"))
+        }
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
 fn api_key(name: &'static str, text: &str, source: Source, place: &str) -> Result<AnySetting, SettingsError> {
-    let key = match source.layer {
-        // What is written there is not repeated: it may be the key.
-        Layer::User => options()
-            .from_str::<Option<String>>(text)
-            .map_err(|_| SettingsError::Misfit {
-                place: place.to_owned(),
-                name: name.to_owned(),
-                value: "what is written there".to_owned(),
-                message: "a key is a text in quotation marks".to_owned(),
-            })?,
-        _ => Some(text.to_owned()),
-    };
+    let key = secret(name, text, &source, place)?;
     let key = key
         .as_deref()
         .map(str::trim)
@@ -485,6 +515,13 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
     if let Some((name, _)) = API_KEYS.into_iter().find(|(key, _)| *key == name) {
         return api_key(name, text, source, place);
     }
+    if name == PROXY {
+        let text = secret(PROXY, text, &source, place)?.unwrap_or_default();
+        let proxy = ProxySetting::parse(&text, source);
+        return proxy
+            .map(AnySetting::Proxy)
+            .map_err(|error| misfit(PROXY, place, error.to_string()));
+    }
     if text == "null" {
         return Err(SettingsError::Misfit {
             place: place.to_owned(),
@@ -504,6 +541,7 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
         &Settings::default(),
         &HostSettings::default(),
         &ApiKeys::default(),
+        &ProxySetting::default(),
     );
     if !known.iter().any(|setting| setting.name() == name) {
         let nearest = known

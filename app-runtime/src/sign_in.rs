@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use glasswork_ai::failure::{Failure, FailureClass};
-use glasswork_ai::http::{HeaderMap, SecretString, TokenSource, Waiting};
+use glasswork_ai::http::{Clients, HeaderMap, SecretString, TokenSource, Waiting};
 use glasswork_ai::sign_in::authorization::{Authorization, CannotBegin, NoCode, Randomness};
 use glasswork_ai::sign_in::callback::Callback;
 use glasswork_ai::sign_in::client::Door;
@@ -36,6 +36,7 @@ pub struct SignIns {
     credentials: Credentials,
     descriptions: BTreeMap<String, Description>,
     clock: Arc<dyn Clock>,
+    clients: Clients,
     report: OnceLock<Report>,
 }
 
@@ -146,7 +147,17 @@ impl SignIns {
             credentials: Credentials::below(data),
             descriptions,
             clock,
+            clients: Clients::default(),
             report: OnceLock::new(),
+        }
+    }
+
+    /// By way of these clients; without them the providers are reached straight.
+    #[must_use]
+    pub fn through(self, clients: &Clients) -> Self {
+        Self {
+            clients: clients.clone(),
+            ..self
         }
     }
 
@@ -200,6 +211,10 @@ impl SignIns {
         self.descriptions
             .get(provider)
             .is_some_and(|description| description.authorize_url.is_some())
+    }
+
+    fn door<'d>(&self, description: &'d Description) -> Door<'d> {
+        Door::of(description).through(&self.clients)
     }
 
     fn description(&self, provider: &str) -> Result<&Description, SignInError> {
@@ -282,7 +297,7 @@ impl SignIns {
         tell: impl FnOnce(&Device),
     ) -> Result<Standing, SignInError> {
         let description = self.description(provider)?;
-        let door = Door::of(description);
+        let door = self.door(description);
         let device = door.device().await??;
         tell(&device);
         let client = description.client_id.as_deref().unwrap_or_default();
@@ -323,7 +338,7 @@ impl SignIns {
         description: &Description,
         request: &TokenRequest,
     ) -> Result<Standing, SignInError> {
-        let tokens = Door::of(description).tokens(request, || self.now()).await?;
+        let tokens = self.door(description).tokens(request, || self.now()).await?;
         self.enter(provider, Stored::Tokens(tokens)).await
     }
 
@@ -371,7 +386,7 @@ impl SignIns {
         };
         let is_over = is(&tokens, refused) || tokens.expires.is_some_and(|expires| expires <= self.now());
         let asked = match (&tokens.refresh, self.description(provider)) {
-            (Some(refresh), Ok(description)) => Door::of(description).refresh(refresh, || self.now()).await,
+            (Some(refresh), Ok(description)) => self.door(description).refresh(refresh, || self.now()).await,
             (Some(_), Err(error)) => return Err(auth(error.to_string())),
             (None, _) => Err(TokenError::Refused {
                 error: "the token has ended, and there is none to renew it".to_owned(),

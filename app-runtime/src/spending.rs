@@ -6,6 +6,7 @@ use std::sync::Arc;
 use glasswork_ai::catalogue::{Catalogue, Model};
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
+use glasswork_ai::price::Prices;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::budget::{Elsewhere, day_of};
 use glasswork_session_state::domain::Event;
@@ -13,7 +14,17 @@ use glasswork_session_state::session;
 use glasswork_session_state::settings::Settings;
 use glasswork_session_state::state::{Kind, Scope};
 
+use crate::models::SCRIPTED;
 use crate::runtime::{OperationError, Runtime};
+
+/// What a model costs, as far as that is known. A script is played by this program itself, which takes nothing for it.
+fn prices(catalogue: &Catalogue, model: &ModelId) -> Prices {
+    let known = catalogue.get(model).and_then(|known| known.prices);
+    known.unwrap_or_else(|| match *model.provider == *SCRIPTED {
+        true => Prices::nothing("scripts cost nothing"),
+        false => Prices::unknown(),
+    })
+}
 
 impl Runtime {
     /// Has every session that is opened from now on know what is known of its models: their windows and prices. Until
@@ -28,16 +39,36 @@ impl Runtime {
         self.catalogue.get()?.get(model)
     }
 
-    /// Adds what is known of the prices of the models that these settings name.
+    /// Adds what is known of the prices of the models that these settings name; also that nothing is known, so that each
+    /// of their calls has its entry in the ledger.
     pub(crate) fn price(&self, settings: &mut Settings) {
+        let Some(catalogue) = self.catalogue.get() else {
+            return;
+        };
         let models = [&settings.model.value, &settings.compact_model.value];
         let known: Vec<_> = models
             .into_iter()
             .flatten()
-            .filter(|model| !settings.prices.value.contains_key(*model))
-            .filter_map(|model| Some((model.clone(), self.known(model)?.prices?)))
+            .chain(&settings.fallback_models.value)
+            .filter(|model| {
+                let before = settings.prices.value.get(*model);
+                before.is_none_or(Prices::is_unknown)
+            })
+            .map(|model| (model.clone(), prices(catalogue, model)))
             .collect();
         settings.prices.value.extend(known);
+    }
+
+    /// Says what the models take that these settings name, as far as whoever answers for them knows.
+    pub(crate) fn tell_takes(&self, settings: &mut Settings) {
+        let models = [&settings.model.value, &settings.compact_model.value];
+        let known: Vec<_> = models
+            .into_iter()
+            .flatten()
+            .chain(&settings.fallback_models.value)
+            .filter_map(|model| Some((model.clone(), self.models.takes(model)?)))
+            .collect();
+        settings.takes.value.extend(known);
     }
 
     /// Tells a session that has a budget for the day what the others have spent today: those that are mounted here as

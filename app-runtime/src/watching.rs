@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::compaction::Why;
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::structured::{Around, Outcome, Telling, Unfit};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
 use glasswork_ai::conversation::Block;
@@ -12,14 +13,17 @@ use glasswork_ai::failure::Failure;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{BlockKind, Usage};
 use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId, Timestamp};
-use glasswork_session_state::call::{Detail, Outcome};
+use glasswork_session_state::call::{self, Detail};
+use glasswork_session_state::failover::{self, GivenUp};
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{self, AttemptWait, Pending, Session, TurnFailure};
 use glasswork_session_state::{
-    Fact, Glasswork, compaction, model, prompt, secrets, session, tools, tree, turn,
+    Fact, Glasswork, compaction, model, prompt, secrets, session, structured as result, tools, tree, turn,
 };
 use serde::Serialize;
+
+use crate::structured;
 
 /// Something that happened in a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,6 +92,37 @@ pub enum Update {
         kind: loop_guard::Kind,
         /// What the model is told.
         text: Arc<str>,
+    },
+    /// The model gave no answer, and another one is asked for the rest of the turn. What it had said is void.
+    FellBack {
+        /// The model that gave none.
+        from: ModelId,
+        /// The model that is asked.
+        to: ModelId,
+        /// Those that were to be asked before that one and are not, each with the reason.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<GivenUp>,
+    },
+    /// The model is told of the result that is wanted of the turn.
+    ResultWanted {
+        /// Why.
+        telling: Telling,
+        /// What it is told.
+        text: Arc<str>,
+    },
+    /// An answer was judged that should be the result.
+    ResultJudged {
+        /// The request that it answers.
+        request: RequestId,
+        /// The result, where it is that.
+        #[serde(serialize_with = "structured::as_json")]
+        value: Option<Arc<str>>,
+        /// What stood around it.
+        around: Around,
+        /// Why it is not the result, as data and in words.
+        unfit: Option<Unfit>,
+        /// The same in words.
+        unfit_text: Option<String>,
     },
     /// The next attempt waits.
     BackingOff {
@@ -362,6 +397,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         Fact::Prompt(fact) => of_prompt(before, fact, updates),
         Fact::Turn(fact) => of_turn(before, after, fact, updates),
         Fact::Model(fact) => of_model(before, after, fact, updates),
+        Fact::Structured(fact) => of_result(fact, updates),
         Fact::Tools(fact) => of_tools(after, fact, updates),
         Fact::Secrets(secrets::Fact::Masked { kind, .. }) => updates.push(Update::SecretMasked {
             kind: Arc::clone(kind),
@@ -375,8 +411,44 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Closing(_)
         | Fact::Host(_)
         | Fact::SignIn(_) => {}
+        Fact::Failover(failover::Fact::FellBack { to, skipped, .. }) => {
+            let asked = before.attempt().map(|attempt| attempt.request);
+            let from = asked.and_then(|request| before.requests.get(&request));
+            updates.extend(from.map(|from| Update::FellBack {
+                from: from.model.clone(),
+                to: to.clone(),
+                skipped: skipped.clone(),
+            }));
+        }
+        Fact::Failover(failover::Fact::Known { .. }) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
+}
+
+fn of_result(fact: &result::Fact, updates: &mut Vec<Update>) {
+    updates.push(match fact {
+        result::Fact::Wanted(_) => return,
+        result::Fact::Told { telling, text, .. } => Update::ResultWanted {
+            telling: *telling,
+            text: Arc::clone(text),
+        },
+        result::Fact::Tried(tried) => match &tried.outcome {
+            Outcome::Fits { value, around } => Update::ResultJudged {
+                request: tried.request,
+                value: Some(Arc::clone(value)),
+                around: *around,
+                unfit: None,
+                unfit_text: None,
+            },
+            Outcome::Unfit(unfit) => Update::ResultJudged {
+                request: tried.request,
+                value: None,
+                around: Around::Nothing,
+                unfit_text: Some(unfit.to_string()),
+                unfit: Some(unfit.clone()),
+            },
+        },
+    });
 }
 
 fn of_compaction(after: &Session, fact: &compaction::Fact, updates: &mut Vec<Update>) {
@@ -505,17 +577,21 @@ fn of_turn(before: &Session, after: &Session, fact: &turn::Fact, updates: &mut V
                 });
             }
         }
-        turn::Fact::Noticed { notice, .. } => updates.push(Update::Noticed {
-            kind: notice.kind,
-            text: Arc::clone(&notice.text),
-        }),
+        turn::Fact::Noticed { notice, .. } => {
+            if let loop_guard::About::Loop(kind) = notice.kind {
+                updates.push(Update::Noticed {
+                    kind,
+                    text: Arc::clone(&notice.text),
+                });
+            }
+        }
         // The reason follows the end in the same commit.
         turn::Fact::Blamed(why) => {
             if let Some(Update::TurnEnded { failure, .. }) = updates.last_mut() {
                 *failure = Some(why.clone());
             }
         }
-        turn::Fact::Moved { .. } => {}
+        turn::Fact::Moved { .. } | turn::Fact::GoesOn => {}
     }
 }
 
@@ -609,7 +685,7 @@ fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
             });
         }
         tools::Fact::Settled { call, outcome } => {
-            let Outcome {
+            let call::Outcome {
                 text,
                 is_error,
                 detail,

@@ -15,7 +15,7 @@ use glasswork_agent_core::turn::State;
 use glasswork_ai::catalogue::{Catalogue, Entry};
 use glasswork_ai::decimal::Money;
 use glasswork_ai::model::ModelId;
-use glasswork_ai::price::Rates;
+use glasswork_ai::price::{Prices, Rates};
 use glasswork_app_runtime::archive::Archive as _;
 use glasswork_app_runtime::ending::{self, ExitCode};
 use glasswork_app_runtime::projection::report;
@@ -23,7 +23,7 @@ use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::budget::{Budget, Exhausted, Span};
-use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
+use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::{Scope, TurnFailure};
 use glasswork_testkit::house::{House, MODEL, TurnEnd, scripted};
 
@@ -300,5 +300,156 @@ async fn a_budget_without_a_price_lets_nothing_through_and_no_budget_everything(
     let free = house.session(settings(Budget::default())).await;
     assert_eq!(house.turn(free, "go").await.state, State::Completed);
     assert_eq!(house.now(free).usage.cost(), None, "nobody knows");
+    house.close().await;
+}
+
+/// What the list says that each session has cost itself; whether it is known of all of them; and what that comes to.
+fn own_costs(house: &House) -> (Vec<Option<u64>>, u64) {
+    let rows = house.snapshot().sessions().unwrap();
+    let mut costs: Vec<Option<u64>> = rows.iter().map(|row| row.archived.own_cost).collect();
+    costs.sort_unstable();
+    let sum = costs.iter().flatten().sum();
+    (costs, sum)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sums_over_sessions_count_every_call_once_whatever_was_forked() {
+    let turn = format!(r#"(say: [text("Done.")], {USAGE})"#);
+    let house = House::of_script(&format!("(turns: [{turn}, {turn}, {turn}, {turn}])")).await;
+    priced(&house);
+    let opening = || Opening {
+        workspace: house.workspace(),
+        settings: settings(Budget::default()),
+        title: None,
+    };
+    let first = house.session(settings(Budget::default())).await;
+    house.turn(first, "one").await;
+    let cost = money(ONE).0;
+    assert_eq!(own_costs(&house), (vec![Some(cost)], cost));
+    // One that is not opened yet, and one that has gone on, and a fork of that.
+    let unopened = house.runtime().fork(first, ForkAt::Head).await.unwrap();
+    assert_eq!(own_costs(&house), (vec![None, Some(cost)], cost));
+    let second = house.runtime().fork(first, ForkAt::Head).await.unwrap();
+    house.runtime().open(second, opening()).await.unwrap();
+    house.turn(second, "two").await;
+    let third = house.runtime().fork(second, ForkAt::Head).await.unwrap();
+    house.runtime().open(third, opening()).await.unwrap();
+    house.turn(third, "three").await;
+    let all = (vec![None, Some(cost), Some(cost), Some(cost)], 3 * cost);
+    assert_eq!(own_costs(&house), all);
+    let row = house.snapshot().row(third).unwrap().unwrap().archived;
+    assert_eq!((row.cost, row.own_cost), (Some(3 * cost), Some(cost)));
+    house.runtime().open(unopened, opening()).await.unwrap();
+    // The budget of the day of another session: what the four have spent, once.
+    let day = Budget {
+        day: Some(money("100")),
+        ..Budget::default()
+    };
+    let other = house.session(settings(day)).await;
+    house.turn(other, "four").await;
+    assert_eq!(house.now(other).usage.elsewhere.unwrap().spent.0, 3 * cost);
+    // A process later all of that is in the index alone.
+    let home = house.close().await;
+    let house = House::at(
+        home,
+        scripted(&format!("(turns: [{turn}])")),
+        Arc::new(SystemClock::default()),
+    )
+    .await;
+    priced(&house);
+    let last = house.session(settings(day)).await;
+    house.turn(last, "five").await;
+    assert_eq!(house.now(last).usage.elsewhere.unwrap().spent.0, 4 * cost);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_costs_nothing_unless_the_user_says_so_and_every_call_is_on_the_ledger() {
+    let house = House::of_script(&format!(r#"(turns: [(say: [text("Done.")], {USAGE})])"#)).await;
+    house.runtime().know_models(Arc::new(Catalogue::default()));
+    let budget = Budget {
+        turn: Some(money("0")),
+        session: Some(money("0")),
+        day: Some(money("0")),
+    };
+    let session = house.session(settings(budget)).await;
+    let end = house.turn(session, "go").await;
+    assert_eq!(end.state, State::Completed, "{:?}", end.failure);
+    let now = house.now(session);
+    let model: ModelId = MODEL.parse().unwrap();
+    assert_eq!(
+        (now.usage.cost(), now.usage.models[&model].priced.output),
+        (Some(money("0")), 1_000)
+    );
+    assert_eq!(
+        &*now.settings.prices.value[&model].version,
+        "scripts cost nothing"
+    );
+    // Of another one nothing is known, and that is what its session is told.
+    let other: ModelId = "elsewhere/m".parse().unwrap();
+    let chosen = Setting::Model(Sourced::from_layer(Some(other.clone()), Layer::Session));
+    house.runtime().set(session, chosen).await.unwrap();
+    let prices = house.now(session).settings.prices.value.clone();
+    assert_eq!((prices.len(), prices[&other].is_unknown()), (2, true));
+    let end = house.turn(session, "go").await;
+    assert_eq!(exhausted(&end), &Exhausted::Unpriced { model: other });
+    house.close().await;
+}
+
+/// A price that became known since a session was opened first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_known_of_a_price_holds_from_then_on() {
+    let script = format!(r#"(turns: [(say: [text("Done.")], {USAGE}), (say: [text("Done.")], {USAGE})])"#);
+    let house = House::of_script(&script).await;
+    let session = house.session(settings(Budget::default())).await;
+    house.turn(session, "one").await;
+    let unknown = Setting::Prices(Sourced::default_of(
+        im::ordmap! { MODEL.parse().unwrap() => Prices::unknown() },
+    ));
+    house.runtime().set(session, unknown).await.unwrap();
+    priced(&house);
+    let chosen = Setting::Model(Sourced::from_layer(Some(MODEL.parse().unwrap()), Layer::Session));
+    house.runtime().set(session, chosen).await.unwrap();
+    house.turn(session, "two").await;
+    let now = house.now(session);
+    assert_eq!((now.usage.spent(), now.usage.cost()), (money(ONE), None));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_may_lead_to_a_request_is_told_first_what_the_others_have_spent() {
+    let turn = format!(r#"(say: [text("Done.")], {USAGE})"#);
+    let house = House::of_script(&format!("(turns: [{}])", [&*turn; 6].join(", "))).await;
+    priced(&house);
+    let budget = Budget {
+        day: Some(money("100")),
+        ..Budget::default()
+    };
+    let session = house.session(settings(budget)).await;
+    let other = house.session(settings(Budget::default())).await;
+    let told = |house: &House| {
+        house
+            .now(session)
+            .usage
+            .elsewhere
+            .map(|elsewhere| elsewhere.spent.0)
+    };
+    let cost = money(ONE).0;
+    house.turn(session, "one").await;
+    assert_eq!(told(&house), Some(0));
+    house.turn(other, "two").await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    house.runtime().follow_up(session, "three", None).await.unwrap();
+    while watch.session().open_turn().is_some() || watch.session().past.is_empty() {
+        watch.next().await;
+    }
+    assert_eq!(told(&house), Some(cost));
+    house.turn(other, "four").await;
+    // There is too little to summarise, which is found out after that.
+    let _ = house.runtime().compact(session, None, None).await;
+    assert_eq!(told(&house), Some(2 * cost));
+    house.turn(other, "five").await;
+    let _ = house.runtime().resume(session).await;
+    assert_eq!(told(&house), Some(3 * cost));
     house.close().await;
 }

@@ -12,9 +12,11 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use glasswork_agent_core::loop_guard;
 use glasswork_app_runtime::export::{Export, Format, Leaving, Report, STYLE, export};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::importing::{Imported, Own, OwnError, recognise, take_back};
+use glasswork_app_runtime::projection::transcript::{self, Said};
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::Mode;
@@ -70,6 +72,32 @@ fn exported_from(home: &Path, session: ScopeId, format: Format, leaving: &Leavin
     )
     .unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// What the runtime told the model stands in every form of the record, and is not said by anyone else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_is_in_every_form_of_a_session() {
+    let house =
+        House::of_script(r#"(turns: [(say: [text("Let me check the log.")]), (say: [text("Done.")])])"#)
+            .await;
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    house.turn(session, "go").await;
+    let now = house.now(session);
+    let text = "[Notice of the runtime, not of the user] Your last answer says";
+    let transcript = transcript::of(&now);
+    let kind = loop_guard::About::Loop(loop_guard::Kind::PromisedCall);
+    let told = |said: &Said| matches!(said, Said::Notice { kind: of, text: told } if *of == kind && told.starts_with(text));
+    assert_eq!(
+        transcript.iter().filter(|line| told(&line.said)).count(),
+        1,
+        "{transcript:?}"
+    );
+    let home = house.close().await;
+    for format in [Format::Html, Format::Markdown, Format::Jsonl] {
+        let (bytes, _) = exported(home.path(), session, format, None);
+        let page = String::from_utf8(bytes).unwrap();
+        assert_eq!(page.matches("Your last answer says").count(), 1, "{format:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

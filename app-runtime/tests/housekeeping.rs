@@ -115,6 +115,7 @@ async fn a_program_works_while_its_house_is_kept() {
         tool_limits: Default::default(),
         providers: Default::default(),
         secrets: Arc::new(glasswork_agent_session::secrets::Vaults::new(vec![])),
+        breakers: Arc::new(archive.breakers(Default::default(), Arc::new(SystemClock::default()))),
     })
     .await
     .unwrap();

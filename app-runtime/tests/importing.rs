@@ -117,6 +117,7 @@ async fn each_format_becomes_a_session_that_goes_on() {
                 Message::ToolResult(result) => {
                     assert_eq!(open.remove(0), *result.call, "{name}");
                 }
+                Message::Image(shown) => panic!("{name}: nobody has shown {}", shown.image),
             }
         }
         assert!(

@@ -223,6 +223,7 @@ fn short(message: &Message) -> String {
         },
         Message::Assistant { blocks, .. } => blocks.iter().map(block).collect::<Vec<_>>().join(" "),
         Message::ToolResult(result) => format!("({})", result.name),
+        Message::Image(shown) => format!("image {}", shown.image),
     }
 }
 

@@ -24,7 +24,7 @@ use glasswork_app_runtime::reading::{Reader, Viewer};
 use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_engine::line::{self, Header};
-use glasswork_engine::{ScopeId, Timestamp};
+use glasswork_engine::{ScopeId, SystemClock, Timestamp};
 use glasswork_session_state::host_settings::Settings as Keeping;
 use glasswork_session_state::settings::{Layer, Mode, Sourced};
 use glasswork_session_state::state::Kind;
@@ -199,7 +199,9 @@ async fn part(home: &Path) {
         &homes,
         &nothing,
         glasswork_app_runtime::settings::resolve(&homes, &nothing, &[], home),
+        Ok(glasswork_ai::http::ClientSettings::default()),
         &[],
+        &archive.breakers(Default::default(), Arc::new(SystemClock::default())),
         Ok(&archive),
         &glasswork_app_runtime::sign_in::SignIns::new(
             home,

@@ -76,8 +76,10 @@ fn a_megabyte_in_33_000_commits_adds_at_most_four() {
         wait(user.dispatch(id, Event::Session(session::Event::SettingChanged(set)))).unwrap();
     }
     let prompted = prompt::Event::Prompted {
+        result: None,
         text: "go".into(),
         max_steps: None,
+        images: vec![],
         key: None,
     };
     wait(user.dispatch(id, Event::Prompt(prompted))).unwrap();

@@ -77,7 +77,7 @@ fn conversation(house: &House, session: ScopeId) -> Vec<String> {
                 Block::ToolCall(call) => format!("{} {} {}", call.id, call.name, call.arguments),
                 Block::Kept(kept) => format!("kept {kept:?}"),
             })),
-            Body::ToolResult { call, result } => {
+            Body::ToolResult { call, result, .. } => {
                 let told = result.text.lines().next().unwrap_or_default();
                 lines.push(format!("result of {} {told}", now.calls[call].call.id));
             }

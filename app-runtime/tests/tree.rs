@@ -59,6 +59,7 @@ fn sent(session: &Session) -> Vec<String> {
             Message::User(text) => format!("> {text}"),
             Message::Assistant { blocks, .. } => blocks.iter().map(text).collect::<Vec<_>>().join(" "),
             Message::ToolResult(result) => format!("({})", result.name),
+            Message::Image(shown) => format!("image {}", shown.image),
         })
         .collect()
 }

@@ -12,6 +12,7 @@ use crate::dispatch::Dispatch;
 use crate::entry::{self, Entry};
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::image::Image;
 use crate::operation::Operation;
 use crate::origin::Origin;
 use crate::scalar::{Long, Time};
@@ -253,6 +254,8 @@ pub(crate) struct CallOutcome {
     blob: Option<Blob>,
     /// What changed, as a unified diff.
     diff: Option<String>,
+    /// The image that the model is shown, where it read one.
+    image: Option<Image>,
     /// The exit code, of a command.
     exit_code: Option<i32>,
     /// The signal that ended it, of a command.
@@ -316,9 +319,10 @@ pub(crate) struct Blob {
 
 impl CallOutcome {
     fn of(op: &Operation, outcome: &call::Outcome) -> Answer<Self> {
-        let (mut diff, mut exit_code, mut ended_by) = (None, None, None);
+        let (mut diff, mut image, mut exit_code, mut ended_by) = (None, None, None, None);
         match &outcome.detail {
             Some(call::Detail::Diff(text)) => diff = Some(op.text(&**text)?),
+            Some(call::Detail::Image(shown)) => image = Some(shown.into()),
             Some(call::Detail::Exit { code, signal }) => (exit_code, ended_by) = (*code, *signal),
             None => {}
         }
@@ -330,6 +334,7 @@ impl CallOutcome {
                 bytes: Long(blob.len),
             }),
             diff,
+            image,
             exit_code,
             signal: ended_by,
         })

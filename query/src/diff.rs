@@ -202,6 +202,7 @@ impl Differ {
             compactions,
             footprint,
             children,
+            candidates,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -250,6 +251,11 @@ impl Differ {
         self.field("footprint", |differ| {
             if *footprint != after.footprint {
                 differ.values(footprint, &after.footprint);
+            }
+        });
+        self.field("candidates", |differ| {
+            if *candidates != after.candidates {
+                differ.values(candidates, &after.candidates);
             }
         });
         self.field("queue", |differ| {

@@ -6,7 +6,7 @@ use async_graphql::{Enum, ID, Json, Object, SimpleObject, Union};
 use glasswork_agent_core::branch_summary;
 use glasswork_agent_core::compaction;
 use glasswork_agent_core::id::EntryId;
-use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::loop_guard::{self, About};
 use glasswork_agent_core::tree;
 use glasswork_ai::conversation;
 use serde_json::Value;
@@ -16,12 +16,15 @@ use crate::call::Call;
 use crate::compaction::CompactionBody;
 use crate::dispatch::Dispatch;
 use crate::error::{Answer, absent};
+use crate::failover::SupersededBody;
 use crate::id;
+use crate::image::{self, Image};
 use crate::import::EntrySource;
 use crate::operation::Operation;
 use crate::request::Request;
 use crate::scalar::Time;
 use crate::session::View;
+use crate::structured::ResultTelling;
 use crate::text;
 use crate::tokens::Tokens;
 
@@ -50,6 +53,8 @@ pub(crate) enum EntryKind {
     BranchSummary,
     /// What the runtime itself told the model.
     Notice,
+    /// An answer that was given up, because another model was asked instead.
+    Superseded,
 }
 
 impl EntryKind {
@@ -61,6 +66,7 @@ impl EntryKind {
             tree::Body::Compaction(_) => Self::Compaction,
             tree::Body::BranchSummary(_) => Self::BranchSummary,
             tree::Body::Notice(_) => Self::Notice,
+            tree::Body::Superseded(_) => Self::Superseded,
         }
     }
 }
@@ -86,6 +92,7 @@ pub(crate) enum EntryBody {
     Compaction(CompactionBody),
     BranchSummary(BranchSummaryBody),
     Notice(NoticeBody),
+    Superseded(SupersededBody),
 }
 
 /// A person's words.
@@ -95,6 +102,8 @@ pub(crate) struct PromptBody {
     text: String,
     /// How they came into the conversation.
     via: Via,
+    /// The images that came with them.
+    images: Vec<Image>,
 }
 
 /// Ways in which an agent goes in circles.
@@ -116,8 +125,10 @@ pub(crate) enum LoopKind {
 pub(crate) struct NoticeBody {
     /// What it was told.
     text: String,
-    /// How the agent went in circles.
-    kind: LoopKind,
+    /// How the agent went in circles; null where it is about something else.
+    kind: Option<LoopKind>,
+    /// Why the model is told of the result that is wanted of the turn; null where it is about something else.
+    result: Option<ResultTelling>,
 }
 
 /// A model's answer.
@@ -234,6 +245,7 @@ pub(crate) fn said(body: &tree::Body) -> String {
         tree::Body::Compaction(body) => compaction::message(body),
         tree::Body::BranchSummary(body) => branch_summary::message(body),
         tree::Body::Notice(notice) => notice.text.to_string(),
+        tree::Body::Superseded(gone) => gone.said.to_string(),
     }
 }
 
@@ -321,9 +333,10 @@ impl Entry {
     /// What it says.
     async fn body(&self) -> Answer<Option<EntryBody>> {
         Ok(Some(match &self.entry.body {
-            tree::Body::Prompt { text, via } => EntryBody::Prompt(PromptBody {
+            tree::Body::Prompt { text, via, images } => EntryBody::Prompt(PromptBody {
                 text: self.view.op.text(&**text)?,
                 via: (*via).into(),
+                images: image::all(images),
             }),
             tree::Body::Assistant(_) => EntryBody::Assistant(AssistantBody {
                 view: Arc::clone(&self.view),
@@ -340,8 +353,16 @@ impl Entry {
             }),
             tree::Body::Notice(notice) => EntryBody::Notice(NoticeBody {
                 text: self.view.op.text(&*notice.text)?,
-                kind: notice.kind.into(),
+                kind: match notice.kind {
+                    About::Loop(kind) => Some(kind.into()),
+                    About::Result { .. } => None,
+                },
+                result: match notice.kind {
+                    About::Loop(_) => None,
+                    About::Result { result } => Some(result.into()),
+                },
             }),
+            tree::Body::Superseded(gone) => EntryBody::Superseded(SupersededBody::of(&self.view.op, gone)?),
             tree::Body::BranchSummary(branch) => EntryBody::BranchSummary(BranchSummaryBody {
                 view: Arc::clone(&self.view),
                 branch: Arc::clone(branch),
@@ -358,7 +379,8 @@ impl AssistantBody {
             | tree::Body::ToolResult { .. }
             | tree::Body::Compaction(_)
             | tree::Body::BranchSummary(_)
-            | tree::Body::Notice(_) => Err(absent("answer", self.id)),
+            | tree::Body::Notice(_)
+            | tree::Body::Superseded(_) => Err(absent("answer", self.id)),
         }
     }
 }
@@ -426,6 +448,11 @@ impl ToolResultBody {
             tree::Body::ToolResult { result, .. } => Some(result.name.to_string()),
             _ => None,
         }
+    }
+
+    /// The images that the model is shown.
+    async fn images(&self) -> Vec<Image> {
+        image::all(self.entry.body.images())
     }
 
     /// Whether the model is told that the call failed.

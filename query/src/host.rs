@@ -1,14 +1,18 @@
 //! The host: the process itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use glasswork_engine::Scope;
+use glasswork_ai::local;
+use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
-use glasswork_session_state::sign_in::{self, SignIn};
+use glasswork_session_state::sign_in;
 
 use crate::error::Answer;
+use crate::failover::Breaker;
+use crate::id;
 use crate::operation::Op;
 use crate::scalar::{Long, Time};
 use crate::session::Session;
@@ -53,6 +57,8 @@ pub(crate) struct Provider {
     scopes: Vec<String>,
     /// Why the provider has ended the sign-in.
     sign_in_refused: Option<String>,
+    /// Its circuit breaker, as this host saw it last: also of what other processes had noted by then.
+    breaker: Breaker,
 }
 
 /// With what somebody is signed in.
@@ -66,7 +72,8 @@ pub(crate) enum SignInKind {
 
 impl Provider {
     /// A provider whose models can be asked, or at which somebody is signed in.
-    fn of(name: &str, credential: Option<&host::Credential>, sign_in: Option<&SignIn>) -> Self {
+    fn of(host: &host::Host, name: &str) -> Self {
+        let (credential, sign_in) = (host.providers.get(name), host.sign_ins.get(name));
         let signed_in = sign_in.is_some_and(|sign_in| sign_in.refused.is_none());
         let (credential, from) = match credential {
             Some(credential) => status(credential),
@@ -89,6 +96,62 @@ impl Provider {
                 sign_in.scopes.iter().map(ToString::to_string).collect()
             }),
             sign_in_refused: sign_in.and_then(|sign_in| sign_in.refused.as_deref().map(str::to_owned)),
+            breaker: Breaker::from(&host.breakers.get(name).cloned().unwrap_or_default()),
+        }
+    }
+}
+
+/// A server on this machine, and what it said of itself when it was asked.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct LocalServer {
+    /// The provider as which it is asked for answers.
+    provider: String,
+    /// Its address.
+    base_url: String,
+    /// Which server it is.
+    kind: String,
+    /// When it said so.
+    at: Time,
+    /// The dispatch that has it on record.
+    by: ID,
+    /// What it has; the one for whose sake it was asked is among them.
+    models: Vec<LocalModel>,
+}
+
+/// A model, as its server speaks of it.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct LocalModel {
+    /// Its id, with which it is asked.
+    id: String,
+    /// Tokens that it takes as it is loaded; null where that is not said.
+    context_window: Option<Long>,
+    /// Tokens for which it was made; null where that is not said. This is never used as its window.
+    longest_window: Option<Long>,
+    /// Whether it calls tools; null where that is not said.
+    tools: Option<bool>,
+    /// Whether it takes images; null where that is not said.
+    images: Option<bool>,
+    /// Whether the server has a template for its prompts.
+    has_template: bool,
+}
+
+impl LocalServer {
+    fn of(host: ScopeId, provider: &str, said: &host::LocalServer) -> Self {
+        let model = |model: &local::LocalModel| LocalModel {
+            id: model.id.to_string(),
+            context_window: model.context_window.map(Long),
+            longest_window: model.longest_window.map(Long),
+            tools: model.tools,
+            images: model.images,
+            has_template: model.has_template,
+        };
+        Self {
+            provider: provider.to_owned(),
+            base_url: said.base_url.to_string(),
+            kind: said.kind.to_string(),
+            at: Time(said.at),
+            by: id::commit(host, said.by),
+            models: said.models.iter().map(model).collect(),
         }
     }
 }
@@ -146,14 +209,25 @@ impl Host {
         Time(self.host.started)
     }
 
-    /// The providers of models that it knows, and those at which somebody is signed in.
+    /// The providers of models that it knows, those at which somebody is signed in, and those that have failed lately.
     #[graphql(complexity = "16 * child_complexity")]
     async fn providers(&self) -> Vec<Provider> {
-        let (providers, sign_ins) = (&self.host.providers, &self.host.sign_ins);
-        let others = sign_ins.keys().filter(|name| !providers.contains_key(*name));
-        let names = providers.keys().chain(others);
-        names
-            .map(|name| Provider::of(name, providers.get(name), sign_ins.get(name)))
+        let host = &*self.host;
+        let others = host.sign_ins.keys().chain(host.breakers.keys());
+        let others: BTreeSet<_> = others
+            .filter(|name| !host.providers.contains_key(*name))
+            .collect();
+        let names = host.providers.keys().chain(others);
+        names.map(|name| Provider::of(host, name)).collect()
+    }
+
+    /// What servers on this machine have said of themselves: one is asked where a model of it is chosen whose window nobody
+    /// has said.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn servers(&self) -> Vec<LocalServer> {
+        let servers = self.host.servers.iter();
+        servers
+            .map(|(provider, said)| LocalServer::of(self.scope.id, provider, said))
             .collect()
     }
 

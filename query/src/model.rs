@@ -266,7 +266,8 @@ fn used(op: &Op) -> Answer<BTreeMap<ModelId, (u64, ModelUsage)>> {
         if let Some(model) = &view.session.settings.model.value {
             known.entry(model.clone()).or_default().0 += 1;
         }
-        for (model, used) in &view.session.usage.models {
+        // What a fork has inherited was used by another session.
+        for (model, used) in &view.session.spent().models {
             known.entry(model.clone()).or_default().1.add(used);
         }
     }

@@ -3,6 +3,7 @@
 use async_graphql::SimpleObject;
 use glasswork_ai::rate_limit;
 use glasswork_session_state::state;
+use glasswork_session_state::waiting::Allowed;
 
 use crate::scalar::{Long, Time};
 
@@ -28,6 +29,13 @@ impl RateLimit {
         let said = session.limits.iter();
         said.flat_map(|(provider, said)| said.limits.iter().map(|limit| Self::of(provider, said, limit)))
             .collect()
+    }
+
+    /// Those of one provider.
+    pub(crate) fn of_provider(allowed: &Allowed) -> Vec<Self> {
+        let Allowed { provider, said } = allowed;
+        let limits = said.limits.iter();
+        limits.map(|limit| Self::of(provider, said, limit)).collect()
     }
 
     fn of(provider: &str, said: &state::Limits, limit: &rate_limit::RateLimit) -> Self {

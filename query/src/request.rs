@@ -9,16 +9,20 @@ use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::{self, Body};
 use glasswork_agent_core::{branch_summary, compaction};
 use glasswork_ai::conversation::Message;
+use glasswork_ai::image;
 use glasswork_ai::model;
 use glasswork_ai::stream::Usage;
 
+use crate::controls::{Adjusted, Controls};
 use crate::dispatch::Dispatch;
 use crate::entry::{self, Block, Entry, EntryKind};
 use crate::error::{Answer, absent};
 use crate::id;
+use crate::image::SentImage;
 use crate::page::{self, Page, Place};
 use crate::scalar::Long;
 use crate::session::View;
+use crate::structured::ResultMeans;
 use crate::text;
 use crate::tokens::Tokens;
 use crate::tool::Tool;
@@ -40,6 +44,8 @@ pub(crate) struct SentPart {
     pub(crate) part: Part,
     /// Whether the rendering has a message for it.
     pub(crate) sent: bool,
+    /// Its images.
+    pub(crate) images: Vec<SentImage>,
 }
 
 /// How much a model thinks before it answers.
@@ -179,7 +185,8 @@ impl RequestMessage {
             | Body::ToolResult { .. }
             | Body::Compaction(_)
             | Body::BranchSummary(_)
-            | Body::Notice(_) => Ok(None),
+            | Body::Notice(_)
+            | Body::Superseded(_) => Ok(None),
         }
     }
 
@@ -191,6 +198,11 @@ impl RequestMessage {
     /// Whether the model is sent it: an answer of thinking alone is left out, no wire accepts it.
     async fn sent(&self) -> bool {
         self.part.sent
+    }
+
+    /// Its images, and as what each of them was sent, or would be.
+    async fn images(&self) -> Vec<SentImage> {
+        self.part.images.clone()
     }
 
     /// The entry that it is made of.
@@ -233,21 +245,7 @@ impl Request {
     pub(crate) fn next(view: &Arc<View>) -> Option<Self> {
         let session = &view.session;
         let last = session.requests.get_max().map_or(0, |(id, _)| id.0);
-        let prepared = Prepared {
-            turn: session
-                .turn
-                .as_ref()
-                .map_or(glasswork_agent_core::id::TurnId(0), |turn| turn.id),
-            by: 0,
-            plan: session.context.plan(),
-            model: session.settings.model.value.clone()?,
-            thinking: session.settings.thinking.value,
-            max_output_tokens: session.settings.max_output_tokens.value,
-            body: None,
-            usage: Usage::default(),
-            attempts: 0,
-            purpose: Purpose::Step,
-        };
+        let prepared = session.next_prepared()?;
         Some(Self {
             view: Arc::clone(view),
             id: RequestId(last.saturating_add(1)),
@@ -285,27 +283,69 @@ impl Request {
             if self.prepared.purpose != Purpose::Step {
                 // What is summarised is sent as one text.
                 let parts = context::parts_of(&requests, self.id).into_iter();
-                return parts.map(|part| SentPart { part, sent: true }).collect();
+                let in_text = |part: Part| {
+                    let entry = session.tree.get(part.entry);
+                    let images = entry.map_or(&[][..], |entry| entry.body.images());
+                    SentPart {
+                        part,
+                        sent: true,
+                        images: images.iter().map(SentImage::in_text).collect(),
+                    }
+                };
+                return parts.map(in_text).collect();
             }
             let rendered = context::render(&session.tree, &session.context, &requests, self.id);
             // Which parts are sent is read off the rendering itself: both are in the same order.
-            let mut messages = rendered
-                .map(|request| request.messages)
-                .unwrap_or_default()
-                .into_iter()
-                .peekable();
+            let messages = rendered.map(|request| request.messages).unwrap_or_default();
+            let mut shown = messages.iter().filter_map(|message| match message {
+                Message::Image(shown) => Some(self.sent_image(shown)),
+                _ => None,
+            });
+            let is_image = |message: &&Message| matches!(message, Message::Image(_));
+            let mut messages = messages.iter().filter(|message| !is_image(message)).peekable();
             let parts = context::parts_of(&requests, self.id).into_iter();
             parts
                 .map(|part| {
                     let entry = session.tree.get(part.entry);
-                    let is_its = |message: &Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    let is_its =
+                        |message: &&Message| entry.is_some_and(|entry| renders(&entry.body, message));
+                    let images = entry.map_or(0, |entry| entry.body.images().len());
                     SentPart {
                         part,
                         sent: messages.next_if(is_its).is_some(),
+                        images: shown.by_ref().take(images).collect(),
                     }
                 })
                 .collect()
         })
+    }
+
+    /// As what an image was sent; before that, as what it would be by what is known of the model.
+    fn sent_image(&self, shown: &image::Shown) -> SentImage {
+        let unsent = match &self.prepared.body {
+            Some(body) => {
+                let mut unsent = body.unsent.iter();
+                unsent
+                    .find(|unsent| unsent.digest == shown.image.digest)
+                    .map(|unsent| unsent.why)
+            }
+            None => {
+                let known = self.view.op.catalogue.get(&self.prepared.model);
+                let abilities = known.map(|known| known.abilities).unwrap_or_default();
+                // Whether its bytes can be had is known when it is sent.
+                shown
+                    .sent(&abilities)
+                    .err()
+                    .filter(|why| *why != image::Unsent::Missing)
+            }
+        };
+        match unsent {
+            Some(why) => {
+                let text = shown.stand_in(why, &self.prepared.model);
+                SentImage::unsent(&shown.image, why, text)
+            }
+            None => SentImage::of(&shown.image),
+        }
     }
 
     pub(crate) fn entry(&self, id: EntryId) -> Answer<&Arc<tree::Entry>> {
@@ -410,6 +450,21 @@ impl Request {
         self.prepared.max_output_tokens
     }
 
+    /// By which means its answer shall be the result that the turn is asked for; null where it need not be.
+    async fn structured(&self) -> Option<ResultMeans> {
+        self.prepared.output.map(ResultMeans::from)
+    }
+
+    /// What it carries beside the conversation.
+    async fn controls(&self) -> Controls {
+        Controls::from(&self.prepared.controls)
+    }
+
+    /// What was asked for and is sent otherwise, or not at all.
+    async fn adjusted(&self) -> Vec<Adjusted> {
+        self.prepared.adjusted.iter().map(Adjusted::from).collect()
+    }
+
     /// The parts of the system prompt, in order.
     #[graphql(complexity = "8 * child_complexity")]
     async fn system(&self) -> Answer<Option<Vec<SystemPromptPart>>> {
@@ -429,9 +484,12 @@ impl Request {
             .map(Some)
     }
 
-    /// The tools, in order.
+    /// The tools, in order; none where its answer has to be the result and its server takes no tools beside that.
     #[graphql(complexity = "16 * child_complexity")]
     async fn tools(&self) -> Vec<Tool> {
+        if !self.prepared.offers_tools() {
+            return Vec::new();
+        }
         self.head()
             .tools
             .iter()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, Object, SimpleObject};
 use glasswork_agent_core::context::HeadPart;
 use glasswork_agent_core::id::RequestId;
+use glasswork_ai::structured::Form;
 use glasswork_session_state::{Fact, session, settings};
 
 use crate::dispatch::Dispatch;
@@ -30,6 +31,8 @@ pub(crate) enum PartKind {
     Model,
     /// How much the model shall think.
     Thinking,
+    /// The schema that the server is given for the answer.
+    Result,
     /// A tool.
     Tool,
     /// A part of the system prompt.
@@ -110,6 +113,7 @@ impl RequestDiff {
         for kind in [
             PartKind::Model,
             PartKind::Thinking,
+            PartKind::Result,
             PartKind::Tool,
             PartKind::System,
             PartKind::Message,
@@ -144,6 +148,11 @@ impl RequestDiff {
     fn changed_by(&self, compared: &Compared) -> Answer<Option<u64>> {
         match (compared.kind, compared.change) {
             (PartKind::Model | PartKind::Thinking, PartChange::Changed) => self.set_by(compared.kind),
+            // Tools go when the result is asked for by itself.
+            (PartKind::Tool, PartChange::Removed) if !self.to.prepared.offers_tools() => {
+                Ok(Some(self.to.prepared.by))
+            }
+            (PartKind::Result, PartChange::Removed) => Ok(Some(self.to.prepared.by)),
             // A tool or a part of the system prompt goes when a new head is set.
             (PartKind::Tool | PartKind::System, PartChange::Removed) => Ok(Some(self.to.prepared.plan.head)),
             _ => Ok(compared.after.as_ref().and_then(|unit| unit.by)),
@@ -215,6 +224,23 @@ fn units(request: &Request, kind: PartKind) -> Answer<Vec<Unit>> {
     Ok(match kind {
         PartKind::Model => vec![setting(prepared.model.to_string())],
         PartKind::Thinking => vec![setting(text::variant_name(&prepared.thinking))],
+        PartKind::Result => {
+            // Of what is asked in words there is a message.
+            let given = prepared.output.filter(|means| means.form != Form::Prompted);
+            let schema = request.view.session.context.schema(prepared.turn);
+            let unit = given.zip(schema).map(|(means, schema)| {
+                let form = text::variant_name(&means.form);
+                Unit {
+                    identity: format!("{form}\n{schema}"),
+                    name: form,
+                    content: schema.to_string(),
+                    by: Some(prepared.by),
+                    tokens: 0,
+                }
+            });
+            unit.into_iter().collect()
+        }
+        PartKind::Tool if !prepared.offers_tools() => vec![],
         PartKind::Tool => {
             let tools = request.head();
             let tool = |tool: &HeadPart<glasswork_ai::model::ToolSpec>| {

@@ -174,6 +174,11 @@ impl SessionSummary {
         self.row.archived.cost.map(Long)
     }
 
+    /// Of that, what it has cost itself: of a fork, since it was made. Over all sessions these add up to what was spent.
+    async fn own_cost(&self) -> Option<Long> {
+        self.row.archived.own_cost.map(Long)
+    }
+
     /// Where it stands, from the charts of the session and of its turn.
     async fn status(&self) -> SessionStatus {
         self.row.archived.status.into()

@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, closing, compaction, fork, host, import, model, prompt, recovery, session,
-    sign_in, tools, trash, tree,
+    DeadlineKey, Event, checkout, closing, compaction, failover, fork, host, import, model, prompt, recovery,
+    session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -39,6 +39,9 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Fork(event) => of_fork(event),
         Event::Trash(event) => of_trash(event),
         Event::Closing(event) => of_closing(event),
+        Event::Failover(failover::Event::Told { candidates }) => {
+            format!("told of {} models that may be asked instead", candidates.len())
+        }
         Event::DeadlineReached {
             key: DeadlineKey::Attempt | DeadlineKey::Answer,
             deadline,
@@ -61,7 +64,19 @@ pub(crate) fn of(event: &Event) -> String {
             format!("the process had ended with {} effects open", open.len())
         }
         Event::Host(host::Event::Started { version, .. }) => format!("version {version} started"),
+        Event::Host(host::Event::ServerAsked {
+            provider,
+            kind,
+            base_url,
+            models,
+        }) => format!(
+            "{kind} at {base_url}, which is asked as `{provider}`, has said what it has of {} models",
+            models.len()
+        ),
         Event::Host(host::Event::Mounted(session)) => format!("session {session} was mounted"),
+        Event::Host(host::Event::BreakersSeen(breakers)) => {
+            format!("{} breakers of providers are not as new", breakers.len())
+        }
         Event::SignIn(sign_in::Event::Known { sign_ins }) => {
             let names: Vec<&str> = sign_ins.keys().map(|name| &**name).collect();
             format!("somebody is signed in at {}", names.join(", "))
@@ -106,7 +121,12 @@ fn of_session(event: &session::Event) -> String {
 
 fn of_prompt(event: &prompt::Event) -> String {
     match event {
-        prompt::Event::Prompted { text, .. } => format!("“{}”", first_words(text, WORDS)),
+        prompt::Event::Prompted { text, images, .. } if images.is_empty() => {
+            format!("“{}”", first_words(text, WORDS))
+        }
+        prompt::Event::Prompted { text, images, .. } => {
+            format!("“{}”, with {} images", first_words(text, WORDS), images.len())
+        }
         prompt::Event::Steered { text, .. } => format!("steered: “{}”", first_words(text, WORDS)),
         prompt::Event::FollowedUp { text, .. } => format!("follow-up: “{}”", first_words(text, WORDS)),
         prompt::Event::Interrupted => "asked to stop at the next safe point".to_owned(),

@@ -17,6 +17,8 @@ pub(crate) struct Tokens {
     cache_read: Long,
     /// Input tokens written to a cache.
     cache_write: Long,
+    /// Of those, the ones that stay there for an hour or longer.
+    cache_write_hour: Long,
 }
 
 impl From<&stream::Usage> for Tokens {
@@ -26,6 +28,7 @@ impl From<&stream::Usage> for Tokens {
             output: Long(usage.output),
             cache_read: Long(usage.cache_read),
             cache_write: Long(usage.cache_write),
+            cache_write_hour: Long(usage.cache_write_1h),
         }
     }
 }

@@ -13,10 +13,12 @@ use crate::dispatch::Dispatch;
 use crate::entry::LoopKind;
 use crate::entry::{Block, BlockKind};
 use crate::error::Answer;
+use crate::failover::GivenUp;
 use crate::id;
 use crate::request::Request;
 use crate::scalar::{Long, Time};
 use crate::session::View;
+use crate::structured::StructuredResult;
 use crate::tokens::Tokens;
 use crate::wait::{AttemptWait, Deadline};
 
@@ -62,6 +64,8 @@ pub(crate) enum FailureClass {
     Refusal,
     /// The server sent what is not its protocol.
     Protocol,
+    /// Nothing was sent: the breaker of the provider is open.
+    BreakerOpen,
 }
 
 /// Why a request to a model failed.
@@ -105,6 +109,12 @@ pub(crate) struct TurnFailure {
     hindrance: Option<String>,
     /// Which budget allows no further request, in words.
     budget: Option<String>,
+    /// The models that gave no answer, or were not asked, where several could have been; empty where only one could.
+    given_up: Vec<GivenUp>,
+    /// Why the last answer is not the result that was asked for, in words.
+    no_result: Option<String>,
+    /// How often in a row the provider interrupted one answer, where that is more than is allowed.
+    paused: Option<u32>,
 }
 
 /// An attempt to get an answer to a request.
@@ -260,6 +270,16 @@ impl Turn {
         self.turn.answer_due
     }
 
+    /// The result that it is asked for as a value of a JSON Schema; null where it is not asked for one.
+    async fn structured(&self) -> Option<StructuredResult> {
+        let asked = self.turn.asked.as_ref()?;
+        Some(StructuredResult {
+            view: Arc::clone(&self.view),
+            turn: Arc::clone(&self.turn),
+            asked: Arc::clone(asked),
+        })
+    }
+
     /// The request under way, or the last one.
     async fn attempt(&self) -> Option<Attempt> {
         let attempt = self.turn.attempt.clone()?;
@@ -267,6 +287,18 @@ impl Turn {
             view: Arc::clone(&self.view),
             attempt,
         })
+    }
+
+    /// The model that is asked in this turn instead of the session's own; null for that one.
+    async fn fallback(&self) -> Option<String> {
+        self.turn.failover.model.as_ref().map(ToString::to_string)
+    }
+
+    /// The models that were given up in this turn, in order, each with the reason.
+    #[graphql(complexity = "4 * child_complexity")]
+    async fn given_up(&self) -> Vec<GivenUp> {
+        let given_up = self.turn.failover.given_up.iter();
+        given_up.map(GivenUp::from).collect()
     }
 
     /// The calls of the answer that is worked on, in order; their results are not in the conversation yet.
@@ -301,12 +333,24 @@ impl Turn {
                 hindrance: Some(hindrance.to_string()),
                 ..TurnFailure::default()
             },
+            state::TurnFailure::NobodyAnswered { given_up } => TurnFailure {
+                given_up: given_up.iter().map(GivenUp::from).collect(),
+                ..TurnFailure::default()
+            },
             state::TurnFailure::Loop { kind } => TurnFailure {
                 looped: Some((*kind).into()),
                 ..TurnFailure::default()
             },
+            state::TurnFailure::Paused { times } => TurnFailure {
+                paused: Some(*times),
+                ..TurnFailure::default()
+            },
             state::TurnFailure::Limit { max_steps } => TurnFailure {
                 limit: Some(*max_steps),
+                ..TurnFailure::default()
+            },
+            state::TurnFailure::NoResult { unfit } => TurnFailure {
+                no_result: Some(unfit.to_string()),
                 ..TurnFailure::default()
             },
             state::TurnFailure::Budget(exhausted) => TurnFailure {

@@ -6,6 +6,7 @@ use glasswork_session_state::waiting::{self, What, Whom};
 use glasswork_session_state::{DeadlineKey, Glasswork, state};
 
 use crate::id;
+use crate::rate_limit::RateLimit;
 use crate::scalar::{Long, Time};
 
 /// A moment by which something must have happened. A value of the state, so a restart arms nothing.
@@ -113,6 +114,8 @@ pub(crate) struct Waiting {
     model: Option<String>,
     /// By when something happens anyway.
     deadline: Option<Deadline>,
+    /// What the provider that has the word, or will be asked again, said last of what it allows within a time.
+    rate_limits: Vec<RateLimit>,
 }
 
 impl Waiting {
@@ -145,6 +148,7 @@ impl Waiting {
             deadline: waiting.deadline.as_ref().map(|deadline| {
                 Deadline::of(session, call.map(|(call, _)| DeadlineKey::Call(call)), deadline)
             }),
+            rate_limits: waiting.allowed.iter().flat_map(RateLimit::of_provider).collect(),
         }
     }
 }

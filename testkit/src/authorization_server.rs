@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -60,6 +61,12 @@ impl AuthorizationServer {
         let shared = Arc::clone(&book);
         let server = ModelServer::start(Answers::by(move |request| lock(&shared).answer(request))).await?;
         Ok(Self { server, book })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// How to sign in here.

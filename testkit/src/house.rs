@@ -17,6 +17,7 @@ use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::{Clock, Scope, ScopeId, SystemClock};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::breaker::Rules;
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_session_state::state::{self, Session, TurnFailure};
 use tempfile::TempDir;
@@ -63,6 +64,7 @@ pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
         tool_limits: Default::default(),
         providers: Default::default(),
         secrets: Arc::new(Vaults::new(vec![])),
+        breakers: Arc::new(archive.breakers(Rules::default(), Arc::new(SystemClock::default()))),
     }
 }
 
@@ -111,8 +113,20 @@ impl House {
 
     /// A house in a home that was lived in before.
     pub async fn at(home: TempDir, models: Arc<dyn ModelPort>, clock: Arc<dyn Clock>) -> Self {
+        Self::guarded(home, models, clock, Rules::default()).await
+    }
+
+    /// A house whose circuit breakers have these rules.
+    pub async fn guarded(
+        home: TempDir,
+        models: Arc<dyn ModelPort>,
+        clock: Arc<dyn Clock>,
+        rules: Rules,
+    ) -> Self {
+        std::fs::create_dir_all(home.path().join("work")).expect("a workspace");
         let archive = FileArchive::open(home.path().join("data")).expect("an archive");
         let mut ports = ports(&archive, models);
+        ports.breakers = Arc::new(archive.breakers(rules, Arc::clone(&clock)));
         ports.clock = clock;
         ports.secrets = Arc::new(Vaults::new(vec![OWN_SECRET.into()]));
         let runtime = Runtime::start(ports).await.expect("a runtime");

@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use reply::{Framing, Reply};
+pub use reply::{Framing, Gate, Reply};
 
 /// What the server answers.
 #[derive(Debug)]
@@ -170,6 +170,12 @@ impl ModelServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// All requests so far.

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use glasswork_agent_core::context::{self, Prepared, Purpose};
-use glasswork_agent_core::id::{RequestId, TurnId};
+use glasswork_agent_core::context;
+use glasswork_agent_core::id::RequestId;
+use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::{Message, Request};
-use glasswork_ai::stream::Usage;
+use glasswork_ai::stream::StopReason;
 use glasswork_ai::wire::Wire;
 use glasswork_session_state::state::Session;
 use serde_json::Value;
@@ -49,7 +50,11 @@ pub fn check_session(session: &Session) -> Result<(), String> {
         let request = session
             .render(*id)
             .ok_or_else(|| format!("request {id} does not render"))?;
-        check(&request).map_err(|rule| format!("request {id}: {rule}"))?;
+        let checked = match goes_on(session, *id) {
+            true => check_going_on(request),
+            false => check(&request),
+        };
+        checked.map_err(|rule| format!("request {id}: {rule}"))?;
     }
     if session.open_turn().is_some() || session.context.parts().is_empty() {
         return Ok(());
@@ -59,28 +64,43 @@ pub fn check_session(session: &Session) -> Result<(), String> {
     check(&next).map_err(|rule| format!("the next request: {rule}"))
 }
 
+/// Whether a request is to go on with an answer that its provider interrupted.
+fn goes_on(session: &Session, id: RequestId) -> bool {
+    let parts = context::parts_of(&session.requests, id);
+    let last = parts.last().and_then(|part| session.tree.get(part.entry));
+    last.is_some_and(
+        |last| matches!(&last.body, Body::Assistant(answer) if answer.stop == Some(StopReason::Paused)),
+    )
+}
+
+/// Only Anthropic interrupts its answers, and has them back as they are; apart from its end the request is like any.
+fn check_going_on(mut request: Request) -> Result<(), String> {
+    let body = encoded(Wire::Anthropic, &request)?;
+    let last = list(&body, "messages")?.last().map(|last| text(last, "role"));
+    if last != Some(Ok("assistant")) {
+        return Err(format!(
+            "Anthropic: the interrupted answer does not come last, but {last:?}"
+        ));
+    }
+    let words = body
+        .pointer("/messages")
+        .and_then(Value::as_array)
+        .and_then(|messages| {
+            let parts = messages.last()?.get("content")?.as_array()?;
+            parts.last()?.get("text")?.as_str()
+        });
+    if words.is_some_and(|words| words.trim_end() != words) {
+        return Err("Anthropic: the interrupted answer ends with blanks".to_owned());
+    }
+    request.messages.push(Message::User("Go on.".into()));
+    check(&request)
+}
+
 /// What the conversation would be sent as now.
 fn next(session: &Session) -> Option<Request> {
     let last = session.requests.get_max();
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
-    let plan = session.context.plan();
-    let prepared = Prepared {
-        turn: TurnId(0),
-        by: 0,
-        plan,
-        model: session
-            .settings
-            .model
-            .value
-            .clone()
-            .or_else(|| "scripted/test".parse().ok())?,
-        thinking: session.settings.thinking.value,
-        max_output_tokens: session.settings.max_output_tokens.value,
-        body: None,
-        usage: Usage::default(),
-        attempts: 0,
-        purpose: Purpose::Step,
-    };
+    let prepared = session.next_prepared()?;
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());
     context::render(&session.tree, &session.context, &requests, id)
@@ -184,7 +204,18 @@ fn anthropic(body: &Value) -> Result<(), String> {
                     }
                 }
                 ("assistant", result) if result.ends_with("_tool_result") => {}
+                ("user", "image") => {
+                    inline(&part["source"], "media_type")?;
+                    spoken_first = true;
+                }
                 ("user", "tool_result") => {
+                    for said in part["content"].as_array().into_iter().flatten() {
+                        match text(said, "type")? {
+                            "text" => spoken(said, "text")?,
+                            "image" if part["is_error"] != true => inline(&said["source"], "media_type")?,
+                            other => return Err(format!("a result has a part `{other}`")),
+                        }
+                    }
                     if spoken_first {
                         return Err(format!("message {number}: a result comes after text"));
                     }
@@ -200,6 +231,33 @@ fn anthropic(body: &Value) -> Result<(), String> {
     }
     ends_with(messages, "user", "role")?;
     paired(&asked, &[])
+}
+
+/// Bytes of an image, of a kind that all servers take.
+fn inline(source: &Value, media: &str) -> Result<(), String> {
+    data_url(
+        &serde_json::json!({ "url": format!("data:{};base64,{}", text(source, media)?, text(source, "data")?) }),
+        "url",
+    )
+}
+
+/// The same as an address.
+fn data_url(value: &Value, of: &str) -> Result<(), String> {
+    let url = text(value, of)?;
+    let data = ["png", "jpeg", "webp"]
+        .iter()
+        .find_map(|kind| url.strip_prefix(&format!("data:image/{kind};base64,")))
+        .ok_or_else(|| format!("{url} is no image that all servers take"))?;
+    let digits = data.trim_end_matches('=');
+    let is_digit = |digit: u8| digit.is_ascii_alphanumeric() || matches!(digit, b'+' | b'/');
+    match !data.is_empty()
+        && data.len() % 4 == 0
+        && data.len() - digits.len() < 3
+        && digits.bytes().all(is_digit)
+    {
+        true => Ok(()),
+        false => Err(format!("{data} is no base64")),
+    }
 }
 
 /// Every call has exactly one result, in the message that follows, in the order of the calls.
@@ -235,8 +293,18 @@ fn chat(body: &Value) -> Result<(), String> {
         }
         match role {
             "system" | "developer" if number == 0 => spoken(said(message), said_key(message))?,
+            "user" if message["content"].is_array() => {
+                for part in list(message, "content")? {
+                    match text(part, "type")? {
+                        "text" => spoken(part, "text")?,
+                        "image_url" => data_url(&part["image_url"], "url")?,
+                        other => return Err(format!("the user's content has a part `{other}`")),
+                    }
+                }
+                spoke = true;
+            }
             "user" => {
-                spoken(said(message), said_key(message))?;
+                spoken(message, "content")?;
                 spoke = true;
             }
             "tool" => {
@@ -317,14 +385,16 @@ fn responses(body: &Value) -> Result<(), String> {
         thought = false;
         match kind {
             "message" => {
-                let part = list(item, "content")?.first().ok_or("a message is empty")?;
-                spoken(part, "text")?;
-                let wanted = match text(item, "role")? {
-                    "user" => "input_text",
-                    _ => "output_text",
-                };
-                if text(part, "type")? != wanted {
-                    return Err(format!("{item} has no {wanted}"));
+                let parts = list(item, "content")?;
+                parts.first().ok_or("a message is empty")?;
+                let user = text(item, "role")? == "user";
+                for part in parts {
+                    match text(part, "type")? {
+                        "input_text" if user => spoken(part, "text")?,
+                        "output_text" if !user => spoken(part, "text")?,
+                        "input_image" if user => data_url(part, "image_url")?,
+                        other => return Err(format!("{item} has a part `{other}`")),
+                    }
                 }
                 spoke = true;
             }
@@ -342,7 +412,16 @@ fn responses(body: &Value) -> Result<(), String> {
                 asked.push(id);
             }
             "function_call_output" => {
-                text(item, "output")?;
+                for part in item["output"].as_array().into_iter().flatten() {
+                    match text(part, "type")? {
+                        "input_text" => spoken(part, "text")?,
+                        "input_image" => data_url(part, "image_url")?,
+                        other => return Err(format!("an output has a part `{other}`")),
+                    }
+                }
+                if !item["output"].is_array() {
+                    text(item, "output")?;
+                }
                 answered.push(text(item, "call_id")?);
             }
             other => return Err(format!("there is an item `{other}`")),
@@ -378,6 +457,17 @@ fn gemini(body: &Value) -> Result<(), String> {
             ));
         }
         let parts = list(content, "parts")?;
+        let within = parts
+            .iter()
+            .filter_map(|part| part.pointer("/functionResponse/parts"));
+        let within = within.filter_map(Value::as_array).flatten();
+        for data in parts
+            .iter()
+            .chain(within)
+            .filter_map(|part| part.get("inlineData"))
+        {
+            inline(data, "mimeType")?;
+        }
         for part in parts {
             if part.get("text").is_some() && part.get("thoughtSignature").is_none() {
                 spoken(part, "text")?;
@@ -457,12 +547,14 @@ mod tests {
 
     fn checked(messages: Vec<Message>) -> Result<(), String> {
         check(&Request {
+            output: None,
             model: "a/b".parse().unwrap(),
             system: vec![Arc::from("Be good.")],
             messages,
             tools: vec![],
             thinking: Thinking::Default,
             max_output_tokens: None,
+            controls: Default::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use glasswork_ai::decimal::Money;
 
+use crate::answering::Answering;
 use crate::model_commands::Models;
 use crate::session_commands::SessionsCommand;
 
@@ -34,7 +35,7 @@ OPENAI_BASE_URL), sign in with `glasswork login`, or play a script with `--model
 
 SESSION is an id, the beginning of one, or `last`.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 damaged data, 4 denied, 5 budget or limit, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 failed, 2 usage, 3 damaged data, 4 denied, 5 budget or limit, 6 not the result of --schema, 130 interrupted, 143 terminated.
 
 Sessions and settings lie in the directories of the XDG specification; GLASSWORK_HOME puts them all into one.";
 
@@ -124,17 +125,29 @@ pub(crate) struct Run {
     /// The model to ask, as `provider/id`
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// A model to ask for the rest of the turn where the model gives no answer; say it again for the next one
+    #[arg(long, value_name = "MODEL")]
+    pub fallback_model: Vec<String>,
     /// How much may be done without asking
     #[arg(long, value_name = "MODE", value_enum)]
     pub permission_mode: Option<PermissionMode>,
     /// What goes to standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
     pub output_format: OutputFormat,
+    /// Ask for a result: the last answer has to be a value of the JSON Schema in this file. Standard output is that
+    /// value alone, on one line; where there is none, the exit code is 6
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Show the model this image with the prompt (PNG, JPEG, GIF or WebP); may be given several times
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub answering: Answering,
     /// Most requests to the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_steps: Option<u32>,
     /// Most that the turn may cost, in US dollars; before a request that would break that, it stops (exit code 5)
-    #[arg(long, value_name = "DOLLARS")]
+    #[arg(long, value_name = "DOLLARS", allow_negative_numbers = true)]
     pub max_budget: Option<Money>,
     /// Go on with the session of this directory in which something happened last; where its turn rests, a prompt may
     /// be left out
@@ -154,6 +167,9 @@ pub(crate) struct Resume {
     /// The model to ask, as `provider/id`, instead of the session's own
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// A model to ask for the rest of the turn where the model gives no answer; say it again for the next one
+    #[arg(long, value_name = "MODEL")]
+    pub fallback_model: Vec<String>,
     /// How much may be done without asking
     #[arg(long, value_name = "MODE", value_enum)]
     pub permission_mode: Option<PermissionMode>,

@@ -12,16 +12,19 @@ use glasswork_agent_session::runners::{SelfAnswer, SelfQuery};
 pub(crate) use glasswork_agent_session::store::Repair;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::catalogue::Catalogue;
+use glasswork_ai::http::{ClientSettings, Clients};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
+use glasswork_app_runtime::breakers::{self, Breakers};
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::homes::{Environment, Homes};
 use glasswork_app_runtime::models;
+use glasswork_app_runtime::network::{self, NetworkError};
 use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
@@ -80,6 +83,16 @@ impl Place {
         self.settings(&[], Path::new("."))
     }
 
+    /// The circuit breakers of providers; where the settings cannot be read, with the rules that are built in.
+    pub(crate) fn breakers(&self) -> Breakers {
+        let host = self
+            .of_program()
+            .map(|resolved| resolved.host)
+            .unwrap_or_default();
+        let clock = Arc::new(SystemClock::default());
+        Breakers::below(&self.homes.data, breakers::rules(&host), clock)
+    }
+
     /// The sessions.
     ///
     /// # Errors
@@ -104,18 +117,34 @@ impl Place {
     /// # Errors
     /// Where the settings cannot be read.
     pub(crate) fn sign_ins(&self) -> Result<SignIns, Problem> {
-        Ok(self.sign_ins_of(&self.of_program()?.host))
+        let resolved = self.of_program()?;
+        Ok(self.sign_ins_of(&resolved.host, &self.clients_of(&resolved)?))
     }
 
     /// The same; where the settings cannot be read, as if there were none.
     pub(crate) fn sign_ins_for_doctor(&self) -> SignIns {
         let resolved = self.of_program();
-        self.sign_ins_of(&resolved.map(|resolved| resolved.host).unwrap_or_default())
+        let host = resolved.map(|resolved| resolved.host).unwrap_or_default();
+        self.sign_ins_of(&host, &Clients::default())
     }
 
-    fn sign_ins_of(&self, host: &HostSettings) -> SignIns {
+    fn sign_ins_of(&self, host: &HostSettings, clients: &Clients) -> SignIns {
         let clock = Arc::new(SystemClock::default());
-        SignIns::new(&self.homes.data, &host.sign_in.value, clock)
+        SignIns::new(&self.homes.data, &host.sign_in.value, clock).through(clients)
+    }
+
+    /// How servers are reached; where the settings cannot be read, as the environment has it.
+    pub(crate) fn network_for_doctor(&self) -> Result<ClientSettings, NetworkError> {
+        let resolved = self.of_program();
+        let (host, proxy) = resolved
+            .map(|resolved| (resolved.host, resolved.proxy))
+            .unwrap_or_default();
+        network::client_settings(&self.environment, &host, &proxy)
+    }
+
+    fn clients_of(&self, resolved: &Resolved) -> Result<Clients, Problem> {
+        let set = network::client_settings(&self.environment, &resolved.host, &resolved.proxy);
+        set.map(Clients::new).map_err(Problem::usage)
     }
 
     /// Where a key that goes before a sign-in comes from, if there is one.
@@ -214,6 +243,7 @@ impl Sessions {
         let host = self.host.clone()?;
         let (vault, journal, trace) = self.archive.writing().map_err(Problem::failed)?;
         let blobs = self.archive.clone();
+        let model_ports = providers.ports();
         let catalogue = providers.catalogue;
         let credentials = providers.known.iter().map(|provider| {
             let credential = match (&provider.key_from, provider.has_key) {
@@ -236,14 +266,18 @@ impl Sessions {
             clock: Arc::new(SystemClock::default()),
             providers: credentials.collect(),
             models: match &model.0 {
-                Some(scripts) => Arc::new(providers.ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
+                Some(scripts) => Arc::new(model_ports.with(models::SCRIPTED, Arc::new(scripts.clone())))
                     as Arc<dyn ModelPort>,
-                None => Arc::new(providers.ports),
+                None => Arc::new(model_ports),
             },
             blobs: Box::new(move |session| blobs.blobs(session)),
             tasks: tokio::runtime::Handle::current(),
             tool_limits: glasswork_agent_session::tools::Limits::default(),
             secrets: Arc::new(providers.secrets),
+            breakers: Arc::new(
+                self.archive
+                    .breakers(breakers::rules(&host), Arc::new(SystemClock::default())),
+            ),
         };
         let runtime = Runtime::start(ports).await?;
         runtime.know_models(Arc::clone(&catalogue));
@@ -253,6 +287,9 @@ impl Sessions {
         ))?;
         runtime.keep_house(self.archive.clone(), host);
         runtime.read_instructions(self.instructions.clone());
+        if let Some((asked, sake)) = &providers.asked {
+            runtime.know_server(asked, sake).await?;
+        }
         runtime.bind_graph(Arc::new(OwnGraph(
             Graph::new(runtime.reader().clone()).with_models(catalogue),
         )));
@@ -302,23 +339,19 @@ impl Model {
         if &*id.provider != models::SCRIPTED {
             return Ok(Self(None));
         }
-        let path = Path::new(&*id.model);
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Problem::usage(format!("cannot read the script {}: {error}", path.display())))?;
-        let script = Script::parse(&text).map_err(|error| {
-            use glasswork_ai::scripted::ScriptError;
-            Problem::usage(match error {
-                ScriptError::Malformed {
-                    line,
-                    column,
-                    message,
-                } => {
-                    format!("{}:{line}:{column}: {message}", path.display())
-                }
-                other => format!("{}: {other}", path.display()),
-            })
-        })?;
-        Ok(Self(Some(Scripts::default().with(&id.model, script))))
+        Ok(Self(Some(Scripts::default().with(&id.model, script(id)?))))
+    }
+
+    /// Has another model be ready too, as far as it can be: reads its script, where it plays one.
+    ///
+    /// # Errors
+    /// Where its script cannot be read.
+    pub(crate) fn also(self, id: &ModelId) -> Result<Self, Problem> {
+        if &*id.provider != models::SCRIPTED {
+            return Ok(self);
+        }
+        let scripts = self.0.unwrap_or_default();
+        Ok(Self(Some(scripts.with(&id.model, script(id)?))))
     }
 
     /// No model: for what asks none.
@@ -334,6 +367,26 @@ impl Model {
         let script = demo::script().map_err(Problem::defect)?;
         Ok(Self(Some(Scripts::default().with(demo::SCRIPT, script))))
     }
+}
+
+/// The script that a model plays.
+fn script(id: &ModelId) -> Result<Script, Problem> {
+    let path = Path::new(&*id.model);
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("cannot read the script {}: {error}", path.display())))?;
+    Script::parse(&text).map_err(|error| {
+        use glasswork_ai::scripted::ScriptError;
+        Problem::usage(match error {
+            ScriptError::Malformed {
+                line,
+                column,
+                message,
+            } => {
+                format!("{}:{line}:{column}: {message}", path.display())
+            }
+            other => format!("{}: {other}", path.display()),
+        })
+    })
 }
 
 /// Where asynchronous work runs.

@@ -6,6 +6,7 @@ use glasswork_app_runtime::demo::{self as scene, Comparison, Scratch, Verdict};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain;
 use glasswork_app_runtime::models;
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::reading::{Seen, Viewer};
 use glasswork_app_runtime::runtime::{Opening, Runtime};
 use glasswork_app_runtime::settings::Flag;
@@ -133,7 +134,7 @@ impl Stage {
         let left = drive::turn(
             runtime,
             id,
-            &Says::Prompt(scene::PROMPT.to_owned()),
+            &Says::Prompt(Prompt::new(scene::PROMPT)),
             self,
             signals,
             asker,

@@ -24,7 +24,9 @@ pub(crate) fn doctor(format: Json, console: &Console) -> Result<ExitCode, Proble
         &place.homes,
         &place.environment,
         place.settings(&[], &workspace),
+        place.network_for_doctor(),
         &providers.known,
+        &place.breakers(),
         archive,
         &place.sign_ins_for_doctor(),
     );

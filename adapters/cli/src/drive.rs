@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::report::{self, Report};
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
 use glasswork_engine::ScopeId;
@@ -31,10 +32,10 @@ pub(crate) trait Show {
 }
 
 /// What begins the work of a turn, or has it go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Says {
     /// A prompt, which begins a turn.
-    Prompt(String),
+    Prompt(Prompt),
     /// The turn that rests goes on, with these words first where there are any.
     GoOn(Option<String>),
 }
@@ -102,7 +103,9 @@ pub(crate) async fn turn(
         shown,
     };
     match says {
-        Says::Prompt(prompt) => drop(runtime.prompt(session, prompt, None).await?),
+        Says::Prompt(prompt) => {
+            drop(runtime.prompt_with(session, prompt.clone(), None).await?);
+        }
         Says::GoOn(_) => drop(runtime.resume(session).await?),
     }
     let mut patience = None;

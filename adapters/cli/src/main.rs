@@ -1,5 +1,6 @@
 //! The command line of Glasswork.
 
+mod answering;
 mod ask;
 mod branch;
 mod charts;

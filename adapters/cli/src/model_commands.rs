@@ -36,6 +36,16 @@ pub(crate) enum ModelsCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Close the circuit breaker of a provider, so that it is asked again at once
+    ///
+    /// After too many failures nothing is sent to a provider for a while (`breaker_failures` in the settings says after
+    /// how many); `glasswork doctor` names those of which that is so.
+    Reset {
+        /// The provider; all of them where it is left out
+        provider: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Take in what another program knows of models: pi's `models.json`, or `api.json` of models.dev
     ///
     /// Writes one file into the directory `models` beside your settings; what was imported from that program before is

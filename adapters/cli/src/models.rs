@@ -7,6 +7,7 @@ use glasswork_ai::price::Rates;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::model_import;
 use glasswork_app_runtime::model_list::{self, Listed, Which};
+use glasswork_app_runtime::models;
 use serde_json::json;
 
 use crate::compose::Place;
@@ -22,6 +23,9 @@ pub(crate) fn models(arguments: &Models, console: &Console) -> Result<ExitCode, 
         None if arguments.local => local(arguments.json.json, &place, console)?,
         None => list(arguments, &place, console)?,
         Some(ModelsCommand::Show { model, json }) => show(model, json.json, &place, console)?,
+        Some(ModelsCommand::Reset { provider, json }) => {
+            reset(provider.as_deref(), json.json, &place, console)?;
+        }
         Some(ModelsCommand::Import {
             file,
             provider,
@@ -100,6 +104,23 @@ fn local(json: bool, place: &Place, console: &Console) -> Result<(), Problem> {
     console.data(&text)
 }
 
+fn reset(provider: Option<&str>, json: bool, place: &Place, console: &Console) -> Result<(), Problem> {
+    let names = place.breakers().reset(provider).map_err(Problem::failed)?;
+    if json {
+        return console.json(&names, Layout::Document);
+    }
+    if names.is_empty() {
+        console.note(match provider {
+            Some(_) => "Its breaker is closed, and no failure is noted: there was nothing to reset.\n",
+            None => "All breakers are closed, and no failures are noted: there was nothing to reset.\n",
+        });
+    }
+    let lines = names
+        .iter()
+        .map(|name| format!("{}: reset\n", escape::line(name)));
+    console.data(&lines.collect::<String>())
+}
+
 fn row(listed: &Listed, width: usize, console: &Console) -> String {
     let model = &listed.model;
     let id = escape::line(&model.id.to_string()).into_owned();
@@ -144,7 +165,16 @@ fn show(name: &str, json: bool, place: &Place, console: &Console) -> Result<(), 
     let providers = place.providers()?;
     let choice = model_list::chosen(name, &providers.catalogue, &providers.known).map_err(Problem::usage)?;
     let known = providers.catalogue.get(&choice.model);
-    let model = known.ok_or_else(|| Problem::usage(format!("nothing is known of `{}`", choice.model)))?;
+    let model = known.ok_or_else(|| {
+        let id = &choice.model;
+        Problem::usage(match models::check(id, &providers.known) {
+            Ok(()) => format!(
+                "nothing is known of `{id}`; it may be asked all the same. `glasswork models {}` lists what is known",
+                id.provider
+            ),
+            Err(unusable) => format!("nothing is known of `{id}`, and {unusable}"),
+        })
+    })?;
     let provider = providers
         .known
         .iter()

@@ -6,6 +6,7 @@ use std::path::Path;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming::{self, Past, ResumeError};
 
+use crate::answering::Answering;
 use crate::commands::{OutputFormat, Resume, Run};
 use crate::compose::{Place, Sessions};
 use crate::console::Console;
@@ -46,11 +47,15 @@ pub(crate) fn resume(arguments: &Resume, console: &Console) -> Result<ExitCode, 
     }
     let prompt = (!prompt.is_empty()).then(|| prompt.to_owned());
     let run = Run {
+        schema: None,
         prompt: None,
         directory: None,
         model: arguments.model.clone(),
+        fallback_model: arguments.fallback_model.clone(),
         permission_mode: arguments.permission_mode,
         output_format: OutputFormat::Text,
+        images: vec![],
+        answering: Answering::default(),
         max_steps: None,
         max_budget: None,
         go_on: false,

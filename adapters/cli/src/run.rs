@@ -4,11 +4,15 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use glasswork_agent_core::json_schema::Schema;
 use glasswork_ai::model::ModelId;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::pictures::{self, Picture};
+use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::resuming::{self, Past};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::settings::Flag;
+use glasswork_app_runtime::structured;
 use glasswork_app_runtime::watching::Update;
 use glasswork_app_runtime::{model_list, models};
 use glasswork_engine::{ScopeId, UnmountError};
@@ -33,6 +37,9 @@ const PROMPT_BYTES: u64 = 512 << 10;
 /// The budget of the turn, as a flag: a part of the setting `budget`, of which the other parts stay.
 const TURN_BUDGET: &str = "budget.turn";
 
+/// A model of the list that is asked where the model gives no answer, as a flag: one of the setting `fallback_models`.
+const FALLBACK: &str = "fallback_model";
+
 /// Has the agent do something.
 pub(crate) fn run(arguments: &Run, console: &Console) -> Result<ExitCode, Problem> {
     let goes_on = arguments.go_on || arguments.resume.is_some();
@@ -50,12 +57,26 @@ pub(crate) fn within(
     place: &Place,
     console: &Console,
 ) -> Result<ExitCode, Problem> {
+    let schema = arguments.schema.as_deref().map(structured::read).transpose();
+    let schema = schema.map_err(Problem::usage)?;
     let sessions = place.sessions()?;
     let past = past(arguments, &sessions, console)?;
     // Only a turn that rests can go on without a word.
     if prompt.is_none() && !past.as_ref().is_some_and(|past| past.rests) {
         return Err(no_prompt());
     }
+    if schema.is_some() && past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "the turn of this session rests, and goes on as it began; `--schema` is for a new one",
+        ));
+    }
+    if !arguments.images.is_empty() && past.as_ref().is_some_and(|past| past.rests) {
+        return Err(Problem::usage(
+            "the turn of this session rests, and what it is told on its way takes no images: let it go on without \
+             `--image`, and show them with the prompt after it",
+        ));
+    }
+    let pictures = pictures::read(&arguments.images).map_err(Problem::usage)?;
     let workspace = match (&past, &arguments.directory) {
         (Some(past), _) => past.workspace.clone(),
         (None, Some(directory)) => directory.clone(),
@@ -66,6 +87,8 @@ pub(crate) fn within(
     let asker = ready.opening.settings.attended.value.then(|| Asker::on(*console));
     let task = Task {
         prompt,
+        schema,
+        pictures,
         past,
         opening: ready.opening,
         asker,
@@ -121,7 +144,11 @@ pub(crate) fn prepare(
     }
     let model = match &settings.model.value {
         Some(id) => {
-            let model = Model::prepare(id, &providers)?;
+            let mut model = Model::prepare(id, &providers)?;
+            providers.make_ready(id);
+            for fallback in &settings.fallback_models.value {
+                model = model.also(fallback)?;
+            }
             if settings.context_window.value.is_none() {
                 providers.learn(id)?;
             }
@@ -145,7 +172,14 @@ pub(crate) fn prepare(
 /// The flags, with the model that was meant by the one that names it; how much it shall think may stand behind it.
 fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
     let mut meant = Vec::new();
+    let mut fallbacks: Vec<String> = Vec::new();
     for flag in flags.iter().filter(|flag| flag.name != TURN_BUDGET) {
+        if flag.name == FALLBACK {
+            let choice = model_list::chosen(&flag.value, &providers.catalogue, &providers.known)
+                .map_err(Problem::usage)?;
+            fallbacks.push(format!("{:?}", choice.model.to_string()));
+            continue;
+        }
         if flag.name != "model" {
             meant.push(flag.clone());
             continue;
@@ -161,6 +195,13 @@ fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
             value: format!("{level:?}").to_lowercase(),
             flag: flag.flag.clone(),
         }));
+    }
+    if !fallbacks.is_empty() {
+        meant.push(Flag {
+            name: "fallback_models".to_owned(),
+            value: format!("[{}]", fallbacks.join(", ")),
+            flag: "--fallback-model".to_owned(),
+        });
     }
     Ok(meant)
 }
@@ -241,12 +282,21 @@ fn flags(arguments: &Run, console: &Console) -> Vec<Flag> {
     ]
     .into_iter()
     .flatten()
+    .chain(
+        arguments
+            .fallback_model
+            .iter()
+            .map(|model| flag(FALLBACK, model.clone(), "--fallback-model")),
+    )
+    .chain(arguments.answering.flags())
     .collect()
 }
 
 /// Something to do, all questions about it answered.
 struct Task {
     prompt: Option<String>,
+    schema: Option<Schema>,
+    pictures: Vec<Picture>,
     past: Option<Past>,
     opening: Opening,
     asker: Option<Asker>,
@@ -276,10 +326,15 @@ impl Task {
         signals: &mut Signals,
     ) -> Result<ExitCode, Problem> {
         let settings = self.opening.settings.clone();
+        let structured = self.schema.is_some();
         let resumed = self.past.is_some();
         let workspace = self.opening.workspace.clone();
         let says = match (self.prompt, self.past.as_ref().is_some_and(|past| past.rests)) {
-            (Some(prompt), false) => Says::Prompt(prompt),
+            (Some(text), false) => Says::Prompt(Prompt {
+                text,
+                pictures: self.pictures,
+                result: self.schema,
+            }),
             (said, _) => Says::GoOn(said),
         };
         let session = match self.past {
@@ -291,7 +346,15 @@ impl Task {
             }
             None => runtime.new_session(self.opening).await?,
         };
-        let mut shown = Shown::begin(format, console, Init::of(session, &settings, workspace, resumed))?;
+        for line in runtime.not_as_asked(session) {
+            console.note(&format!("note: {}\n", escape::line(&line)));
+        }
+        let mut shown = Shown::begin(
+            format,
+            structured,
+            console,
+            Init::of(session, &settings, workspace, resumed),
+        )?;
         let left = match drive::turn(runtime, session, &says, &mut shown, signals, self.asker).await {
             Ok(left) => left,
             Err(problem) => {
@@ -362,6 +425,7 @@ enum Shown {
     Text {
         screen: Screen,
         streamed: bool,
+        structured: bool,
         console: Console,
     },
     /// One document at the end.
@@ -371,9 +435,10 @@ enum Shown {
 }
 
 impl Shown {
-    fn begin(format: OutputFormat, console: &Console, init: Init) -> Result<Self, Problem> {
+    /// What is `structured` is told whole, once it is judged.
+    fn begin(format: OutputFormat, structured: bool, console: &Console, init: Init) -> Result<Self, Problem> {
         let console = *console;
-        let streamed = console.out_is_terminal && format == OutputFormat::Text;
+        let streamed = console.out_is_terminal && format == OutputFormat::Text && !structured;
         let answers = if streamed { To::Data } else { To::Notes };
         let mut screen = Screen::new(console, answers, To::Notes);
         if format == OutputFormat::StreamJson {
@@ -388,6 +453,7 @@ impl Shown {
             OutputFormat::Text => Self::Text {
                 screen,
                 streamed,
+                structured,
                 console,
             },
             OutputFormat::Json | OutputFormat::StreamJson => Self::Document { screen, console },
@@ -403,6 +469,7 @@ impl Shown {
             Self::Text {
                 screen,
                 streamed,
+                structured,
                 console,
             } => {
                 for denied in &report.denied {
@@ -412,9 +479,13 @@ impl Shown {
                     ))?;
                 }
                 // A program gets the answer as it is; a person has seen it come, escaped.
-                match *streamed || report.answer.is_empty() {
+                let answer = match *structured {
+                    true => report.result.as_deref().unwrap_or_default(),
+                    false => &report.answer,
+                };
+                match *streamed || answer.is_empty() {
                     true => Ok(()),
-                    false => console.data(&format!("{}\n", report.answer)),
+                    false => console.data(&format!("{answer}\n")),
                 }
             }
             Self::Document { console, .. } => console.json(report, Layout::Document),

@@ -154,6 +154,7 @@ fn row_json(row: &SessionRow, sort: Sort) -> Value {
         "tokens": session.tokens,
         "own_tokens": session.own_tokens(),
         "cost": session.cost,
+        "own_cost": session.own_cost,
         "bytes": session.bytes,
         "parent": session.parent,
         "pinned": session.pinned,

@@ -272,6 +272,7 @@ fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {
         Kind::Compaction => "(compacted)",
         Kind::BranchSummary => "(attempt)",
         Kind::Notice => "!",
+        Kind::Superseded => "(superseded)",
     };
     let label = node
         .label

@@ -145,6 +145,14 @@ fn said(line: &Line, paint: Paint) -> String {
             paint.dim(&escape::text(text))
         ),
         Said::Notice { text, .. } => paint.dim(&format!("! {}", escape::text(text))),
+        Said::Superseded { text, model, why, by } => {
+            let head = format!("— {model} gave no answer ({why}); {by} was asked instead —");
+            format!(
+                "\n{}\n{}",
+                paint.bold(&escape::line(&head)),
+                paint.dim(&escape::text(text))
+            )
+        }
         Said::BranchLeft { text, .. } => format!(
             "\n{}\n{}",
             paint.bold("— another attempt was left —"),

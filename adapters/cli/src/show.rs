@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use glasswork_agent_core::compaction::Why;
+use glasswork_agent_core::structured::{Around, Telling};
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_app_runtime::explain;
 use glasswork_app_runtime::watching::Update;
@@ -143,10 +144,36 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
                 escape::line(&failure.message)
             )
         }
+        Update::FellBack { from, to, skipped } => {
+            let mut text = String::new();
+            for skipped in skipped {
+                text.push_str(&paint.dim(&escape::line(&skipped.to_string())));
+                text.push('\n');
+            }
+            let told = format!("{from} gave no answer; for the rest of this turn {to} is asked");
+            text + &paint.dim(&escape::line(&told))
+        }
         Update::Noticed { kind, .. } => paint.dim(&format!(
             "the agent goes in circles ({}); the model is told so",
             explain::looped(*kind)
         )),
+        Update::ResultWanted { telling, .. } => paint.dim(match telling {
+            Telling::Wanted => "the model is told which result is wanted",
+            Telling::Due => "the model is asked for the result",
+            Telling::Unfit => "the model is asked for the result once more",
+        }),
+        Update::ResultJudged {
+            unfit_text: Some(why),
+            ..
+        } => paint.dim(&format!(
+            "this is not the result that is wanted: {}",
+            escape::line(why)
+        )),
+        Update::ResultJudged { around, .. } => match around {
+            Around::Nothing => return None,
+            Around::Fence => paint.dim("the result stood in a fence"),
+            Around::Words => paint.dim("the result stood between other words"),
+        },
         Update::BackingOff {
             attempt,
             wait_ms,

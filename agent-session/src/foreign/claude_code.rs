@@ -359,6 +359,9 @@ fn answer(message: &Value, line: u64, tally: &mut Tally) -> Answer {
             output: count(usage, "output_tokens"),
             cache_read: count(usage, "cache_read_input_tokens"),
             cache_write: count(usage, "cache_creation_input_tokens"),
+            cache_write_1h: usage
+                .get("cache_creation")
+                .map_or(0, |written| count(written, "ephemeral_1h_input_tokens")),
         }),
         stop,
         cancelled: false,

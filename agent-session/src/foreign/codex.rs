@@ -281,6 +281,7 @@ impl Reading {
                 output: count(usage, "output_tokens"),
                 cache_read: cached,
                 cache_write: 0,
+                cache_write_1h: 0,
             });
         }
     }

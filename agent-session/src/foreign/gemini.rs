@@ -353,6 +353,7 @@ impl Reading {
                 output: count(tokens, "output").saturating_add(count(tokens, "thoughts")),
                 cache_read: count(tokens, "cached"),
                 cache_write: 0,
+                cache_write_1h: 0,
             }),
             stop: Some(if calls {
                 StopReason::ToolUse

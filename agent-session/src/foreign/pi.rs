@@ -203,6 +203,7 @@ fn answer(value: &Value, line: u64, tally: &mut Tally) -> Answer {
             output: count(usage, "output"),
             cache_read: count(usage, "cacheRead"),
             cache_write: count(usage, "cacheWrite"),
+            cache_write_1h: 0,
         }),
         stop,
         cancelled,

@@ -14,7 +14,7 @@ use super::error::IndexError;
 /// `gwix`: whose file this is, where SQLite keeps it.
 const APPLICATION: i32 = 0x6777_6978;
 /// Raised whenever the tables change, or what is written into them. There are no migrations: it is made anew.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 /// How long an index in memory takes the place of the file before the file is tried again: making one reads all
 /// journals.
 const MEMORY_TIME: Duration = Duration::from_secs(60);
@@ -40,6 +40,7 @@ CREATE TABLE sessions (
     tokens INTEGER NOT NULL,
     inherited INTEGER NOT NULL,
     cost INTEGER,
+    own_cost INTEGER,
     name_key TEXT NOT NULL,
     title TEXT,
     workspace TEXT,

@@ -263,7 +263,7 @@ pub(super) fn number(number: u64) -> i64 {
 }
 
 const COLUMNS: &str = "id, created, updated, seq, bytes, title, workspace, branch, model, messages, tokens, cost, \
-                       status, first_words, parent, pinned, damage, path, size, stamp, open, inherited";
+                       status, first_words, parent, pinned, damage, path, size, stamp, open, inherited, own_cost";
 
 /// A row, and what it was made from.
 #[derive(Debug)]
@@ -302,6 +302,9 @@ pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Indexed> {
             inherited: count(21)?,
             cost: row
                 .get::<_, Option<i64>>(11)?
+                .and_then(|cost| u64::try_from(cost).ok()),
+            own_cost: row
+                .get::<_, Option<i64>>(22)?
                 .and_then(|cost| u64::try_from(cost).ok()),
             status: Status::named(&row.get::<_, String>(12)?).unwrap_or_default(),
             first_words: shared(13)?,

@@ -478,6 +478,7 @@ fn read_journal(
     let row = Row {
         parent: parent.or(row.parent),
         inherited: if unopened { row.tokens } else { row.inherited },
+        own_cost: row.own_cost.filter(|_| !unopened),
         ..row
     };
     match error {

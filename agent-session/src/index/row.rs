@@ -45,6 +45,8 @@ pub struct Row {
     pub inherited: u64,
     /// What it cost, in billionths of a US dollar; `None` where the prices are not known.
     pub cost: Option<u64>,
+    /// Of that, what it has cost itself: of a fork, since it was made. Over all sessions these add up to what was spent.
+    pub own_cost: Option<u64>,
     /// Where its charts stand.
     pub status: Status,
     /// What was said first, at most [`FIRST_WORDS`] characters of it.
@@ -166,6 +168,7 @@ impl Row {
             tokens: 0,
             inherited: 0,
             cost: None,
+            own_cost: None,
             status: Status::default(),
             first_words: None,
             parent: None,
@@ -200,7 +203,8 @@ impl Row {
             messages: u64::try_from(session.tree.len()).unwrap_or(u64::MAX),
             tokens: sum(&session.usage),
             inherited: sum(&session.inherited),
-            cost: cost(session),
+            cost: cost(&session.usage),
+            own_cost: cost(&session.spent()),
             status: Status::of(session),
             first_words: first_words(session),
             parent: meta.parent.map(|parent| parent.session),
@@ -233,9 +237,9 @@ impl Row {
 }
 
 /// `None` also of a session in which no model was asked: it has cost nothing, and is not among those that did.
-fn cost(session: &Session) -> Option<u64> {
-    let asked = session.usage.models.values().any(|model| model.attempts > 0);
-    session.usage.cost().filter(|_| asked).map(|cost| cost.0)
+fn cost(ledger: &Ledger) -> Option<u64> {
+    let asked = ledger.models.values().any(|model| model.attempts > 0);
+    ledger.cost().filter(|_| asked).map(|cost| cost.0)
 }
 
 /// How many entries are looked at for what was said first: it stands at the beginning, or nowhere.

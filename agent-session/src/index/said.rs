@@ -45,7 +45,7 @@ pub(super) fn of(body: &Body) -> Option<(Speaker, String)> {
             beginning(&compaction.summary, WORDS_BYTES).to_owned(),
         ),
         // Nobody's words: whoever searches looks for what people, models and tools said.
-        Body::Notice(_) => return None,
+        Body::Notice(_) | Body::Superseded(_) => return None,
         Body::BranchSummary(branch) => (Speaker::Model, beginning(&branch.summary, WORDS_BYTES).to_owned()),
     };
     let text = match text.contains(MARKS) {

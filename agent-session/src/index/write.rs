@@ -99,15 +99,16 @@ fn put_row(transaction: &Transaction<'_>, id: &str, written: &Written<'_>) -> Re
     let status: &str = row.status.into();
     let mut statement = transaction.prepare_cached(
         "INSERT INTO sessions (id, path, size, stamp, open, entry_seq, entry_ordinal, hidden, created, updated, seq,
-            bytes, messages, tokens, inherited, cost, name_key, title, workspace, branch, model, status, first_words,
-            parent, pinned, damage)
+            bytes, messages, tokens, inherited, cost, own_cost, name_key, title, workspace, branch, model, status,
+            first_words, parent, pinned, damage)
          VALUES (:id, :path, :size, :stamp, :open, 0, 0, :hidden, :created, :updated, :seq, :bytes, :messages,
-            :tokens, :inherited, :cost, :name_key, :title, :workspace, :branch, :model, :status, :first_words, :parent,
-            :pinned, :damage)
+            :tokens, :inherited, :cost, :own_cost, :name_key, :title, :workspace, :branch, :model, :status, :first_words,
+            :parent, :pinned, :damage)
          ON CONFLICT (id) DO UPDATE SET path = :path, size = :size, stamp = :stamp, open = :open,
             entry_seq = iif(:anew, 0, entry_seq), entry_ordinal = iif(:anew, 0, entry_ordinal), hidden = :hidden,
             created = :created, updated = :updated, seq = :seq, bytes = :bytes, messages = :messages,
-            tokens = :tokens, inherited = :inherited, cost = :cost, name_key = :name_key, title = :title, workspace = :workspace,
+            tokens = :tokens, inherited = :inherited, cost = :cost, own_cost = :own_cost,
+            name_key = :name_key, title = :title, workspace = :workspace,
             branch = :branch, model = :model, status = :status, first_words = :first_words, parent = :parent,
             pinned = :pinned, damage = :damage
          RETURNING n",
@@ -129,6 +130,7 @@ fn put_row(transaction: &Transaction<'_>, id: &str, written: &Written<'_>) -> Re
             ":tokens": number(row.tokens),
             ":inherited": number(row.inherited),
             ":cost": row.cost.map(number),
+            ":own_cost": row.own_cost.map(number),
             ":name_key": name_key,
             ":title": row.title.as_deref(),
             ":workspace": row.workspace.as_deref(),

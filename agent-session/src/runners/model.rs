@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use glasswork_agent_core::context::BodyRef;
 use glasswork_agent_core::id::RequestId;
+use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::{Progress, StreamEvent};
 use glasswork_engine::EffectPort;
@@ -13,6 +14,9 @@ use glasswork_session_state::{Event, Glasswork, model, pieces};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Work;
+use super::gate::{Passage, Silence};
+use crate::blobs::BlobStore;
+use crate::images;
 use crate::secrets::AnswerMasking;
 
 /// A stream that talks in small pieces is reported in larger ones: what came within this time is one report …
@@ -34,21 +38,41 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         session, world, port, ..
     } = work;
     let Some(request) = session.render(id) else { return };
+    let request = loaded(request, (world.blobs)(port.scope())).await;
+    let mut passage = match Passage::ask(&world.gate, &request.model.provider).await {
+        Ok(passage) => passage,
+        Err(failure) => {
+            port.finish(Event::Model(model::Event::Answered {
+                body: None,
+                limits: vec![],
+                steps: vec![],
+                outcome: Outcome::Failed(failure),
+            }));
+            return;
+        }
+    };
+    let settings = &session.settings;
+    let mut silence = Silence::begin(settings);
     let mut call = world.models.call(Arc::new(request), attempt);
     let body = (!call.body().is_empty()).then(|| BodyRef {
         digest: blake3::hash(call.body()).to_hex().as_str().into(),
         len: call.body().len() as u64,
+        unsent: call.unsent().to_vec(),
     });
     let mut demands = port.demands();
     let mut report = Report::default();
     let mut masking = AnswerMasking::new(world.secrets.of(&session), id);
     let mut unpaced = 0;
     let mut limits_told = false;
+    let mut dropped = false;
     let outcome = loop {
         let progress = tokio::select! {
             biased;
             // The gate has closed the effect: nobody listens any more, and dropping the call closes the connection.
-            _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+            _ = demands.stopped() => {
+                dropped = true;
+                break Outcome::Failed(broken_off("the request was dropped"));
+            }
             progress = call.next() => progress,
             () = report.due() => {
                 report.send(&port);
@@ -58,6 +82,7 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         match progress {
             Some(Progress::Connected) => {
                 limits_told = true;
+                silence.connected(settings);
                 port.progress(Event::Model(model::Event::Connected {
                     body: body.clone(),
                     limits: call.rate_limits().to_vec(),
@@ -68,6 +93,8 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
                 break Outcome::Failed(masking.failure(failure));
             }
             Some(Progress::Step(event)) => {
+                silence.broken(settings);
+                passage.answered().await;
                 if let Some(failure) = pieces::too_large(&event) {
                     break Outcome::Failed(failure);
                 }
@@ -81,7 +108,10 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
                     unpaced %= PACE_BYTES;
                     tokio::select! {
                         biased;
-                        _ = demands.stopped() => break Outcome::Failed(broken_off("the request was dropped")),
+                        _ = demands.stopped() => {
+                            dropped = true;
+                            break Outcome::Failed(broken_off("the request was dropped"));
+                        }
                         () = sleep(pause) => {}
                     }
                 }
@@ -91,6 +121,11 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
     };
     // The last word of a block that was cut by the limit of tokens.
     masking.finish(&mut |event| report.add(event));
+    match &outcome {
+        _ if dropped => passage.dropped(&silence).await,
+        Outcome::Finished(_) => passage.end(None, true).await,
+        Outcome::Failed(failure) => passage.end(Some(failure), body.is_some()).await,
+    }
     port.finish(Event::Model(model::Event::Answered {
         body,
         limits: if limits_told {
@@ -101,6 +136,24 @@ pub(super) async fn run(work: Work, id: RequestId, attempt: u32) {
         steps: report.steps,
         outcome,
     }));
+}
+
+/// The request with the bytes of its images: from here on it is what will be sent.
+async fn loaded(mut request: Request, blobs: BlobStore) -> Request {
+    if !request
+        .messages
+        .iter()
+        .any(|message| matches!(message, Message::Image(_)))
+    {
+        return request;
+    }
+    let unloaded = request.clone();
+    let loading = tokio::task::spawn_blocking(move || {
+        images::load(&blobs, &mut request);
+        request
+    });
+    // Without their bytes images count as lost.
+    loading.await.unwrap_or(unloaded)
 }
 
 fn broken_off(message: &str) -> Failure {

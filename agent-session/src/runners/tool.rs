@@ -126,6 +126,7 @@ fn translate(outcome: hands::Outcome) -> (Word, Outcome) {
     let (mut blob, mut detail) = (None, None);
     match details {
         Details::Change(change) => detail = change.diff.map(|diff| Detail::Diff(diff.text.into())),
+        Details::Image(image) => detail = Some(Detail::Image(image)),
         Details::Command(command) => {
             blob = command.output.map(|blob| BlobRef {
                 digest: blob.digest.to_string().into(),

@@ -56,6 +56,14 @@ pub enum ToolFailure {
         /// How long it is, in bytes.
         len: u64,
     },
+    /// The file begins like an image, and cannot be shown.
+    #[error("{} {why}", path.display())]
+    Image {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The first line asked for lies behind the end.
     #[error("offset {offset} is beyond the end of {}, which has {lines} lines", path.display())]
     BeyondEnd {

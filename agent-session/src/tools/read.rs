@@ -1,6 +1,7 @@
-//! `read`: a piece of a text file, from its start or from any line, however long the file is.
+//! `read`: a piece of a text file, from its start or from any line, however long the file is; or an image.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +12,12 @@ use super::failure::ToolFailure;
 use super::open::Place;
 use super::truncation::{Head, size};
 use super::{Context, Details, Limits, Outcome, check_cancelled, reading};
+use crate::blobs::BlobStore;
+use crate::images::{self, Picture};
 use crate::secrets::{Masking, Origin, Stream};
 
-pub(crate) const DESCRIPTION: &str = "Read a text file. Gives at most 2000 lines or 50 KiB, whichever comes first, \
-    and says with which offset to go on. Binary files are not shown.";
+pub(crate) const DESCRIPTION: &str = "Read a text file, or look at an image (PNG, JPEG, GIF, WebP). Of text gives at \
+    most 2000 lines or 50 KiB, whichever comes first, and says with which offset to go on. Other files are not shown.";
 pub(crate) const SCHEMA: &str = r#"{
   "type": "object",
   "properties": {
@@ -75,9 +78,9 @@ pub(crate) async fn run(
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
     let limits = context.limits.clone();
-    let masking = context.secrets.masking.clone();
+    let (masking, blobs) = (context.secrets.masking.clone(), context.blobs.clone());
     reading(context, move |cancel| {
-        read(&arguments, &path, &limits, &masking, cancel)
+        read(&arguments, &path, &limits, &masking, &blobs, cancel)
     })
     .await
 }
@@ -87,12 +90,16 @@ fn read(
     path: &std::path::Path,
     limits: &Limits,
     masking: &Masking,
+    blobs: &BlobStore,
     cancel: &CancellationToken,
 ) -> Result<Outcome, ToolFailure> {
     let (file, metadata) = Place::find(path)?.open_file()?;
     let mut file = BufReader::with_capacity(64 * 1024, file);
     let unreadable = |error| ToolFailure::io("read", path, error);
     let start = file.fill_buf().map_err(unreadable)?;
+    if images::is_image(start) {
+        return look_at(file, path, masking, blobs);
+    }
     if memchr::memchr(0, start.get(..SNIFF).unwrap_or(start)).is_some() {
         return Err(ToolFailure::Binary {
             path: path.to_owned(),
@@ -179,6 +186,38 @@ fn read(
             next,
             lossy,
         }),
+    })
+}
+
+/// Takes an image in: a line for the model, and the image, which is kept before anyone hears of it.
+fn look_at(
+    mut file: BufReader<File>,
+    path: &std::path::Path,
+    masking: &Masking,
+    blobs: &BlobStore,
+) -> Result<Outcome, ToolFailure> {
+    let failed = |why: String| ToolFailure::Image {
+        path: path.to_owned(),
+        why,
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = masking.text(&name, &Origin::Elsewhere).into_owned();
+    file.rewind()
+        .map_err(|error| ToolFailure::io("read", path, error))?;
+    let taken = images::read_all(file.into_inner()).and_then(|bytes| images::take_in(&name, bytes));
+    let picture = taken.map_err(|error| failed(error.to_string()))?;
+    images::keep(blobs, &picture).map_err(|error| failed(format!("cannot be kept: {error}")))?;
+    let Picture { image, was, .. } = picture;
+    let was = was.map(|(width, height)| format!(", made smaller from {width}x{height}"));
+    Ok(Outcome {
+        text: format!(
+            "[image: {image}{}, {}, {}]",
+            was.unwrap_or_default(),
+            image.media.mime(),
+            size(image.bytes)
+        ),
+        is_error: false,
+        details: Details::Image(image),
     })
 }
 

@@ -6,17 +6,24 @@
 use std::fmt;
 
 use glasswork_agent_core::session::State;
+use glasswork_ai::controls::Speed;
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
+use glasswork_ai::price::Rate;
 use glasswork_engine::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::compaction;
 use crate::state::Session;
 use crate::usage::Ledger;
 
 /// How much may be spent, in US dollars; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "amounts in US dollars, like `(turn: 0.50, session: 5.00, day: 20.00)`"
+)]
 pub struct Budget {
     /// In a turn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +42,29 @@ impl Budget {
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What becomes of a request, where there is a budget, to a model of which nobody knows what it costs.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    strum::VariantArray,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Unpriced {
+    /// It is not sent: nobody could say when the budget is used up.
+    #[default]
+    Refuse,
+    /// It is sent, and counts as nothing.
+    Allow,
 }
 
 /// What has a budget.
@@ -70,6 +100,20 @@ pub enum Exhausted {
         /// The model.
         model: ModelId,
     },
+    /// There is a budget, and nobody knows what the model takes for a kind of token of which it has counted some.
+    HalfPriced {
+        /// The model.
+        model: ModelId,
+        /// What its price would be called.
+        rate: Rate,
+    },
+    /// There is a budget, and nobody knows what the model costs at a speed that is not the usual one.
+    SpeedUnpriced {
+        /// The model.
+        model: ModelId,
+        /// The speed.
+        speed: Speed,
+    },
 }
 
 impl fmt::Display for Exhausted {
@@ -88,10 +132,24 @@ impl fmt::Display for Exhausted {
                      costs ${next} or more; `budget` in the settings sets another"
                 )
             }
+            Self::SpeedUnpriced { model, speed } => {
+                let speed: &str = speed.into();
+                write!(
+                    f,
+                    "there is a budget, and nobody knows what `{model}` costs at the speed `{speed}`: set no `speed`, or no \
+                     budget"
+                )
+            }
             Self::Unpriced { model } => write!(
                 f,
                 "there is a budget, and nobody knows what `{model}` costs: say it in the `models` directory of your \
-                 settings (`price: (input: 0, output: 0)` if it costs nothing), or set no budget"
+                 settings (`price: (input: 0, output: 0)` if it costs nothing), or set `unpriced: \"allow\"`, or no \
+                 budget"
+            ),
+            Self::HalfPriced { model, rate } => write!(
+                f,
+                "there is a budget, and `{model}` has counted tokens of which nobody knows the price: say its `{rate}` \
+                 in the `models` directory of your settings, or set `unpriced: \"allow\"`, or no budget"
             ),
         }
     }
@@ -127,10 +185,7 @@ impl Session {
         }
         let tokens = self.context.calibration().estimate(self.context.tokens());
         let prices = self.settings.prices.value.get(model);
-        let Some(next) = prices.and_then(|prices| prices.least(tokens)) else {
-            let model = model.clone();
-            return Some(Exhausted::Unpriced { model });
-        };
+        let next = prices.and_then(|prices| prices.least(tokens));
         // Also one that has just failed for this very reason, until the session takes note of its end.
         let turn = self
             .turn
@@ -138,6 +193,20 @@ impl Session {
             .filter(|_| matches!(self.state, State::Busy | State::Closing));
         // What a session has inherited was spent by another one.
         let own = self.spent();
+        let next = match (self.settings.unpriced.value, next) {
+            (Unpriced::Allow, next) => next.unwrap_or_default(),
+            (Unpriced::Refuse, None) => {
+                let model = model.clone();
+                return Some(Exhausted::Unpriced { model });
+            }
+            (Unpriced::Refuse, Some(next)) => {
+                if let Some(rate) = prices.and_then(|prices| own.unpriced(model, prices)) {
+                    let model = model.clone();
+                    return Some(Exhausted::HalfPriced { model, rate });
+                }
+                next
+            }
+        };
         let spans = [
             (
                 Span::Turn,
@@ -165,15 +234,33 @@ impl Session {
         plus(here, elsewhere.map_or(Decimal(0), |elsewhere| elsewhere.spent))
     }
 
+    /// Why the next step of the open turn may send no request: its own, or the one for the summary that comes before it.
+    pub(crate) fn step_exhausted(&self, at: Timestamp) -> Option<Exhausted> {
+        self.next_exhausted(at).or_else(|| {
+            let summariser = self.settings.compact_model.value.as_ref()?;
+            match compaction::is_due(self) {
+                true => self.exhausted(summariser, at),
+                false => None,
+            }
+        })
+    }
+
     /// Why the open turn, or the summary under way, may send no further request.
     pub(crate) fn next_exhausted(&self, at: Timestamp) -> Option<Exhausted> {
         let settings = &self.settings;
         let in_summary = self.compactions.open.is_some();
-        let own = settings.model.value.as_ref();
+        let own = self.asked_model();
         let model = match in_summary {
             true => settings.compact_model.value.as_ref().or(own),
             false => own,
-        };
-        self.exhausted(model?, at)
+        }?;
+        let speed = self
+            .next_speed(model)
+            .filter(|speed| !in_summary && !speed.is_usual());
+        if let Some(speed) = speed.filter(|_| !settings.budget.value.is_unlimited()) {
+            let model = model.clone();
+            return Some(Exhausted::SpeedUnpriced { model, speed });
+        }
+        self.exhausted(model, at)
     }
 }

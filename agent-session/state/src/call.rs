@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::id::{CallId, EntryId, TurnId};
 use glasswork_agent_core::tool_call;
 use glasswork_ai::conversation::ToolCall;
+use glasswork_ai::image::Image;
 use glasswork_engine::{Deadline, EffectKey, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +138,8 @@ pub struct BlobRef {
 pub enum Detail {
     /// What changed, as a unified diff.
     Diff(Arc<str>),
+    /// An image, which the model is shown too; its bytes are a blob of the session.
+    Image(Image),
     /// How a command ended.
     Exit {
         /// Its exit code.

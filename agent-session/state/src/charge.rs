@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::controls::Speed;
 use glasswork_ai::decimal::Money;
 use glasswork_ai::stream::Usage;
-use glasswork_engine::{Moment, Origin};
+use glasswork_engine::Moment;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{day_of, plus};
 use crate::draft::Draft;
 use crate::model::Fact;
-use crate::state::{AttemptWait, Session};
+use crate::state::Session;
 
 /// Days of which the spending is kept. Longer than any budget looks back, and at most so many numbers.
 pub const DAYS: usize = 400;
@@ -37,23 +38,18 @@ pub(crate) enum End {
     Dropped,
 }
 
-/// Enters the attempt under way into the ledger, before it is closed. A model without prices has no entry: its tokens
-/// are counted, and what they cost is not known.
+/// Enters the attempt under way into the ledger, before it is closed. A model of whose prices nobody has said anything,
+/// not even that they are not known, has no entry: so it was before that was said.
 ///
-/// A server that failed before its first token wants nothing for it. What was dropped before that is another matter.
+/// A server that failed before its first token wants nothing for it. What was dropped before that may well be answered,
+/// and paid for.
 pub(crate) fn enter(draft: &mut Draft<'_>, end: End) {
     let session = &draft.session;
     let Some(attempt) = session.attempt().filter(|attempt| attempt.effect.is_some()) else {
         return;
     };
     let usage = attempt.answer.usage;
-    let connecting = attempt
-        .wait
-        .as_ref()
-        .is_some_and(|wait| wait.on == AttemptWait::Connect);
-    let lost = matches!(draft.context.origin, Origin::Recovery);
-    let is_silent = usage.is_none() && attempt.answer.is_empty();
-    if is_silent && !(end == End::Dropped && (lost || !connecting)) {
+    if end == End::Heard && usage.is_none() && attempt.answer.is_empty() {
         return;
     }
     let prepared = session.requests.get(&attempt.request);
@@ -61,9 +57,14 @@ pub(crate) fn enter(draft: &mut Draft<'_>, end: End) {
     else {
         return;
     };
+    // What an answer costs that came sooner or later than usual, the prices do not say.
+    let usual = prepared.is_none_or(|prepared| prepared.controls.speed.is_none_or(Speed::is_usual));
     let charge = Charge {
         usage,
-        cost: usage.as_ref().and_then(|usage| prices.cost(usage)),
+        cost: usage
+            .as_ref()
+            .filter(|_| usual)
+            .and_then(|usage| prices.cost(usage)),
         prices: Arc::clone(&prices.version),
     };
     draft.fact(Fact::Charged(charge).into());

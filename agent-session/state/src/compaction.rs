@@ -13,6 +13,7 @@ use glasswork_agent_core::id::{EntryId, RequestId, TurnId};
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::tree::{Body, Entry};
 use glasswork_agent_core::turn::{State as TurnState, Trigger as TurnTrigger};
+use glasswork_ai::controls::Controls;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::{ModelId, Thinking};
@@ -333,12 +334,16 @@ impl Session {
     ) {
         let request = self.next_request();
         let prepared = Prepared {
+            output: None,
             turn: self.open_turn().map_or(TurnId(0), |turn| turn.id),
             by: moment.seq,
             plan: plan.clone(),
             model: model.clone(),
             thinking: Thinking::Default,
             max_output_tokens: Some(max_output_tokens),
+            // It is asked once: a cache would only cost.
+            controls: Controls::default(),
+            adjusted: Vec::new(),
             body: None,
             usage: Usage::default(),
             attempts: 0,
@@ -384,7 +389,7 @@ impl Session {
         // An answer may need more than is kept free by default.
         let longest = settings.max_output_tokens.value.map_or(0, u64::from);
         Room::of(
-            settings.context_window.value,
+            self.window(),
             settings.compact_reserve.value.max(longest),
             settings.compact_keep.value,
         )
@@ -493,7 +498,7 @@ fn summariser(session: &Session) -> Result<ModelId, Rejection> {
     let settings = &session.settings;
     let chosen = settings.compact_model.value.clone();
     chosen
-        .or_else(|| settings.model.value.clone())
+        .or_else(|| session.asked_model().cloned())
         .ok_or(Rejection::NoModel)
 }
 

@@ -26,8 +26,8 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, closing, compaction, entities, evolve, fork, host, host_recovery, import, model, pieces,
-    prompt, recovery, secrets, session, sign_in, tools, trash, tree, turn, upgrade,
+    checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
+    pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -60,6 +60,8 @@ pub enum Event {
     Trash(trash::Event),
     /// What happens to trees of sessions that are closed.
     Closing(closing::Event),
+    /// What the host knows of models that may be asked instead.
+    Failover(failover::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -87,6 +89,8 @@ pub enum Fact {
     Turn(turn::Fact),
     /// Of an attempt to get an answer.
     Model(model::Fact),
+    /// Of the result that a turn is asked for.
+    Structured(structured::Fact),
     /// Of a tool call.
     Tools(tools::Fact),
     /// Of secrets that were masked.
@@ -105,6 +109,8 @@ pub enum Fact {
     Trash(trash::Fact),
     /// Of trees of sessions that are closed.
     Closing(closing::Fact),
+    /// Of models that are asked instead.
+    Failover(failover::Fact),
     /// Of the host.
     Host(host::Fact),
     /// Of sign-ins.
@@ -159,6 +165,7 @@ into_fact!(
     prompt::Prompt,
     turn::Turn,
     model::Model,
+    structured::Structured,
     tools::Tools,
     secrets::Secrets,
     tree::Tree,
@@ -168,6 +175,7 @@ into_fact!(
     fork::Fork,
     trash::Trash,
     closing::Closing,
+    failover::Failover,
     host::Host,
     sign_in::SignIn
 );
@@ -175,7 +183,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 6;
+    const STATE: u32 = 7;
 
     type Kind = Kind;
     type State = Scope;
@@ -245,11 +253,14 @@ impl Domain for Glasswork {
             Event::Closing(closing::Event::Requested { .. }) => "close_tree_requested",
             Event::Closing(closing::Event::Closed { .. }) => "session_closed",
             Event::Closing(closing::Event::Stayed { .. }) => "session_stayed",
+            Event::Failover(failover::Event::Told { .. }) => "candidates_told",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
+            Event::Host(host::Event::ServerAsked { .. }) => "server_asked",
             Event::Host(host::Event::Mounted(_)) => "session_mounted",
             Event::Host(host::Event::Unmounted(_)) => "session_unmounted",
+            Event::Host(host::Event::BreakersSeen(_)) => "breakers_seen",
             Event::SignIn(sign_in::Event::Known { .. }) => "sign_ins_known",
             Event::SignIn(sign_in::Event::SignedIn { .. }) => "signed_in",
             Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
@@ -525,6 +536,7 @@ impl Domain for Glasswork {
             | Event::Fork(_)
             | Event::Trash(_)
             | Event::Closing(_)
+            | Event::Failover(_)
             | Event::SignIn(_)
             | Event::Host(_) => Durability::Written,
         }
@@ -553,6 +565,7 @@ fn decide_session(
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
+        Event::Failover(event) => failover::decide(&mut draft, event)?,
         Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
     };
     secrets::count(&mut draft);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::branch_summary::{BranchSummary, Left};
 use glasswork_agent_core::compaction::{Compaction, Why};
+use glasswork_ai::image::Image;
 use glasswork_engine::{Context, Decision, EffectKey, Moment};
 
 use crate::compaction::{Guard, Leaving};
@@ -13,6 +14,7 @@ use crate::effect::Effect;
 use crate::keys::KEY_BYTES;
 use crate::rejection::Rejection;
 use crate::state::Session;
+use crate::structured::Wanted;
 use crate::{evolve, prompt};
 
 /// A decision while it is made.
@@ -23,8 +25,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) context: &'a Context<'a>,
     /// Words that the asker brought and that wait to be queued or said.
     pub(crate) words: Option<Arc<str>>,
+    /// The images that come with them.
+    pub(crate) images: Vec<Image>,
     /// The limit of steps that the asker brought.
     pub(crate) max_steps: Option<u32>,
+    /// The result that the asker wants of the turn.
+    pub(crate) wanted: Option<Arc<Wanted>>,
     /// Why a compaction begins, where someone asked for it.
     pub(crate) why: Option<Why>,
     /// The compaction that an answer came to, and why none follows by itself.
@@ -33,6 +39,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) leaving: Option<(Leaving, Left)>,
     /// The summary of it that an answer came to.
     pub(crate) branch: Option<Arc<BranchSummary>>,
+    /// The text that had arrived of an attempt that has just failed.
+    pub(crate) said: Option<String>,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
     stops: Vec<EffectKey>,
@@ -46,11 +54,14 @@ impl<'a> Draft<'a> {
             session: Arc::clone(session),
             context,
             words: None,
+            images: vec![],
             max_steps: None,
+            wanted: None,
             why: None,
             compaction: None,
             leaving: None,
             branch: None,
+            said: None,
             facts: vec![],
             effects: vec![],
             stops: vec![],

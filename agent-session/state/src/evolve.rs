@@ -13,6 +13,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Prompt(fact) => fact.apply(session, moment),
         Fact::Turn(fact) => fact.apply(session, moment),
         Fact::Model(fact) => fact.apply(session, moment),
+        Fact::Structured(fact) => fact.apply(session, moment),
         Fact::Tools(fact) => fact.apply(session, moment),
         Fact::Secrets(fact) => fact.apply(session),
         Fact::Tree(fact) => fact.apply(session),
@@ -20,6 +21,7 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Checkout(fact) => fact.apply(session),
         Fact::Compaction(fact) => fact.apply(session, moment),
         Fact::Fork(fact) => fact.apply(session, moment),
+        Fact::Failover(fact) => fact.apply(session, moment),
         Fact::Host(_) | Fact::SignIn(_) | Fact::Trash(_) | Fact::Closing(_) => {}
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::local::{LocalModel, Server};
 use glasswork_engine::{Moment, ScopeId, Timestamp};
 use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::Breaker;
 use crate::closing::Closing;
 use crate::fork::Child;
 use crate::sign_in::SignIn;
@@ -20,6 +22,12 @@ pub struct Host {
     pub started: Timestamp,
     /// Providers of models, by name.
     pub providers: OrdMap<Arc<str>, Credential>,
+    /// The circuit breakers of those providers that have one that is not as new.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub breakers: OrdMap<Arc<str>, Breaker>,
+    /// What servers on this machine have said of themselves, by provider.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub servers: OrdMap<Arc<str>, Arc<LocalServer>>,
     /// The sessions that are mounted.
     pub mounted: OrdSet<ScopeId>,
     /// Forks of sessions that are not mounted, while they are made.
@@ -34,6 +42,28 @@ pub struct Host {
     /// Where somebody is signed in, by the name of the provider.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub sign_ins: OrdMap<Arc<str>, SignIn>,
+}
+
+/// Most models of a server that are remembered; the one that was asked for is among them.
+pub const MODELS_CAP: usize = 64;
+/// Most servers that are remembered.
+pub const SERVERS_CAP: usize = 32;
+
+/// What a server on this machine has said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalServer {
+    /// Its address.
+    pub base_url: Arc<str>,
+    /// Which server it is.
+    pub kind: Server,
+    /// What it has, as it is loaded.
+    pub models: Vec<LocalModel>,
+    /// When it said so.
+    #[serde(default)]
+    pub at: Timestamp,
+    /// The commit that has it on record.
+    #[serde(default)]
+    pub by: u64,
 }
 
 /// Whether a provider can be used. Never the secret itself.
@@ -66,10 +96,23 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
         providers: OrdMap<Arc<str>, Credential>,
     },
+    /// A server on this machine was asked what it has.
+    ServerAsked {
+        /// The provider as which it is asked for answers.
+        provider: Arc<str>,
+        /// Its address.
+        base_url: Arc<str>,
+        /// Which server it is.
+        kind: Server,
+        /// What it has, the model first for whose sake it was asked.
+        models: Vec<LocalModel>,
+    },
     /// A session was mounted.
     Mounted(ScopeId),
     /// A session was unmounted.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this now.
+    BreakersSeen(OrdMap<Arc<str>, Breaker>),
 }
 
 /// What was decided of the host.
@@ -84,10 +127,23 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
         providers: OrdMap<Arc<str>, Credential>,
     },
+    /// A server on this machine says this of itself.
+    ServerSaid {
+        /// The provider as which it is asked for answers.
+        provider: Arc<str>,
+        /// Its address.
+        base_url: Arc<str>,
+        /// Which server it is.
+        kind: Server,
+        /// What it has.
+        models: Vec<LocalModel>,
+    },
     /// A session is mounted.
     Mounted(ScopeId),
     /// A session is not mounted any more.
     Unmounted(ScopeId),
+    /// The circuit breakers of providers are like this.
+    Breakers(OrdMap<Arc<str>, Breaker>),
 }
 
 impl Fact {
@@ -101,12 +157,28 @@ impl Fact {
                     ..Host::default()
                 };
             }
+            Self::ServerSaid {
+                provider,
+                base_url,
+                kind,
+                models,
+            } => {
+                let said = LocalServer {
+                    base_url: Arc::clone(base_url),
+                    kind: *kind,
+                    models: models.clone(),
+                    at: moment.at,
+                    by: moment.seq,
+                };
+                host.servers.insert(Arc::clone(provider), Arc::new(said));
+            }
             Self::Mounted(scope) => {
                 host.mounted.insert(*scope);
             }
             Self::Unmounted(scope) => {
                 host.mounted.remove(scope);
             }
+            Self::Breakers(breakers) => host.breakers = breakers.clone(),
         }
     }
 }
@@ -118,9 +190,28 @@ pub(crate) fn decide(host: &Host, event: &Event) -> Vec<Fact> {
             version: Arc::clone(version),
             providers: providers.clone(),
         }],
+        // One more is not remembered; what sessions have of it stands in their settings.
+        Event::ServerAsked { provider, .. }
+            if host.servers.len() >= SERVERS_CAP && !host.servers.contains_key(provider) =>
+        {
+            vec![]
+        }
+        Event::ServerAsked {
+            provider,
+            base_url,
+            kind,
+            models,
+        } => vec![Fact::ServerSaid {
+            provider: Arc::clone(provider),
+            base_url: Arc::clone(base_url),
+            kind: *kind,
+            models: models.iter().take(MODELS_CAP).cloned().collect(),
+        }],
         Event::Mounted(scope) if host.mounted.contains(scope) => vec![],
         Event::Mounted(scope) => vec![Fact::Mounted(*scope)],
         Event::Unmounted(scope) if host.mounted.contains(scope) => vec![Fact::Unmounted(*scope)],
         Event::Unmounted(_) => vec![],
+        Event::BreakersSeen(breakers) if host.breakers == *breakers => vec![],
+        Event::BreakersSeen(breakers) => vec![Fact::Breakers(breakers.clone())],
     }
 }

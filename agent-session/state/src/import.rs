@@ -383,6 +383,7 @@ impl Session {
             Said::Prompt(text) => Some(Body::Prompt {
                 text: Arc::clone(text),
                 via: Via::Prompt,
+                images: vec![],
             }),
             Said::Compaction { summary, model, kept } => Some(Body::Compaction(Arc::new(Compaction {
                 why: Why::Imported,
@@ -484,6 +485,7 @@ impl Session {
                 text: Arc::clone(text),
                 is_error,
             },
+            images: vec![],
         })
     }
 }

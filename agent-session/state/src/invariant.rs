@@ -286,7 +286,11 @@ fn results(session: &Session) -> Result<(), Breach> {
     let mut proposed: Vec<CallId> = vec![];
     for (id, entry) in session.tree.entries() {
         match &entry.body {
-            Body::Prompt { .. } | Body::Compaction(_) | Body::BranchSummary(_) | Body::Notice(_) => {}
+            Body::Prompt { .. }
+            | Body::Compaction(_)
+            | Body::BranchSummary(_)
+            | Body::Notice(_)
+            | Body::Superseded(_) => {}
             Body::Assistant(answer) => {
                 proposed.extend(answer.calls().map(|(block, _)| Call::id(id, block)));
             }

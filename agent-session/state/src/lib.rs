@@ -4,8 +4,11 @@
 //! decided and applied. Nothing here waits, reads a clock or touches the world.
 
 mod batch;
+pub mod breaker;
 pub mod budget;
+pub mod cache_policy;
 pub mod call;
+mod carried;
 pub mod charge;
 pub mod checkout;
 pub mod closing;
@@ -16,6 +19,7 @@ pub mod effect;
 mod entities;
 pub mod evidence;
 mod evolve;
+pub mod failover;
 pub mod fork;
 pub mod host;
 mod host_recovery;
@@ -37,6 +41,7 @@ pub mod session;
 pub mod settings;
 pub mod sign_in;
 pub mod state;
+pub mod structured;
 mod told;
 pub mod tools;
 pub mod trash;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::answer::Answer;
 use glasswork_agent_core::context::{BodyRef, Calibration, Purpose};
 use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::superseded;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Assistant, Body};
 use glasswork_ai::conversation::Block;
@@ -162,6 +163,9 @@ impl Fact {
                 {
                     turn.answer_due = false;
                     turn.overflow = None;
+                    if *stop != StopReason::Paused {
+                        turn.paused = 0;
+                    }
                 }
                 if let Some(attempt) = session.attempt_mut() {
                     attempt.stop = Some(stop.clone());
@@ -399,6 +403,11 @@ fn fail(draft: &mut Draft<'_>, failure: Failure) -> Result<(), Rejection> {
         None => failure,
     };
     charge::enter(draft, End::Heard);
+    // What had arrived is gone once the attempt has failed; whoever looks at the tree may still want to see it.
+    draft.said = draft
+        .session
+        .attempt()
+        .map(|attempt| superseded::said(&attempt.answer));
     draft.fact(Fact::Failed(failure).into());
     advance(draft, Course::Failed)
 }

@@ -87,6 +87,7 @@ fn belongs_to(event: &Event) -> Asker {
         | Event::Checkout(_)
         | Event::Compaction(_)
         | Event::Import(_)
+        | Event::Failover(_)
         | Event::SignIn(_)
         | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,

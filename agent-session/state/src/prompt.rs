@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::EntryId;
+use glasswork_agent_core::json_schema::Schema;
 use glasswork_agent_core::session::{State as SessionState, Trigger as SessionTrigger};
 use glasswork_agent_core::tree::{Body, Via};
 use glasswork_agent_core::turn::Trigger;
+use glasswork_ai::image::{Image, NAME_BYTES};
 use glasswork_engine::{Moment, Origin};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,11 @@ use crate::draft::Draft;
 use crate::queue::{Lane, Waiting};
 use crate::rejection::Rejection;
 use crate::state::Session;
+use crate::structured::Wanted;
 use crate::{session, turn};
+
+/// Most images that come with a prompt.
+pub const IMAGES_CAP: usize = 20;
 
 /// What people say to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +33,12 @@ pub enum Event {
         /// Most requests of this turn, instead of what is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_steps: Option<u32>,
+        /// The result that the turn is asked for: what the last answer has to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<Arc<Wanted>>,
+        /// Images that come with them; their bytes are blobs of the session.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
         /// Idempotency key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Arc<str>>,
@@ -68,6 +80,9 @@ pub enum Fact {
         entry: u16,
         /// The words.
         text: Arc<str>,
+        /// The images that come with them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
     },
     /// Words wait.
     Queued {
@@ -75,6 +90,9 @@ pub enum Fact {
         lane: Lane,
         /// The words.
         text: Arc<str>,
+        /// The images that come with them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
         /// Whose they are.
         by: Origin,
     },
@@ -105,13 +123,22 @@ pub(crate) fn is_zero(number: &u16) -> bool {
 impl Fact {
     pub(crate) fn apply(&self, session: &mut Session, moment: Moment) {
         match self {
-            Self::Said { entry, text } => {
-                let text = Arc::clone(text);
-                let via = Via::Prompt;
-                session.say(moment, *entry, Body::Prompt { text, via });
+            Self::Said { entry, text, images } => {
+                let prompt = Body::Prompt {
+                    text: Arc::clone(text),
+                    via: Via::Prompt,
+                    images: images.clone(),
+                };
+                session.say(moment, *entry, prompt);
             }
-            Self::Queued { lane, text, by } => session.queue.lane_mut(*lane).push_back(Waiting {
+            Self::Queued {
+                lane,
+                text,
+                images,
+                by,
+            } => session.queue.lane_mut(*lane).push_back(Waiting {
                 text: Arc::clone(text),
+                images: images.clone(),
                 by: by.clone(),
                 dispatch: moment.seq,
                 at: moment.at,
@@ -125,8 +152,15 @@ impl Fact {
                     let Some(words) = session.queue.lane_mut(*lane).pop_front() else {
                         break;
                     };
-                    let text = words.text;
-                    session.say(moment, entry.saturating_add(number), Body::Prompt { text, via });
+                    let prompt = Body::Prompt {
+                        text: words.text,
+                        via,
+                        images: words.images,
+                    };
+                    session.say(moment, entry.saturating_add(number), prompt);
+                }
+                if let Some(asked) = session.asked_mut() {
+                    asked.reopen();
                 }
             }
             Self::SteeringReturned => {
@@ -157,8 +191,19 @@ impl Session {
 /// Decides what people say to the agent.
 pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Rejection> {
     match event {
-        Event::Prompted { text, max_steps, key } => {
+        Event::Prompted {
+            text,
+            max_steps,
+            result,
+            images,
+            key,
+        } => {
             listen(draft, text, key.as_ref())?;
+            look_at(draft, images)?;
+            if let Some(wanted) = result {
+                Schema::parse(&wanted.schema).map_err(Rejection::Schema)?;
+                draft.wanted = Some(Arc::clone(wanted));
+            }
             if *max_steps == Some(0) {
                 return Err(Rejection::NoSteps);
             }
@@ -195,10 +240,34 @@ fn listen(draft: &mut Draft<'_>, text: &Arc<str>, key: Option<&Arc<str>>) -> Res
     Ok(())
 }
 
+/// Takes images in that come with words.
+fn look_at(draft: &mut Draft<'_>, images: &[Image]) -> Result<(), Rejection> {
+    if images.len() > IMAGES_CAP {
+        return Err(Rejection::TooManyImages);
+    }
+    let names_a_blob = |image: &Image| {
+        let digits = image.digest.bytes();
+        image.digest.len() == 64
+            && digits
+                .into_iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    if !images
+        .iter()
+        .all(|image| names_a_blob(image) && image.name.len() <= NAME_BYTES)
+    {
+        return Err(Rejection::UnsoundImage);
+    }
+    draft.images = images.to_vec();
+    Ok(())
+}
+
 fn begin(draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
     match draft.session.state {
         SessionState::Vacant => return Err(Rejection::NotOpen),
         SessionState::Busy => return Err(Rejection::Busy),
+        // Words that wait have no result.
+        SessionState::Compacting if draft.wanted.is_some() => return Err(Rejection::Compacting),
         SessionState::Compacting => {
             session::advance(draft, SessionTrigger::Begin)?;
             return Ok(Reply::Queued(Lane::FollowUp));

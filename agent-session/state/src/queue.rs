@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_ai::image::Image;
 use glasswork_engine::{Origin, Timestamp};
 use im::Vector;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct Queue {
 pub struct Waiting {
     /// The words.
     pub text: Arc<str>,
+    /// The images that come with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// Whose they are.
     pub by: Origin,
     /// The dispatch that brought them.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Hindrance;
 use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::json_schema::SchemaError;
 use glasswork_engine::chart::InvalidTransition;
 use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::closing::{CLOSINGS_CAP, TREE_CAP};
 use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
 use crate::keys::KEY_BYTES;
+use crate::prompt::IMAGES_CAP;
 use crate::queue::LANE_CAP;
 use crate::sign_in::PROVIDERS_CAP;
 use crate::tree::LABEL_BYTES;
@@ -57,6 +59,17 @@ pub enum Rejection {
     /// A budget allows no request.
     #[error("{0}")]
     Budget(Exhausted),
+    /// The schema of the result is none.
+    #[error("the schema of the result: {0}")]
+    Schema(SchemaError),
+    /// More images came with a prompt than are taken.
+    #[error("a prompt comes with at most {IMAGES_CAP} images; name the others in later ones")]
+    TooManyImages,
+    /// What is said of an image cannot be: its digest is none, or its name too long.
+    #[error(
+        "an image is named by the digest of its bytes, 64 hexadecimal digits, and by a name of at most 255 bytes"
+    )]
+    UnsoundImage,
     /// There is nothing in the text.
     #[error("the text is empty")]
     EmptyText,

@@ -134,10 +134,12 @@ pub fn find(text: &str) -> impl Iterator<Item = (Range<usize>, Placeholder<'_>)>
 /// What a person says in an event, to be masked before it is dispatched.
 pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
     match event {
+        domain::Event::Prompt(prompt::Event::Prompted { text, images, .. }) => {
+            each(text);
+            images.iter_mut().for_each(|image| each(&mut image.name));
+        }
         domain::Event::Prompt(
-            prompt::Event::Prompted { text, .. }
-            | prompt::Event::Steered { text, .. }
-            | prompt::Event::FollowedUp { text, .. },
+            prompt::Event::Steered { text, .. } | prompt::Event::FollowedUp { text, .. },
         ) => each(text),
         domain::Event::Session(session::Event::Opened { title, system, .. }) => {
             title.iter_mut().for_each(&mut *each);
@@ -229,8 +231,11 @@ pub(crate) fn count(draft: &mut Draft<'_>) {
 /// The texts of a fact that came from outside.
 fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
     match fact {
-        domain::Fact::Prompt(prompt::Fact::Said { text, .. } | prompt::Fact::Queued { text, .. }) => {
-            each(text)
+        domain::Fact::Prompt(
+            prompt::Fact::Said { text, images, .. } | prompt::Fact::Queued { text, images, .. },
+        ) => {
+            each(text);
+            images.iter().for_each(|image| each(&image.name));
         }
         domain::Fact::Session(session::Fact::Titled { title }) => each(title),
         domain::Fact::Session(session::Fact::SystemSet { parts }) => {
@@ -268,8 +273,10 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
         },
         domain::Fact::Tools(tools::Fact::Settled { outcome, .. }) => {
             each(&outcome.text);
-            if let Some(Detail::Diff(diff)) = &outcome.detail {
-                each(diff);
+            match &outcome.detail {
+                Some(Detail::Diff(diff)) => each(diff),
+                Some(Detail::Image(image)) => each(&image.name),
+                Some(Detail::Exit { .. }) | None => {}
             }
         }
         _ => {}

@@ -117,6 +117,8 @@ impl Fact {
                 if session.settings.model.value != before {
                     // Another model counts otherwise.
                     session.context.calibrate(Calibration::default());
+                    // Whoever chooses one wants that one.
+                    session.ask_own_model();
                 }
                 // Another room is another question.
                 session.compactions.guard = None;

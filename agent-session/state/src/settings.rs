@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::compaction::{KEEP, RESERVE};
+use glasswork_ai::controls::{Effort, Speed, Temperature, TopP};
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::price::Prices;
+use glasswork_ai::takes::Takes;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Unpriced};
+use crate::cache_policy::CachePolicy;
 
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,12 +207,30 @@ settings! {
     thinking / Thinking: Thinking = Thinking::Default;
     /// Most tokens of an answer; `None` is the wire's default.
     max_output_tokens / MaxOutputTokens: Option<u32> = None;
+    /// How freely the next token is chosen, from 0 to 2; `None` is the provider's default.
+    temperature / Temperature: Option<Temperature> = None;
+    /// Among which tokens it is chosen, from 0 to 1; `None` is the provider's default.
+    top_p / TopP: Option<TopP> = None;
+    /// Texts at which an answer ends.
+    stop / Stop: Vec<Arc<str>> = Vec::new();
+    /// How much work an answer is worth; `None` is the provider's default.
+    effort / Effort: Option<Effort> = None;
+    /// How fast an answer shall come; `None` is the provider's default.
+    speed / Speed: Option<Speed> = None;
+    /// What providers are asked to keep in their caches, and how long.
+    cache / Cache: CachePolicy = CachePolicy::default();
+    /// What the models in force take beside a conversation. The host says it.
+    takes / Takes: OrdMap<ModelId, Takes> = OrdMap::new();
+    /// How often in a row a model goes on with an answer that its provider interrupted.
+    pauses / Pauses: u32 = 8;
     /// How much may be done without asking.
     mode / Mode: Mode = Mode::Ask;
     /// Whether anyone is there to be asked.
     attended / Attended: bool = true;
     /// How much may be spent, in US dollars: in a turn, in a session, on a day.
     budget / Budget: Budget = Budget::default();
+    /// Whether a model is asked of which nobody knows what it costs, where there is a budget.
+    unpriced / Unpriced: Unpriced = Unpriced::Refuse;
     /// What the models in force cost; of one that is not here it is not known. The host adds what is known of them.
     prices / Prices: OrdMap<ModelId, Prices> = OrdMap::new();
     /// Most requests of a turn.
@@ -242,6 +263,10 @@ settings! {
     retry_cap_ms / RetryCapMs: u64 = 60_000;
     /// How long all attempts of one request and the waits between them may take, in milliseconds.
     retry_budget_ms / RetryBudgetMs: u64 = 600_000;
+    /// The models that are asked, in this order, where the model gives no answer; for the rest of the turn.
+    fallback_models / FallbackModels: Vec<ModelId> = vec![];
+    /// Whether they are also asked where the key of the model is missing or wrong.
+    fallback_on_auth / FallbackOnAuth: bool = false;
     /// How many times the same calls with the same results make a loop, of which the model is told; below two, none does.
     loop_rounds / LoopRounds: u32 = 3;
     /// Whether a model is told that its answer is empty, or promises a call that it does not make.

@@ -7,12 +7,14 @@ use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::structured::Unfit;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
 use glasswork_agent_core::{session as session_chart, turn as turn_chart};
 use glasswork_ai::conversation::Request;
 use glasswork_ai::decimal::Money;
 use glasswork_ai::failure::Failure;
+use glasswork_ai::model::ModelId;
 use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::{Deadline, EffectKey, ScopeId, Timestamp};
@@ -23,6 +25,7 @@ use crate::budget::Exhausted;
 use crate::call::Call;
 use crate::checkout::Head;
 use crate::compaction::{Compactions, Overflow};
+use crate::failover::{Candidate, Failover, GivenUp};
 use crate::fork::Child;
 use crate::host::Host;
 use crate::import::Import;
@@ -30,6 +33,7 @@ use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::secrets::Masked;
 use crate::settings::Settings;
+use crate::structured::Asked;
 use crate::usage::Ledger;
 
 /// The state of one scope. Cloning it copies a pointer.
@@ -103,6 +107,9 @@ pub struct Session {
     /// The forks that were made of it, or are being made.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub children: OrdMap<ScopeId, Child>,
+    /// What the host knows of the models that may be asked instead of its own, as it was told last.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub candidates: OrdMap<ModelId, Candidate>,
 }
 
 /// What a provider allows within a time.
@@ -167,6 +174,9 @@ pub struct Turn {
     pub pending: Option<Pending>,
     /// Whether the model owes an answer to what was said last.
     pub answer_due: bool,
+    /// The result that it is asked for, where it is asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Arc<Asked>>,
     /// The request under way, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
@@ -179,6 +189,17 @@ pub struct Turn {
     /// How it stands with a conversation that the provider refused for its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
+    /// Which model is asked instead of the session's own, and why.
+    #[serde(default, skip_serializing_if = "Failover::is_empty")]
+    pub failover: Failover,
+    /// How often in a row the provider interrupted the answer, and the model goes on with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a turn shall do at the next safe point.
@@ -197,6 +218,11 @@ pub enum Pending {
 pub enum TurnFailure {
     /// The model gave no answer.
     Model(Failure),
+    /// Neither the model nor any of those that may be asked instead gave an answer.
+    NobodyAnswered {
+        /// The models, in order, each with the reason.
+        given_up: Vector<GivenUp>,
+    },
     /// The conversation is too long for the model, and could not be made shorter.
     TooLong {
         /// What the provider said.
@@ -216,6 +242,16 @@ pub enum TurnFailure {
     },
     /// A budget allows no further request.
     Budget(Exhausted),
+    /// The model did not give the result that was asked for.
+    NoResult {
+        /// What is wrong with its last answer.
+        unfit: Unfit,
+    },
+    /// The provider interrupted one answer more often than is allowed.
+    Paused {
+        /// How often.
+        times: u32,
+    },
 }
 
 /// An attempt to get an answer to a request.
@@ -295,6 +331,7 @@ impl Session {
             compactions: Compactions::default(),
             footprint: Footprint::default(),
             children: OrdMap::new(),
+            candidates: OrdMap::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use glasswork_engine::chart::{self, Conditions};
 use glasswork_engine::{Deadline, EffectKey, Moment, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Answer, Call, Outcome};
+use crate::call::{Answer, Call, Detail, Outcome};
 use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::effect::Effect;
@@ -251,7 +251,16 @@ impl Session {
             text: Arc::clone(&outcome.text),
             is_error: outcome.is_error,
         };
-        let entry = self.say(moment, ordinal, Body::ToolResult { call: id, result });
+        let images = match &outcome.detail {
+            Some(Detail::Image(image)) => vec![image.clone()],
+            Some(Detail::Diff(_) | Detail::Exit { .. }) | None => vec![],
+        };
+        let told = Body::ToolResult {
+            call: id,
+            result,
+            images,
+        };
+        let entry = self.say(moment, ordinal, told);
         self.change_call(id, |call| call.result = Some(entry));
         if let Some(turn) = self.turn_mut() {
             turn.batch.retain(|other| *other != id);

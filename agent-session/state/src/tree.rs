@@ -194,9 +194,11 @@ fn after_results(session: &Session, to: EntryId) -> Result<(), Rejection> {
     let answer = match &entry.body {
         Body::Assistant(_) => to,
         Body::ToolResult { call, .. } => session.call(*call).map_or(to, |call| call.entry),
-        Body::Prompt { .. } | Body::Compaction(_) | Body::BranchSummary(_) | Body::Notice(_) => {
-            return Ok(());
-        }
+        Body::Prompt { .. }
+        | Body::Compaction(_)
+        | Body::BranchSummary(_)
+        | Body::Notice(_)
+        | Body::Superseded(_) => return Ok(()),
     };
     let Some(proposer) = session.tree.get(answer) else {
         return Err(Rejection::UnknownEntry(answer));

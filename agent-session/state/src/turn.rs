@@ -3,27 +3,31 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::answer::Answer;
-use glasswork_agent_core::context::{Plan, Prepared, Purpose};
+use glasswork_agent_core::context::{Calibration, Plan, Prepared, Purpose};
 use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::loop_guard::{self, Notice};
 use glasswork_agent_core::session::Trigger as SessionTrigger;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::{Condition, Intent, State, Trigger, TurnChart};
+use glasswork_ai::adjusted::Adjusted;
+use glasswork_ai::controls::Controls;
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::model::{ModelId, Thinking};
 use glasswork_ai::stream::{StopReason, Usage};
+use glasswork_ai::structured::Means;
 use glasswork_engine::Moment;
 use glasswork_engine::chart::{self, Conditions};
 use serde::{Deserialize, Serialize};
 
 use crate::compaction::Overflow;
 use crate::draft::Draft;
+use crate::failover::{self, Failover};
 use crate::queue::{LANE_CAP, Lane};
 use crate::rejection::Rejection;
 use crate::settings::QueueMode;
 use crate::state::{Attempt, Pending, Session, Turn, TurnFailure};
-use crate::{batch, compaction, model, prompt, retry, session};
+use crate::{batch, compaction, model, prompt, retry, session, structured};
 
 /// What was decided of a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +58,18 @@ pub enum Fact {
         /// Most tokens to answer with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_output_tokens: Option<u32>,
+        /// By which means the answer shall be the result of the turn, where it shall.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Means>,
+        /// What it carries beside the conversation.
+        #[serde(default, skip_serializing_if = "Controls::is_none")]
+        controls: Controls,
+        /// What was asked for and is sent otherwise, or not at all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adjusted: Vec<Adjusted>,
     },
+    /// The provider interrupted the answer; the model is asked to go on with it.
+    GoesOn,
     /// The model is told that it goes in circles: an entry of the conversation.
     Noticed {
         /// Number of the entry among those of this commit.
@@ -81,12 +96,19 @@ impl Fact {
                     spent: Decimal(0),
                     pending: None,
                     answer_due: false,
+                    asked: None,
                     attempt: None,
                     batch: im::Vector::new(),
                     failure: None,
                     overflow: None,
+                    failover: Failover::default(),
+                    paused: 0,
                 };
                 if let Some(last) = session.turn.replace(Arc::new(turn)) {
+                    if last.failover.model.is_some() {
+                        // What counted last was another model.
+                        session.context.calibrate(Calibration::default());
+                    }
                     session.past.insert(last.id, last);
                 }
                 session.queue.returned.clear();
@@ -113,21 +135,33 @@ impl Fact {
                 model,
                 thinking,
                 max_output_tokens,
+                output,
+                controls,
+                adjusted,
             } => session.prepare(
                 moment,
                 Prepared {
+                    output: *output,
                     turn: TurnId(0),
                     by: moment.seq,
                     plan: plan.clone(),
                     model: model.clone(),
                     thinking: *thinking,
                     max_output_tokens: *max_output_tokens,
+                    controls: controls.clone(),
+                    adjusted: adjusted.clone(),
                     body: None,
                     usage: Usage::default(),
                     attempts: 0,
                     purpose: Purpose::Step,
                 },
             ),
+            Self::GoesOn => {
+                if let Some(turn) = session.turn_mut() {
+                    turn.answer_due = true;
+                    turn.paused = turn.paused.saturating_add(1);
+                }
+            }
             Self::Noticed { entry, notice } => {
                 session.say(moment, *entry, Body::Notice(Arc::clone(notice)));
             }
@@ -170,10 +204,14 @@ pub(crate) fn begin(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     let limit = draft.session.settings.max_steps.value;
     let max_steps = draft.max_steps.take().unwrap_or(limit);
     draft.fact(Fact::Began { max_steps }.into());
+    if let Some(wanted) = draft.wanted.take() {
+        draft.fact(structured::Fact::Wanted(wanted).into());
+    }
     match draft.words.take() {
         Some(text) => {
             let entry = draft.entries(1);
-            draft.fact(prompt::Fact::Said { entry, text }.into());
+            let images = std::mem::take(&mut draft.images);
+            draft.fact(prompt::Fact::Said { entry, text, images }.into());
         }
         None => {
             let waiting = draft.session.queue.follow_ups.len();
@@ -194,7 +232,13 @@ pub(crate) fn queue(draft: &mut Draft<'_>, lane: Lane) -> Result<(), Rejection> 
     }
     if let Some(text) = draft.words.take() {
         let by = draft.context.origin.clone();
-        draft.fact(prompt::Fact::Queued { lane, text, by }.into());
+        let queued = prompt::Fact::Queued {
+            lane,
+            text,
+            images: std::mem::take(&mut draft.images),
+            by,
+        };
+        draft.fact(queued.into());
     }
     Ok(())
 }
@@ -229,12 +273,20 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
     let attempt = turn.attempt.as_ref();
     let any = |test: fn(tool_call::State) -> bool| session.batch().any(|(_, call)| test(call.state));
     let proposed = attempt.is_some_and(|attempt| attempt.answer.proposes_calls());
-    let cut = attempt.is_some_and(|attempt| attempt.stop == Some(StopReason::Length));
-    let retry = session
-        .attempt()
-        .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
+    let stopped = |stop: &StopReason| attempt.is_some_and(|attempt| attempt.stop.as_ref() == Some(stop));
+    let cut = stopped(&StopReason::Length);
+    let fallback = failover::is_left(session, draft.context.at);
+    let retry = session.attempt().is_some_and(|attempt| {
+        // Where another model can be asked at once, nobody waits for a breaker.
+        let waits_for_breaker = attempt.failure.as_ref().is_some_and(failover::is_breaker);
+        retry::is_left(attempt, session, draft.context.at) && !(waits_for_breaker && fallback)
+    });
     let allowed = match turn.state {
-        State::Preparing => turn.steps < turn.max_steps && session.next_exhausted(draft.context.at).is_none(),
+        State::Preparing => {
+            turn.steps < turn.max_steps
+                && turn.paused <= session.settings.pauses.value
+                && session.step_exhausted(draft.context.at).is_none()
+        }
         _ => turn.steps < turn.max_steps,
     };
     let overflowed = matches!(turn.overflow, Some(Overflow::Due | Overflow::Hopeless));
@@ -248,7 +300,13 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .and_then(|turn| looped(session, turn));
     let told = looped
         .is_some_and(|kind| loop_guard::told(&session.tree, kind) >= session.settings.loop_notices.value);
+    let (result_due, result_lost) = match turn.state {
+        State::Preparing => structured::due(session, turn),
+        _ => (false, false),
+    };
     Conditions::NONE
+        .with(Condition::ResultDue, result_due)
+        .with(Condition::ResultLost, result_lost)
         // What there is no step left for need not be told.
         .with(Condition::LoopFound, looped.is_some() && !told && allowed)
         .with(Condition::LoopLasts, looped.is_some() && told)
@@ -266,7 +324,9 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .with(Condition::StepsLeft, allowed)
         .with(Condition::CallsProposed, proposed)
         .with(Condition::AnswerCut, cut)
+        .with(Condition::AnswerPaused, stopped(&StopReason::Paused))
         .with(Condition::RetryLeft, retry)
+        .with(Condition::FallbackLeft, fallback)
         .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
         .with(
             Condition::CallsAllowed,
@@ -284,8 +344,9 @@ fn loop_rules(session: &Session) -> loop_guard::Rules {
 
 /// How the agent goes in circles, if it does.
 fn looped(session: &Session, turn: &Turn) -> Option<loop_guard::Kind> {
-    // Before the first request, and when someone has spoken since the last, there is nothing to look at.
-    if turn.steps == 0 || !session.queue.steering.is_empty() {
+    // When someone has spoken since the last request, there is nothing to look at.
+    // Of what should be a result and is not, the model is told more precisely.
+    if !session.queue.steering.is_empty() || turn.is_judged() {
         return None;
     }
     let attempt = turn.attempt.as_ref()?;
@@ -309,6 +370,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::AwaitTokens => model::await_tokens(draft),
         Intent::BackOff => model::back_off(draft),
         Intent::KeepAnswer => model::keep(draft),
+        Intent::GoOn => draft.fact(Fact::GoesOn.into()),
         Intent::DropStream => model::drop_stream(draft),
         Intent::InspectCalls => batch::inspect(draft)?,
         Intent::RefuseCalls => batch::refuse_cut(draft)?,
@@ -337,10 +399,14 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::BlameModel | Intent::BlameCompaction => {
             let attempt = draft.session.attempt();
             if let Some(failure) = attempt.and_then(|attempt| attempt.failure.clone()) {
-                let failure = compaction::blame(&draft.session, &failure);
+                let failure = match failover::blame(&draft.session, draft.context.at) {
+                    Some(failure) => failure,
+                    None => compaction::blame(&draft.session, &failure),
+                };
                 draft.fact(Fact::Blamed(failure).into());
             }
         }
+        Intent::FallBack => failover::fall_back(draft),
         Intent::TellLoop => {
             let looped = draft
                 .session
@@ -363,13 +429,19 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
                 draft.fact(Fact::Blamed(TurnFailure::Loop { kind }).into());
             }
         }
+        Intent::JudgeResult => structured::judge(draft),
+        Intent::AskResult => structured::ask(draft),
+        Intent::BlameResult => structured::blame(draft),
         Intent::BlameLimit => {
             let session = &draft.session;
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);
-            let failure = match turn.and_then(|_| session.next_exhausted(draft.context.at)) {
+            let failure = match turn.and_then(|_| session.step_exhausted(draft.context.at)) {
                 Some(exhausted) => TurnFailure::Budget(exhausted),
-                None => TurnFailure::Limit {
-                    max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                None => match turn.map(|turn| turn.paused) {
+                    Some(times) => TurnFailure::Paused { times },
+                    None => TurnFailure::Limit {
+                        max_steps: session.turn.as_ref().map_or(0, |turn| turn.max_steps),
+                    },
                 },
             };
             draft.fact(Fact::Blamed(failure).into());
@@ -396,15 +468,16 @@ fn pend(draft: &mut Draft<'_>, pending: Option<Pending>) {
 }
 
 fn prepare(draft: &mut Draft<'_>) -> Result<(), Rejection> {
-    let session = &draft.session;
-    let settings = &session.settings;
-    let model = settings.model.value.clone().ok_or(Rejection::NoModel)?;
-    let plan = session.context.plan();
+    structured::remind(draft);
+    let next = draft.session.next_prepared().ok_or(Rejection::NoModel)?;
     let prepared = Fact::Prepared {
-        plan,
-        model,
-        thinking: settings.thinking.value,
-        max_output_tokens: settings.max_output_tokens.value,
+        plan: next.plan,
+        model: next.model,
+        thinking: next.thinking,
+        max_output_tokens: next.max_output_tokens,
+        output: next.output,
+        controls: next.controls,
+        adjusted: next.adjusted,
     };
     draft.fact(prepared.into());
     Ok(())

@@ -2,6 +2,7 @@
 
 use glasswork_ai::decimal::{Decimal, Money};
 use glasswork_ai::model::ModelId;
+use glasswork_ai::price::{Prices, Rate};
 use glasswork_ai::stream::Usage;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,13 @@ impl Ledger {
             .fold(Decimal(0), |sum, model| plus(sum, model.spent))
     }
 
+    /// The kind of token that this model has counted without a price, and that has none in these prices either: what such
+    /// a model has cost is not known, however often it is asked.
+    pub(crate) fn unpriced(&self, model: &ModelId, prices: &Prices) -> Option<Rate> {
+        let used = self.models.get(model)?;
+        prices.missing(&since(&used.tokens, &used.priced))
+    }
+
     pub(crate) fn charge(&mut self, model: &ModelId, charge: &Charge, day: u64) {
         let entry = self.model(model);
         entry.unreported += u64::from(charge.usage.is_none());
@@ -180,6 +188,7 @@ fn since(now: &Usage, before: &Usage) -> Usage {
         output: now.output.saturating_sub(before.output),
         cache_read: now.cache_read.saturating_sub(before.cache_read),
         cache_write: now.cache_write.saturating_sub(before.cache_write),
+        cache_write_1h: now.cache_write_1h.saturating_sub(before.cache_write_1h),
     }
 }
 
@@ -188,4 +197,5 @@ pub(crate) fn add(sum: &mut Usage, more: &Usage) {
     sum.output = sum.output.saturating_add(more.output);
     sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
     sum.cache_write = sum.cache_write.saturating_add(more.cache_write);
+    sum.cache_write_1h = sum.cache_write_1h.saturating_add(more.cache_write_1h);
 }

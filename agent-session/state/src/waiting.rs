@@ -1,5 +1,7 @@
 //! What is it waiting for, since when, and who can unblock it?
 
+use std::sync::Arc;
+
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::State;
@@ -7,7 +9,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_engine::{Deadline, Timestamp};
 use serde::Serialize;
 
-use crate::state::{AttemptWait, Session, Turn};
+use crate::state::{AttemptWait, Limits, Session, Turn};
 
 /// Something that a session waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +23,19 @@ pub struct Waiting {
     /// By when something happens anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Deadline>,
+    /// What the provider that has the word, or will be asked again, said last of what it allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
+}
+
+/// What a provider allows within a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Allowed {
+    /// The provider.
+    pub provider: Arc<str>,
+    /// What it said.
+    #[serde(flatten)]
+    pub said: Arc<Limits>,
 }
 
 /// What a session can wait for.
@@ -81,6 +96,7 @@ fn resting(session: &Session) -> Waiting {
             .map_or(session.meta.created, |turn| turn.since),
         on: Whom::Person,
         deadline: None,
+        allowed: None,
     }
 }
 
@@ -91,6 +107,7 @@ fn running(session: &Session, turn: &Turn) -> Vec<Waiting> {
             since: turn.since,
             on: Whom::Person,
             deadline: None,
+            allowed: None,
         }],
         State::Compacting | State::Connecting | State::Streaming | State::BackingOff => attempt(session),
         _ => calls(session),
@@ -114,6 +131,13 @@ fn attempt(session: &Session) -> Vec<Waiting> {
         since: wait.deadline.set_at,
         on,
         deadline: Some(wait.deadline),
+        allowed: asked.and_then(|prepared| {
+            let provider = &prepared.model.provider;
+            Some(Allowed {
+                provider: Arc::clone(provider),
+                said: Arc::clone(session.limits.get(provider)?),
+            })
+        }),
     }]
 }
 
@@ -128,6 +152,7 @@ fn calls(session: &Session) -> Vec<Waiting> {
             _ => Whom::Tool,
         },
         deadline: call.deadline,
+        allowed: None,
     })
     .collect()
 }

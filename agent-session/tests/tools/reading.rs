@@ -289,3 +289,50 @@ async fn a_cancelled_call_does_nothing() {
     }
     assert_eq!(fs::read_to_string(path).unwrap(), "old");
 }
+
+/// A PNG of 2 by 1 pixels.
+fn png() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(2, 1)
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .unwrap();
+    bytes.into_inner()
+}
+
+#[tokio::test]
+async fn an_image_is_looked_at_whatever_it_is_called() {
+    let work = Workspace::new();
+    let bytes = png();
+    work.file("shot.png", &bytes);
+    work.file("notes.md", &bytes);
+    work.file("text.png", "I am a text.\n");
+    work.file("cut.png", &bytes[..bytes.len() / 2]);
+    for name in ["shot.png", "notes.md"] {
+        let got = work.call("read", json!({"path": name, "offset": 7})).await;
+        let Details::Image(image) = &got.details else {
+            panic!("{got:?}")
+        };
+        assert_eq!(
+            (&*got.text, got.is_error),
+            (
+                &*format!("[image: {name}, 2x1, image/png, {} bytes]", bytes.len()),
+                false
+            )
+        );
+        assert_eq!(&*image.digest, blake3::hash(&bytes).to_hex().as_str());
+        // It is kept before anyone hears of it.
+        let kept = work.context.blobs.path(&image.digest.parse().unwrap());
+        assert_eq!(fs::read(kept).unwrap(), bytes);
+    }
+    assert_eq!(
+        work.call("read", json!({"path": "text.png"})).await.text,
+        "I am a text.\n"
+    );
+    let cut = work.call("read", json!({"path": "cut.png"})).await;
+    assert!(
+        cut.is_error && cut.text.contains("cut.png is damaged or incomplete: "),
+        "{}",
+        cut.text
+    );
+    assert!(matches!(cut.details, Details::Failure(ToolFailure::Image { .. })));
+}

@@ -38,17 +38,17 @@ pub enum Dialect {
     DeepSeekV3,
     /// DeepSeek V3.1.
     DeepSeekV31,
-    /// DeepSeek V3.2 and later.
+    /// DeepSeek V3.2 and V4.
     DeepSeekDsml,
     /// `<tool_call>name<arg_key>…`: GLM 4.5 and later.
     Glm,
     /// Kimi K2.
     KimiK2,
-    /// MiniMax M1 and M2.
+    /// MiniMax M1 and M2; Apriel.
     MiniMax,
     /// The channels of gpt-oss.
     Harmony,
-    /// Granite 3 and its 20b function-calling ancestor.
+    /// Granite 3 and its 20b function-calling ancestor; Phi 4 mini.
     Granite,
     /// InternLM 2 and 3.
     InternLm,
@@ -154,6 +154,7 @@ pub(crate) const FORMS: &[&Form] = &[
     &gemma::FUNCTION_GEMMA,
     &gemma::GEMMA_4,
     &command_r::ACTION,
+    &command_r::ACTION_LINE,
     &command_r::TOKENS,
     &lfm2::FORM,
     &nemotron::FORM,

@@ -45,6 +45,8 @@ pub(crate) enum Ending {
     Marked,
     /// Where its value is complete and something stands behind it that cannot be part of it.
     MarkedValue,
+    /// Its closer may be left out: it ends where its value is complete and something else follows, or nothing.
+    Optional,
     /// It has no closer: it ends where its value is complete.
     Balanced,
     /// It has no closer that servers always show: it ends with the message.

@@ -17,6 +17,7 @@ mod candidate;
 mod dialect;
 mod elements;
 mod event;
+mod expected;
 mod form;
 mod json_calls;
 mod lenient;
@@ -36,6 +37,7 @@ mod whole;
 
 pub use dialect::Dialect;
 pub use event::{Call, Event, Refusal};
+pub use expected::Expected;
 pub use recogniser::{Ending, Recogniser};
 pub use region::REGION_LIMIT;
 pub use repair::{Broken, Repair, RepairKind};

@@ -2,6 +2,7 @@
 
 use crate::dialect::{Dialect, FORMS, harmony};
 use crate::event::{Event, Refusal};
+use crate::expected::Expected;
 use crate::form::{Form, behind_blanks};
 use crate::page::Page;
 use crate::region::{End, REGION_LIMIT, Region};
@@ -27,6 +28,7 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Recogniser {
     tools: Tools,
+    expected: Expected,
     pending: String,
     mode: Mode,
     page: Page,
@@ -73,6 +75,7 @@ impl Recogniser {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
+            expected: Expected::Any,
             pending: String::new(),
             mode: Mode::Text,
             page: Page::default(),
@@ -86,6 +89,12 @@ impl Recogniser {
             thinking: Thinking::Fresh(String::new()),
             out: Vec::new(),
         }
+    }
+
+    /// The same, with what is known of the dialect.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
     }
 
     /// Takes a piece of the answer.
@@ -128,7 +137,7 @@ impl Recogniser {
         if let Thinking::Fresh(held) = &mut self.thinking {
             let answer = match behind_blanks(held) {
                 Ok(_) if self.tools.is_empty() => Match::No,
-                Ok(rest) => opener(rest, false),
+                Ok(rest) => opener(rest, self.expected),
                 Err(answer) => answer,
             };
             match answer {
@@ -149,7 +158,7 @@ impl Recogniser {
         if let Thinking::Held(held) = &mut self.thinking {
             let held = std::mem::take(held);
             self.thinking = Thinking::Plain;
-            match only_calls(&held, &self.tools) {
+            match only_calls(&held, &self.tools, self.expected) {
                 Some(calls) if ending == Ending::Complete => self.out.extend(calls),
                 _ => self.out.push(Event::Thinking(held)),
             }
@@ -175,7 +184,12 @@ impl Recogniser {
                         self.end_region(&region, self.pending.len(), closing, began);
                     }
                 },
-                Mode::Whole(whole) => match whole.end(&self.pending, ending == Ending::Length, &self.tools) {
+                Mode::Whole(whole) => match whole.end(
+                    &self.pending,
+                    ending == Ending::Length,
+                    &self.tools,
+                    self.expected,
+                ) {
                     Some(events) => {
                         self.out.extend(events);
                         self.pending.clear();
@@ -248,7 +262,7 @@ impl Recogniser {
         while let Some(rest) = self.pending.get(at..).filter(|rest| !rest.is_empty()) {
             let first = rest.bytes().next().unwrap_or_default();
             if self.fresh && !first.is_ascii_whitespace() && !self.tools.is_empty() {
-                match whole::head(rest, &self.tools) {
+                match whole::head(rest, &self.tools, self.expected) {
                     Match::Yes => {
                         self.mode = Mode::Whole(Whole::new(rest));
                         self.say(at);
@@ -364,6 +378,13 @@ impl Recogniser {
                         return Step::WasThinking(tag.len());
                     }
                     wait |= behind.is_empty();
+                    // DeepSeek V3.1 and Kimi K2 write the call right behind it.
+                    if !self.tools.is_empty() {
+                        match opener(behind, self.expected) {
+                            Match::Yes => return Step::WasThinking(tag.len()),
+                            answer => wait |= answer == Match::Perhaps,
+                        }
+                    }
                 }
                 Err(answer) => wait |= answer == Match::Perhaps,
             }
@@ -392,7 +413,7 @@ impl Recogniser {
             }
         }
         if !self.tools.is_empty() {
-            for form in FORMS {
+            for form in FORMS.iter().filter(|form| self.expected.allows(form.dialect)) {
                 match form_at(form, rest) {
                     Match::Yes => {
                         let region = Region::new(form, self.plain_regions);
@@ -545,21 +566,21 @@ fn form_at(form: &Form, rest: &str) -> Match {
 }
 
 /// Whether a text begins with a call, by its sentinel.
-fn opener(rest: &str, last: bool) -> Match {
+fn opener(rest: &str, expected: Expected) -> Match {
     let mut answer = Match::No;
-    for form in FORMS {
+    for form in FORMS.iter().filter(|form| expected.allows(form.dialect)) {
         match form_at(form, rest) {
             Match::Yes => return Match::Yes,
-            Match::Perhaps if !last => answer = Match::Perhaps,
-            Match::Perhaps | Match::No => {}
+            Match::Perhaps => answer = Match::Perhaps,
+            Match::No => {}
         }
     }
     answer
 }
 
 /// The calls of a text that is nothing else; `None` where it is.
-pub(crate) fn only_calls(text: &str, tools: &Tools) -> Option<Vec<Event>> {
-    let mut recogniser = Recogniser::new(tools.clone());
+pub(crate) fn only_calls(text: &str, tools: &Tools, expected: Expected) -> Option<Vec<Event>> {
+    let mut recogniser = Recogniser::new(tools.clone()).expecting(expected);
     recogniser.fresh = false;
     let mut events = recogniser.feed(text);
     events.extend(recogniser.finish(Ending::Complete));

@@ -98,7 +98,14 @@ impl Region {
                     Ending::MarkedValue if !first.is_ascii_whitespace() && !goes_on => {
                         return End::Unmarked(complete);
                     }
-                    Ending::Balanced | Ending::Marked | Ending::MarkedValue | Ending::Message => {}
+                    Ending::Optional if !first.is_ascii_whitespace() && !goes_on => {
+                        return End::Closed(complete);
+                    }
+                    Ending::Balanced
+                    | Ending::Marked
+                    | Ending::MarkedValue
+                    | Ending::Optional
+                    | Ending::Message => {}
                 }
             }
             match self.outside(rest, first, last) {
@@ -110,7 +117,7 @@ impl Region {
             }
         }
         match (self.complete, self.form.ending) {
-            (Some(complete), Ending::Balanced) if last => End::Closed(complete),
+            (Some(complete), Ending::Balanced | Ending::Optional) if last => End::Closed(complete),
             _ => End::Open,
         }
     }

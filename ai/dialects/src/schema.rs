@@ -120,7 +120,10 @@ impl<'a> Schema<'a> {
             return as_text();
         }
         let lead = text.len() - text.trim_start().len();
-        repairs.extend(reader.repairs.iter().map(|repair| Repair {
+        // Qwen3-Coder's and Seed-OSS's templates write scalars as Python does: `True` is their own form, not a slip.
+        let is_scalar = !matches!(value, Value::Array(_) | Value::Object(_));
+        let is_slip = |repair: &&Repair| !(is_scalar && repair.kind == RepairKind::PythonLiteral);
+        repairs.extend(reader.repairs.iter().filter(is_slip).map(|repair| Repair {
             at: at + lead + repair.at,
             ..*repair
         }));

@@ -44,11 +44,14 @@ pub(crate) fn judge(
         let raw = if is_single {
             region
         } else {
+            // Places count from the start of the raw text.
             let start = found.span.start;
             for repair in &mut found.repairs {
                 repair.at = repair.at.saturating_sub(start);
             }
-            region.get(found.span.clone()).unwrap_or(region)
+            let raw = region.get(found.span.clone()).unwrap_or(region);
+            found.span = 0..found.span.len();
+            raw
         };
         // What a region lacks at its end, only its last call can lack. Where the answer was cut nothing of it counts.
         let closing = if place == last || closing == Closing::Cut {

@@ -2,6 +2,7 @@
 //! may be one is held back while it still may.
 
 use crate::dialect::{FORMS, xlam};
+use crate::expected::Expected;
 use crate::form::{behind_blanks, call_head};
 use crate::lenient::DEPTH;
 use crate::region::REGION_LIMIT;
@@ -40,7 +41,7 @@ pub(crate) struct Whole {
 }
 
 /// Whether a message that begins like this may be a call as a whole.
-pub(crate) fn head(text: &str, tools: &Tools) -> Match {
+pub(crate) fn head(text: &str, tools: &Tools, expected: Expected) -> Match {
     match begins(text, FENCE) {
         Match::No => bare_head(text, tools),
         Match::Perhaps => Match::Perhaps,
@@ -61,7 +62,7 @@ pub(crate) fn head(text: &str, tools: &Tools) -> Match {
                 Err(answer) => return answer,
             };
             let mut answer = bare_head(body, tools);
-            for form in FORMS {
+            for form in FORMS.iter().filter(|form| expected.allows(form.dialect)) {
                 match begins(body, form.opener) {
                     Match::Yes => return Match::Yes,
                     Match::Perhaps => {
@@ -222,7 +223,7 @@ impl Whole {
     }
 
     /// What the whole message is: calls, or `None` where it is text after all.
-    pub(crate) fn end(&self, text: &str, cut: bool, tools: &Tools) -> Option<Vec<Event>> {
+    pub(crate) fn end(&self, text: &str, cut: bool, tools: &Tools, expected: Expected) -> Option<Vec<Event>> {
         let closing = if cut { Closing::Cut } else { Closing::Marked };
         let inner = if self.fenced {
             if !self.complete {
@@ -232,15 +233,15 @@ impl Whole {
             let body = body.split_once('\n')?.1;
             if FORMS
                 .iter()
-                .any(|form| body.trim_start().starts_with(form.opener))
+                .any(|form| expected.allows(form.dialect) && body.trim_start().starts_with(form.opener))
             {
-                return crate::recogniser::only_calls(body, tools);
+                return crate::recogniser::only_calls(body, tools, expected);
             }
             body
         } else {
             text
         };
-        let (dialect, found) = xlam::bare(inner);
+        let (dialect, found) = xlam::bare(inner, expected)?;
         // In a message without any token for calls a name must be known, else it is some other object.
         let is_call = found
             .iter()

@@ -23,5 +23,7 @@ mod natives;
 mod properties;
 #[path = "dialects/provenance.rs"]
 mod provenance;
+#[path = "dialects/sources.rs"]
+mod sources;
 #[path = "dialects/thoughts.rs"]
 mod thoughts;

@@ -9,7 +9,7 @@ use super::Model;
 use crate::abilities::ThinkingSupport;
 use crate::model::ModelId;
 use crate::price::{Rates, Tier};
-use crate::wire::{Caching, Differences, DifferencesSet, Server, Wire};
+use crate::wire::{Differences, DifferencesSet, ReadCalls, Server, Wire};
 
 /// A file of the user's own about models: RON, `(providers: {…}, models: {…})`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,12 +38,12 @@ pub struct ProviderEntry {
     /// How it speaks Chat Completions otherwise than is known of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub differences: DifferencesSet,
-    /// Where its cache is asked to keep a request.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub caching: Caching,
     /// Values for the header `anthropic-beta`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub betas: Vec<String>,
+    /// Whether calls are read from the text of its answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub text_calls: ReadCalls,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -59,8 +59,8 @@ impl ProviderEntry {
             api,
             key_variable,
             differences: DifferencesSet::default(),
-            caching: Caching::default(),
             betas: Vec::new(),
+            text_calls: ReadCalls::default(),
         }
     }
 
@@ -76,8 +76,8 @@ impl ProviderEntry {
         Server {
             wire,
             differences: Differences::known(name, Some(&self.base_url)).with(&self.differences),
-            caching: self.caching,
             betas: self.betas.clone(),
+            text_calls: self.text_calls,
         }
     }
 }

@@ -52,6 +52,17 @@ pub enum SelectError {
     /// It is none.
     #[error("there is no model `{0}`: write `provider/id`, or a part of an id that `glasswork models` lists")]
     Unknown(String),
+    /// There is such a model, and no such level behind it.
+    #[error(
+        "`{level}` is no level of thinking of `{model}`: write `off`, `minimal`, `low`, `medium`, `high` or `xhigh` behind \
+         the colon, or nothing"
+    )]
+    NoLevel {
+        /// The model.
+        model: ModelId,
+        /// What stands behind it.
+        level: String,
+    },
 }
 
 /// What a text may mean, in order.
@@ -76,7 +87,19 @@ impl fmt::Display for Candidates {
 /// [`SelectError`].
 pub fn select(text: &str, models: &[Wanted], providers: &[&str]) -> Result<Choice, SelectError> {
     let (name, thinking) = without_level(text.trim(), models);
-    let model = named(name, models, providers)?;
+    let model = named(name, models, providers).map_err(|error| match name.rsplit_once(':') {
+        // What is not there with its colon may be there without.
+        Some((before, level)) if matches!(error, SelectError::Unknown(_)) => {
+            match named(before, models, providers) {
+                Ok(model) => SelectError::NoLevel {
+                    model,
+                    level: level.to_owned(),
+                },
+                Err(_) => error,
+            }
+        }
+        _ => error,
+    })?;
     Ok(Choice { model, thinking })
 }
 
@@ -109,7 +132,13 @@ fn named(text: &str, models: &[Wanted], providers: &[&str]) -> Result<ModelId, S
     type Means<'a> = &'a dyn Fn(&ModelId) -> bool;
     let begins =
         |id: &ModelId| id.to_string().starts_with(&wanted) || id.model.to_lowercase().starts_with(&wanted);
-    let has_words = |id: &ModelId| {
+    // `sonnet 4.5` is `claude-sonnet-4-5`, where nothing has it as it stands.
+    let parts: Vec<&str> = words
+        .iter()
+        .flat_map(|word| word.split('.'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let has = |id: &ModelId, words: &[&str]| {
         let id = id.to_string().to_lowercase();
         let mut rest = id.as_str();
         !words.is_empty()
@@ -121,7 +150,12 @@ fn named(text: &str, models: &[Wanted], providers: &[&str]) -> Result<ModelId, S
                 None => false,
             })
     };
-    let meanings: [Means<'_>; 3] = [&|id| id.model.to_lowercase() == wanted, &begins, &has_words];
+    let meanings: [Means<'_>; 4] = [
+        &|id| id.model.to_lowercase() == wanted,
+        &begins,
+        &|id| has(id, &words),
+        &|id| has(id, &parts),
+    ];
     for means in meanings {
         let all: Vec<&Wanted> = models.iter().filter(|wanted| means(&wanted.id)).collect();
         let nearest = all.iter().map(|wanted| wanted.reach).min();
@@ -187,6 +221,9 @@ mod tests {
             "openai/gpt-4.1",
             "openai/gpt-4.1-2025-04-14",
             "openai/gpt-4.1-mini",
+            "openai/gpt-4-1106-mini",
+            "openai/o4",
+            "openai/o4-2025-04-16",
             "relay/claude-opus-4-5",
             "relay/kimi:high",
         ]
@@ -203,6 +240,7 @@ mod tests {
             }) => format!("{model} {level:?}"),
             Err(SelectError::Ambiguous { candidates, .. }) => format!("{} of them", candidates.0.len()),
             Err(SelectError::Unknown(_)) => "none".to_owned(),
+            Err(SelectError::NoLevel { model, level }) => format!("{model} without {level}"),
         };
         let table = [
             ("anthropic/claude-opus-4-5", "anthropic/claude-opus-4-5"),
@@ -219,6 +257,15 @@ mod tests {
             ("opus:low", "anthropic/claude-opus-4-5 Low"),
             ("claude-son", "2 of them"),
             ("sonnet 4 5", "anthropic/claude-sonnet-4-5"),
+            ("claude-sonnet-4.5:high", "anthropic/claude-sonnet-4-5 High"),
+            ("4.1 mini", "openai/gpt-4.1-mini"),
+            ("relay/claude-op", "relay/claude-opus-4-5"),
+            ("openai o4", "openai/o4"),
+            ("o4-2025", "openai/o4-2025-04-16"),
+            (" opus\n", "anthropic/claude-opus-4-5"),
+            ("OPUS", "anthropic/claude-opus-4-5"),
+            ("opus:loud", "anthropic/claude-opus-4-5 without loud"),
+            ("llama:loud", "none"),
             ("GPT-4.1", "openai/gpt-4.1"),
             ("gpt-4.1-m", "openai/gpt-4.1-mini"),
             ("kimi", "relay/kimi:high"),

@@ -1,7 +1,7 @@
 //! A response as it arrives.
 
 use std::collections::VecDeque;
-use std::error::Error;
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -11,6 +11,7 @@ use reqwest::Response;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Sleep;
 
+use super::trouble;
 use crate::failure::{Failure, FailureClass};
 use crate::port::Source;
 use crate::rate_limit::RateLimit;
@@ -201,16 +202,19 @@ fn poll_chunk(
 
 /// What reqwest says, with its causes and without the address, which may hold a key.
 pub(super) fn transport_failure(what: &str, error: reqwest::Error) -> Failure {
-    let class = if error.is_timeout() {
-        FailureClass::Timeout
-    } else {
-        FailureClass::Transport
+    let class = match trouble::of(&error) {
+        Some(trouble) => trouble.class,
+        None if error.is_timeout() => FailureClass::Timeout,
+        None => FailureClass::Transport,
     };
     Failure::new(class, format!("{what}: {}", causes(error)))
 }
 
-/// What reqwest says, as above.
+/// What reqwest says, as above; and what to do, where that is known.
 pub(crate) fn causes(error: reqwest::Error) -> String {
+    if let Some(trouble) = trouble::of(&error) {
+        return trouble.text;
+    }
     let error = error.without_url();
     let mut causes = vec![error.to_string()];
     let mut source = error.source();

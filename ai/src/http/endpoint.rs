@@ -93,13 +93,9 @@ impl BaseUrl {
     pub(super) fn host(&self) -> Option<&str> {
         self.0.host_str()
     }
-
-    pub(super) fn scheme(&self) -> &str {
-        self.0.scheme()
-    }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"

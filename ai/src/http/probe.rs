@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{BaseUrl, build_client};
+use super::{BaseUrl, Clients};
 use crate::failure::Failure;
 use crate::local::{self, LocalModel, Server};
 
@@ -41,9 +41,14 @@ pub const USUAL_PLACES: [&str; 4] = [
 ///
 /// # Errors
 /// Where no client can be made.
-pub async fn probe(base: &BaseUrl, key: Option<&SecretString>) -> Result<Option<Found>, Failure> {
+pub async fn probe(
+    base: &BaseUrl,
+    key: Option<&SecretString>,
+    clients: &Clients,
+) -> Result<Option<Found>, Failure> {
     let asking = Asking {
-        client: build_client(base)?,
+        // It may be asked before those that last are at work, in a runtime that ends with it.
+        client: clients.own_client(base.url())?,
         root: root_of(base.url()),
         key,
     };

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{Sent, transport_failure};
+use super::trouble;
 use crate::failure::{Failure, FailureClass};
 
 /// What is waited for.
@@ -26,21 +27,21 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     fn headers(&self) -> HeaderMap;
 }
 
-pub(super) async fn send_with_key(request: RequestBuilder, key: Option<SecretString>) -> Sent {
-    let response = request.send().await.map_err(unreached)?;
-    Ok((response, key))
+/// Sends with a key. `way` is how the server is reached, for failures.
+pub(super) async fn send_with_key(request: RequestBuilder, key: Option<SecretString>, way: String) -> Sent {
+    Ok((reached(request, &way).await?, key))
 }
 
 /// Sends with a token; once more with another one where the server refuses the first.
-pub(super) async fn send(request: RequestBuilder, tokens: Arc<dyn TokenSource>) -> Sent {
+pub(super) async fn send(request: RequestBuilder, tokens: Arc<dyn TokenSource>, way: String) -> Sent {
     let request = request.headers(tokens.headers());
     let again = request.try_clone();
     let token = tokens.token(None).await?;
-    let response = with(request, &token)?.send().await.map_err(unreached)?;
+    let response = reached(with(request, &token)?, &way).await?;
     match again {
-        Some(again) if response.status() == reqwest::StatusCode::UNAUTHORIZED => {
+        Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
             let token = tokens.token(Some(token)).await?;
-            let response = with(again, &token)?.send().await.map_err(unreached)?;
+            let response = reached(with(again, &token)?, &way).await?;
             Ok((response, Some(token)))
         }
         _ => Ok((response, Some(token))),
@@ -58,6 +59,16 @@ fn with(request: RequestBuilder, token: &SecretString) -> Result<RequestBuilder,
     Ok(request.header(AUTHORIZATION, value))
 }
 
-fn unreached(error: reqwest::Error) -> Failure {
-    transport_failure("the server was not reached", error)
+async fn reached(request: RequestBuilder, way: &str) -> Result<Response, Failure> {
+    let unreached = format!("the server was not reached{way}");
+    let response = request.send().await;
+    let response = response.map_err(|error| transport_failure(&unreached, error))?;
+    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        let trouble = trouble::refused_by_proxy();
+        return Err(Failure::new(
+            trouble.class,
+            format!("{unreached}: {}", trouble.text),
+        ));
+    }
+    Ok(response)
 }

@@ -7,6 +7,8 @@ use super::{Call, ModelPort};
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
 use crate::model::ModelId;
+use crate::structured::Means;
+use crate::takes::Takes;
 
 /// Ports by the name of the provider, the part of a model's id before the slash.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +46,22 @@ impl ModelPort for Models {
         }
     }
 
+    fn serves(&self, model: &ModelId) -> bool {
+        let port = self.0.get(&model.provider);
+        port.is_some_and(|port| port.serves(model))
+    }
+
     fn context_window(&self, model: &ModelId) -> Option<u64> {
         self.0.get(&model.provider)?.context_window(model)
+    }
+
+    fn means(&self, model: &ModelId, schema: &serde_json::Value) -> Means {
+        let port = self.0.get(&model.provider);
+        port.map_or(Means::PROMPTED, |port| port.means(model, schema))
+    }
+
+    fn takes(&self, model: &ModelId) -> Option<Takes> {
+        self.0.get(&model.provider)?.takes(model)
     }
 
     fn default_answer(&self, model: &ModelId) -> Option<u64> {

@@ -9,8 +9,11 @@ use std::task::{Context, Poll, ready};
 use tokio::time::Sleep;
 
 use super::{Call, ModelPort, Source};
+use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::{Failure, FailureClass};
+use crate::image;
+use crate::model::ModelId;
 use crate::scripted::{Cue, Play, Script};
 use crate::stream::Progress;
 
@@ -28,6 +31,10 @@ impl Scripts {
 }
 
 impl ModelPort for Scripts {
+    fn serves(&self, model: &ModelId) -> bool {
+        self.0.contains_key(&model.model)
+    }
+
     fn call(&self, request: Arc<Request>, attempt: u32) -> Call {
         let failure = |message: String| Failure::new(FailureClass::Invalid, message);
         let Some(script) = self.0.get(&request.model.model) else {
@@ -46,7 +53,8 @@ impl ModelPort for Scripts {
                     pause: None,
                     stalled: false,
                 },
-            ),
+            )
+            .without(image::unsent(&request, &Abilities::default())),
             Err(error) => Call::impossible(failure(error.to_string())),
         }
     }

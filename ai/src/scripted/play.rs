@@ -324,6 +324,7 @@ fn told_last(request: &Request) -> String {
         .map_while(|message| match message {
             Message::User(text) => Some(&**text),
             Message::ToolResult(result) => Some(&*result.text),
+            Message::Image(shown) => Some(&*shown.image.name),
             Message::Assistant { .. } => None,
         })
         .collect();
@@ -354,6 +355,7 @@ fn chars_of(request: &Request) -> u64 {
         .map(|message| match message {
             Message::User(text) => count(text),
             Message::ToolResult(result) => count(&result.text),
+            Message::Image(shown) => shown.image.tokens() * 4,
             Message::Assistant { blocks, .. } => blocks
                 .iter()
                 .map(|block| match block {

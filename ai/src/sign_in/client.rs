@@ -10,7 +10,7 @@ use super::authorization::{CannotBegin, Randomness};
 use super::description::Description;
 use super::device::Device;
 use super::tokens::{self, TokenError, TokenRequest, Tokens};
-use crate::http::{BaseUrl, build_client, causes};
+use crate::http::{BaseUrl, Clients, causes};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +21,7 @@ const ANSWER: usize = 256 << 10;
 pub struct Door<'d> {
     description: &'d Description,
     patience: Duration,
+    clients: Clients,
 }
 
 impl fmt::Debug for Door<'_> {
@@ -36,6 +37,16 @@ impl<'d> Door<'d> {
         Self {
             description,
             patience: PATIENCE,
+            clients: Clients::default(),
+        }
+    }
+
+    /// By way of these clients; without them they are reached straight.
+    #[must_use]
+    pub fn through(self, clients: &Clients) -> Self {
+        Self {
+            clients: clients.clone(),
+            ..self
         }
     }
 
@@ -102,12 +113,13 @@ impl<'d> Door<'d> {
         let asked = tokio::time::timeout(self.patience, async {
             let address = BaseUrl::parse(address)
                 .map_err(|_| TokenError::Unreached("the address in its description is none".to_owned()))?;
-            let client = build_client(&address)
-                .map_err(|failure| TokenError::Unreached(failure.message.to_string()))?;
+            let client = self.clients.client(address.url());
+            let client = client.map_err(|failure| TokenError::Unreached(failure.message.to_string()))?;
             let response = client_post(&client, address.url().clone(), kind, body)
                 .send()
                 .await;
-            let response = response.map_err(unreached)?;
+            let way = self.clients.route(&address);
+            let response = response.map_err(|error| unreached(&way.to_string(), error))?;
             let status = response.status().as_u16();
             Ok((status, whole(response).await?))
         });
@@ -133,7 +145,7 @@ fn client_post(
 
 async fn whole(mut response: Response) -> Result<Vec<u8>, TokenError> {
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(unreached)? {
+    while let Some(piece) = response.chunk().await.map_err(|error| unreached("", error))? {
         body.extend_from_slice(&piece);
         if body.len() > ANSWER {
             return Err(TokenError::Odd("more than any token is long".to_owned()));
@@ -142,8 +154,8 @@ async fn whole(mut response: Response) -> Result<Vec<u8>, TokenError> {
     Ok(body)
 }
 
-fn unreached(error: reqwest::Error) -> TokenError {
-    TokenError::Unreached(format!("the server was not reached: {}", causes(error)))
+fn unreached(way: &str, error: reqwest::Error) -> TokenError {
+    TokenError::Unreached(format!("the server was not reached{way}: {}", causes(error)))
 }
 
 impl Randomness {

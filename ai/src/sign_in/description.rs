@@ -160,6 +160,53 @@ mod tests {
         }
     }
 
+    /// As the sources beside the entries have them; a maker that moves an address leaves the old one dead.
+    #[test]
+    fn addresses_are_those_that_the_makers_own_programs_use() {
+        let of = |name: &str| {
+            let found = Description::included(name).unwrap();
+            [
+                found.authorize_url,
+                Some(found.token_url),
+                found.device_url,
+                found.redirect_page,
+            ]
+            .map(|address| address.map_or_else(String::new, |address| address.to_string()))
+        };
+        assert_eq!(
+            of("anthropic"),
+            [
+                "https://claude.com/cai/oauth/authorize",
+                "https://platform.claude.com/v1/oauth/token",
+                "",
+                "https://platform.claude.com/oauth/code/callback",
+            ]
+        );
+        assert_eq!(
+            of("github-copilot"),
+            [
+                "",
+                "https://github.com/login/oauth/access_token",
+                "https://github.com/login/device/code",
+                "",
+            ]
+        );
+        assert_eq!(
+            of("openai-codex"),
+            [
+                "https://auth.openai.com/oauth/authorize",
+                "https://auth.openai.com/oauth/token",
+                "",
+                "",
+            ]
+        );
+        let codex = Description::included("openai-codex").unwrap();
+        assert_eq!(
+            (codex.redirect_port, &*codex.redirect_path),
+            (Some(1455), "/auth/callback")
+        );
+    }
+
     #[test]
     fn tokens_do_not_travel_in_the_open() {
         let check = |token_url: &str, expected: bool| {

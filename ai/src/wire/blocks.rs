@@ -1,6 +1,9 @@
 //! An answer being put together: what all decoders share, and the only place that finishes a block.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use serde_json::value::RawValue;
 
 use super::{ANSWER_LIMIT, protocol_failure};
 use crate::conversation::{Block, Kept, Thought, ToolCall};
@@ -267,4 +270,12 @@ impl Answer {
 /// Whether a text is a whole JSON object.
 pub(crate) fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Arguments are a text that holds JSON; some servers send the JSON itself.
+pub(super) fn argument_text(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
+    match raw.get() {
+        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
+        text => Ok(Cow::Borrowed(text)),
+    }
 }

@@ -1,56 +1,10 @@
-//! Up to where a server is asked to keep a request in its cache, where it wants to be asked.
+//! Breakpoints as Anthropic has them, and relays of it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// Where breakpoints are set. A server takes four; those of the messages give way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Caching {
-    /// After the tools.
-    pub tools: bool,
-    /// After the system prompt, which comes after the tools.
-    pub system: bool,
-    /// After the last so many messages of the user, results of tools among them.
-    pub messages: u8,
-    /// How long it is kept since it was last used.
-    pub keep: CacheLife,
-}
+use crate::controls::{After, Cache, Life};
 
-/// How long a part of a request stays in a cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CacheLife {
-    /// Five minutes.
-    #[default]
-    FiveMinutes,
-    /// An hour. Writing costs more.
-    OneHour,
-}
-
-/// Most breakpoints that a server takes.
-const MOST: usize = 4;
-
-impl Default for Caching {
-    /// The system prompt, and the last two messages: the last so that the next request finds it, the one before it
-    /// because more than twenty parts may lie between, which is how far back the server looks.
-    fn default() -> Self {
-        Self {
-            tools: false,
-            system: true,
-            messages: 2,
-            keep: CacheLife::FiveMinutes,
-        }
-    }
-}
-
-impl Caching {
-    /// How many messages have a breakpoint, with so many others set.
-    pub(super) fn messages(&self, others: usize) -> usize {
-        usize::from(self.messages).min(MOST.saturating_sub(others))
-    }
-}
-
-/// A breakpoint, as Anthropic has it and relays of it.
+/// Up to here the server may keep the request.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct CacheControl {
     r#type: &'static str,
@@ -58,14 +12,26 @@ pub(super) struct CacheControl {
     ttl: Option<&'static str>,
 }
 
-impl From<CacheLife> for CacheControl {
-    fn from(life: CacheLife) -> Self {
+impl From<Life> for CacheControl {
+    fn from(life: Life) -> Self {
         Self {
             r#type: "ephemeral",
             ttl: match life {
-                CacheLife::FiveMinutes => None,
-                CacheLife::OneHour => Some("1h"),
+                Life::Short => None,
+                Life::Long => Some("1h"),
             },
         }
+    }
+}
+
+impl Cache {
+    /// The breakpoint at a place, if there is one.
+    pub(super) fn mark(&self, place: After) -> Option<CacheControl> {
+        self.after.contains(&place).then(|| self.life.into())
+    }
+
+    /// The breakpoint after the message at a place, if there is one.
+    pub(super) fn mark_message(&self, place: usize) -> Option<CacheControl> {
+        self.mark(After::Message(u64::try_from(place).ok()?))
     }
 }

@@ -17,11 +17,15 @@ pub enum ThinkingSwitch {
     ReasoningObject,
     /// `reasoning: {enabled: true}` (Together)
     ReasoningEnabled,
-    /// `thinking: {type: "enabled"}` (DeepSeek, Z.ai, Moonshot)
+    /// `thinking: {type: "enabled"}` (Z.ai, Moonshot)
     ThinkingType,
+    /// The same, and `reasoning_effort: "low"` beside it, whose highest is `max` (DeepSeek)
+    ThinkingTypeEffort,
     /// `enable_thinking: true` (Qwen)
     EnableThinking,
-    /// `chat_template_kwargs: {enable_thinking: true}` (llama.cpp, vLLM)
+    /// `chat_template_kwargs: {enable_thinking: true, thinking: true}` (llama.cpp, vLLM, SGLang): templates of Qwen and
+    /// GLM look for the first name, those of DeepSeek, Granite and Kimi K3 for the second; what a template does not look
+    /// for is nothing to it.
     ChatTemplate,
 }
 
@@ -51,6 +55,18 @@ pub enum MaxTokensField {
     MaxTokens,
     /// `max_completion_tokens`
     MaxCompletionTokens,
+}
+
+/// Whether a server takes a JSON Schema for an answer, in the field `response_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StructuredOutput {
+    /// It does not, or nobody knows.
+    None,
+    /// It does.
+    JsonSchema,
+    /// It does in a request that offers no tools.
+    JsonSchemaAlone,
 }
 
 macro_rules! differences {
@@ -97,8 +113,14 @@ differences! {
     strict_field: bool,
     /// Whether it takes breakpoints for its cache in the form of Anthropic.
     cache_control: bool,
+    /// Whether it looks for its cache by a key.
+    prompt_cache_key: bool,
+    /// Whether it can be asked to be faster, or slower for less.
+    service_tier: bool,
     /// Which ids of calls it takes.
     call_ids: CallIds,
+    /// Whether it takes a JSON Schema for the answer.
+    structured_output: StructuredOutput,
     /// Whether each delta may repeat the text so far. Then what looks like it is held back until it is clear.
     cumulative_deltas: bool,
 }
@@ -114,7 +136,10 @@ const COMPATIBLE: Differences = Differences {
     assistant_after_tool_result: false,
     strict_field: false,
     cache_control: false,
+    prompt_cache_key: false,
+    service_tier: false,
     call_ids: CallIds::Any,
+    structured_output: StructuredOutput::None,
     cumulative_deltas: true,
 };
 
@@ -127,7 +152,10 @@ const TRUE_DELTAS: Differences = Differences {
 const OPENAI: Differences = Differences {
     developer_role: true,
     max_tokens_field: MaxTokensField::MaxCompletionTokens,
+    prompt_cache_key: true,
+    service_tier: true,
     call_ids: CallIds::Short,
+    structured_output: StructuredOutput::JsonSchema,
     ..TRUE_DELTAS
 };
 
@@ -140,8 +168,10 @@ struct Known {
     differences: Differences,
 }
 
-/// Not every row was checked against its maker's reference: those of Together, Groq, xAI, LM Studio, Cerebras and
-/// Fireworks were not. An entry of the user overrides any of them.
+/// Each row was compared in November 2026 with the page above it and with the maker's own client where one is named.
+/// Not found, and so taken to be as everywhere: what limits an answer at xAI (its reference could not be read), whether
+/// Together and LM Studio take `stream_options` (Together's client does not have it), and how Cerebras, Together and xAI
+/// want thinking back (their clients have no field for it). An entry of the user overrides any of them.
 const KNOWN: &[Known] = &[
     // https://platform.openai.com/docs/api-reference/chat
     Known {
@@ -149,7 +179,8 @@ const KNOWN: &[Known] = &[
         hosts: &["api.openai.com"],
         differences: OPENAI,
     },
-    // https://openrouter.ai/docs/use-cases/reasoning-tokens
+    // https://openrouter.ai/docs/use-cases/reasoning-tokens: `reasoning`, `reasoning_details`
+    // https://openrouter.ai/docs/structured-outputs
     Known {
         names: &["openrouter"],
         hosts: &["openrouter.ai"],
@@ -157,44 +188,55 @@ const KNOWN: &[Known] = &[
             thinking_switch: ThinkingSwitch::ReasoningObject,
             thinking_back: ThinkingBack::ReasoningDetails,
             cache_control: true,
+            structured_output: StructuredOutput::JsonSchema,
             ..TRUE_DELTAS
         },
     },
-    // https://api-docs.deepseek.com/guides/thinking_mode
+    // https://api-docs.deepseek.com/guides/thinking_mode: efforts are `low`, `high`, `max`, and others become one of these;
+    // a turn with calls whose thinking does not come back is refused
     Known {
         names: &["deepseek"],
         hosts: &["api.deepseek.com"],
         differences: Differences {
-            thinking_switch: ThinkingSwitch::ThinkingType,
+            thinking_switch: ThinkingSwitch::ThinkingTypeEffort,
             thinking_back: ThinkingBack::ReasoningContent,
             ..TRUE_DELTAS
         },
     },
-    // https://docs.together.ai/docs/reasoning-models-guide
+    // https://docs.together.ai/docs/inference/chat/reasoning; togethercomputer/together-py (60558ba). The models that know
+    // an effort besides take `reasoning_effort`
     Known {
         names: &["together"],
         hosts: &["api.together.xyz", "api.together.ai"],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ReasoningEnabled,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
-    // https://console.groq.com/docs/reasoning
+    // https://console.groq.com/docs/reasoning; groq/groq-python (e55da1a): `max_tokens` is deprecated, a message of the
+    // assistant has `reasoning`
     Known {
         names: &["groq"],
         hosts: &["api.groq.com"],
         differences: Differences {
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            thinking_back: ThinkingBack::Reasoning,
             ..TRUE_DELTAS
         },
     },
     // https://docs.x.ai/docs/guides/reasoning
+    // https://docs.x.ai/docs/guides/structured-outputs
     Known {
         names: &["xai"],
         hosts: &["api.x.ai"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchema,
+            ..TRUE_DELTAS
+        },
     },
-    // https://docs.mistral.ai/api
+    // https://docs.mistral.ai/api, https://docs.mistral.ai/capabilities/reasoning: some models know `reasoning_effort`, and
+    // only `high` and `none` of it; the others are not told
     Known {
         names: &["mistral"],
         hosts: &["api.mistral.ai"],
@@ -203,10 +245,11 @@ const KNOWN: &[Known] = &[
             thinking_back: ThinkingBack::AsText,
             usage_in_stream: false,
             call_ids: CallIds::Nine,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
-    // https://docs.z.ai/guides/capabilities/thinking-mode
+    // https://docs.z.ai/guides/capabilities/thinking-mode: thinking has to come back
     Known {
         names: &["zai", "zhipu", "bigmodel"],
         hosts: &["api.z.ai", "open.bigmodel.cn"],
@@ -216,13 +259,15 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
+    // https://platform.kimi.ai/docs/api/chat: `max_tokens` is deprecated. Kimi K3 always thinks, and knows
+    // `reasoning_effort` in place of `thinking`: an entry of the user has to say so
     Known {
         names: &["moonshot", "kimi"],
         hosts: &["api.moonshot.ai", "api.moonshot.cn"],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ThinkingType,
             thinking_back: ThinkingBack::ReasoningContent,
+            max_tokens_field: MaxTokensField::MaxCompletionTokens,
             ..TRUE_DELTAS
         },
     },
@@ -235,12 +280,15 @@ const KNOWN: &[Known] = &[
             ..TRUE_DELTAS
         },
     },
-    // https://inference-docs.cerebras.ai/capabilities/reasoning
+    // https://inference-docs.cerebras.ai/capabilities/reasoning; Cerebras/cerebras-cloud-sdk-python (68768b9): `max_tokens`
+    // is deprecated
+    // https://inference-docs.cerebras.ai/capabilities/structured-outputs
     Known {
         names: &["cerebras"],
         hosts: &["api.cerebras.ai"],
         differences: Differences {
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
@@ -250,41 +298,59 @@ const KNOWN: &[Known] = &[
         hosts: &["api.fireworks.ai"],
         differences: Differences {
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
-    // https://github.com/ollama/ollama/blob/main/docs/openai.md
+    // https://github.com/ollama/ollama, docs/api/openai-compatibility.mdx (043e990): no `tool_choice`
     Known {
         names: &["ollama"],
         hosts: &["ollama.com", "localhost:11434", "127.0.0.1:11434", "[::1]:11434"],
         differences: Differences {
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
     // https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+    // A grammar for the answer and one for calls of tools exclude each other in servers that sample by grammars.
     Known {
         names: &["llamacpp", "llama.cpp", "llama-cpp"],
         hosts: &[],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::ReasoningContent,
+            structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
         },
     },
-    // https://lmstudio.ai/docs/developer/openai-compat
+    // https://lmstudio.ai/docs/developer/openai-compat; lmstudio-ai/docs (51c92c6)
     Known {
         names: &["lmstudio", "lm-studio"],
         hosts: &["localhost:1234", "127.0.0.1:1234", "[::1]:1234"],
-        differences: TRUE_DELTAS,
+        differences: Differences {
+            structured_output: StructuredOutput::JsonSchemaAlone,
+            ..TRUE_DELTAS
+        },
     },
-    // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html
+    // https://docs.vllm.ai/en/latest/features/reasoning_outputs.html (00256d5): `reasoning`, once `reasoning_content`
     Known {
         names: &["vllm"],
         hosts: &[],
         differences: Differences {
             thinking_switch: ThinkingSwitch::ChatTemplate,
             thinking_back: ThinkingBack::Reasoning,
+            structured_output: StructuredOutput::JsonSchemaAlone,
+            ..TRUE_DELTAS
+        },
+    },
+    // https://docs.sglang.io/docs/advanced_features/separate_reasoning
+    Known {
+        names: &["sglang"],
+        hosts: &[],
+        differences: Differences {
+            thinking_switch: ThinkingSwitch::ChatTemplate,
+            thinking_back: ThinkingBack::ReasoningContent,
             ..TRUE_DELTAS
         },
     },

@@ -2,6 +2,7 @@
 //! [stream](https://platform.openai.com/docs/api-reference/chat-streaming), and what other servers that speak it do
 //! differently.
 
+mod arguments;
 mod cumulative;
 mod decode;
 mod details;

@@ -214,6 +214,8 @@ fn explain(class: FailureClass, status: Option<u16>) -> (&'static str, &'static 
             "the server does not speak this protocol",
             "check the base URL of the provider",
         ),
+        // No server says so.
+        FailureClass::BreakerOpen => ("nothing was sent", "wait for its breaker"),
     }
 }
 
@@ -344,6 +346,64 @@ mod tests {
                 "{status} {body}"
             );
         }
+    }
+
+    #[test]
+    fn a_status_says_what_a_body_does_not() {
+        use FailureClass as C;
+        for (status, body, class) in [
+            (402, "", C::Quota),
+            (413, "", C::ContextOverflow),
+            (529, "", C::Overloaded),
+            (503, r#"{"error":{"type":"overloaded_error"}}"#, C::Overloaded),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#,
+                C::Auth,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"no","type":"rate_limit_error"}}"#,
+                C::Invalid,
+            ),
+        ] {
+            let failure = from_response(status, &Headers::default(), body.as_bytes());
+            assert_eq!(failure.class, class, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_body_is_classed_by_its_status_there_or_its_words() {
+        use FailureClass as C;
+        for (body, class, status) in [
+            (r#"{"type":"authentication_error"}"#, C::Auth, None),
+            (r#"{"type":"permission_error"}"#, C::Auth, None),
+            (r#"{"code":"invalid_api_key"}"#, C::Auth, None),
+            (r#"{"type":"rate_limit_error"}"#, C::RateLimit, None),
+            (r#"{"type":"overloaded_error"}"#, C::Overloaded, None),
+            (r#"{"code":"slow_down"}"#, C::Overloaded, None),
+            (r#"{"message":"the model is overloaded"}"#, C::Overloaded, None),
+            (r#"{"type":"timeout_error"}"#, C::Timeout, None),
+            (r#"{"type":"invalid_request_error"}"#, C::Invalid, None),
+            (r#"{"type":"not_found_error"}"#, C::Invalid, None),
+            (r#"{"type":"api_error"}"#, C::Unavailable, None),
+            (r#"{"code":429}"#, C::RateLimit, Some(429)),
+            (r#"{"code":"504"}"#, C::Timeout, Some(504)),
+            // A number that is no status of a refusal says nothing.
+            (r#"{"code":7,"type":"rate_limit_error"}"#, C::RateLimit, None),
+            (r#"{"code":200}"#, C::Unavailable, None),
+        ] {
+            let failure = from_body(&serde_json::from_str(body).unwrap());
+            assert_eq!((failure.class, failure.status), (class, status), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_wait_in_the_body_counts_where_no_header_names_one() {
+        let body = r#"{"error":{"code":429,"details":[{"retryDelay":"1.5s"}]}}"#;
+        let wait = |headers: Headers| from_response(429, &headers, body.as_bytes()).retry_after_ms;
+        assert_eq!(wait(Headers::default()), Some(1500));
+        assert_eq!(wait([("retry-after", "9")].into_iter().collect()), Some(9000));
     }
 
     #[test]

@@ -1,25 +1,28 @@
 //! A server as it is spoken to: its wire, and how it differs from others of that wire.
 
 use super::{
-    Answer, Body, Caching, Decoder, Differences, HttpRequest, Protocol, Wire, anthropic, gemini, openai_chat,
+    Answer, Body, Decoder, Differences, HttpRequest, Protocol, Wire, anthropic, gemini, openai_chat,
     openai_responses,
 };
 use crate::abilities::Abilities;
 use crate::conversation::Request;
 use crate::failure::Failure;
-use crate::text_calls::TextCalls;
+use crate::image;
+use crate::structured::Form;
+use crate::text_calls::{ReadCalls, TextCalls};
+use crate::wire::result::ResultCall;
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its wire.
     pub wire: Wire,
-    /// How it speaks Chat Completions, where that is its wire.
+    /// How it speaks the wires of OpenAI, where one of those is its own.
     pub differences: Differences,
-    /// Where its cache is asked to keep a request.
-    pub caching: Caching,
     /// Values for the header `anthropic-beta`, beside those that a request needs by itself.
     pub betas: Vec<String>,
+    /// Whether calls are read from the text of its answers.
+    pub text_calls: ReadCalls,
 }
 
 impl From<Wire> for Server {
@@ -32,8 +35,8 @@ impl From<Wire> for Server {
         Self {
             wire,
             differences,
-            caching: Caching::default(),
             betas: Vec::new(),
+            text_calls: ReadCalls::default(),
         }
     }
 }
@@ -45,9 +48,10 @@ impl Server {
     /// [`FailureClass::Invalid`](crate::failure::FailureClass::Invalid) where the schema of a tool is not JSON, or the
     /// model's id cannot stand in an address.
     pub fn encode(&self, request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+        let request = &*image::told(request, abilities);
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompatible => openai_chat::encode(request, self, abilities),
-            Wire::OpenAiResponses => openai_responses::encode(request, abilities),
+            Wire::OpenAiResponses => openai_responses::encode(request, self, abilities),
             Wire::Anthropic => anthropic::encode(request, self, abilities),
             Wire::Gemini => gemini::encode(request, abilities),
         }
@@ -59,15 +63,21 @@ impl Server {
         Decoder {
             body: Body::Unknown(0),
             protocol: match self.wire {
-                Wire::OpenAiChat | Wire::OpenAiCompatible => {
-                    Protocol::OpenAiChat(openai_chat::Decoder::new(self.differences.cumulative_deltas))
-                }
+                Wire::OpenAiChat | Wire::OpenAiCompatible => Protocol::OpenAiChat(openai_chat::Decoder::new(
+                    self.differences.cumulative_deltas,
+                    request.controls.cache.life,
+                )),
                 Wire::OpenAiResponses => Protocol::OpenAiResponses(openai_responses::Decoder::default()),
                 Wire::Anthropic => Protocol::Anthropic(anthropic::Decoder::default()),
                 Wire::Gemini => Protocol::Gemini(gemini::Decoder::default()),
             },
             answer: Answer::new(request.messages.len()),
-            texts: (self.wire == Wire::OpenAiCompatible).then(|| TextCalls::new(request)),
+            texts: TextCalls::of(request, self.wire, self.text_calls),
+            result: request
+                .output
+                .as_ref()
+                .filter(|output| output.means.form == Form::Tool)
+                .map(|_| ResultCall::default()),
         }
     }
 }

@@ -227,6 +227,13 @@ mod tests {
             (&[("Retry-After", "3")], Some(3000)),
             (&[("retry-after", " 1.5 ")], Some(1500)),
             (&[("retry-after", "0")], Some(0)),
+            (
+                &[
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "1d1s"),
+                ],
+                Some(86_401_000),
+            ),
             (&[("retry-after", "0.0001")], Some(1)),
             (&[("retry-after", "-1")], None),
             (&[("retry-after", "NaN")], None),
@@ -338,7 +345,12 @@ mod tests {
         let many: Vec<(String, String)> = (0..99)
             .map(|n| (format!("x-ratelimit-limit-{n}"), "1".into()))
             .collect();
-        assert_eq!(many.into_iter().collect::<Headers>().rate_limits().len(), MOST);
+        // What else is said of those that are kept is kept too.
+        let more = [("x-ratelimit-limit-99", "1"), ("x-ratelimit-remaining-0", "7")];
+        let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let kept = many.into_iter().chain(more).collect::<Headers>().rate_limits();
+        assert_eq!(kept.len(), MOST);
+        assert_eq!(kept.first().and_then(|limit| limit.remaining), Some(7));
     }
 
     #[test]

@@ -188,13 +188,13 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     };
     let bodies: Vec<String> = MADE.iter().map(back).collect();
     insta::assert_snapshot!(bodies.join("\n\n"), @r##"
-    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"model":"claude-opus-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Look."}]},
     {"role":"assistant","content":[{"type":"thinking","thinking":"The file first.","signature":"EqQBcg=="},
     {"type":"text","text":"I lööк."},
     {"type":"tool_use","id":"toolu_a","name":"read","input":{"path": "a.txt"}},
     {"type":"tool_use","id":"toolu_b","name":"now","input":{}}]},
     {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_a","content":"found"},
-    {"type":"tool_result","tool_use_id":"toolu_b","content":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true}
+    {"type":"tool_result","tool_use_id":"toolu_b","content":"found"}]}],"stream":true}
 
     {"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look."}]},
     {"type":"reasoning","id":"rs_0","summary":[{"type":"summary_text","text":"**Looking** around\n\nThe file first."}],"encrypted_content":"gAAAAAB="},
@@ -213,10 +213,10 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     {"functionResponse":{"id":"fc-7","name":"now","response":{"output":"found"}}},
     {"functionResponse":{"id":"call_1_6","name":"now","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
 
-    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look.","cache_control":{"type":"ephemeral"}}]},
+    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look."}]},
     {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
     {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"},"extra_content":{"google":{"thought_signature":"U2ln"}}}]},
-    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found","cache_control":{"type":"ephemeral"}}]}],"stream":true,"stream_options":{"include_usage":true}}
+    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found"}]}],"stream":true,"stream_options":{"include_usage":true}}
     "##);
 }
 
@@ -255,4 +255,114 @@ fn a_batch_of_another_model_is_finished_without_a_budget_for_thinking() {
     assert_eq!(thinking("anthropic/claude-sonnet-4-5", later), "enabled");
     // Those that decide themselves do not mind.
     assert_eq!(thinking("anthropic/claude-opus-5", foreign), "adaptive");
+}
+
+/// The body that a server of this wire is sent for these blocks of an answer that `said` gave, between words of the user.
+fn body_with(wire: Wire, model: &str, said: &str, blocks: Vec<Block>) -> String {
+    let request = Request {
+        messages: vec![
+            Message::User("Look.".into()),
+            Message::Assistant {
+                model: said.parse().unwrap(),
+                blocks,
+            },
+            Message::User("Well?".into()),
+        ],
+        tools: vec![],
+        system: vec![],
+        ..conversation(model)
+    };
+    let server = Server {
+        differences: Differences::known(&request.model.provider, None),
+        ..wire.into()
+    };
+    let sent = server.encode(&request, &Abilities::default()).unwrap();
+    String::from_utf8(sent.body.to_vec()).unwrap()
+}
+
+#[test]
+fn what_only_one_model_understands_goes_to_no_other_and_not_without_what_it_led_to() {
+    let reasoning = || {
+        Block::Kept(Kept::Reasoning {
+            id: "rs_1".into(),
+            encrypted: Some("ZW5j".into()),
+        })
+    };
+    let sent = |said: &str, blocks| body_with(Wire::OpenAiResponses, "openai/gpt-5.2", said, blocks);
+    let led = || vec![reasoning(), Block::Text("So.".into())];
+    assert!(sent("openai/gpt-5.2", led()).contains("rs_1"));
+    assert!(!sent("openai/gpt-4.1", led()).contains("rs_1"));
+    assert!(
+        !sent("openai/gpt-5.2", vec![reasoning()]).contains("rs_1"),
+        "it led to nothing"
+    );
+    // Thinking of another model is told as text, and in no field of its own.
+    let deepseek = |said: &str| {
+        let blocks = vec![thought("Hm.", None, None), Block::Text("So.".into())];
+        body_with(Wire::OpenAiCompatible, "deepseek/deepseek-chat", said, blocks)
+    };
+    let own = deepseek("deepseek/deepseek-chat");
+    assert_eq!(own.matches("Hm.").count(), 1, "{own}");
+    let others = deepseek("zai/glm-4.6");
+    assert_eq!(others.matches("Hm.").count(), 1, "{others}");
+    assert!(others.contains("\"content\":\"Hm.\\n\\nSo.\""), "{others}");
+}
+
+#[test]
+fn results_come_before_words_wherever_they_stood() {
+    let mut request = conversation("google/gemini-2.5-pro");
+    request.messages = vec![
+        Message::User("Look.".into()),
+        Message::Assistant {
+            model: "google/gemini-2.5-pro".parse().unwrap(),
+            blocks: vec![call("a", "read", "{}")],
+        },
+        Message::User("Be quick.".into()),
+        result("a", "found", false),
+    ];
+    for wire in [Wire::Gemini, Wire::Anthropic] {
+        let sent = wire.encode(&request).unwrap();
+        let body = String::from_utf8(sent.body.to_vec()).unwrap();
+        assert!(body.find("found") < body.find("Be quick."), "{body}");
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_that_the_request_has_no_use_for() {
+    // Thinking between calls is asked for where there are tools.
+    let mut request = conversation("anthropic/claude-sonnet-4-5");
+    request.thinking = Thinking::High;
+    request.messages = vec![Message::User("Look.".into())];
+    let betas = |request: &Request| {
+        let sent = Wire::Anthropic.encode(request).unwrap();
+        sent.headers.iter().any(|(name, _)| *name == "anthropic-beta")
+    };
+    assert!(betas(&request));
+    request.tools.clear();
+    assert!(!betas(&request));
+    // A level that no model of Gemini knows is the highest that they know, also for one of which nothing is said.
+    request.model = "google/new-model".parse().unwrap();
+    request.thinking = Thinking::Xhigh;
+    let sent = Wire::Gemini.encode(&request).unwrap();
+    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    assert!(body.contains("\"thinkingLevel\":\"high\""), "{body}");
+    // A breakpoint on a result that is blank would be refused.
+    request.model = "openrouter/anthropic/claude-sonnet-4.5".parse().unwrap();
+    request.system.clear();
+    request.messages = vec![
+        Message::User("Look.".into()),
+        Message::Assistant {
+            model: request.model.clone(),
+            blocks: vec![call("a", "read", "{}")],
+        },
+        result("a", " ", false),
+    ];
+    let server = Server {
+        differences: Differences::known("openrouter", None),
+        ..Wire::OpenAiCompatible.into()
+    };
+    let sent = server.encode(&request, &Abilities::default()).unwrap();
+    let body = String::from_utf8(sent.body.to_vec()).unwrap();
+    assert_eq!(body.matches("cache_control").count(), 1, "{body}");
+    assert!(body.contains("\"content\":\" \""), "{body}");
 }

@@ -1,9 +1,8 @@
 //! What servers of one wire want otherwise: every difference is seen in the bytes.
 
+use glasswork_ai::controls::{After, Cache, Controls, Speed};
 use glasswork_ai::model::ThinkingSupport;
-use glasswork_ai::wire::{
-    CacheLife, Caching, CallIds, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch,
-};
+use glasswork_ai::wire::{CallIds, DifferencesSet, MaxTokensField, ThinkingBack, ThinkingSwitch};
 
 use super::*;
 
@@ -26,6 +25,15 @@ fn talk(model: &str) -> Request {
         ],
         max_output_tokens: Some(9),
         thinking: Thinking::Low,
+        controls: Controls {
+            speed: Some(Speed::Economy),
+            cache: Cache {
+                after: vec![After::Message(3)],
+                key: Some("k".into()),
+                ..Cache::default()
+            },
+            ..Controls::default()
+        },
         ..conversation(model)
     }
 }
@@ -71,6 +79,13 @@ fn every_difference_is_seen() {
         ),
         (
             Set {
+                thinking_switch: Some(ThinkingSwitch::ThinkingTypeEffort),
+                ..Set::default()
+            },
+            r#""reasoning_effort":"low","thinking":{"type":"enabled"}"#,
+        ),
+        (
+            Set {
                 thinking_switch: Some(ThinkingSwitch::EnableThinking),
                 ..Set::default()
             },
@@ -81,7 +96,7 @@ fn every_difference_is_seen() {
                 thinking_switch: Some(ThinkingSwitch::ChatTemplate),
                 ..Set::default()
             },
-            r#""chat_template_kwargs":{"enable_thinking":true}"#,
+            r#""chat_template_kwargs":{"enable_thinking":true,"thinking":true}"#,
         ),
         (
             Set {
@@ -162,6 +177,20 @@ fn every_difference_is_seen() {
         ),
         (
             Set {
+                prompt_cache_key: Some(true),
+                ..Set::default()
+            },
+            r#""prompt_cache_key":"k""#,
+        ),
+        (
+            Set {
+                service_tier: Some(true),
+                ..Set::default()
+            },
+            r#""service_tier":"flex""#,
+        ),
+        (
+            Set {
                 cache_control: Some(true),
                 ..Set::default()
             },
@@ -218,6 +247,7 @@ fn thinking_is_left_off_in_each_servers_words() {
         "llamacpp",
         "lmstudio",
         "vllm",
+        "sglang",
         "unknown",
     ];
     let lines: Vec<String> = providers
@@ -237,10 +267,68 @@ fn thinking_is_left_off_in_each_servers_words() {
     cerebras: ,"reasoning_effort":"none"
     fireworks: ,"reasoning_effort":"none"
     ollama: ,"reasoning_effort":"none"
-    llamacpp: ,"chat_template_kwargs":{"enable_thinking":false}
+    llamacpp: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
     lmstudio: ,"reasoning_effort":"none"
-    vllm: ,"chat_template_kwargs":{"enable_thinking":false}
+    vllm: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
+    sglang: ,"chat_template_kwargs":{"enable_thinking":false,"thinking":false}
     unknown: ,"reasoning_effort":"none"
+    "##);
+}
+
+/// As each server's own documentation or client has it; the sources stand beside the rows.
+#[test]
+fn servers_are_asked_in_the_fields_that_they_document() {
+    let of = |provider: &str, model: &str, level| {
+        let server = Server {
+            differences: Differences::known(provider, None),
+            ..Wire::OpenAiCompatible.into()
+        };
+        let body = sent(
+            &server,
+            &Request {
+                thinking: level,
+                ..talk(model)
+            },
+        );
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    };
+    let keys = [
+        "max_tokens",
+        "max_completion_tokens",
+        "reasoning_effort",
+        "thinking",
+        "reasoning",
+        "chat_template_kwargs",
+        "stream_options",
+    ];
+    let back = ["reasoning_content", "reasoning"];
+    let line = |provider: &str| {
+        let body = of(provider, &format!("{provider}/m"), Thinking::Xhigh);
+        let asked = keys
+            .iter()
+            .filter_map(|key| Some(format!("{key}={}", body.get(key)?)));
+        let own = body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find_map(|message| back.iter().find(|key| message.get(key).is_some()));
+        let own = own.map_or("never", |own| own);
+        format!("{provider}: {} back={own}", asked.collect::<Vec<_>>().join(" "))
+    };
+    let lines: Vec<String> = [
+        "deepseek", "groq", "moonshot", "cerebras", "together", "vllm", "sglang", "ollama",
+    ]
+    .map(line)
+    .to_vec();
+    insta::assert_snapshot!(lines.join("\n"), @r##"
+    deepseek: max_tokens=9 reasoning_effort="max" thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
+    groq: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
+    moonshot: max_completion_tokens=9 thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
+    cerebras: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=never
+    together: max_tokens=9 reasoning={"enabled":true} stream_options={"include_usage":true} back=never
+    vllm: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning
+    sglang: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning_content
+    ollama: max_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
     "##);
 }
 
@@ -347,55 +435,6 @@ fn levels_are_what_a_model_knows() {
     gemini/gemini-3-pro Xhigh: generationConfig={"thinkingConfig":{"includeThoughts":true,"thinkingBudget":3000}}
     anthropic/claude-opus-5 Off: thinking={"budget_tokens":2048,"type":"enabled"}
     "##);
-}
-
-#[test]
-fn breakpoints_are_where_the_policy_says_and_never_more_than_four() {
-    let marks = |caching: Caching| {
-        let mut request = conversation("anthropic/claude-opus-5");
-        request.messages.extend([
-            Message::Assistant {
-                model: request.model.clone(),
-                blocks: vec![Block::Text("Yes.".into())],
-            },
-            Message::User("Last.".into()),
-        ]);
-        let server = Server {
-            caching,
-            ..Wire::Anthropic.into()
-        };
-        let body: serde_json::Value = serde_json::from_str(&sent(&server, &request)).unwrap();
-        let count = |value: &serde_json::Value| value.to_string().matches("cache_control").count();
-        let of_user = body["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(count)
-            .collect::<Vec<_>>();
-        let ttl = body.to_string().contains(r#""ttl":"1h""#);
-        (count(&body["tools"]), count(&body["system"]), of_user, ttl)
-    };
-    let policy = |tools, system, messages, keep| Caching {
-        tools,
-        system,
-        messages,
-        keep,
-    };
-    let five = CacheLife::FiveMinutes;
-    let default = marks(Caching::default());
-    assert_eq!(
-        (default.0, default.1, default.2.iter().sum::<usize>(), default.3),
-        (0, 1, 2, false)
-    );
-    assert_eq!(marks(policy(false, false, 0, five)).2.iter().sum::<usize>(), 0);
-    let all = marks(policy(true, true, 9, CacheLife::OneHour));
-    assert_eq!(
-        (all.0, all.1, all.2.iter().sum::<usize>(), all.3),
-        (1, 1, 2, true)
-    );
-    let messages = marks(policy(false, false, 9, five));
-    assert_eq!((messages.0, messages.1, messages.3), (0, 0, false));
-    assert_eq!(messages.2.last(), Some(&1));
 }
 
 #[test]

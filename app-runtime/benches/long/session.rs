@@ -199,8 +199,10 @@ impl House {
 
 pub fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }

@@ -119,7 +119,15 @@ impl Page {
 fn what(said: Said) -> What {
     let text = |text: Arc<str>| text.to_string();
     match said {
-        Said::Person { text: words, .. } => What::Person(text(words)),
+        Said::Person {
+            text: words, images, ..
+        } => {
+            let named = images.iter().map(|image| {
+                let (mime, digest) = (image.media.mime(), &image.digest);
+                format!("[image: {image}, {mime}, {} bytes, blob {digest}]\n", image.bytes)
+            });
+            What::Person(named.chain([text(words)]).collect())
+        }
         Said::Thinking { text: thoughts } => What::Thinking(text(thoughts)),
         Said::Text { text: words, model } => What::Model {
             model: model.to_string(),
@@ -144,6 +152,14 @@ fn what(said: Said) -> What {
         }
         Said::Cancelled => What::Note("The answer was cut off by a cancel.".to_owned()),
         Said::Notice { text: told, .. } => What::Note(text(told)),
+        Said::Superseded {
+            text: said,
+            model,
+            why,
+            by,
+        } => What::Note(format!(
+            "{model} gave no answer ({why}); {by} was asked instead. What had arrived: {said}"
+        )),
         Said::Compacted { text: summary, .. } | Said::BranchLeft { text: summary, .. } => {
             What::Summary(text(summary))
         }

@@ -14,7 +14,7 @@ use glasswork_session_state::state::{Session, TurnFailure};
 use serde::Serialize;
 
 use crate::ending::{self, ExitCode};
-use crate::explain;
+use crate::{explain, structured};
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,6 +33,9 @@ pub struct Report {
     pub exit_code: ExitCode,
     /// What the model said last in this turn, after its last tool call.
     pub answer: String,
+    /// The result that the turn was asked for as a value of a schema, once it is here.
+    #[serde(serialize_with = "structured::as_json")]
+    pub result: Option<Arc<str>>,
     /// Why the turn failed, if it did.
     pub failure: Option<TurnFailure>,
     /// The same for people.
@@ -73,6 +76,7 @@ pub fn of_last_turn(session: &Session, seq: u64) -> Report {
         state: turn.map(|turn| turn.state),
         exit_code: ending::of_last_turn(session),
         answer: answer(session),
+        result: turn.and_then(|turn| turn.result().cloned()),
         failure_text: failure.as_ref().map(explain::failure),
         failure,
         steps: turn.map_or(0, |turn| turn.steps),

@@ -9,6 +9,7 @@ use glasswork_agent_core::loop_guard;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::{Body, Entry, Via};
 use glasswork_ai::conversation::Block;
+use glasswork_ai::image::Image;
 use glasswork_ai::model::ModelId;
 use glasswork_engine::Timestamp;
 use glasswork_session_state::call::Call;
@@ -39,6 +40,9 @@ pub enum Said {
         text: Arc<str>,
         /// How they came there.
         via: Via,
+        /// The images that came with them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        images: Vec<Image>,
     },
     /// What the model thought.
     Thinking {
@@ -87,7 +91,18 @@ pub enum Said {
         /// What it was told.
         text: Arc<str>,
         /// What the runtime had found.
-        kind: loop_guard::Kind,
+        kind: loop_guard::About,
+    },
+    /// An answer that was given up, because another model was asked instead. No model is sent it.
+    Superseded {
+        /// The text that had arrived.
+        text: Arc<str>,
+        /// The model that gave no answer.
+        model: ModelId,
+        /// Why.
+        why: Arc<str>,
+        /// The model that was asked instead.
+        by: ModelId,
     },
     /// The conversation was elsewhere, and the model is told this of it.
     BranchLeft {
@@ -116,9 +131,10 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
         said,
     };
     match &entry.body {
-        Body::Prompt { text, via } => vec![line(Said::Person {
+        Body::Prompt { text, via, images } => vec![line(Said::Person {
             text: Arc::clone(text),
             via: *via,
+            images: images.clone(),
         })],
         Body::Assistant(answer) => {
             let blocks = answer.blocks.iter().zip(0u16..).filter_map(|(block, number)| {
@@ -165,6 +181,12 @@ fn lines(session: &Session, id: EntryId, entry: &Entry) -> Vec<Line> {
         Body::Notice(notice) => vec![line(Said::Notice {
             text: Arc::clone(&notice.text),
             kind: notice.kind,
+        })],
+        Body::Superseded(gone) => vec![line(Said::Superseded {
+            text: Arc::clone(&gone.said),
+            model: gone.model.clone(),
+            why: Arc::clone(&gone.failure.message),
+            by: gone.by.clone(),
         })],
         // Shown with its call.
         Body::ToolResult { .. } => Vec::new(),

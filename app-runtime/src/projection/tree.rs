@@ -65,6 +65,8 @@ pub enum Kind {
     BranchSummary,
     /// What the runtime itself told the model.
     Notice,
+    /// An answer that was given up, because another model was asked instead.
+    Superseded,
 }
 
 /// A session and the commit at which it was, or was made, a fork.
@@ -146,6 +148,16 @@ fn said(body: &Body) -> (Kind, String) {
         Body::Compaction(_) => (Kind::Compaction, String::new()),
         Body::Notice(notice) => (Kind::Notice, notice.text.to_string()),
         Body::BranchSummary(branch) => (Kind::BranchSummary, branch.summary.to_string()),
+        Body::Superseded(gone) => {
+            let words = match gone.said.is_empty() {
+                true => &*gone.failure.message,
+                false => &*gone.said,
+            };
+            (
+                Kind::Superseded,
+                format!("{}, superseded by {}: {words}", gone.model, gone.by),
+            )
+        }
     }
 }
 

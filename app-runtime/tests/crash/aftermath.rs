@@ -179,6 +179,10 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
         (State::Completed, None, "back"),
         "{kill:?}"
     );
+    // Whatever image is named was kept before, so all of them were sent.
+    let now = house.now(session);
+    let (_, last) = now.requests.get_max().unwrap();
+    assert_eq!(last.body.as_ref().unwrap().unsent, [], "{kill:?}");
     for mark in marks(&work) {
         let runs = lines(&work.join(&mark));
         assert_eq!(runs, ["once"], "{kill:?}: {mark}");

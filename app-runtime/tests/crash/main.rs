@@ -16,6 +16,7 @@ mod compaction;
 mod foreign_fork;
 mod forking;
 mod hosts;
+mod images;
 mod kill;
 mod leftover;
 mod past;

@@ -105,8 +105,10 @@ fn the_fields_of_a_difference_are_the_fields_of_the_state() {
     let world = World::new(Mode::Ask);
     let key = Some("once".into());
     let keyed = prompt::Event::Prompted {
+        result: None,
         text: "One".into(),
         max_steps: None,
+        images: vec![],
         key,
     };
     world.accept(Event::Prompt(keyed));

@@ -8,10 +8,13 @@
 )]
 
 mod branches;
+mod carried;
 mod charts;
 mod compactions;
 mod differences;
 mod dispatches;
+mod failing_over;
+mod images;
 mod limits;
 mod models;
 mod readings;
@@ -19,6 +22,7 @@ mod requests;
 mod sdl;
 mod sessions;
 mod sign_ins;
+mod structured;
 mod viewers;
 mod why;
 mod world;

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glasswork_ai::catalogue::{Catalogue, Entry};
+use glasswork_ai::local::{LocalModel, Server};
 use glasswork_ai::model::ModelId;
 use glasswork_ai::price::Rates;
+use glasswork_ai::rate_limit::RateLimit;
 use glasswork_app_runtime::reading::Viewer;
+use glasswork_engine::ScopeId;
 use glasswork_session_state::settings::Mode;
+use glasswork_session_state::{Event, fork, host};
 use serde_json::json;
 
 use crate::world::{S, World, ask};
@@ -81,5 +85,84 @@ fn what_is_not_priced_has_no_cost() {
         world.ask(&query)["session"],
         json!({ "turn": { "spent": 0 },
                 "usage": { "cost": null, "spent": 0, "models": [{ "cost": null, "spent": 0, "unreported": 0 }] } })
+    );
+}
+
+#[test]
+fn whoever_waits_to_ask_again_sees_what_the_provider_allows() {
+    let world = World::new(Mode::Ask);
+    world.prompt("go");
+    let query = format!(
+        r#"{{ session(id: "{S}") {{ rateLimits {{ name }}
+            waitingFor {{ answer on rateLimits {{ provider name limit remaining }} }} }} }}"#
+    );
+    assert_eq!(
+        world.ask(&query)["session"],
+        json!({ "rateLimits": [], "waitingFor": [{ "answer": "CONNECT", "on": "MODEL", "rateLimits": [] }] })
+    );
+    world.refuse_for_now(vec![RateLimit {
+        name: "requests".into(),
+        limit: Some(50),
+        remaining: Some(0),
+        reset_ms: Some(9_000),
+    }]);
+    let said = json!({ "provider": "scripted", "name": "requests", "limit": 50, "remaining": 0 });
+    assert_eq!(
+        world.ask(&query)["session"],
+        json!({ "rateLimits": [{ "name": "requests" }],
+                "waitingFor": [{ "answer": "BACKOFF", "on": "CLOCK", "rateLimits": [said] }] })
+    );
+}
+
+#[test]
+fn what_a_fork_has_inherited_was_used_by_another_session() {
+    let world = World::new(Mode::Ask);
+    world.turn();
+    let asked = || world.ask("{ models { id chosenBy attempts tokens { input } } }")["models"].clone();
+    let before = asked();
+    assert_eq!(before[0]["attempts"], 2, "{before}");
+    let parent = ScopeId::from_u128(9);
+    let at = world.seq();
+    world.accept(Event::Fork(fork::Event::Entered { parent, at }));
+    assert_eq!(
+        asked(),
+        json!([{ "id": "scripted/test", "chosenBy": 1, "attempts": 0, "tokens": { "input": 0 } }])
+    );
+}
+
+#[test]
+fn what_a_server_said_of_itself_is_told_with_the_dispatch_that_has_it_on_record() {
+    let world = World::new(Mode::Ask);
+    let query = "{ host { servers { provider baseUrl kind by
+        models { id contextWindow longestWindow tools images hasTemplate } } } }";
+    assert_eq!(world.ask(query)["host"], json!({ "servers": [] }));
+    let model = LocalModel {
+        id: "q".into(),
+        context_window: Some(6_144),
+        longest_window: Some(40_960),
+        tools: Some(true),
+        ..LocalModel::default()
+    };
+    let seq = world
+        .engine
+        .accept(
+            world.host,
+            Event::Host(host::Event::ServerAsked {
+                provider: "home".into(),
+                base_url: "http://127.0.0.1:8080/v1".into(),
+                kind: Server::LlamaCpp,
+                models: vec![model],
+            }),
+        )
+        .id
+        .seq;
+    let by = format!("{}/{seq}", world.host);
+    assert_eq!(
+        world.ask(query)["host"],
+        json!({ "servers": [{
+            "provider": "home", "baseUrl": "http://127.0.0.1:8080/v1", "kind": "llama.cpp", "by": by,
+            "models": [{ "id": "q", "contextWindow": 6_144, "longestWindow": 40_960, "tools": true, "images": null,
+                         "hasTemplate": false }],
+        }] })
     );
 }

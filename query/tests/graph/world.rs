@@ -8,8 +8,10 @@ use glasswork_agent_core::context::{BodyRef, SystemPart};
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::store::StoreError;
 use glasswork_ai::conversation::{Block, ToolCall};
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::ToolSpec;
-use glasswork_ai::stream::{StopReason, StreamEvent, Usage};
+use glasswork_ai::rate_limit::RateLimit;
+use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
 use glasswork_app_runtime::archive::{Archive, ArchivedSession, Record};
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use glasswork_engine::journal::MemoryJournal;
@@ -248,6 +250,7 @@ impl World {
         let body = BodyRef {
             digest: format!("body of request {request}").into(),
             len: 1_000 + request.0,
+            unsent: vec![],
         };
         let finished = blocks
             .into_iter()
@@ -262,6 +265,45 @@ impl World {
                 limits: vec![],
                 steps,
                 outcome,
+            }),
+        );
+    }
+
+    /// The model says something, and then the request that waits fails.
+    pub(crate) fn fail(&self, text: &str, class: FailureClass) {
+        let steps = vec![
+            StreamEvent::BlockStarted {
+                index: 0,
+                kind: BlockKind::Text,
+            },
+            StreamEvent::Delta {
+                index: 0,
+                text: text.into(),
+            },
+        ];
+        self.answer_failed(steps, vec![], Failure::new(class, "it failed"));
+    }
+
+    /// The provider refuses the request that waits, because of what it allows within a time.
+    pub(crate) fn refuse_for_now(&self, limits: Vec<RateLimit>) {
+        let failure = Failure {
+            class: FailureClass::RateLimit,
+            message: "too many requests".into(),
+            status: Some(429),
+            retry_after_ms: Some(9_000),
+        };
+        self.answer_failed(vec![], limits, failure);
+    }
+
+    fn answer_failed(&self, steps: Vec<StreamEvent>, limits: Vec<RateLimit>, failure: Failure) {
+        let job = self.engine.runner.next();
+        self.finish(
+            job,
+            Event::Model(model::Event::Answered {
+                body: None,
+                limits,
+                steps,
+                outcome: model::Outcome::Failed(failure),
             }),
         );
     }
@@ -419,8 +461,10 @@ pub(crate) fn limited(world: &World, change: impl FnOnce(&mut Limits)) -> Graph 
 
 pub(crate) fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }
@@ -446,6 +490,7 @@ pub(crate) fn counted(input: u64, cache_read: u64) -> Usage {
         output: 10,
         cache_read,
         cache_write: 0,
+        cache_write_1h: 0,
     }
 }
 

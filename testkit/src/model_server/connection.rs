@@ -46,12 +46,16 @@ impl Connection {
             match reply.ending {
                 Ending::Refuse => return Ok(By::Server),
                 Ending::StallBeforeHeaders => return self.until_client_goes().await,
-                Ending::Complete | Ending::Cut | Ending::Stall => {}
+                Ending::Complete | Ending::Leave | Ending::Cut | Ending::Stall => {}
             }
             self.send(&reply).await?;
             match reply.ending {
                 Ending::Complete if reply.framing == Framing::Chunked => {}
                 Ending::Stall => return self.until_client_goes().await,
+                Ending::Leave => {
+                    self.stream.shutdown().await?;
+                    return self.until_client_goes().await;
+                }
                 _ => return Ok(By::Server),
             }
         }
@@ -68,7 +72,22 @@ impl Connection {
             Framing::UntilClose => "connection: close\r\n\r\n",
         });
         self.stream.write_all(head.as_bytes()).await?;
-        for piece in reply.body.chunks(reply.piece) {
+        let until = reply.pause.as_ref().map_or(reply.body.len(), |(bytes, _)| *bytes);
+        let (before, after) = reply.body.split_at(until.min(reply.body.len()));
+        self.pieces(before, reply).await?;
+        if let Some((_, gate)) = &reply.pause {
+            self.stream.flush().await?;
+            gate.passed().await;
+        }
+        self.pieces(after, reply).await?;
+        if reply.framing == Framing::Chunked && matches!(reply.ending, Ending::Complete | Ending::Leave) {
+            self.stream.write_all(b"0\r\n\r\n").await?;
+        }
+        self.stream.flush().await
+    }
+
+    async fn pieces(&mut self, body: &[u8], reply: &Reply) -> io::Result<()> {
+        for piece in body.chunks(reply.piece) {
             match reply.framing {
                 Framing::Chunked => {
                     let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
@@ -80,10 +99,7 @@ impl Connection {
             }
             tokio::task::yield_now().await;
         }
-        if reply.framing == Framing::Chunked && reply.ending == Ending::Complete {
-            self.stream.write_all(b"0\r\n\r\n").await?;
-        }
-        self.stream.flush().await
+        Ok(())
     }
 
     async fn until_client_goes(&mut self) -> io::Result<By> {

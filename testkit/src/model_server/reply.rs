@@ -1,5 +1,9 @@
 //! What a server sends back, and how it goes wrong.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
@@ -10,6 +14,39 @@ pub enum Framing {
     UntilClose,
 }
 
+/// What a server waits at in the middle of a body, until a test opens it.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Gate {
+    /// Lets the server go on, once for each time that this is called.
+    pub fn open(&self) {
+        self.0.add_permits(1);
+    }
+
+    pub(super) async fn passed(&self) {
+        // It is never closed.
+        if let Ok(permit) = self.0.acquire().await {
+            permit.forget();
+        }
+    }
+}
+
+/// Gates are equal if they are one.
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Gate {}
+
 /// A reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -18,6 +55,8 @@ pub struct Reply {
     pub(super) body: Vec<u8>,
     pub(super) framing: Framing,
     pub(super) piece: usize,
+    /// After how many bytes of the body the server waits, and at what.
+    pub(super) pause: Option<(usize, Gate)>,
     pub(super) ending: Ending,
 }
 
@@ -28,6 +67,8 @@ pub(super) enum Ending {
     Complete,
     /// The connection breaks.
     Cut,
+    /// It is complete, and the server closes the connection without having said so.
+    Leave,
     /// Nothing more, until the client goes.
     Stall,
     /// The connection breaks before a byte of the reply.
@@ -46,6 +87,7 @@ impl Reply {
             body: Vec::new(),
             framing: Framing::default(),
             piece: usize::MAX,
+            pause: None,
             ending: Ending::Complete,
         }
     }
@@ -111,6 +153,13 @@ impl Reply {
         self
     }
 
+    /// So many bytes of the body, and the rest when the gate opens.
+    #[must_use]
+    pub fn pausing_at(mut self, bytes: usize, gate: &Gate) -> Self {
+        self.pause = Some((bytes, gate.clone()));
+        self
+    }
+
     /// With this framing.
     #[must_use]
     pub fn framed(mut self, framing: Framing) -> Self {
@@ -122,6 +171,13 @@ impl Reply {
     #[must_use]
     pub fn cut(mut self) -> Self {
         self.ending = Ending::Cut;
+        self
+    }
+
+    /// After the whole body the server closes the connection, which it had not announced.
+    #[must_use]
+    pub fn leave(mut self) -> Self {
+        self.ending = Ending::Leave;
         self
     }
 

@@ -339,7 +339,9 @@ impl Transcript {
             FailureClass::ContextOverflow => (400, "context_length_exceeded"),
             FailureClass::Quota => (402, "billing_error"),
             FailureClass::Refusal => (400, "content_filter"),
-            FailureClass::Unavailable | FailureClass::Transport => (500, "api_error"),
+            FailureClass::Unavailable | FailureClass::Transport | FailureClass::BreakerOpen => {
+                (500, "api_error")
+            }
             FailureClass::Protocol => return Reply::stream("<html>no model here</html>"),
         };
         let error = json!({"type": "error", "error": {"type": kind, "message": *failure.message}});

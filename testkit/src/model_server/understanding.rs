@@ -43,11 +43,13 @@ pub(super) fn request(body: &[u8]) -> Request {
         }
     }
     Request {
+        output: None,
         system: Vec::new(),
         messages: said,
         tools: Vec::new(),
         thinking: Thinking::Default,
         max_output_tokens: None,
+        controls: Default::default(),
         model: model.clone(),
     }
 }

@@ -2,21 +2,25 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use glasswork_agent_session::secrets::{Vaults, is_credential};
 use glasswork_ai::catalogue::{Catalogue, ProviderEntry};
-use glasswork_ai::http::{self, SecretString};
+use glasswork_ai::http::{self, Clients, SecretString};
 use glasswork_ai::local::LocalModel;
 use glasswork_ai::model::ModelId;
-use glasswork_ai::port::Models;
+use glasswork_ai::port::{ModelPort, Models};
 use glasswork_app_runtime::api_keys::ApiKeys;
 use glasswork_app_runtime::credentials::{All, Stored};
 use glasswork_app_runtime::explain::Place as From;
 use glasswork_app_runtime::homes::Environment;
-use glasswork_app_runtime::models::Provider;
+use glasswork_app_runtime::local_servers::Asked;
+use glasswork_app_runtime::models::{self, Provider};
+use glasswork_app_runtime::network;
 use glasswork_app_runtime::own_models::OwnFiles;
-use glasswork_app_runtime::settings;
+use glasswork_app_runtime::proxy_setting::ProxySetting;
+use glasswork_app_runtime::settings::{Layers, Resolved};
 use glasswork_app_runtime::sign_in::SignIns;
 use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::Sourced;
@@ -37,13 +41,32 @@ pub(crate) struct Providers {
     pub catalogue: Arc<Catalogue>,
     /// The addresses of those that are on this machine, with their keys.
     near: BTreeMap<Arc<str>, (http::BaseUrl, Option<SecretString>)>,
-    pub(super) ports: Models,
+    /// The server that was asked what it has, and for the sake of which model.
+    pub(super) asked: Option<(Asked, Arc<str>)>,
+    /// How all of them are reached.
+    clients: Clients,
+    ports: BTreeMap<Arc<str>, Arc<http::Provider>>,
     pub(super) secrets: Vaults,
     /// Where somebody is signed in.
     pub sign_ins: Arc<SignIns>,
 }
 
 impl Providers {
+    /// The ports to all of them.
+    pub(super) fn ports(&self) -> Models {
+        let ports = self.ports.iter();
+        ports.fold(Models::default(), |all, (name, port)| {
+            all.with(name, Arc::clone(port) as Arc<dyn ModelPort>)
+        })
+    }
+
+    /// Has the connection to a model's server prepared, as far as that can be done without asking it.
+    pub(crate) fn make_ready(&self, id: &ModelId) {
+        if let Some(port) = self.ports.get(&id.provider) {
+            port.make_ready();
+        }
+    }
+
     /// Asks the server of a model what it is loaded with, where that server is on this machine and nobody has said it.
     /// A server that does not answer is none that knows.
     ///
@@ -55,7 +78,7 @@ impl Providers {
             return Ok(());
         };
         let tasks = tasks()?;
-        let found = tasks.block_on(http::probe(url, key.as_ref()));
+        let found = tasks.block_on(http::probe(url, key.as_ref(), &self.clients));
         end(tasks);
         if let Some(found) = found.map_err(|failure| Problem::failed(failure.message))? {
             let told = found.models.iter().map(|model| {
@@ -67,6 +90,13 @@ impl Providers {
             });
             let from = format!("{} at {url}", found.server).into();
             self.catalogue = Arc::new(Catalogue::clone(&self.catalogue).with_told(&from, told));
+            let asked = Asked {
+                provider: Arc::clone(&id.provider),
+                base_url: url.to_string().into(),
+                kind: found.server,
+                models: found.models,
+            };
+            self.asked = Some((asked, Arc::clone(&id.model)));
         }
         Ok(())
     }
@@ -100,8 +130,10 @@ pub(super) fn elsewhere(host: &HostSettings) -> impl Iterator<Item = &'static st
 struct Keys<'a> {
     environment: &'a Environment,
     set: &'a ApiKeys,
+    proxy: &'a ProxySetting,
     stored: All,
     sign_ins: Arc<SignIns>,
+    clients: Clients,
 }
 
 impl Keys<'_> {
@@ -157,6 +189,7 @@ impl Keys<'_> {
             key_variable: None,
             has_key: port.is_usable(),
             key_from: key_from.or_else(|| self.has_tokens(name).then(|| self.file())),
+            way: port.way(),
             default_model: None,
         }
     }
@@ -173,6 +206,7 @@ impl Keys<'_> {
             texts
                 .map(SecretString::from)
                 .chain(self.set.secrets().chain(stored).cloned())
+                .chain(network::secrets(self.environment, self.proxy))
                 .collect(),
         )
     }
@@ -186,7 +220,8 @@ impl Place {
     pub(crate) fn providers(&self) -> Result<Providers, Problem> {
         let resolved = self.of_program()?;
         let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?;
-        let keys = self.keys_of(&resolved.host, &resolved.api_keys, None)?;
+        let clients = self.clients_of(&resolved)?;
+        let keys = self.keys_of(&resolved, None, &clients)?;
         providers_of(&resolved.host, &keys, &own)
     }
 
@@ -195,36 +230,37 @@ impl Place {
     /// # Errors
     /// Where there is an address that is none.
     pub(crate) fn providers_for_doctor(&self) -> Result<Providers, Problem> {
-        // What is wrong with these files, and with what is stored, are findings of their own.
+        // What is wrong with these files, with what is stored, and with proxies are findings of their own.
         let own = OwnFiles::read(&self.homes).unwrap_or_default();
         let stored = self.sign_ins_for_doctor().stored().unwrap_or_default();
-        let (host, keys) = match self.of_program() {
-            Ok(resolved) => (resolved.host, resolved.api_keys),
-            Err(_) => (
-                HostSettings::default(),
-                settings::keys_of_environment(&self.environment),
-            ),
+        let resolved = match self.of_program() {
+            Ok(resolved) => resolved,
+            Err(_) => Layers::keys_of(&self.environment).resolve(&[], Path::new("."))?,
         };
-        providers_of(&host, &self.keys_of(&host, &keys, Some(stored))?, &own)
+        let clients = self.clients_of(&resolved).unwrap_or_default();
+        let keys = self.keys_of(&resolved, Some(stored), &clients)?;
+        providers_of(&resolved.host, &keys, &own)
     }
 
     /// What the user has to show. What is stored is read, where it is not given.
     fn keys_of<'a>(
         &'a self,
-        host: &HostSettings,
-        set: &'a ApiKeys,
+        resolved: &'a Resolved,
         stored: Option<All>,
+        clients: &Clients,
     ) -> Result<Keys<'a>, Problem> {
-        let sign_ins = Arc::new(self.sign_ins_of(host));
+        let sign_ins = Arc::new(self.sign_ins_of(&resolved.host, clients));
         let stored = match stored {
             Some(stored) => stored,
             None => sign_ins.stored().map_err(Problem::usage)?,
         };
         Ok(Keys {
             environment: &self.environment,
-            set,
+            set: &resolved.api_keys,
+            proxy: &resolved.proxy,
             stored,
             sign_ins,
+            clients: clients.clone(),
         })
     }
 
@@ -235,7 +271,8 @@ impl Place {
     pub(crate) fn local_servers(&self) -> Result<Vec<LocalServer>, Problem> {
         let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?.providers();
         let resolved = self.of_program()?;
-        let keys = self.keys_of(&resolved.host, &resolved.api_keys, None)?;
+        let clients = self.clients_of(&resolved)?;
+        let keys = self.keys_of(&resolved, None, &clients)?;
         let mut places: Vec<(Option<String>, http::BaseUrl, Option<SecretString>)> = Vec::new();
         for (name, entry) in &own {
             let url = own_address(name, entry)?;
@@ -257,7 +294,7 @@ impl Place {
         let mut servers = Vec::new();
         for (provider, url, key) in places {
             let found = tasks
-                .block_on(http::probe(&url, key.as_ref()))
+                .block_on(http::probe(&url, key.as_ref(), &clients))
                 .map_err(|failure| Problem::failed(failure.message))?;
             servers.extend(found.map(|found| LocalServer {
                 provider,
@@ -277,7 +314,7 @@ impl Place {
     pub(crate) fn secrets(&self) -> Result<Vaults, Problem> {
         let resolved = self.of_program()?;
         let own = OwnFiles::read(&self.homes).map_err(Problem::usage)?.providers();
-        let keys = self.keys_of(&resolved.host, &resolved.api_keys, None)?;
+        let keys = self.keys_of(&resolved, None, &Clients::default())?;
         Ok(keys.secrets(&own))
     }
 }
@@ -306,33 +343,21 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         .map_err(|error| wrong(&host.openai_base_url, error))?;
     let google = set.google().map_err(Problem::defect)?;
     let built_in = [
-        (
-            "anthropic",
-            "ANTHROPIC_API_KEY",
-            "claude-sonnet-4-5",
-            anthropic,
-            place(anthropic_key),
-        ),
-        ("openai", "OPENAI_API_KEY", "gpt-5", openai, place(openai_key)),
-        (
-            "google",
-            GEMINI_API_KEY,
-            "gemini-2.5-pro",
-            google,
-            place(google_key),
-        ),
+        ("anthropic", "ANTHROPIC_API_KEY", anthropic, place(anthropic_key)),
+        ("openai", "OPENAI_API_KEY", openai, place(openai_key)),
+        ("google", GEMINI_API_KEY, google, place(google_key)),
     ];
     let catalogue = Arc::new(own.catalogue(elsewhere(host)));
     let mut known = Vec::new();
-    let mut ports = Models::default();
-    for (name, variable, default_model, port, key_from) in built_in {
-        let port = keys.signed_in(name, port);
+    let mut ports: BTreeMap<Arc<str>, Arc<http::Provider>> = BTreeMap::new();
+    for (name, variable, port, key_from) in built_in {
+        let port = keys.signed_in(name, port).through(&keys.clients);
         known.push(Provider {
             key_variable: Some(variable.into()),
-            default_model: Some(default_model),
+            default_model: models::default_model(name),
             ..keys.known(name, &port, key_from)
         });
-        ports = ports.with(name, Arc::new(port.knowing(Arc::clone(&catalogue))));
+        ports.insert(name.into(), Arc::new(port.knowing(Arc::clone(&catalogue))));
     }
     let own = own.providers();
     let mut near = BTreeMap::new();
@@ -343,7 +368,7 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         let variable = entry.key_variable.as_ref().map(ToString::to_string);
         let named = Cow::from(variable.clone().unwrap_or_default());
         let port = http::Provider::new(named, entry.server(name), &url, key.as_ref());
-        let port = keys.signed_in(name, port);
+        let port = keys.signed_in(name, port).through(&keys.clients);
         known.retain(|known: &Provider| known.name != **name);
         known.push(Provider {
             // One that names a variable wants a key; one that does not can be asked without.
@@ -351,7 +376,7 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
             key_variable: variable.map(Cow::from),
             ..keys.known(name, &port, place(found))
         });
-        ports = ports.with(name, Arc::new(port.knowing(Arc::clone(&catalogue))));
+        ports.insert(Arc::clone(name), Arc::new(port.knowing(Arc::clone(&catalogue))));
         if url.is_local() {
             near.insert(Arc::clone(name), (url, key));
         }
@@ -361,6 +386,8 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         ports,
         catalogue,
         near,
+        clients: keys.clients.clone(),
+        asked: None,
         secrets: keys.secrets(&own),
         sign_ins: Arc::clone(&keys.sign_ins),
     })

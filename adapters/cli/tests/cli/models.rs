@@ -246,14 +246,18 @@ async fn a_server_on_this_machine_tells_its_window() {
         );
         let told = house.run(["run", "go", "--model", "home/q"]);
         assert_eq!((told.code, &*told.out), (0, "Yes.\n"), "{}", told.err);
-        let query = r#"{ session(id: "last") { settings { name value } } }"#;
+        let query = r#"{ session(id: "last") { settings { name value source { layer file } } } }"#;
         let settings = house.json(["query", query])["data"]["session"]["settings"].clone();
         let window = settings
             .as_array()
             .unwrap()
             .iter()
             .find(|row| row["name"] == "context_window");
-        assert_eq!(window.unwrap()["value"], "6144");
+        let window = window.unwrap();
+        assert_eq!(window["value"], "6144");
+        // It is known from whom it is known.
+        let from = json!({ "layer": "DEFAULT", "file": format!("llama.cpp at {url}") });
+        assert_eq!(window["source"], from);
     });
     let paths: Vec<String> = server
         .received()
@@ -303,4 +307,62 @@ fn lists_of_other_programs_become_a_file_of_ones_own() {
     let told = house.run(["models", "import", "models.json"]);
     assert_eq!(told.code, 2);
     assert!(place.exists(), "what was there stays");
+}
+
+#[test]
+fn another_model_is_asked_and_what_failed_too_often_is_named_and_can_be_reset() {
+    let house = House::new()
+        .with("GLASSWORK_RETRY_ATTEMPTS", "1")
+        .with("GLASSWORK_BREAKER_FAILURES", "1");
+    // Nobody listens there.
+    own(
+        &house,
+        "down.ron",
+        r#"(providers: {"down": (base_url: "http://127.0.0.1:1")}, models: {"down/model": (context_window: 100000)})"#,
+    );
+    let script = house.script(r#"(say: [text("whole")])"#);
+    let told = house.run([
+        "run",
+        "go",
+        "--permission-mode",
+        "yolo",
+        "--model",
+        "down/model",
+        "--fallback-model",
+        "nobody/model",
+        "--fallback-model",
+        &script,
+    ]);
+    assert_eq!((told.code, told.out.as_str()), (0, "whole\n"), "{}", told.err);
+    assert!(told.err.contains("nobody/model: not asked"), "{}", told.err);
+    assert!(
+        told.err
+            .contains("down/model gave no answer; for the rest of this turn"),
+        "{}",
+        told.err
+    );
+
+    let finding = || {
+        let findings = house.json(["doctor", "--json"]);
+        let mut all = findings.as_array().unwrap().iter();
+        all.find(|finding| finding["what"] == "breakers").unwrap().clone()
+    };
+    let open = finding();
+    assert_eq!(open["health"], "limited", "{open}");
+    assert!(
+        open["text"]
+            .as_str()
+            .unwrap()
+            .contains("`glasswork models reset down`"),
+        "{open}"
+    );
+    let told = house.run(["run", "go", "--model", "down/model"]);
+    assert_eq!(told.code, 1);
+    assert!(told.err.contains("nothing was sent"), "{}", told.err);
+
+    assert_eq!(house.run(["models", "reset", "down"]).out, "down: reset\n");
+    assert_eq!(finding()["health"], "good");
+    let told = house.run(["models", "reset"]);
+    assert_eq!((told.code, told.out.as_str()), (0, ""));
+    assert!(told.err.contains("nothing to reset"), "{}", told.err);
 }

@@ -60,6 +60,49 @@ async fn turn(house: House, arguments: &[&str]) -> (House, Done) {
     .unwrap()
 }
 
+#[tokio::test]
+async fn what_flags_ask_of_a_model_is_sent_as_it_takes_it_and_the_rest_is_told() {
+    let script = r#"(turns: [(say: [text("Yes.")])])"#;
+    let server = ModelServer::start(Answers::Script(Wire::Anthropic, Script::parse(script).unwrap()))
+        .await
+        .unwrap();
+    let (house, _) = house(&server, Wire::Anthropic);
+    let flags = [
+        "--model",
+        "anthropic/claude-haiku-4-5",
+        "--temperature",
+        "1.2",
+        "--stop",
+        "THE \"END\"",
+        "--stop",
+        "\n",
+        "--speed",
+        "economy",
+        "--cache",
+        "long",
+    ];
+    let (_house, done) = turn(house, &flags).await;
+    assert_eq!((done.code, &*done.out), (0, "Yes.\n"), "{}", done.err);
+    for note in [
+        "note: temperature 1.20 is sent as 1.00: the model does not take so much",
+        "note: stop \"\\n\" is not sent: the server takes no blank ones",
+        "note: speed economy is not sent: the model or its server does not take it",
+    ] {
+        assert!(done.err.contains(note), "{note} is not in {}", done.err);
+    }
+    let body: serde_json::Value = serde_json::from_slice(&server.received()[0].body).unwrap();
+    assert_eq!(
+        (&body["temperature"], &body["stop_sequences"]),
+        (&serde_json::json!(1), &serde_json::json!(["THE \"END\""]))
+    );
+    assert!(body["system"].to_string().contains(r#""ttl":"1h""#), "{body}");
+    for (flags, code) in [(["--temperature", "3"], 2), (["--effort", "most"], 2)] {
+        let house = House::new();
+        let arguments = ["run", "go"].iter().chain(&flags).map(|text| (*text).to_owned());
+        assert_eq!(house.run(arguments.collect::<Vec<_>>()).code, code, "{flags:?}");
+    }
+}
+
 async fn whole_run(wire: Wire) {
     let script = r#"(turns: [
         (say: [thinking("hm"), text("I look."), call("bash", (command: "echo from-the-tool"))]),

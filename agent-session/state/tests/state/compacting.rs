@@ -77,6 +77,7 @@ fn sent(world: &World, request: u64) -> Vec<String> {
         Message::User(text) => format!("user {}", short(text)),
         Message::Assistant { blocks, .. } => format!("model {}", blocks.len()),
         Message::ToolResult(result) => format!("result {}", short(&result.text)),
+        Message::Image(shown) => format!("image {}", shown.image),
     };
     request.messages.iter().map(said).collect()
 }

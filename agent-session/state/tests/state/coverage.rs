@@ -8,7 +8,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_engine::chart::{Chart, describe};
 
 use crate::world::World;
-use crate::{compacting, leaving, scenarios};
+use crate::{compacting, failing_over, leaving, scenarios, structured};
 
 fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
     let rows = describe::<C>().rows.into_iter();
@@ -18,7 +18,13 @@ fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
 #[test]
 fn every_row_of_every_chart_is_taken_by_a_story() {
     let mut taken = BTreeSet::new();
-    for (_, story) in scenarios::ALL.iter().chain(compacting::ALL).chain(leaving::ALL) {
+    for (_, story) in scenarios::ALL
+        .iter()
+        .chain(compacting::ALL)
+        .chain(leaving::ALL)
+        .chain(failing_over::ALL)
+        .chain(structured::ALL)
+    {
         let mut world = World::new();
         story(&mut world);
         taken.extend(world.rows);

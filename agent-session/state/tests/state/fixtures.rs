@@ -83,8 +83,10 @@ fn the_rest(world: &mut World) {
     }
     world
         .user(Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "go".into(),
             max_steps: Some(3),
+            images: vec![],
             key: Some("first".into()),
         }))
         .unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use glasswork_ai::local::{LocalModel, Server};
 use glasswork_engine::{
     Class, Context, DispatchId, Domain, EffectKey, Loss, Moment, Origin, ScopeId, Timestamp,
 };
@@ -10,7 +11,7 @@ use glasswork_session_state::closing::{self, CLOSINGS_CAP, CLOSINGS_KEPT, REASON
 use glasswork_session_state::domain::{Event, Fact, Glasswork};
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::fork;
-use glasswork_session_state::host::Host;
+use glasswork_session_state::host::{self, Host, MODELS_CAP, SERVERS_CAP};
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::trash::{self, Way, Why};
@@ -172,6 +173,50 @@ fn a_tree_is_closed_one_session_after_the_other_and_what_stays_holds_nothing_up(
 }
 
 /// At each point of it: whoever takes the record over goes on with the session whose turn it was.
+fn asked(provider: &str, models: usize) -> Event {
+    let model = |number: usize| LocalModel {
+        id: format!("m{number}").into(),
+        context_window: Some(4_096),
+        ..LocalModel::default()
+    };
+    Event::Host(host::Event::ServerAsked {
+        provider: provider.into(),
+        base_url: "http://127.0.0.1:8080/v1".into(),
+        kind: Server::LlamaCpp,
+        models: (0..models).map(model).collect(),
+    })
+}
+
+#[test]
+fn what_servers_say_of_themselves_is_kept_up_to_a_cap_and_the_latest_word_holds() {
+    let mut affairs = Affairs::new();
+    affairs.asked(asked("home", MODELS_CAP + 9)).unwrap();
+    let said = Arc::clone(&affairs.host().servers["home"]);
+    assert_eq!(
+        (said.models.len(), said.by, said.at),
+        (MODELS_CAP, 1, Timestamp(5))
+    );
+    assert_eq!(
+        (&*said.base_url, said.kind),
+        ("http://127.0.0.1:8080/v1", Server::LlamaCpp)
+    );
+    for number in 1..SERVERS_CAP + 3 {
+        affairs.asked(asked(&format!("p{number}"), 1)).unwrap();
+    }
+    assert_eq!(affairs.host().servers.len(), SERVERS_CAP);
+    // One that is known is known anew.
+    affairs.asked(asked("home", 1)).unwrap();
+    assert_eq!(affairs.host().servers["home"].models.len(), 1);
+    // Whoever starts next asks again.
+    affairs
+        .asked(Event::Host(host::Event::Started {
+            version: "2".into(),
+            providers: im::OrdMap::new(),
+        }))
+        .unwrap();
+    assert!(affairs.host().servers.is_empty());
+}
+
 #[test]
 fn a_closing_that_was_cut_short_is_gone_on_with() {
     for cut in 0..3 {

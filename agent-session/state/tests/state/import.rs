@@ -178,6 +178,7 @@ fn what_was_said_elsewhere_stands_here_with_its_lines_and_goes_on() {
             Message::User(text) => format!("user {text}"),
             Message::Assistant { blocks, .. } => format!("model {}", blocks.len()),
             Message::ToolResult(result) => format!("{} {} {}", result.call, result.text, result.is_error),
+            Message::Image(shown) => format!("image {}", shown.image),
         })
         .collect();
     assert_eq!(

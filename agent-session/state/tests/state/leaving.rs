@@ -42,6 +42,7 @@ fn sent(world: &World) -> Vec<String> {
         Message::User(text) => text.to_string(),
         Message::Assistant { .. } => "answer".to_owned(),
         Message::ToolResult(_) => "result".to_owned(),
+        Message::Image(shown) => format!("image {}", shown.image),
     };
     messages.iter().map(said).collect()
 }

@@ -7,11 +7,15 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod breakers;
+mod carried;
 mod compacting;
 mod coverage;
 mod damage;
+mod failing_over;
 mod fixtures;
 mod host_affairs;
+mod images;
 mod import;
 mod inherited;
 #[allow(unreachable_pub, reason = "it is public where it comes from")]
@@ -29,6 +33,7 @@ mod sign_ins;
 mod size;
 mod spending;
 mod state_version;
+mod structured;
 mod table;
 mod tree;
 mod world;

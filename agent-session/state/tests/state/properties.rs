@@ -76,13 +76,17 @@ fn say(which: u8) -> Event {
 
 fn setting(which: u8) -> Setting {
     let layer = Layer::Session;
-    match which % 5 {
+    match which % 6 {
+        5 => {
+            let models = ["scripted/b", "scripted/c"].map(|id| id.parse().unwrap());
+            Setting::FallbackModels(Sourced::from_layer(models.to_vec(), layer))
+        }
         0 => Setting::FollowUps(Sourced::from_layer(QueueMode::All, layer)),
         1 => Setting::ParallelTools(Sourced::from_layer(which > 128, layer)),
         2 => Setting::Attended(Sourced::from_layer(which > 128, layer)),
         3 => Setting::MaxSteps(Sourced::from_layer(3, layer)),
         _ => {
-            let mode = Mode::VARIANTS[usize::from(which / 5) % Mode::VARIANTS.len()];
+            let mode = Mode::VARIANTS[usize::from(which / 6) % Mode::VARIANTS.len()];
             Setting::Mode(Sourced::from_layer(mode, layer))
         }
     }
@@ -362,6 +366,9 @@ proptest! {
                 }
                 glasswork_ai::conversation::Message::ToolResult(result) => {
                     assert_eq!(open.remove(0), result.call);
+                }
+                glasswork_ai::conversation::Message::Image(shown) => {
+                    panic!("nobody has shown {}", shown.image);
                 }
             }
         }

@@ -201,8 +201,10 @@ scenarios! {
 
     fn the_limit_of_steps_ends_the_turn_by_name(world) {
         world.user(Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "go".into(),
             max_steps: Some(1),
+            images: vec![],
             key: None,
         })).unwrap();
         let calls = world.propose(&["read"]);
@@ -246,6 +248,41 @@ scenarios! {
         world.expect_turn(T::Completed);
     }
 
+    /// A provider may interrupt a long answer; it goes on when it has it back.
+    fn an_answer_that_its_provider_interrupts_goes_on(world) {
+        let pause = |world: &mut World, text: &str| {
+            world.connect();
+            world.finish(vec![finished(0, Block::Text(text.into()))], StopReason::Paused);
+        };
+        world.set(Setting::Pauses(Sourced::from_layer(2, Layer::User)));
+        world.prompt("go");
+        pause(world, "I search");
+        world.expect_turn(T::Connecting);
+        let request = world.session().attempt().unwrap().request;
+        let sent = world.session().render(request).unwrap();
+        let said = Message::Assistant { blocks: vec![Block::Text("I search".into())], model: model_id() };
+        assert_eq!(sent.messages.last(), Some(&said));
+        pause(world, "and search");
+        world.answer("and found.");
+        world.expect_turn(T::Completed);
+        assert_eq!((world.turn().steps, world.turn().paused), (3, 0));
+        assert_eq!(world.said(), ["user: go", "model: I search", "model: and search", "model: and found."]);
+        // Not for ever.
+        world.prompt("again");
+        for text in ["one", "two", "three"] {
+            world.expect_turn(T::Connecting);
+            pause(world, text);
+        }
+        world.expect_turn(T::Failed);
+        assert_eq!(world.turn().failure, Some(TurnFailure::Paused { times: 3 }));
+        // Whoever wants it to stop there is heard.
+        world.prompt("once more");
+        world.connect();
+        world.ask(prompt::Event::Interrupted);
+        world.finish(vec![finished(0, Block::Text("half".into()))], StopReason::Paused);
+        world.expect_turn(T::Interrupted);
+    }
+
     fn an_interrupt_comes_before_the_notice(world) {
         world.set_mode(Mode::Yolo);
         world.prompt("go");
@@ -259,6 +296,35 @@ scenarios! {
         }
         world.expect_turn(T::Interrupted);
         assert_eq!(world.said().last().unwrap(), "result: same");
+    }
+
+    /// Whoever is steered has something new to go on.
+    fn steering_comes_before_the_notice(world) {
+        world.set_mode(Mode::Yolo);
+        world.prompt("go");
+        for last in [false, false, true] {
+            let calls = world.propose(&["read"]);
+            world.find(calls[0], read("/a"));
+            if last {
+                world.ask(steered("try another file"));
+            }
+            world.settle(calls[0], Word::Succeeded, "same");
+        }
+        world.expect_turn(T::Connecting);
+        assert_eq!(world.said().last().unwrap(), "user: try another file");
+        assert!(!world.said().iter().any(|said| said.contains("Notice")), "{:?}", world.said());
+    }
+
+    /// Who has no tools promises nothing by saying so.
+    fn without_tools_no_call_is_missed(world) {
+        let mut event = opened();
+        if let Event::Session(glasswork_session_state::session::Event::Opened { tools, .. }) = &mut event {
+            tools.clear();
+        }
+        world.user(event).unwrap();
+        world.prompt("go");
+        world.answer("Let me check the file.");
+        world.expect_turn(T::Completed);
     }
 
     /// What is said at the last step is the end, whatever it promises.

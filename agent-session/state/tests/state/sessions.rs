@@ -67,8 +67,10 @@ fn words_must_say_something_and_limits_must_allow_something() {
     let mut world = World::new();
     assert_eq!(world.user(prompted(" \n")), Err(Rejection::EmptyText));
     let none = prompt::Event::Prompted {
+        result: None,
         text: "x".into(),
         max_steps: Some(0),
+        images: vec![],
         key: None,
     };
     assert_eq!(world.user(Event::Prompt(none)), Err(Rejection::NoSteps));
@@ -117,7 +119,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 31);
+    assert_eq!(settings.len(), 42);
 }
 
 #[test]
@@ -125,8 +127,10 @@ fn an_operation_that_is_sent_twice_happens_once() {
     let mut world = World::new();
     let event = |key: &str| {
         Event::Prompt(prompt::Event::Prompted {
+            result: None,
             text: "x".into(),
             max_steps: None,
+            images: vec![],
             key: Some(key.into()),
         })
     };
@@ -184,6 +188,7 @@ fn a_request_is_the_one_before_and_new_parts_each_with_its_origin() {
     assert_eq!(
         rendered,
         Request {
+            output: None,
             model: model_id(),
             system: vec!["You are a test.".into()],
             messages: vec![
@@ -197,6 +202,7 @@ fn a_request_is_the_one_before_and_new_parts_each_with_its_origin() {
             tools: ["read", "write", "bash"].map(tool_spec).to_vec(),
             thinking: Thinking::Default,
             max_output_tokens: None,
+            controls: Default::default(),
         }
     );
     // An older request still renders as it was.
@@ -388,6 +394,7 @@ fn progress_that_waits_is_merged() {
     let body = Some(glasswork_agent_core::context::BodyRef {
         digest: "d".into(),
         len: 1,
+        unsent: vec![],
     });
     let streamed = |steps: Vec<StreamEvent>| {
         Event::Model(model::Event::Streamed {

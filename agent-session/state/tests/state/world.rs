@@ -304,6 +304,7 @@ impl World {
             body: Some(BodyRef {
                 digest: "d".into(),
                 len: 1,
+                unsent: vec![],
             }),
             limits: vec![],
         })
@@ -500,6 +501,7 @@ fn short(body: &Body) -> String {
         }
         Body::Compaction(compaction) => format!("notes: {}", compaction.summary),
         Body::BranchSummary(branch) => format!("attempt: {}", branch.summary),
+        Body::Superseded(gone) => format!("superseded by {}: {}", gone.by, gone.said),
     }
 }
 
@@ -550,8 +552,10 @@ pub(crate) fn opened() -> Event {
 
 pub(crate) fn prompted(text: &str) -> Event {
     Event::Prompt(prompt::Event::Prompted {
+        result: None,
         text: text.into(),
         max_steps: None,
+        images: vec![],
         key: None,
     })
 }
@@ -589,6 +593,7 @@ pub(crate) fn usage(input: u64, output: u64) -> Usage {
         output,
         cache_read: 0,
         cache_write: 0,
+        cache_write_1h: 0,
     }
 }
 

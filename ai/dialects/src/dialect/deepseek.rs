@@ -1,4 +1,5 @@
-//! DeepSeek. V3 and R1 fence the arguments, V3.1 does not; V3.2 and later write elements with a marker in the tag.
+//! DeepSeek. V3 and R1 fence the arguments, V3.1 does not; V3.2 writes elements with a marker in the tag, V4 the same
+//! elements in another tag (`tool_calls`).
 //!
 //! Format: <https://huggingface.co/deepseek-ai/DeepSeek-V3-0324>,
 //! <https://huggingface.co/deepseek-ai/DeepSeek-V3.1> (chat templates), and

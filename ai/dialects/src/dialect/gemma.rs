@@ -1,5 +1,5 @@
-//! Gemma. Version 3 writes Python in a fence, as its prompts ask for; FunctionGemma and version 4 have tokens, bare
-//! keys, and a token in place of quotes.
+//! Gemma. Version 3 is seen to write Python in a `tool_code` fence (Google's page asks for a bare list of calls, which
+//! is Llama 4's form); FunctionGemma and version 4 have tokens, bare keys, and a token in place of quotes.
 //!
 //! Format: <https://ai.google.dev/gemma/docs/capabilities/function-calling>,
 //! <https://ai.google.dev/gemma/docs/functiongemma/formatting-and-best-practices>,

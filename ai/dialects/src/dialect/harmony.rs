@@ -1,7 +1,8 @@
 //! Harmony, the channels of gpt-oss: `analysis` is thinking, `final` the answer, `commentary` either a word to the user
 //! or, where it names a recipient, a call.
 //!
-//! Format: <https://cookbook.openai.com/articles/openai-harmony>.
+//! Format: <https://cookbook.openai.com/articles/openai-harmony>, <https://github.com/openai/harmony>, `docs/format.md`
+//! (20cd04c).
 
 use super::Dialect;
 use crate::candidate::{Arguments, Found};

@@ -1,7 +1,8 @@
 //! `<function_calls><invoke name="…">`: what Anthropic's models were told to write before they had native calls, and
 //! what models that learned from their answers write still.
 //!
-//! Format: <https://docs.anthropic.com/en/docs/build-with-claude/tool-use>.
+//! Format: as prompts quote it. The documentation of the maker no longer shows it
+//! (<https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview>).
 
 use super::Dialect;
 use crate::elements::{Shape, calls};

@@ -1,8 +1,8 @@
 //! Llama. Version 3 writes an object, alone or behind `<|python_tag|>`; versions 3.2 and 4 a list of Python calls,
-//! alone or between `<|python_start|>` and `<|python_end|>`.
+//! alone or between `<|python_start|>` and `<|python_end|>` (which Meta's page does not have; vLLM's parser does).
 //!
-//! Format: <https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1/>,
-//! <https://www.llama.com/docs/model-cards-and-prompt-formats/llama4/>.
+//! Format: <https://github.com/meta-llama/llama-models>, `models/llama3_3/prompt_format.md` (00cc216) and
+//! `models/llama4/prompt_format.md` (47afb5c).
 
 use super::Dialect;
 use crate::candidate::Found;

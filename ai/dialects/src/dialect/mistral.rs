@@ -1,8 +1,8 @@
 //! Mistral: behind `[TOOL_CALLS]` a list of objects (tokenizers up to version 7), or a name, `[ARGS]` and an object
-//! (version 11 and later, with `[CALL_ID]` between them in some).
+//! (version 11 with `[CALL_ID]` and an id before `[ARGS]`, version 13 and later without), one `[TOOL_CALLS]` to a call.
 //!
 //! Format: <https://docs.mistral.ai/cookbooks/concept-deep-dive-tokenization-tool_calling>,
-//! <https://github.com/mistralai/mistral-common>.
+//! <https://github.com/mistralai/mistral-common> (0cb2e81).
 
 use super::Dialect;
 use crate::candidate::{Arguments, Found};

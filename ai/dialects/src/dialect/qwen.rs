@@ -1,6 +1,6 @@
 //! Qwen3-Coder's elements: the tool's name and the arguments' names in the tags, the values between them on lines of
-//! their own. Nemotron 3 and Step write the same, some models without the outer tag, and some (Llama 3.1's own
-//! functions, GigaChat) an object in place of the elements.
+//! their own, scalars as Python's `str` writes them (`True`, `None`). Nemotron 3 and Step write the same, some models
+//! without the outer tag, and some (Llama 3.1's own functions) an object in place of the elements.
 //!
 //! Format: the chat template at <https://huggingface.co/Qwen/Qwen3-Coder-30B-A3B-Instruct>,
 //! <https://docs.vllm.ai/en/latest/features/tool_calling.html>.

@@ -1,4 +1,4 @@
-//! Seed-OSS: Qwen's elements between tags of its own.
+//! Seed-OSS: Qwen's elements between tags of its own, the values on the line of their tags.
 //!
 //! Format: the chat template at <https://huggingface.co/ByteDance-Seed/Seed-OSS-36B-Instruct>.
 

@@ -4,18 +4,34 @@
 
 use super::Dialect;
 use crate::candidate::Found;
+use crate::expected::Expected;
 use crate::form::call_head;
 use crate::json_calls;
 use crate::python_calls;
 use crate::token::Match;
 
-/// Reads a message that is nothing but calls without a sentinel, in whichever dialect.
-pub(crate) fn bare(text: &str) -> (Dialect, Vec<Found>) {
-    if call_head(text) == Match::Yes {
-        (Dialect::Llama4, python_calls::calls(text))
+/// Reads a message that is nothing but calls without a sentinel. Several dialects have the same between their tokens, and
+/// servers drop tokens: which of them it was, only what is expected can tell. `None`: none that is looked for.
+pub(crate) fn bare(text: &str, expected: Expected) -> Option<(Dialect, Vec<Found>)> {
+    type Read = fn(&str) -> Vec<Found>;
+    let (fitting, read): (&[Dialect], Read) = if call_head(text) == Match::Yes {
+        (&[Dialect::Llama4, Dialect::Lfm2], python_calls::calls)
     } else if text.trim_start().starts_with('[') {
-        (Dialect::Xlam, json_calls::calls(text))
+        (
+            &[
+                Dialect::Xlam,
+                Dialect::Mistral,
+                Dialect::Granite,
+                Dialect::CommandR,
+                Dialect::Nemotron,
+            ],
+            json_calls::calls,
+        )
     } else {
-        (Dialect::Llama3, json_calls::calls(text))
-    }
+        (
+            &[Dialect::Llama3, Dialect::Hermes, Dialect::InternLm],
+            json_calls::calls,
+        )
+    };
+    Some((expected.choose(fitting)?, read(text)))
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use glasswork_dialects::{Dialect, Ending, Event};
 use serde_json::{Map, Value, json};
 
-use crate::kit::{events, with_json, write};
+use crate::kit::{events, keep_page, with_json, write};
 
 /// A defect, what comes of it wherever it can occur, and what it does to a call.
 struct Defect {
@@ -367,21 +367,7 @@ fn every_defect_of_every_dialect_comes_out_as_the_table_says() {
         assert!(*count >= 6, "{dialect:?} has {count} malformed samples");
     }
 
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tool-call-dialects.md");
-    let page = std::fs::read_to_string(&file).unwrap_or_default();
-    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
-    let (before, rest) = page.split_once(begin).unwrap_or((page.as_str(), end));
-    let after = rest.split_once(end).map_or("", |(_, after)| after);
-    let made = format!("{before}{begin}{}{end}{after}", table(&rows));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &made).unwrap();
-    } else {
-        assert!(
-            made == page,
-            "{} is out of date: UPDATE_DOCS=1 cargo test -p glasswork-dialects",
-            file.display()
-        );
-    }
+    keep_page(&[("sources", crate::sources::table()), ("table", table(&rows))]);
 }
 
 /// Dialects with the same outcomes share a line.

@@ -225,3 +225,28 @@ fn gemma(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// Compares the tables of the page of the docs with those that the tests made, or writes them there.
+pub(crate) fn keep_page(tables: &[(&str, String)]) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tool-call-dialects.md");
+    let page = std::fs::read_to_string(&file).unwrap_or_default();
+    let mut new = page.clone();
+    for (name, made) in tables {
+        let (begin, end) = (
+            format!("<!-- {name}: begin -->\n"),
+            format!("<!-- {name}: end -->"),
+        );
+        let (before, rest) = new.split_once(&begin).unwrap_or((new.as_str(), &end));
+        let after = rest.split_once(&end).map_or("", |(_, after)| after);
+        new = format!("{before}{begin}{made}{end}{after}");
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &new).unwrap();
+    } else {
+        assert!(
+            new == page,
+            "{} is out of date: UPDATE_DOCS=1 cargo test -p glasswork-dialects",
+            file.display()
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! Syntax is mended, content never, and what could be read in two ways is refused.
 
-use glasswork_dialects::{RepairKind, mend};
+use glasswork_dialects::{Ending, Recogniser, RepairKind, Tools, mend};
 
-use crate::kit::said;
+use crate::kit::{lines, said};
 
 #[test]
 fn what_can_be_read_in_one_way_is_mended() {
@@ -148,11 +148,7 @@ fn types_of_plain_texts_come_from_the_schema() {
             "refused note: `count` must be integer, and is number `1.5`",
         ),
         ("ratio", "3", r#"call note {"text":"x","ratio":3}"#),
-        (
-            "flag",
-            "True",
-            r#"call note {"text":"x","flag":true} [python_literal]"#,
-        ),
+        ("flag", "True", r#"call note {"text":"x","flag":true}"#),
         (
             "flag",
             "yes",
@@ -187,4 +183,14 @@ fn types_of_plain_texts_come_from_the_schema() {
     for (key, value, expected) in table {
         assert_eq!(with(key, value), expected, "{key}={value}");
     }
+}
+
+/// Templates write a scalar as Python does, and a list as JSON: in a list it is a slip, and on record.
+#[test]
+fn a_literal_of_python_is_on_record_where_json_is_written() {
+    let schema = r#"{"type":"object","properties":{"all":{"type":"array","items":{"type":"boolean"}}}}"#;
+    let mut recogniser = Recogniser::new(Tools::new([("tick", schema)]));
+    let mut events = recogniser.feed("<function=tick>\n<parameter=all>\n[True]\n</parameter>\n</function>");
+    events.extend(recogniser.finish(Ending::Complete));
+    assert_eq!(lines(&events), [r#"call tick {"all":[true]} [python_literal]"#]);
 }

@@ -165,6 +165,17 @@ const NATIVES: &[(Dialect, &str, &[&str])] = &[
         "<tool_call>[{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}]</tool_call>",
         &[r#"call bash {"command":"ls"}"#],
     ),
+    // What closes it may come late, or not at all.
+    (
+        Dialect::Granite,
+        "<tool_call>[{\"name\": \"now\", \"arguments\": {}}]\n</tool_call>",
+        &["call now {}"],
+    ),
+    (
+        Dialect::Granite,
+        "<tool_call>[{\"name\": \"now\", \"arguments\": {}}]\nSo {a}.",
+        &["call now {}", r#"text "\nSo {a}.""#],
+    ),
     (
         Dialect::Granite,
         "<function_call> {\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}\n<function_call> {\"name\": \"now\", \"arguments\": {}}",

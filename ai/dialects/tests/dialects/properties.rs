@@ -66,6 +66,7 @@ const PIECES: &[&str] = &[
     "</invoke>",
     "é🦀",
     "Action: ```json",
+    "Action:\n```json",
     "tool_code\n",
     "[THINK]",
     "[/THINK]",

@@ -1,6 +1,6 @@
 //! Where a call stands decides whether it may run.
 
-use glasswork_dialects::{Ending, Event, Recogniser, Tools};
+use glasswork_dialects::{Dialect, Ending, Event, Expected, Recogniser, Tools};
 
 use crate::kit::{events, joined, lines, said, tools};
 
@@ -15,6 +15,13 @@ fn shown_calls_are_text() {
         format!("Write\n```\n{CALL}\n```\nto look."),
         format!("```xml\n{CALL}\n```\nThat is how."),
         format!("~~~~\n```\n{CALL}\n~~~~\n"),
+        // What ends a fence: as many of its own, at the beginning of a line, and nothing behind.
+        format!("```\n~~~\n{CALL}\n```\nEnd."),
+        format!("````\n```\n{CALL}\n````\nEnd."),
+        format!("```\nx ```\n{CALL}\n```\nEnd."),
+        format!("```\n```x\n{CALL}\n```\nEnd."),
+        // One backtick does not end what two began.
+        format!("So: ``a ` {CALL} ``"),
         format!("`{CALL}`"),
         format!("``{CALL}``"),
         format!("> {CALL}"),
@@ -40,6 +47,10 @@ fn shown_calls_are_text() {
         format!("  {BARE}  \n"),
         format!("```\ncode\n```\n{CALL}"),
         format!("It's `x` then {CALL}"),
+        // Neither a quotation nor inline code goes on in the next line, and three backticks in a line are no fence.
+        format!("> As you said.\n{CALL}"),
+        format!("An odd ` here.\n{CALL}"),
+        format!("An odd ``` here.\n{CALL}"),
         format!("<think>no</think>\n{BARE}"),
     ];
     for text in meant {
@@ -79,6 +90,8 @@ fn a_call_in_thinking_counts_only_if_there_is_nothing_else() {
         with(&["So: ", CALL], "", Ending::Complete),
         [format!("thinking {:?}", format!("So: {CALL}"))]
     );
+    let and = format!("{CALL} and so");
+    assert_eq!(with(&[&and], "", Ending::Complete), [format!("thinking {and:?}")]);
     assert_eq!(
         with(&["So: "], CALL, Ending::Complete),
         ["thinking \"So: \"", RUNS]
@@ -182,6 +195,13 @@ fn a_region_has_a_cap_and_time_is_linear() {
         "{:?}",
         said.len()
     );
+    // So is thinking that began like a call: no more than that is held back.
+    let mut recogniser = Recogniser::new(tools());
+    assert_eq!(recogniser.feed_thinking(&long[..long.len() / 2]), []);
+    assert!(matches!(
+        &recogniser.feed_thinking(&long)[..],
+        [Event::Thinking(_)]
+    ));
     // Each of these would be looked at again and again by a recogniser that is naive about strings or sections.
     for nasty in [
         "<tool_call>{\\\"</tool_call>x",
@@ -194,4 +214,124 @@ fn a_region_has_a_cap_and_time_is_linear() {
     ] {
         events([nasty.repeat((1 << 20) / nasty.len()).as_str()], Ending::Complete);
     }
+}
+
+/// The name of a call, its raw text, and what was mended at which places of it.
+type Raw = (String, String, Vec<(&'static str, usize)>);
+
+fn raws(text: &str) -> Vec<Raw> {
+    let call = |event| match event {
+        Event::Call(call) => {
+            let repairs = call.repairs.iter().map(|repair| (repair.kind.key(), repair.at));
+            Some((call.name, call.raw, repairs.collect()))
+        }
+        Event::Refused(refusal) => Some((refusal.name.unwrap_or_default(), refusal.raw, vec![])),
+        _ => None,
+    };
+    events([text], Ending::Complete)
+        .into_iter()
+        .filter_map(call)
+        .collect()
+}
+
+#[test]
+fn each_call_of_a_region_has_its_own_text_and_only_the_last_what_the_region_lacks() {
+    let first = "{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}}";
+    let second = "{\"name\": \"now\", \"arguments\": {},}";
+    let own = |name: &str, raw: &str, repairs: &[(&'static str, usize)]| {
+        (name.to_owned(), raw.to_owned(), repairs.to_vec())
+    };
+    let comma = second.len() - 2;
+    assert_eq!(
+        raws(&format!("[TOOL_CALLS] [{first}, {second}]")),
+        [
+            own("bash", first, &[]),
+            own("now", second, &[("extra_comma", comma)])
+        ]
+    );
+    // The region of one call is its text, tokens and all; its places count from there.
+    let one = format!("<tool_call>{second}</tool_call>");
+    assert_eq!(
+        raws(&one),
+        [own("now", &one, &[("extra_comma", "<tool_call>".len() + comma)])]
+    );
+    let open = format!("<tool_call>\n{first}\n{second}");
+    let said = raws(&open);
+    assert_eq!(said[0], own("bash", first, &[]));
+    assert_eq!(
+        said[1].2,
+        [("extra_comma", comma), ("missing_marker", second.len())]
+    );
+}
+
+#[test]
+fn a_name_is_taken_as_it_was_offered_with_or_without_its_namespace() {
+    let with = |offered: &str, said: &str| {
+        let mut recogniser = Recogniser::new(Tools::new([(offered, "{}"), ("ls", "{}")]));
+        let text = format!("<tool_call>{{\"name\": \"{said}\", \"arguments\": {{}}}}</tool_call>");
+        let mut all = recogniser.feed(&text);
+        all.extend(recogniser.finish(Ending::Complete));
+        lines(&joined(all)).concat()
+    };
+    assert_eq!(with("now", "functions.now"), "call now {}");
+    assert_eq!(with("now", "default_api.now"), "call now {}");
+    // A tool may be called so.
+    assert_eq!(with("functions.now", "functions.now"), "call functions.now {}");
+    assert_eq!(
+        with("now", "functions.rm"),
+        "refused rm: there is no tool `rm`; the tools are ls, now"
+    );
+}
+
+#[test]
+fn what_the_model_says_is_a_string_is_one() {
+    let with = |is_string: bool| {
+        said(&format!(
+            "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"note\">\n<｜DSML｜parameter name=\"text\" string=\"true\">x</｜DSML｜parameter>\n<｜DSML｜parameter name=\"count\" string=\"{is_string}\">7</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>"
+        ))
+        .concat()
+    };
+    assert_eq!(with(false), "call note {\"text\":\"x\",\"count\":7}");
+    assert_eq!(
+        with(true),
+        "refused note: `count` must be integer, and is string `\"7\"`"
+    );
+}
+
+#[test]
+fn a_dialect_that_is_named_is_the_only_one_that_is_read() {
+    let with = |expected: Expected, text: &str| {
+        let mut recogniser = Recogniser::new(tools()).expecting(expected);
+        let mut all = recogniser.feed(text);
+        all.extend(recogniser.finish(Ending::Complete));
+        lines(&joined(all))
+    };
+    let list = format!("[{BARE}]");
+    let mistral = format!("[TOOL_CALLS][{BARE}]");
+    let text = |text: &str| vec![format!("text {text:?}")];
+    let only = |dialect| Expected::Only(dialect);
+    for (expected, said, runs) in [
+        (only(Dialect::Hermes), CALL, true),
+        (only(Dialect::Hermes), BARE, true),
+        (only(Dialect::Hermes), &list, false),
+        (only(Dialect::Hermes), &mistral, false),
+        (only(Dialect::Mistral), &mistral, true),
+        (only(Dialect::Mistral), &list, true),
+        (only(Dialect::Mistral), CALL, false),
+        (only(Dialect::Mistral), BARE, false),
+        (Expected::Rather(Dialect::Mistral), CALL, true),
+        (Expected::Rather(Dialect::Mistral), BARE, true),
+        (Expected::Rather(Dialect::Hermes), &mistral, true),
+    ] {
+        let runs = if runs { vec![RUNS.to_owned()] } else { text(said) };
+        assert_eq!(with(expected, said), runs, "{expected:?} {said}");
+        let fenced = format!("```\n{said}\n```");
+        let runs = if runs == text(said) { text(&fenced) } else { runs };
+        assert_eq!(with(expected, &fenced), runs, "{expected:?} {fenced}");
+    }
+    // The thinking channel is read by the same rule.
+    let mut recogniser = Recogniser::new(tools()).expecting(only(Dialect::Mistral));
+    let mut all = recogniser.feed_thinking(CALL);
+    all.extend(recogniser.finish(Ending::Complete));
+    assert_eq!(lines(&joined(all)), [format!("thinking {CALL:?}")]);
 }

@@ -69,3 +69,42 @@ fn thinking_of_every_family_is_split_off() {
         assert_eq!(said(text), *expected, "{text}");
     }
 }
+
+/// What a message is made of around a thought decides what the rest of it may be.
+#[test]
+fn a_thought_begins_the_message_anew_only_where_nothing_was_said() {
+    let bare = "{\"name\": \"now\", \"arguments\": {}}";
+    let call = format!("<tool_call>{bare}</tool_call>");
+    let text = |text: &str| format!("text {text:?}");
+    let hm = "thinking \"hm\"".to_owned();
+    let runs = "call now {}".to_owned();
+    let table = [
+        (format!("<think>hm</think>{bare}"), vec![hm.clone(), runs.clone()]),
+        // Behind words, or another call, a bare object is no call.
+        (
+            format!("Hi.\n<think>\nhm</think>{bare}"),
+            vec![text("Hi.\n"), "thinking \"\\nhm\"".to_owned(), text(bare)],
+        ),
+        (
+            format!("{call}<think>hm</think>{bare}"),
+            vec![runs.clone(), hm.clone(), text(bare)],
+        ),
+        // Behind a call a thought may begin in its line; a tag that a line goes on behind is talk about tags.
+        (
+            format!("{call}<think>hm</think>So."),
+            vec![runs, hm.clone(), text("So.")],
+        ),
+        (
+            "Hi.\n<think> is a tag.".to_owned(),
+            vec![text("Hi.\n<think> is a tag.")],
+        ),
+        // Once a thought has ended, a second end is text.
+        (
+            "<think>hm</think>So.\n</think>\nEnd.".to_owned(),
+            vec![hm, text("So.\n</think>\nEnd.")],
+        ),
+    ];
+    for (said_text, expected) in table {
+        assert_eq!(said(&said_text), expected, "{said_text}");
+    }
+}

@@ -136,6 +136,25 @@ struct Tokens {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<Written>,
+}
+
+/// What was written to the cache, by how long it stays there.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+struct Written {
+    ephemeral_5m_input_tokens: Option<u64>,
+    ephemeral_1h_input_tokens: Option<u64>,
+}
+
+impl Written {
+    fn all(self) -> u64 {
+        let short = self.ephemeral_5m_input_tokens.unwrap_or(0);
+        short.saturating_add(self.long())
+    }
+
+    fn long(self) -> u64 {
+        self.ephemeral_1h_input_tokens.unwrap_or(0)
+    }
 }
 
 impl Decoder {
@@ -335,11 +354,17 @@ impl Decoder {
         so_far.cache_creation_input_tokens = tokens
             .cache_creation_input_tokens
             .or(so_far.cache_creation_input_tokens);
+        so_far.cache_creation = tokens.cache_creation.or(so_far.cache_creation);
+        let written = so_far.cache_creation.unwrap_or_default();
+        let cache_write = so_far
+            .cache_creation_input_tokens
+            .unwrap_or_else(|| written.all());
         answer.usage(Usage {
             input: so_far.input_tokens.unwrap_or(0),
             output: so_far.output_tokens.unwrap_or(0),
             cache_read: so_far.cache_read_input_tokens.unwrap_or(0),
-            cache_write: so_far.cache_creation_input_tokens.unwrap_or(0),
+            cache_write,
+            cache_write_1h: written.long().min(cache_write),
         });
     }
 }

@@ -251,6 +251,7 @@ impl Tokens {
             output: counted(self.candidates_token_count, self.thoughts_token_count),
             cache_read,
             cache_write: 0,
+            cache_write_1h: 0,
         }
     }
 }

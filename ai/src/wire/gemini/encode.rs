@@ -10,8 +10,11 @@ use super::schema::Schema;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
+use crate::image::Shown;
+use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, schema, thinking};
+use crate::wire::picture::{Data, Picture};
+use crate::wire::{HttpRequest, Wire, invalid_request, maker, name, result, schema, service, thinking};
 
 /// What the server takes in place of a signature that it did not give, for calls of other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -27,7 +30,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<ToolConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generation_config: Option<GenerationConfig>,
+    generation_config: Option<GenerationConfig<'a>>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +55,8 @@ struct Part<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     thought: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    inline_data: Option<InlineData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<FunctionCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_response: Option<FunctionResponse<'a>>,
@@ -71,6 +76,16 @@ struct FunctionResponse<'a> {
     id: Cow<'a, str>,
     name: Cow<'a, str>,
     response: Outcome<'a>,
+    /// Images, which models take here since Gemini 3.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InlineData<'a> {
+    mime_type: &'static str,
+    data: Data<'a>,
 }
 
 #[derive(Serialize)]
@@ -101,17 +116,41 @@ struct ToolConfig {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Mode {
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_function_names: Option<[&'static str; 1]>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct GenerationConfig {
+struct GenerationConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    response_mime_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     thinking_config: Option<ThinkingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop_sequences: &'a [std::sync::Arc<str>],
+}
+
+impl GenerationConfig<'_> {
+    fn is_empty(&self) -> bool {
+        self.max_output_tokens.is_none()
+            && self.response_json_schema.is_none()
+            && self.thinking_config.is_none()
+            && self.temperature.is_none()
+            && self.top_p.is_none()
+            && self.stop_sequences.is_empty()
+    }
 }
 
 #[derive(Serialize)]
@@ -125,9 +164,11 @@ struct ThinkingConfig {
 }
 
 pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+    let forced = result::tool(request);
     let functions: Result<Vec<Function<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             let whole = schema::parameters(tool)?;
             let whole: Value = serde_json::from_str(whole.get()).unwrap_or_default();
@@ -141,7 +182,25 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
     let functions = functions?;
     let has_tools = !functions.is_empty();
     let system: Vec<Part<'_>> = request.system.iter().filter_map(|part| text(part)).collect();
-    let thinking_config = thinking_config(request, abilities);
+    let json_schema = match result::native(request) {
+        Some((output, _)) => Some(result::schema(output)?),
+        None => None,
+    };
+    let generation_config = GenerationConfig {
+        max_output_tokens: request.max_output_tokens,
+        response_mime_type: json_schema.is_some().then_some("application/json"),
+        response_json_schema: json_schema,
+        thinking_config: thinking_config(request, abilities),
+        temperature: request
+            .controls
+            .temperature
+            .and_then(|number| service::json(number.get())),
+        top_p: request
+            .controls
+            .top_p
+            .and_then(|number| service::json(number.get())),
+        stop_sequences: &request.controls.stop,
+    };
     let ids = Ids::of(&request.messages, CallIds::Any);
     let body = Body {
         system_instruction: (!system.is_empty()).then_some(Content {
@@ -156,14 +215,18 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
             .into_iter()
             .collect(),
         tool_config: has_tools.then_some(ToolConfig {
-            function_calling_config: Mode { mode: "AUTO" },
-        }),
-        generation_config: (request.max_output_tokens.is_some() || thinking_config.is_some()).then_some(
-            GenerationConfig {
-                max_output_tokens: request.max_output_tokens,
-                thinking_config,
+            function_calling_config: match forced {
+                Some(_) => Mode {
+                    mode: "ANY",
+                    allowed_function_names: Some([NAME]),
+                },
+                None => Mode {
+                    mode: "AUTO",
+                    allowed_function_names: None,
+                },
             },
-        ),
+        }),
+        generation_config: Some(generation_config).filter(|config| !config.is_empty()),
     };
     let sent = HttpRequest::post(path(&request.model.model)?, &body)?;
     Ok(HttpRequest {
@@ -228,12 +291,25 @@ fn contents<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Content<'a>> {
                         true => Outcome::Error(&result.text),
                         false => Outcome::Output(&result.text),
                     },
+                    parts: Vec::new(),
                 };
                 let part = Part {
                     function_response: Some(response),
                     ..Part::default()
                 };
                 (Role::User, vec![part])
+            }
+            Message::Image(shown) => {
+                let within = is_third(&request.model.model)
+                    .then(|| response_of(shown, ids, &mut contents))
+                    .flatten();
+                match (within, image(shown)) {
+                    (Some(response), Some(image)) => {
+                        response.parts.push(image);
+                        continue;
+                    }
+                    (_, image) => (Role::User, image.into_iter().collect()),
+                }
             }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
@@ -304,7 +380,7 @@ fn answer<'a>(blocks: &'a [Block], own: bool, model: &str, ids: &'a Ids<'_>) -> 
             ..part
         }));
     }
-    if wants_signatures(model)
+    if is_third(model)
         && let Some(first) = parts.iter_mut().find(|part| part.function_call.is_some())
     {
         first.thought_signature.get_or_insert(NO_SIGNATURE);
@@ -324,8 +400,32 @@ fn follows_a_part(blocks: &[Block], number: usize) -> bool {
         })
 }
 
-/// Since Gemini 3 the first call of each answer must be signed.
-fn wants_signatures(model: &str) -> bool {
+fn image(shown: &Shown) -> Option<Part<'_>> {
+    let picture = Picture::of(shown)?;
+    Some(Part {
+        inline_data: Some(InlineData {
+            mime_type: picture.media.mime(),
+            data: picture.data(),
+        }),
+        ..Part::default()
+    })
+}
+
+/// The response that shows an image, if one does.
+fn response_of<'c, 'a>(
+    shown: &Shown,
+    ids: &Ids<'_>,
+    contents: &'c mut [Content<'a>],
+) -> Option<&'c mut FunctionResponse<'a>> {
+    let call = ids.get(shown.call.as_deref()?);
+    let parts = contents.last_mut()?.parts.iter_mut().rev();
+    let mut responses = parts.filter_map(|part| part.function_response.as_mut());
+    responses.find(|response| response.id == call)
+}
+
+/// Whether it is Gemini 3 or later: since then the first call of each answer must be signed, and a response may hold
+/// images.
+fn is_third(model: &str) -> bool {
     let id = model.rsplit('/').next().unwrap_or_default();
     id.strip_prefix("gemini-")
         .is_some_and(|version| !version.starts_with(['1', '2']))

@@ -1,18 +1,18 @@
 //! The stream of chunks, and the one document that some servers send in place of it.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::arguments::Arguments;
 use super::cumulative::Unrepeated;
 use super::details::Details;
+use crate::controls::Life;
 use crate::conversation::Kept;
 use crate::failure::{Failure, FailureClass};
 use crate::sse;
 use crate::stream::{BlockKind, StopReason, Usage};
-use crate::wire::blocks::Answer;
+use crate::wire::blocks::{Answer, argument_text};
 use crate::wire::{protocol_failure, refusal};
 
 /// Most calls in one answer.
@@ -29,9 +29,13 @@ pub(in crate::wire) struct Decoder {
     /// What was said and thought, each without what the server says again.
     said: Unrepeated,
     thought: Unrepeated,
+    /// Whether a delta may hold all so far again.
+    repeats: bool,
     details: Details,
     refused: bool,
     stopped: bool,
+    /// How long what was written to the cache stays there.
+    life: Life,
 }
 
 /// A call that grows. Its block opens with the first of its arguments: until then its name may still grow.
@@ -41,7 +45,9 @@ struct Call {
     id: String,
     name: String,
     block: Option<u32>,
-    /// Bytes of its arguments so far.
+    /// Its arguments, without what the server says again.
+    arguments: Arguments,
+    /// Bytes of them so far.
     bytes: usize,
     signature: Option<String>,
 }
@@ -115,17 +121,19 @@ struct InputDetails {
 }
 
 impl Decoder {
-    /// A decoder. `repeats` says that each delta may hold the text so far again.
-    pub(in crate::wire) fn new(repeats: bool) -> Self {
+    /// A decoder. `repeats` says that each delta may hold the text so far again; `life` is what was asked of the cache.
+    pub(in crate::wire) fn new(repeats: bool, life: Life) -> Self {
         Self {
             text: None,
             thinking: None,
             calls: Vec::new(),
             said: Unrepeated::new(repeats),
             thought: Unrepeated::new(repeats),
+            repeats,
             details: Details::default(),
             refused: false,
             stopped: false,
+            life,
         }
     }
 
@@ -187,7 +195,7 @@ impl Decoder {
         answer.start(chunk.id.as_deref(), chunk.model.as_deref());
         for choice in chunk.choices.into_iter().flatten() {
             if let Some(tokens) = choice.usage {
-                answer.usage(tokens.normalised());
+                answer.usage(tokens.normalised(self.life));
             }
             if choice.index.unwrap_or(0) != 0 || self.stopped {
                 continue;
@@ -200,7 +208,7 @@ impl Decoder {
             }
         }
         if let Some(tokens) = chunk.usage {
-            answer.usage(tokens.normalised());
+            answer.usage(tokens.normalised(self.life));
         }
     }
 
@@ -320,6 +328,7 @@ impl Decoder {
                     id: id.clone(),
                     name: String::new(),
                     block: None,
+                    arguments: Arguments::new(self.repeats),
                     bytes: 0,
                     signature: None,
                 });
@@ -360,8 +369,9 @@ impl Decoder {
             if call.bytes == arguments.len() && answer.has_whole(block, &arguments) {
                 return;
             }
-            call.bytes += arguments.len();
-            answer.delta(block, &arguments);
+            let new = call.arguments.next(&arguments);
+            call.bytes += new.len();
+            answer.delta(block, &new);
         }
     }
 
@@ -397,18 +407,21 @@ impl Decoder {
         }
         for call in &mut self.calls {
             let block = call.open(answer);
+            answer.delta(block, &call.arguments.rest());
             answer.finish(block);
         }
         let reason = match reason {
-            "error" => {
+            // The latter two are DeepSeek's and Z.ai's.
+            "error" | "insufficient_system_resource" | "network_error" => {
                 answer.fail(refusal::from_body(&Value::Null));
                 return;
             }
             _ if self.refused => StopReason::Refusal,
-            "stop" | "tool_calls" | "function_call" if !self.calls.is_empty() => StopReason::ToolUse,
-            "stop" | "tool_calls" | "function_call" => StopReason::EndOfTurn,
+            // `eos` is Together's.
+            "stop" | "eos" | "tool_calls" | "function_call" if !self.calls.is_empty() => StopReason::ToolUse,
+            "stop" | "eos" | "tool_calls" | "function_call" => StopReason::EndOfTurn,
             "length" | "model_length" => StopReason::Length,
-            "content_filter" => StopReason::Refusal,
+            "content_filter" | "sensitive" => StopReason::Refusal,
             other => StopReason::Other(other.into()),
         };
         answer.stop(reason);
@@ -437,7 +450,7 @@ impl Call {
 impl Tokens {
     /// `prompt_tokens` counts what came from the cache too. With most servers `completion_tokens` counts the thinking; where
     /// only all together make the total (xAI), it does not.
-    fn normalised(&self) -> Usage {
+    fn normalised(&self, life: Life) -> Usage {
         let input = self.prompt_tokens.unwrap_or(0);
         let details = self.prompt_tokens_details.as_ref();
         let cache_read = details
@@ -463,15 +476,12 @@ impl Tokens {
             output: if apart { all } else { said },
             cache_read,
             cache_write,
+            // Servers of this wire do not say for how long; they were asked for one time alone.
+            cache_write_1h: match life {
+                Life::Short => 0,
+                Life::Long => cache_write,
+            },
         }
-    }
-}
-
-/// Arguments are a text that holds JSON; some servers send the JSON itself.
-fn argument_text(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
-    match raw.get() {
-        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
-        text => Ok(Cow::Borrowed(text)),
     }
 }
 

@@ -6,12 +6,17 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::abilities::{Abilities, Thinking};
+use crate::controls::{After, Cache};
 use crate::conversation::{Block, Kept, Message, Request, Thought};
 use crate::failure::Failure;
+use crate::image::Shown;
+use crate::structured::NAME;
 use crate::wire::caching::CacheControl;
 use crate::wire::differences::{MaxTokensField, ThinkingBack, ThinkingSwitch};
 use crate::wire::ids::Ids;
-use crate::wire::{Caching, Differences, HttpRequest, Server, maker, name, schema, thinking};
+use crate::wire::picture::{Picture, Url};
+use crate::wire::service::Service;
+use crate::wire::{Differences, HttpRequest, Server, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,15 +24,49 @@ struct Body<'a> {
     messages: Vec<Entry<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format>,
     #[serde(flatten)]
     thinking: Switch,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(flatten)]
+    service: Service<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stop: &'a [std::sync::Arc<str>],
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+}
+
+/// The tool that has to be called.
+#[derive(Serialize)]
+struct Choice {
+    r#type: &'static str,
+    function: Chosen,
+}
+
+#[derive(Serialize)]
+struct Chosen {
+    name: &'static str,
+}
+
+/// What the answer has to be.
+#[derive(Serialize)]
+struct Format {
+    r#type: &'static str,
+    json_schema: OfSchema,
+}
+
+#[derive(Serialize)]
+struct OfSchema {
+    name: &'static str,
+    strict: bool,
+    schema: Box<RawValue>,
 }
 
 #[derive(Serialize, Default)]
@@ -59,6 +98,7 @@ struct TypeOnly {
 #[derive(Serialize)]
 struct TemplateArguments {
     enable_thinking: bool,
+    thinking: bool,
 }
 
 #[derive(Serialize)]
@@ -93,19 +133,41 @@ enum Entry<'a> {
     },
 }
 
-/// A text, as a list of parts only where it has a breakpoint.
+/// A text, as a list of parts only where it has a breakpoint, or images beside it.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
     Text(Cow<'a, str>),
-    Marked([Marked<'a>; 1]),
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
-struct Marked<'a> {
-    r#type: &'static str,
-    text: Cow<'a, str>,
-    cache_control: CacheControl,
+struct Part<'a> {
+    #[serde(flatten)]
+    content: PartContent<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum PartContent<'a> {
+    Text { text: Cow<'a, str> },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: Url<'a>,
+}
+
+impl<'a> From<PartContent<'a>> for Part<'a> {
+    fn from(content: PartContent<'a>) -> Self {
+        Self {
+            content,
+            cache_control: None,
+        }
+    }
 }
 
 /// A model's own thinking, in the field where its server looks for it.
@@ -168,9 +230,11 @@ pub(in crate::wire) fn encode(
     abilities: &Abilities,
 ) -> Result<HttpRequest, Failure> {
     let differences = server.differences;
+    let forced = result::tool(request);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             Ok(Tool {
                 r#type: "function",
@@ -185,10 +249,7 @@ pub(in crate::wire) fn encode(
         .collect();
     let support = thinking::support(server.wire, &request.model, abilities);
     let ids = Ids::of(&request.messages, differences.call_ids);
-    let mut messages = entries(request, &differences, &ids);
-    if differences.cache_control && request.model.model.contains("claude") {
-        break_points(server.caching, &mut messages);
-    }
+    let messages = entries(request, &differences, &ids);
     let limit = |field| {
         request
             .max_output_tokens
@@ -198,15 +259,36 @@ pub(in crate::wire) fn encode(
         model: &request.model.model,
         messages,
         tools: tools?,
+        tool_choice: forced.is_some().then_some(Choice {
+            r#type: "function",
+            function: Chosen { name: NAME },
+        }),
+        response_format: format(request)?,
         thinking: switch(differences.thinking_switch, support.clamp(request.thinking)),
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
         max_tokens: limit(MaxTokensField::MaxTokens),
+        service: Service::of(&request.controls, &differences),
+        stop: &request.controls.stop,
         stream: true,
         stream_options: differences
             .usage_in_stream
             .then_some(StreamOptions { include_usage: true }),
     };
     HttpRequest::post(super::PATH, &body)
+}
+
+fn format(request: &Request) -> Result<Option<Format>, Failure> {
+    let Some((output, strict)) = result::native(request) else {
+        return Ok(None);
+    };
+    Ok(Some(Format {
+        r#type: "json_schema",
+        json_schema: OfSchema {
+            name: NAME,
+            strict,
+            schema: result::schema(output)?,
+        },
+    }))
 }
 
 /// A level as a server is told it. One that can only be told whether, is.
@@ -236,12 +318,20 @@ fn switch(form: ThinkingSwitch, level: Thinking) -> Switch {
             }),
             ..nothing
         },
+        ThinkingSwitch::ThinkingTypeEffort if !on => switch(ThinkingSwitch::ThinkingType, level),
+        ThinkingSwitch::ThinkingTypeEffort => Switch {
+            reasoning_effort: Some(if level == Thinking::Xhigh { "max" } else { effort }),
+            ..switch(ThinkingSwitch::ThinkingType, level)
+        },
         ThinkingSwitch::EnableThinking => Switch {
             enable_thinking: Some(on),
             ..nothing
         },
         ThinkingSwitch::ChatTemplate => Switch {
-            chat_template_kwargs: Some(TemplateArguments { enable_thinking: on }),
+            chat_template_kwargs: Some(TemplateArguments {
+                enable_thinking: on,
+                thinking: on,
+            }),
             ..nothing
         },
     }
@@ -254,20 +344,45 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
         .map(|part| &**part)
         .filter(|part| !is_blank(part))
         .collect();
+    // A server that takes no breakpoints would refuse them.
+    let none = Cache::default();
+    let cache = match differences.cache_control {
+        true => &request.controls.cache,
+        false => &none,
+    };
     let mut entries = Vec::new();
     if !system.is_empty() {
-        let content = Content::Text(system.join("\n\n").into());
+        let mut content = Content::Text(system.join("\n\n").into());
+        if let Some(mark) = cache.mark(After::System) {
+            content.mark(mark);
+        }
         entries.push(match differences.developer_role {
             true => Entry::Developer { content },
             false => Entry::System { content },
         });
     }
-    for message in &request.messages {
-        let entry = match message {
+    // A result is text on this wire, and nothing may stand between the results of one answer: images wait for their end.
+    let mut images: Vec<Part<'_>> = Vec::new();
+    for (place, message) in request.messages.iter().enumerate() {
+        if matches!(message, Message::Assistant { .. }) {
+            push(&mut entries, shown(&mut images), differences);
+        }
+        let mut entry = match message {
             Message::User(text) if is_blank(text) => None,
             Message::User(text) => Some(Entry::User {
-                content: Content::Text((&**text).into()),
+                content: match std::mem::take(&mut images) {
+                    none if none.is_empty() => Content::Text((&**text).into()),
+                    mut parts => {
+                        let text = Cow::Borrowed(&**text);
+                        parts.push(PartContent::Text { text }.into());
+                        Content::Parts(parts)
+                    }
+                },
             }),
+            Message::Image(shown) => {
+                images.extend(image(shown));
+                None
+            }
             Message::ToolResult(result) => Some(Entry::Tool {
                 tool_call_id: ids.get(&result.call),
                 name: differences.tool_result_name.then(|| name::called(&result.name)),
@@ -278,20 +393,54 @@ fn entries<'a>(request: &'a Request, differences: &Differences, ids: &'a Ids<'_>
                 assistant(blocks, own, differences.thinking_back, ids)
             }
         };
-        let Some(entry) = entry else { continue };
-        if differences.assistant_after_tool_result
-            && matches!(entry, Entry::User { .. })
-            && matches!(entries.last(), Some(Entry::Tool { .. }))
+        if let (Some(Entry::User { content } | Entry::Tool { content, .. }), Some(mark)) =
+            (&mut entry, cache.mark_message(place))
         {
-            entries.push(Entry::Assistant {
-                content: Some("I have the results.".to_owned()),
-                thinking: Back::default(),
-                tool_calls: Vec::new(),
-            });
+            content.mark(mark);
         }
-        entries.push(entry);
+        push(&mut entries, entry, differences);
     }
+    push(&mut entries, shown(&mut images), differences);
     entries
+}
+
+fn push<'a>(entries: &mut Vec<Entry<'a>>, entry: Option<Entry<'a>>, differences: &Differences) {
+    let Some(entry) = entry else { return };
+    if differences.assistant_after_tool_result
+        && matches!(entry, Entry::User { .. })
+        && matches!(entries.last(), Some(Entry::Tool { .. }))
+    {
+        entries.push(Entry::Assistant {
+            content: Some("I have the results.".to_owned()),
+            thinking: Back::default(),
+            tool_calls: Vec::new(),
+        });
+    }
+    entries.push(entry);
+}
+
+/// The images that wait, as a message of the user.
+fn shown<'a>(images: &mut Vec<Part<'a>>) -> Option<Entry<'a>> {
+    let content = Content::Parts(std::mem::take(images));
+    match &content {
+        Content::Parts(parts) if parts.is_empty() => None,
+        _ => Some(Entry::User { content }),
+    }
+}
+
+/// An image; of one that a result shows it is said what it is, because it does not stand there.
+fn image(shown: &Shown) -> Vec<Part<'_>> {
+    let Some(picture) = Picture::of(shown) else {
+        return Vec::new();
+    };
+    let url = picture.url();
+    let image = PartContent::ImageUrl {
+        image_url: ImageUrl { url },
+    };
+    let told = shown.call.as_ref().map(|_| PartContent::Text {
+        text: format!("[image from a tool result above: {}]", shown.image.name).into(),
+    });
+    told.into_iter().chain([image]).map(Part::from).collect()
 }
 
 fn assistant<'a>(blocks: &'a [Block], own: bool, back: ThinkingBack, ids: &'a Ids<'_>) -> Option<Entry<'a>> {
@@ -382,36 +531,24 @@ fn thought(blocks: &[Block], back: ThinkingBack) -> Back<'_> {
     }
 }
 
-/// Marks up to where the server behind the relay may keep the request in its cache.
-fn break_points(caching: Caching, entries: &mut [Entry<'_>]) {
-    let mark = CacheControl::from(caching.keep);
-    let mut set = 0;
-    for entry in entries.iter_mut().take(1).filter(|_| caching.system) {
-        if let Entry::System { content } | Entry::Developer { content } = entry {
-            content.mark(mark);
-            set += 1;
-        }
-    }
-    let of_user = entries.iter_mut().rev().filter_map(|entry| match entry {
-        Entry::User { content } | Entry::Tool { content, .. } => Some(content),
-        Entry::System { .. } | Entry::Developer { .. } | Entry::Assistant { .. } => None,
-    });
-    let most = caching.messages(set);
-    of_user.take(most).for_each(|content| content.mark(mark));
-}
-
 impl Content<'_> {
+    /// Marks up to where the server behind the relay may keep the request in its cache.
     fn mark(&mut self, cache_control: CacheControl) {
-        if let Self::Text(text) = self {
+        match self {
             // The server takes no breakpoint on a text that is blank.
-            if is_blank(text) {
-                return;
+            Self::Text(text) if is_blank(text) => {}
+            Self::Text(text) => {
+                let text = std::mem::take(text);
+                *self = Self::Parts(vec![Part {
+                    content: PartContent::Text { text },
+                    cache_control: Some(cache_control),
+                }]);
             }
-            *self = Self::Marked([Marked {
-                r#type: "text",
-                text: std::mem::take(text),
-                cache_control,
-            }]);
+            Self::Parts(parts) => {
+                if let Some(last) = parts.last_mut() {
+                    last.cache_control = Some(cache_control);
+                }
+            }
         }
     }
 }

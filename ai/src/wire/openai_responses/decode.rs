@@ -10,7 +10,7 @@ use crate::conversation::Kept;
 use crate::failure::Failure;
 use crate::sse;
 use crate::stream::{BlockKind, StopReason, Usage};
-use crate::wire::blocks::Answer;
+use crate::wire::blocks::{Answer, argument_text};
 use crate::wire::{protocol_failure, refusal};
 
 /// Most items in one answer.
@@ -120,7 +120,7 @@ struct ReasoningItem {
 struct CallItem {
     call_id: Option<String>,
     name: Option<String>,
-    arguments: Option<String>,
+    arguments: Option<Box<RawValue>>,
     status: Option<String>,
 }
 
@@ -283,8 +283,10 @@ impl Decoder {
             }
             Item::Call(block, growing) => {
                 let call: CallItem = serde_json::from_str(item.get())?;
-                if growing.of_part == 0 {
-                    answer.delta(block, &call.arguments.unwrap_or_default());
+                if growing.of_part == 0
+                    && let Some(arguments) = &call.arguments
+                {
+                    answer.delta(block, &argument_text(arguments)?);
                 }
                 if call.status.as_deref() != Some("incomplete") {
                     answer.finish(block);
@@ -375,6 +377,7 @@ impl Tokens {
             output: self.output_tokens.unwrap_or(0),
             cache_read,
             cache_write,
+            cache_write_1h: 0,
         }
     }
 }

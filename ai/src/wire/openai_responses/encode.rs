@@ -8,8 +8,11 @@ use serde_json::value::RawValue;
 use crate::abilities::{Abilities, Thinking, ThinkingSupport};
 use crate::conversation::{Block, Kept, Message, Request};
 use crate::failure::Failure;
+use crate::structured::NAME;
 use crate::wire::ids::{CallIds, Ids};
-use crate::wire::{HttpRequest, Wire, maker, name, schema, thinking};
+use crate::wire::picture::{Picture, Url};
+use crate::wire::service::Service;
+use crate::wire::{HttpRequest, Server, Wire, maker, name, result, schema, thinking};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -20,13 +23,40 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     include: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
+    #[serde(flatten)]
+    service: Service<'a>,
     store: bool,
     stream: bool,
+}
+
+/// The tool that has to be called.
+#[derive(Serialize)]
+struct Choice {
+    r#type: &'static str,
+    name: &'static str,
+}
+
+/// What the answer has to be.
+#[derive(Serialize)]
+struct Text {
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Format {
+    r#type: &'static str,
+    name: &'static str,
+    strict: bool,
+    schema: Box<RawValue>,
 }
 
 #[derive(Serialize)]
@@ -52,7 +82,7 @@ struct Tool<'a> {
 enum Item<'a> {
     Message {
         role: &'static str,
-        content: [Part<'a>; 1],
+        content: Vec<Part<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         phase: Option<&'a str>,
     },
@@ -69,8 +99,16 @@ enum Item<'a> {
     },
     FunctionCallOutput {
         call_id: Cow<'a, str>,
-        output: &'a str,
+        output: Output<'a>,
     },
+}
+
+/// What a call gave: a text, or a text and images.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Text(&'a str),
+    Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
@@ -82,12 +120,23 @@ enum Part<'a> {
     Output { text: &'a str },
     #[serde(rename = "summary_text")]
     Summary { text: &'a str },
+    #[serde(rename = "input_image")]
+    Image {
+        image_url: Url<'a>,
+        detail: &'static str,
+    },
 }
 
-pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+pub(in crate::wire) fn encode(
+    request: &Request,
+    server: &Server,
+    abilities: &Abilities,
+) -> Result<HttpRequest, Failure> {
+    let forced = result::tool(request);
     let tools: Result<Vec<Tool<'_>>, Failure> = request
         .tools
         .iter()
+        .chain(&forced)
         .map(|tool| {
             Ok(Tool {
                 r#type: "function",
@@ -112,6 +161,11 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
         instructions: system.join("\n\n"),
         input: items(request, &ids),
         tools: tools?,
+        tool_choice: forced.is_some().then_some(Choice {
+            r#type: "function",
+            name: NAME,
+        }),
+        text: text(request)?,
         reasoning: thinking::effort(level).map(|effort| Reasoning {
             effort,
             summary: (level != Thinking::Off).then_some("auto"),
@@ -122,21 +176,53 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
             _ => &["reasoning.encrypted_content"],
         },
         max_output_tokens: request.max_output_tokens,
+        service: Service::of(&request.controls, &server.differences),
         store: false,
         stream: true,
     };
     HttpRequest::post(super::PATH, &body)
 }
 
+fn text(request: &Request) -> Result<Option<Text>, Failure> {
+    let Some((output, strict)) = result::native(request) else {
+        return Ok(None);
+    };
+    let format = Format {
+        r#type: "json_schema",
+        name: NAME,
+        strict,
+        schema: result::schema(output)?,
+    };
+    Ok(Some(Text { format }))
+}
+
 fn items<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     for message in &request.messages {
         match message {
-            Message::User(text) => items.extend(said("user", text, None)),
+            Message::User(text) => match items.last_mut() {
+                // Images that the user shows come with the words about them.
+                Some(Item::Message { content, .. })
+                    if matches!(content.last(), Some(Part::Image { .. })) && !is_blank(text) =>
+                {
+                    content.push(Part::Input { text });
+                }
+                _ => items.extend(said("user", text, None)),
+            },
             Message::ToolResult(result) => items.push(Item::FunctionCallOutput {
                 call_id: ids.get(&result.call),
-                output: &result.text,
+                output: Output::Text(&result.text),
             }),
+            Message::Image(shown) => {
+                let Some(picture) = Picture::of(shown) else {
+                    continue;
+                };
+                let image = Part::Image {
+                    image_url: picture.url(),
+                    detail: "auto",
+                };
+                show(image, shown.call.as_deref().map(|call| ids.get(call)), &mut items);
+            }
             Message::Assistant { blocks, model } => {
                 let own = maker::understands(&request.model, model);
                 answer(blocks, own, ids, &mut items);
@@ -144,6 +230,27 @@ fn items<'a>(request: &'a Request, ids: &'a Ids<'_>) -> Vec<Item<'a>> {
         }
     }
     items
+}
+
+/// Puts an image into the output of the call that shows it, or among the images of the user before it.
+fn show<'a>(image: Part<'a>, call: Option<Cow<'_, str>>, items: &mut Vec<Item<'a>>) {
+    match items.last_mut() {
+        Some(Item::FunctionCallOutput { call_id, output }) if Some(&*call_id) == call.as_ref() => {
+            match output {
+                Output::Text(words) if is_blank(words) => *output = Output::Parts(vec![image]),
+                Output::Text(text) => *output = Output::Parts(vec![Part::Input { text }, image]),
+                Output::Parts(parts) => parts.push(image),
+            }
+        }
+        Some(Item::Message { content, .. }) if matches!(content.last(), Some(Part::Image { .. })) => {
+            content.push(image);
+        }
+        _ => items.push(Item::Message {
+            role: "user",
+            content: vec![image],
+            phase: None,
+        }),
+    }
 }
 
 fn answer<'a>(blocks: &'a [Block], own: bool, ids: &'a Ids<'_>, items: &mut Vec<Item<'a>>) {
@@ -193,7 +300,7 @@ fn answer<'a>(blocks: &'a [Block], own: bool, ids: &'a Ids<'_>, items: &mut Vec<
 fn said<'a>(role: &'static str, text: &'a str, phase: Option<&'a str>) -> Option<Item<'a>> {
     (!is_blank(text)).then_some(Item::Message {
         role,
-        content: [match role {
+        content: vec![match role {
             "user" => Part::Input { text },
             _ => Part::Output { text },
         }],
