@@ -8,7 +8,7 @@ use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
     ConfigOptionUpdate, CurrentModeUpdate, SessionNotification, SessionUpdate,
 };
-use agent_client_protocol::{Client, Error};
+use agent_client_protocol::{Client, Error, is_connection_terminated, is_incoming_transport_closed};
 use glasswork_agent_core::id::{CallId, TurnId};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn};
@@ -263,12 +263,13 @@ impl Following {
         let request = permission::request(self.session, session, id, call);
         let client = self.line.client.clone();
         let asking = self.answers.spawn(async move {
-            // A client that went away does not answer; whoever serves it looks after what is open then.
-            let answer = client.send_request(request).block_task().await;
-            (
-                id,
-                answer.map_or(Answer::None, |answer| permission::answer(&answer)),
-            )
+            match client.send_request(request).block_task().await {
+                Ok(answer) => (id, permission::answer(&answer)),
+                Err(error) if is_incoming_transport_closed(&error) || is_connection_terminated(&error) => {
+                    (id, Answer::Gone)
+                }
+                Err(_) => (id, Answer::None),
+            }
         });
         self.asked.insert(id, asking);
     }
@@ -292,6 +293,8 @@ impl Following {
             }
             Answer::Reject => drop(runtime.refuse(self.session, call, None).await),
             Answer::Cancelled => drop(runtime.cancel(self.session).await),
+            // Whoever serves the client looks after what is open then.
+            Answer::Gone => {}
             Answer::None => {
                 let reason = "the client gave no answer";
                 drop(runtime.refuse(self.session, call, Some(reason)).await);

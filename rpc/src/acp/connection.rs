@@ -1,6 +1,7 @@
 //! One connection, from its first byte to what is left of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_client_protocol::v1::schema::{
     AuthenticateRequest, CancelNotification, CloseSessionRequest, DeleteSessionRequest, InitializeRequest,
@@ -10,10 +11,14 @@ use agent_client_protocol::v1::schema::{
 use agent_client_protocol::{Lines, on_receive_notification, on_receive_request};
 use glasswork_app_runtime::runtime::Runtime;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 
 use super::agent::Agent;
 use super::lines::{self, Pace};
 use super::opening::House;
+
+/// How long a client that has left may take to read what was still said to it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A connection broke; the client may or may not have had the last of what was said.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,7 @@ pub async fn serve(
 ) -> Result<(), Broken> {
     let pace = Arc::new(Pace::default());
     let agent = Arc::new(Agent::new(runtime, house, Arc::clone(&pace)));
+    let left = Arc::new(Notify::new());
     let lines = Lines::new(lines::outgoing(output, pace), lines::incoming(input));
     let connection = agent_client_protocol::Agent
         .v1()
@@ -148,12 +154,25 @@ pub async fn serve(
             },
             on_receive_notification!(),
         )
+        .on_close({
+            let left = Arc::clone(&left);
+            async move |_client| {
+                left.notify_one();
+                Ok(())
+            }
+        })
         .connect_to(lines);
+    // A client that says nothing more need not read any more either.
+    let left = async {
+        left.notified().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
     // The connection ends, and with it all that answers, before its sessions are looked after.
     let ended = {
         let connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection => ended,
+            () = left => Ok(()),
             () = stop => Ok(()),
         }
     };

@@ -28,6 +28,8 @@ pub(super) enum Answer {
     Reject,
     /// Nothing: the turn shall end.
     Cancelled,
+    /// Nothing, because the client is gone.
+    Gone,
     /// Nothing that is known here.
     None,
 }

@@ -153,7 +153,7 @@ fn a_client_that_leaves_while_it_is_asked_leaves_nothing_running() {
     );
     wire.until(|line| line["method"] == "session/request_permission");
     assert_eq!(wire.leave(), 0);
-    assert_eq!(last_turn(&house), "CANCELLED");
+    assert_eq!(last_turn(&house), "cancelled");
     assert!(!house.work.join("never").exists());
 }
 
@@ -170,7 +170,7 @@ fn a_client_that_leaves_while_a_command_runs_has_it_ended() {
     );
     wire.until(|line| line["params"]["update"]["status"] == "in_progress");
     assert_eq!(wire.leave(), 0);
-    assert_eq!(last_turn(&house), "CANCELLED");
+    assert_eq!(last_turn(&house), "cancelled");
     if let Ok(pid) = fs::read_to_string(house.work.join("pid")) {
         assert!(
             !Path::new("/proc").join(pid.trim()).exists(),
