@@ -52,10 +52,14 @@ async fn next(input: &mut (impl AsyncBufRead + Unpin), most: usize) -> io::Resul
             line.extend_from_slice(part);
         }
         input.consume(used);
-        // A line with nothing on it asks for nothing.
-        if end.is_some() && (too_long || !line.trim_ascii().is_empty()) {
+        if end.is_none() {
+            continue;
+        }
+        if too_long || !line.trim_ascii().is_empty() {
             return Ok(Some(text(line, too_long)));
         }
+        // A line with nothing on it asks for nothing.
+        line.clear();
     }
 }
 
