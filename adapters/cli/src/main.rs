@@ -1,5 +1,6 @@
 //! The command line of Glasswork.
 
+mod acp;
 mod answering;
 mod ask;
 mod branch;
@@ -69,6 +70,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Demo(arguments) => demo::demo(&arguments, console),
         Command::Run(arguments) => run::run(&arguments, console),
         Command::Resume(arguments) => resume::resume(&arguments, console),
+        Command::Acp(arguments) => acp::acp(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
         Command::Log(arguments) => graph::log(&arguments, console),
         Command::Trace(arguments) => graph::trace(&arguments, console),

@@ -170,7 +170,7 @@ pub(crate) fn prepare(
 }
 
 /// The flags, with the model that was meant by the one that names it; how much it shall think may stand behind it.
-fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
+pub(crate) fn meant(flags: &[Flag], providers: &Providers) -> Result<Vec<Flag>, Problem> {
     let mut meant = Vec::new();
     let mut fallbacks: Vec<String> = Vec::new();
     for flag in flags.iter().filter(|flag| flag.name != TURN_BUDGET) {

@@ -1,0 +1,1 @@
+//! The socket of a host, and those who connect to it.
