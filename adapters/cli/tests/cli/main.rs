@@ -7,6 +7,7 @@
 )] // a test fails by panicking
 
 mod api_keys;
+mod attach;
 mod closing;
 mod compact;
 mod damage;
