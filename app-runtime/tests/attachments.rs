@@ -410,7 +410,10 @@ async fn a_prompt_beyond_the_limit_of_turns_is_told_its_place_and_has_its_turn_w
             .unwrap();
         let (told, of) = (told.clone(), *session);
         waiting.push(tokio::spawn(async move {
-            let mut hear = |place| drop(told.send((of, place)));
+            let mut hear = |place| {
+                // Whoever does not listen any more has seen enough.
+                let _ = told.send((of, place));
+            };
             let done = attachment.prompt("go", None, &mut hear).await;
             done.map(drop)
         }));
