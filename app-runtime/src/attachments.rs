@@ -8,8 +8,8 @@ mod base;
 mod turns;
 mod updates;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
@@ -144,7 +144,6 @@ impl Attachments {
             handle: self.runtime.engine().handle(Party::Client(number)),
             hub: Arc::clone(self),
             number,
-            open: Mutex::default(),
         })
     }
 
@@ -222,7 +221,6 @@ pub struct Connection {
     hub: Arc<Attachments>,
     handle: Handle<Glasswork>,
     number: u64,
-    open: Mutex<Vec<u64>>,
 }
 
 impl Drop for Connection {
@@ -277,7 +275,6 @@ impl Connection {
         };
         let done = self.handle.dispatch(runtime.host(), Event::Client(event)).await?;
         let id = done.id.seq;
-        self.lock().push(id);
         let Some(updates) = Updates::begin(&runtime.live(), asked.session, asked.seen, asked.history) else {
             self.tell_left(id, Left::Detached).await?;
             let gone = Refusal::NotMounted(asked.session);
@@ -312,8 +309,10 @@ impl Connection {
 
     /// Ends all attachments of a connection that has ended.
     pub async fn leave(&self) {
-        let open = std::mem::take(&mut *self.lock());
-        for attachment in open {
+        // By the record: of an attachment that was under way when the connection ended nobody else knows.
+        let clients = self.hub.clients().into_iter();
+        let own = clients.filter(|(_, client)| client.connection == self.number);
+        for (attachment, _) in own {
             // Where the host's journal fails, the host itself says so.
             let _ = self.tell_left(attachment, Left::ConnectionEnded).await;
         }
@@ -322,13 +321,7 @@ impl Connection {
     async fn tell_left(&self, attachment: u64, why: Left) -> Result<(), AttachError> {
         let event = Event::Client(clients::Event::Detached { attachment, why });
         self.handle.dispatch(self.hub.runtime.host(), event).await?;
-        self.lock().retain(|open| *open != attachment);
         Ok(())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
-        // Nothing is done under this lock that could leave it half-changed.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
