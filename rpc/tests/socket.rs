@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_engine::ScopeId;
