@@ -207,7 +207,7 @@ impl Decoded {
     }
 
     /// Written anew within the limits: without loss where that is small enough, unless it was a photograph.
-    fn smaller(self, photograph: bool) -> Result<(MediaType, Vec<u8>, (u32, u32)), ImageError> {
+    fn smaller(self, photograph: bool) -> Result<Written, ImageError> {
         let mut picture = self.picture;
         picture.apply_orientation(self.orientation);
         let mut edge = EDGE;

@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod archive;
+pub mod attachments;
 pub mod breakers;
 mod candidates;
 pub mod charts;
@@ -43,6 +44,7 @@ pub mod reading;
 pub mod resuming;
 pub mod retention;
 pub mod runtime;
+pub mod runtime_directory;
 pub mod sagas;
 pub mod settings;
 pub mod sign_in;

@@ -279,6 +279,12 @@ impl Runtime {
         self.host
     }
 
+    /// The scope of this process.
+    #[must_use]
+    pub fn host_id(&self) -> ScopeId {
+        self.host
+    }
+
     pub(crate) async fn tell_host(&self, event: host::Event) -> Result<(), OperationError> {
         self.user.dispatch(self.host, Event::Host(event)).await?;
         Ok(())
@@ -621,15 +627,16 @@ impl Runtime {
     }
 
     pub(crate) async fn ask(&self, session: ScopeId, event: Event) -> Done {
-        match self
-            .user
-            .dispatch(session, self.masked(session, event.clone()))
-            .await
-        {
+        self.ask_as(&self.user, session, event).await
+    }
+
+    /// The same, of somebody else.
+    pub(crate) async fn ask_as(&self, asker: &Handle<Glasswork>, session: ScopeId, event: Event) -> Done {
+        match asker.dispatch(session, self.masked(session, event.clone())).await {
             Err(Refusal::NotMounted(_)) => {
                 self.mounts.demand(session).await?;
                 // Only now it is known whether the session masks.
-                Ok(self.user.dispatch(session, self.masked(session, event)).await?)
+                Ok(asker.dispatch(session, self.masked(session, event)).await?)
             }
             answer => Ok(answer?),
         }

@@ -12,7 +12,7 @@ use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::Failure;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::{BlockKind, Usage};
-use glasswork_engine::{Commit, Domain, FeedItem, Follower, ScopeId, Timestamp};
+use glasswork_engine::{Commit, Cursor, Domain, FeedItem, Follower, Origin, ScopeId, Timestamp};
 use glasswork_session_state::call::{self, Detail};
 use glasswork_session_state::failover::{self, GivenUp};
 use glasswork_session_state::judge::Judgement;
@@ -301,6 +301,8 @@ pub struct Watch {
 pub struct Watched {
     /// The commit; of a gap the last one missed.
     pub seq: u64,
+    /// Who asked for the commit; `None` where it is none.
+    pub origin: Option<Origin>,
     /// What happened, in order.
     pub updates: Vec<Update>,
 }
@@ -314,6 +316,34 @@ impl Watch {
             return None;
         };
         let (state, seq) = (Arc::clone(session), following.base.seq);
+        Some(Self {
+            scope,
+            state,
+            seq,
+            follower: following.follower,
+            live,
+        })
+    }
+
+    /// Watches a mounted session from a commit of this epoch on, as far as memory has it: from the last state before
+    /// that was kept; where there is none, from now on.
+    pub(crate) fn resume(
+        live: glasswork_engine::Reader<Glasswork>,
+        scope: ScopeId,
+        seen: Cursor,
+    ) -> Option<Self> {
+        let Some(kept) = live.at(scope, seen.seq).filter(|kept| kept.epoch == seen.epoch) else {
+            return Self::begin(live, scope);
+        };
+        let state::Scope::Session(session) = &kept.state else {
+            return None;
+        };
+        let (state, seq) = (Arc::clone(session), kept.seq);
+        let cursor = Cursor { seq, ..seen };
+        let following = live.follow(scope, Some(cursor))?;
+        if following.resync {
+            return Self::begin(live, scope);
+        }
         Some(Self {
             scope,
             state,
@@ -358,15 +388,18 @@ impl Watch {
                 }
                 Some(Watched {
                     seq: to,
+                    origin: None,
                     updates: vec![Update::Gap { from, to }],
                 })
             }
             FeedItem::JournalFailed(reason) => Some(Watched {
                 seq: self.seq,
+                origin: None,
                 updates: vec![Update::RecordingFailed { reason }],
             }),
             FeedItem::Ended => Some(Watched {
                 seq: self.seq,
+                origin: None,
                 updates: vec![Update::Ended],
             }),
         }
@@ -386,6 +419,7 @@ impl Watch {
         self.seq = commit.id.seq;
         Watched {
             seq: commit.id.seq,
+            origin: Some(commit.origin.clone()),
             updates,
         }
     }
@@ -410,6 +444,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
         | Fact::Trash(_)
         | Fact::Closing(_)
         | Fact::Host(_)
+        | Fact::Client(_)
         | Fact::SignIn(_) => {}
         Fact::Failover(failover::Fact::FellBack { to, skipped, .. }) => {
             let asked = before.attempt().map(|attempt| attempt.request);

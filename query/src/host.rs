@@ -10,6 +10,7 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::host;
 use glasswork_session_state::sign_in;
 
+use crate::attached_client::AttachedClient;
 use crate::error::Answer;
 use crate::failover::Breaker;
 use crate::id;
@@ -240,6 +241,15 @@ impl Host {
             .map(|id| Session::now(&self.op, *id))
             .collect::<Answer<_>>()
             .map(Some)
+    }
+
+    /// The clients that are attached to its sessions, in the order in which they came.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn clients(&self) -> Vec<AttachedClient> {
+        let clients = self.host.clients.iter();
+        clients
+            .map(|(attachment, client)| AttachedClient::of(&self.op, self.scope.id, *attachment, client))
+            .collect()
     }
 
     /// What it is doing for several sessions at once, or for one that is not mounted.

@@ -7,6 +7,7 @@
 //! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
+mod attached_client;
 mod branch_summary;
 mod call;
 mod chart;

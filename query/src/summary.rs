@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, closing, compaction, failover, fork, host, import, model, prompt, recovery,
-    session, sign_in, tools, trash, tree,
+    DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, model, prompt,
+    recovery, session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -93,6 +93,16 @@ pub(crate) fn of(event: &Event) -> String {
         Event::SignIn(sign_in::Event::SignedOut { provider }) => {
             format!("somebody signed out of {provider}")
         }
+        Event::Client(clients::Event::Attached { name, session, .. }) => {
+            format!("`{name}` attached to session {session}")
+        }
+        Event::Client(clients::Event::Detached { attachment, .. }) => {
+            format!("attachment {attachment} ended")
+        }
+        Event::Client(clients::Event::RoleChanged { attachment, role }) => match role {
+            clients::Role::Controller => format!("attachment {attachment} may act now"),
+            clients::Role::Observer => format!("attachment {attachment} looks on now"),
+        },
         Event::Host(host::Event::Unmounted(session)) => format!("session {session} was unmounted"),
     }
 }

@@ -1,1 +1,16 @@
 //! The socket of a host, and those who connect to it.
+//!
+//! A line is a message of JSON-RPC 2.0. [`methods`] is the table of what can be asked; the pages of the documentation and
+//! the dispatch of requests come from it alike.
+
+mod calls;
+pub mod client;
+pub mod directory;
+mod fault;
+pub mod host;
+mod line;
+mod message;
+pub mod methods;
+pub mod page;
+mod talk;
+pub mod wire;

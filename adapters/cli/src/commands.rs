@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use glasswork_ai::decimal::Money;
 
 use crate::answering::Answering;
+use crate::attach::Attach;
 use crate::model_commands::Models;
+use crate::serve::Serve;
 use crate::session_commands::SessionsCommand;
 
 /// A coding agent that you can see through.
@@ -63,6 +65,14 @@ pub(crate) enum Command {
     /// An editor starts this by itself; `docs/acp.md` says what to put into its settings. It ends when the editor
     /// leaves; what works then is cancelled.
     Acp(Acp),
+    /// Wait for clients, and have sessions for them
+    ///
+    /// Stays in the foreground. SIGTERM and Ctrl-C have it begin no more turns, wait for those that run, and end.
+    Serve(Serve),
+    /// The hosts that live: every `run` and `serve`
+    Hosts(Json),
+    /// Join a session of a live host: watch it, say something, answer for its calls
+    Attach(Attach),
     /// What sessions there are, and what was said in them
     #[command(subcommand)]
     Sessions(SessionsCommand),

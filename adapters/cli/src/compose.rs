@@ -1,6 +1,7 @@
 //! Where the parts are put together: the only file of this crate, with those of its folder, that calls anything below
 //! `app-runtime`.
 
+mod doors;
 mod providers;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use glasswork_app_runtime::one_record::OneRecord;
 use glasswork_app_runtime::own_models::OwnFiles;
 use glasswork_app_runtime::reading::{Reader, Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Ports, Runtime};
+use glasswork_app_runtime::runtime_directory;
 use glasswork_app_runtime::settings::{Flag, Layers, Resolved, SettingsError};
 use glasswork_app_runtime::sign_in::SignIns;
 use glasswork_engine::replay::Replayed;
@@ -39,6 +41,7 @@ use glasswork_session_state::host::Credential;
 use glasswork_session_state::host_settings::Settings as HostSettings;
 
 use crate::problem::Problem;
+pub(crate) use doors::{Beginner, Doors};
 pub(crate) use providers::Providers;
 use providers::elsewhere;
 
@@ -106,6 +109,7 @@ impl Place {
         let catalogue = own.catalogue(host.iter().flat_map(elsewhere));
         Ok(Sessions {
             archive,
+            sockets: runtime_directory::of(&self.environment, &self.homes),
             instructions,
             catalogue: Arc::new(catalogue),
             host,
@@ -163,6 +167,8 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     archive: FileArchive,
+    /// Where hosts have their sockets.
+    sockets: PathBuf,
     /// What is known of models.
     catalogue: Arc<Catalogue>,
     /// What is set for the program as a whole.

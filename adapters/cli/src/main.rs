@@ -3,6 +3,8 @@
 mod acp;
 mod answering;
 mod ask;
+mod attach;
+mod attached_screen;
 mod branch;
 mod charts;
 mod close;
@@ -18,6 +20,7 @@ mod export;
 mod failed_disk;
 mod graph;
 mod hidden_line;
+mod hosts;
 mod import;
 mod login;
 mod model_commands;
@@ -29,6 +32,7 @@ mod problem;
 mod replay;
 mod resume;
 mod run;
+mod serve;
 mod session_commands;
 mod session_list;
 mod session_repair;
@@ -71,6 +75,9 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Run(arguments) => run::run(&arguments, console),
         Command::Resume(arguments) => resume::resume(&arguments, console),
         Command::Acp(arguments) => acp::acp(&arguments, console),
+        Command::Serve(arguments) => serve::serve(&arguments, console),
+        Command::Hosts(json) => hosts::hosts(json, console),
+        Command::Attach(arguments) => attach::attach(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
         Command::Log(arguments) => graph::log(&arguments, console),
         Command::Trace(arguments) => graph::trace(&arguments, console),

@@ -313,8 +313,14 @@ impl Task {
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(providers, model).await?;
-        let done = self.converse(&runtime, format, console, &mut signals).await;
-        runtime.stop().await;
+        let (doors, failed) = sessions.doors(runtime, "run", |_| None);
+        if let Some(error) = failed {
+            console.warn(Some(format!("nobody can attach to this run: {error}")));
+        }
+        let done = self
+            .converse(doors.runtime(), format, console, &mut signals)
+            .await;
+        doors.close().await;
         done
     }
 

@@ -26,8 +26,9 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
-    checkout, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import, model,
-    pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn, upgrade,
+    checkout, clients, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import,
+    model, pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn,
+    upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -75,6 +76,8 @@ pub enum Event {
     Host(host::Event),
     /// What happens to sign-ins.
     SignIn(sign_in::Event),
+    /// What happens to clients.
+    Client(clients::Event),
 }
 
 /// What was decided.
@@ -115,6 +118,8 @@ pub enum Fact {
     Host(host::Fact),
     /// Of sign-ins.
     SignIn(sign_in::Fact),
+    /// Of clients.
+    Client(clients::Fact),
 }
 
 /// Names a deadline within a session.
@@ -177,7 +182,8 @@ into_fact!(
     closing::Closing,
     failover::Failover,
     host::Host,
-    sign_in::SignIn
+    sign_in::SignIn,
+    clients::Client
 );
 
 impl Domain for Glasswork {
@@ -266,6 +272,9 @@ impl Domain for Glasswork {
             Event::SignIn(sign_in::Event::Refreshed { .. }) => "sign_in_refreshed",
             Event::SignIn(sign_in::Event::Refused { .. }) => "sign_in_refused",
             Event::SignIn(sign_in::Event::SignedOut { .. }) => "signed_out",
+            Event::Client(clients::Event::Attached { .. }) => "attached",
+            Event::Client(clients::Event::Detached { .. }) => "detached",
+            Event::Client(clients::Event::RoleChanged { .. }) => "role_changed",
         }
     }
 
@@ -281,6 +290,10 @@ impl Domain for Glasswork {
             }
             (Scope::Host(host), Event::SignIn(event)) => {
                 let facts = sign_in::decide(host, event)?;
+                Ok(of_host(facts, vec![]))
+            }
+            (Scope::Host(host), Event::Client(event)) => {
+                let facts = clients::decide(host, event, context)?;
                 Ok(of_host(facts, vec![]))
             }
             (Scope::Host(host), Event::Recovery(recovery::Event::Abandoned { open })) => {
@@ -301,7 +314,11 @@ impl Domain for Glasswork {
             (Scope::Session(session), event)
                 if !matches!(
                     event,
-                    Event::Host(_) | Event::SignIn(_) | Event::Trash(_) | Event::Closing(_)
+                    Event::Host(_)
+                        | Event::SignIn(_)
+                        | Event::Client(_)
+                        | Event::Trash(_)
+                        | Event::Closing(_)
                 ) =>
             {
                 decide_session(session, event, context)
@@ -321,6 +338,7 @@ impl Domain for Glasswork {
             (Scope::Session(session), fact) => evolve::session(Arc::make_mut(session), fact, moment),
             (Scope::Host(host), Fact::Host(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::SignIn(fact)) => fact.apply(Arc::make_mut(host), moment),
+            (Scope::Host(host), Fact::Client(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Fork(fact)) => fact.apply_to_host(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Trash(fact)) => fact.apply(Arc::make_mut(host), moment),
             (Scope::Host(host), Fact::Closing(fact)) => fact.apply(Arc::make_mut(host), moment),
@@ -538,6 +556,7 @@ impl Domain for Glasswork {
             | Event::Closing(_)
             | Event::Failover(_)
             | Event::SignIn(_)
+            | Event::Client(_)
             | Event::Host(_) => Durability::Written,
         }
     }
@@ -566,7 +585,9 @@ fn decide_session(
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
         Event::Failover(event) => failover::decide(&mut draft, event)?,
-        Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) => Reply::Done,
+        Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) | Event::Client(_) => {
+            Reply::Done
+        }
     };
     secrets::count(&mut draft);
     Ok(draft.decide(reply))

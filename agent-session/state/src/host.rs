@@ -8,6 +8,7 @@ use im::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use crate::breaker::Breaker;
+use crate::clients::Client;
 use crate::closing::Closing;
 use crate::fork::Child;
 use crate::sign_in::SignIn;
@@ -42,6 +43,9 @@ pub struct Host {
     /// Where somebody is signed in, by the name of the provider.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub sign_ins: OrdMap<Arc<str>, SignIn>,
+    /// Clients that are attached to its sessions, by the commit that attached them.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub clients: OrdMap<u64, Client>,
 }
 
 /// Most models of a server that are remembered; the one that was asked for is among them.

@@ -11,6 +11,7 @@ pub mod call;
 mod carried;
 pub mod charge;
 pub mod checkout;
+pub mod clients;
 pub mod closing;
 pub mod compaction;
 pub mod domain;

@@ -89,6 +89,7 @@ fn belongs_to(event: &Event) -> Asker {
         | Event::Import(_)
         | Event::Failover(_)
         | Event::SignIn(_)
+        | Event::Client(_)
         | Event::Host(_) => Asker::Person,
         Event::Tools(Tools::Approved { .. } | Tools::Refused { .. }) => Asker::Person,
         Event::Fork(Fork::Requested { .. } | Fork::Entered { .. }) => Asker::Person,

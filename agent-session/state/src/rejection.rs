@@ -10,6 +10,7 @@ use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
 
 use crate::budget::Exhausted;
+use crate::clients::CLIENTS_CAP;
 use crate::closing::{CLOSINGS_CAP, TREE_CAP};
 use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
@@ -156,6 +157,12 @@ pub enum Rejection {
     /// Somebody is signed in at too many providers.
     #[error("somebody is signed in at {PROVIDERS_CAP} providers already; sign out of one")]
     TooManySignIns,
+    /// There are too many clients.
+    #[error("{CLIENTS_CAP} clients are attached already; wait until one of them leaves")]
+    TooManyClients,
+    /// No such client of this connection is attached.
+    #[error("attachment {0} is none of this connection; attach first")]
+    NotAttached(u64),
     /// The result names work that is not what the sender does.
     #[error("effect {0} does not do this work, or has ended")]
     NotYours(EffectKey),

@@ -8,6 +8,7 @@
 
 mod acp;
 mod api_keys;
+mod attach;
 mod closing;
 mod compact;
 mod damage;

@@ -9,6 +9,7 @@
 
 mod breakers;
 mod carried;
+mod clients;
 mod compacting;
 mod coverage;
 mod damage;

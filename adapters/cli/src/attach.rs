@@ -1,0 +1,367 @@
+//! `glasswork attach`: a plain console on a session of a live host.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::thread;
+
+use clap::{Args, ValueEnum};
+use glasswork_app_runtime::ending::ExitCode;
+use glasswork_rpc::socket::client::{Client, ClientError, Notice};
+use glasswork_rpc::socket::directory::{Directory, Live};
+use glasswork_rpc::socket::wire;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::attached_screen::Screen;
+use crate::compose;
+use crate::console::{Console, Layout};
+use crate::escape;
+use crate::hosts::{self, Found};
+use crate::problem::Problem;
+
+/// Arguments of `attach`.
+#[derive(Debug, Args)]
+pub(crate) struct Attach {
+    /// The session; may be left out where one alone is open
+    pub session: Option<String>,
+    /// Begin a session in this directory, at the host that serves
+    #[arg(long, conflicts_with = "session")]
+    pub new: bool,
+    /// Only look
+    #[arg(long)]
+    pub observe: bool,
+    /// What is shown of what was before
+    #[arg(long, value_enum, default_value_t = Before::Full)]
+    pub history: Before,
+    /// Print a line of JSON for everything that comes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is shown of what was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Before {
+    /// The conversation
+    Full,
+    /// What the session waits for
+    Pending,
+    /// Nothing
+    None,
+}
+
+impl From<Before> for wire::History {
+    fn from(before: Before) -> Self {
+        match before {
+            Before::Full => Self::Full,
+            Before::Pending => Self::Pending,
+            Before::None => Self::None,
+        }
+    }
+}
+
+/// Something that can be typed.
+struct Typed {
+    name: &'static str,
+    takes: &'static str,
+    about: &'static str,
+    /// The method and its parameters; `None` where something is missing.
+    asks: fn(u64, &str) -> Option<(&'static str, Value)>,
+}
+
+/// What can be typed, besides words for the agent.
+const TYPED: &[Typed] = &[
+    Typed {
+        name: "/steer",
+        takes: "WORDS",
+        about: "say something to the turn that runs",
+        asks: |attachment, words| {
+            let params = json!({ "attachment": attachment, "text": words });
+            (!words.is_empty()).then_some(("_glasswork/steer", params))
+        },
+    },
+    Typed {
+        name: "/approve",
+        takes: "CALL",
+        about: "let a call run",
+        asks: |attachment, call| {
+            let params = json!({ "attachment": attachment, "call": call });
+            (!call.is_empty()).then_some(("_glasswork/approve", params))
+        },
+    },
+    Typed {
+        name: "/refuse",
+        takes: "CALL [REASON]",
+        about: "do not let a call run",
+        asks: |attachment, words| {
+            let (call, reason) = words.split_once(' ').unwrap_or((words, ""));
+            let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());
+            let params = json!({ "attachment": attachment, "call": call, "reason": reason });
+            (!call.is_empty()).then_some(("_glasswork/refuse", params))
+        },
+    },
+    Typed {
+        name: "/interrupt",
+        takes: "",
+        about: "stop the turn",
+        asks: |attachment, _| Some(("_glasswork/interrupt", json!({ "attachment": attachment }))),
+    },
+    Typed {
+        name: "/detach",
+        takes: "",
+        about: "leave; the session goes on",
+        asks: |attachment, _| Some(("_glasswork/detach", json!({ "attachment": attachment }))),
+    },
+];
+
+/// Attaches to a session and stays until it ends, or the person leaves.
+pub(crate) fn attach(arguments: &Attach, console: &Console) -> Result<ExitCode, Problem> {
+    let directory = hosts::directory()?;
+    let tasks = compose::tasks()?;
+    let done = tasks.block_on(stay(arguments, &directory, console));
+    compose::end(tasks);
+    done
+}
+
+async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> Result<ExitCode, Problem> {
+    let found = hosts::find(directory).await?;
+    let (host, named) = match arguments.new {
+        true => (serving(&found)?, None),
+        false => chosen(&found, arguments.session.as_deref())?,
+    };
+    let (client, notices) = Client::connect(directory, host).await.map_err(failed)?;
+    let session = match named {
+        Some(named) => named,
+        None => {
+            let here = std::env::current_dir().map_err(Problem::usage)?;
+            let params = wire::New {
+                directory: here.display().to_string(),
+                title: None,
+            };
+            let begun: wire::Session = client.ask("_glasswork/new", &params).await.map_err(failed)?;
+            begun.session
+        }
+    };
+    let params = wire::Attach {
+        session,
+        name: format!("glasswork attach, process {}", std::process::id()),
+        role: match arguments.observe {
+            true => wire::Role::Observer,
+            false => wire::Role::Controller,
+        },
+        history: arguments.history.into(),
+        seen: None,
+    };
+    let attached: wire::Attached = client.ask("_glasswork/attach", &params).await.map_err(failed)?;
+    let mut shown = match arguments.json {
+        true => Shown::Lines(*console),
+        false => Shown::Screen(Screen::new(*console)),
+    };
+    shown.attached(&attached)?;
+    let subscribe = wire::Attachment {
+        attachment: attached.attachment,
+    };
+    let _: wire::Nothing = client
+        .ask("_glasswork/subscribe", &subscribe)
+        .await
+        .map_err(failed)?;
+    let conversing = Conversing {
+        client,
+        attachment: attached.attachment,
+        shown,
+        console: *console,
+        prompted: false,
+        input_ended: false,
+    };
+    conversing.until_the_end(notices).await
+}
+
+/// The host that has the session that is named; where none is named, the one session that is open.
+fn chosen<'a>(found: &'a [Found], named: Option<&str>) -> Result<(&'a Live, Option<String>), Problem> {
+    let plain = |text: &str| text.trim().replace('-', "").to_ascii_lowercase();
+    let wanted = named.filter(|named| *named != "last").map(plain);
+    let mut open: Vec<(&Live, String)> = Vec::new();
+    for host in found {
+        for session in host.info.iter().flat_map(|info| &info.sessions) {
+            let fits = wanted
+                .as_ref()
+                .is_none_or(|wanted| plain(&session.session).starts_with(wanted));
+            if fits {
+                open.push((&host.live, session.session.clone()));
+            }
+        }
+    }
+    if named == Some("last") {
+        // An id begins with the time at which it was minted.
+        open.sort_by(|one, other| other.1.cmp(&one.1));
+        open.truncate(1);
+    }
+    match (open.as_slice(), named) {
+        ([(host, session)], _) => Ok((host, Some(session.clone()))),
+        // It may rest on the disk; a host that serves opens it.
+        ([], Some(named)) => Ok((serving(found)?, Some(named.to_owned()))),
+        ([], None) => Err(Problem::usage(
+            "no session is open in a live host; name one, or begin one with `glasswork attach --new`",
+        )),
+        (several, _) => {
+            let sessions: Vec<_> = several
+                .iter()
+                .map(|(_, session)| format!("  {session}"))
+                .collect();
+            Err(Problem::usage(format!(
+                "several sessions are open; name one:\n{}",
+                sessions.join("\n")
+            )))
+        }
+    }
+}
+
+fn serving(found: &[Found]) -> Result<&Live, Problem> {
+    let serving = found.iter().find(|host| host.live.card.command == "serve");
+    serving.map(|host| &host.live).ok_or_else(|| {
+        Problem::usage("no host serves, so nobody can open a session; start one with `glasswork serve`")
+    })
+}
+
+fn failed(error: ClientError) -> Problem {
+    Problem::failed(error)
+}
+
+/// What comes, for a person or a program.
+enum Shown {
+    Screen(Screen),
+    Lines(Console),
+}
+
+impl Shown {
+    fn attached(&mut self, attached: &wire::Attached) -> Result<(), Problem> {
+        match self {
+            Self::Screen(screen) => screen.attached(attached),
+            Self::Lines(console) => {
+                console.json(&json!({ "method": "attached", "params": attached }), Layout::Line)
+            }
+        }
+    }
+
+    fn told(&mut self, notice: &Notice) -> Result<(), Problem> {
+        match self {
+            Self::Screen(screen) => screen.told(notice),
+            Self::Lines(console) => console.json(
+                &json!({ "method": notice.method, "params": notice.params }),
+                Layout::Line,
+            ),
+        }
+    }
+}
+
+struct Conversing {
+    client: Client,
+    attachment: u64,
+    shown: Shown,
+    console: Console,
+    /// Whether a prompt of this client has not come to rest yet.
+    prompted: bool,
+    input_ended: bool,
+}
+
+impl Conversing {
+    async fn until_the_end(mut self, mut notices: mpsc::Receiver<Notice>) -> Result<ExitCode, Problem> {
+        let mut lines = typed();
+        // Answers come while notices are read: a request must not keep them waiting.
+        let (asked, mut answers) = mpsc::channel::<Result<(), ClientError>>(1);
+        let is_terminal = io::stdin().is_terminal();
+        let client = std::sync::Arc::new(self.client);
+        loop {
+            tokio::select! {
+                line = lines.recv(), if !self.input_ended => {
+                    let Some(line) = line else {
+                        self.input_ended = true;
+                        if is_terminal {
+                            return Ok(ExitCode::Done);
+                        }
+                        continue;
+                    };
+                    let line = line.trim();
+                    if line.is_empty() {
+                        continue;
+                    }
+                    match parsed(self.attachment, line) {
+                        Ok(("_glasswork/detach", _)) => return Ok(ExitCode::Done),
+                        Ok((method, params)) => {
+                            self.prompted |= method == "_glasswork/prompt";
+                            let (client, asked) = (std::sync::Arc::clone(&client), asked.clone());
+                            tokio::spawn(async move {
+                                let done = client.ask::<Value>(method, &params).await.map(drop);
+                                let _ = asked.send(done).await;
+                            });
+                        }
+                        Err(help) => self.console.note(&help),
+                    }
+                }
+                Some(done) = answers.recv() => {
+                    if let Err(error) = done {
+                        self.prompted = false;
+                        self.console.note(&format!("{} {}\n", self.console.err.red("error:"), escape::text(&error.to_string())));
+                    }
+                }
+                notice = notices.recv() => {
+                    let Some(notice) = notice else {
+                        return Err(failed(ClientError::Gone));
+                    };
+                    self.shown.told(&notice)?;
+                    if notice.method == "_glasswork/ended" {
+                        return Ok(ExitCode::Done);
+                    }
+                    if rests(&notice) {
+                        self.prompted = false;
+                        if self.input_ended && !is_terminal {
+                            return Ok(ExitCode::Done);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a notice says that the turn rests.
+fn rests(notice: &Notice) -> bool {
+    let updates = notice.params.get("updates").and_then(Value::as_array);
+    updates.into_iter().flatten().any(|update| {
+        let kind = update.get("type").and_then(Value::as_str);
+        matches!(kind, Some("turn_ended" | "turn_paused"))
+    })
+}
+
+/// What a line asks for; the error is what can be typed.
+fn parsed(attachment: u64, line: &str) -> Result<(&'static str, Value), String> {
+    if !line.starts_with('/') {
+        return Ok((
+            "_glasswork/prompt",
+            json!({ "attachment": attachment, "text": line }),
+        ));
+    }
+    let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let known = TYPED.iter().find(|typed| typed.name == name);
+    let asked = known.and_then(|typed| (typed.asks)(attachment, rest.trim()));
+    asked.ok_or_else(|| {
+        let row = |typed: &Typed| {
+            let command = format!("{} {}", typed.name, typed.takes);
+            format!("  {:<24} {}\n", command.trim_end(), typed.about)
+        };
+        let rows: String = TYPED.iter().map(row).collect();
+        format!("words begin a turn;\n{rows}")
+    })
+}
+
+/// The lines that are typed. The thread ends with the process.
+fn typed() -> mpsc::Receiver<String> {
+    let (line, lines) = mpsc::channel(1);
+    thread::spawn(move || {
+        for typed in io::stdin().lock().lines() {
+            let Ok(typed) = typed else { return };
+            if line.blocking_send(typed).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}

@@ -1,0 +1,394 @@
+//! Clients that look at sessions and act in them: who is attached, with which role, and what each is given.
+//!
+//! That a client is attached is a fact of the host's scope. What it asks for goes through the gate under the number of its
+//! connection, so every record says which client it was. Of several that answer for one call the gate takes the first.
+
+mod asking;
+mod base;
+mod turns;
+mod updates;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use glasswork_agent_core::id::CallId;
+use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
+use glasswork_session_state::clients::{self, Client, History, Left, Role};
+use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::state::{Kind, Scope};
+use glasswork_session_state::{Event, Glasswork};
+
+pub use base::Base;
+pub use updates::{Delivery, Updates};
+
+use crate::runtime::{OperationError, Runtime};
+use turns::Turns;
+
+/// How much clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most connections at a time.
+    pub connections: usize,
+    /// Most sessions that are mounted because somebody attaches to them.
+    pub sessions: usize,
+    /// Most turns that clients have run at a time; more prompts wait, each told its place.
+    pub turns: usize,
+    /// Most prompts that wait.
+    pub waiting: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 128,
+            sessions: 64,
+            turns: 16,
+            waiting: 64,
+        }
+    }
+}
+
+/// Why something that a client asked for did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There are too many connections.
+    #[error("{0} clients are connected already; wait until one of them leaves")]
+    TooManyConnections(usize),
+    /// There are too many sessions.
+    #[error("{0} sessions are open in this host already; close one of them, or attach to one that is open")]
+    TooManySessions(usize),
+    /// There are too many prompts that wait.
+    #[error("{0} prompts wait for a turn to end already; ask again later")]
+    TooManyWaiting(usize),
+    /// It only looks on.
+    #[error("this client is attached as an observer, which acts on nothing; attach as a controller")]
+    Observer,
+    /// It is not attached any more.
+    #[error("this attachment has ended; attach again")]
+    NotAttached,
+    /// Somebody else was faster.
+    #[error("the call {call} was {} already by {who}", if *approved { "approved" } else { "refused" })]
+    AnsweredAlready {
+        /// The call.
+        call: CallId,
+        /// Whether it may run.
+        approved: bool,
+        /// The commit that said so.
+        by: DispatchId,
+        /// Whose it was.
+        origin: Origin,
+        /// The same in words.
+        who: String,
+    },
+    /// The host ends.
+    #[error("this host is stopping and begins no turn; the session can be gone on with elsewhere")]
+    Stopping,
+    /// The operation failed.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+}
+
+impl From<Refusal<Glasswork>> for AttachError {
+    fn from(refusal: Refusal<Glasswork>) -> Self {
+        Self::Operation(refusal.into())
+    }
+}
+
+/// All clients of a host.
+#[derive(Debug)]
+pub struct Attachments {
+    runtime: Arc<Runtime>,
+    limits: Limits,
+    last: AtomicU64,
+    open: AtomicU64,
+    turns: Arc<Turns>,
+    stopping: AtomicBool,
+}
+
+impl Attachments {
+    /// Nobody is attached yet.
+    #[must_use]
+    pub fn new(runtime: Arc<Runtime>, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            runtime,
+            limits,
+            last: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            turns: Turns::new(limits.turns, limits.waiting),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// The runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// A client connects. Its name is its own affair; its number is the host's.
+    ///
+    /// # Errors
+    /// [`AttachError::TooManyConnections`].
+    pub fn connect(self: &Arc<Self>) -> Result<Connection, AttachError> {
+        let most = self.limits.connections;
+        let taken = self
+            .open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                usize::try_from(open)
+                    .is_ok_and(|open| open < most)
+                    .then_some(open + 1)
+            });
+        taken.map_err(|_| AttachError::TooManyConnections(most))?;
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Connection {
+            handle: self.runtime.engine().handle(Party::Client(number)),
+            hub: Arc::clone(self),
+            number,
+        })
+    }
+
+    /// Who is attached, by the number of the attachment.
+    #[must_use]
+    pub fn clients(&self) -> Vec<(u64, Client)> {
+        let host = self.runtime.live().scope(self.runtime.host());
+        match host.as_deref().map(|scope| &scope.state) {
+            Some(Scope::Host(host)) => host
+                .clients
+                .iter()
+                .map(|(id, client)| (*id, client.clone()))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// From now on no client begins a turn.
+    pub fn stop_turns(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.turns.stop();
+    }
+
+    /// The mounted sessions in which a turn runs.
+    #[must_use]
+    pub fn running(&self) -> Vec<ScopeId> {
+        let root = self.runtime.live().root();
+        let running = root.scopes().filter(|scope| match &scope.state {
+            // Where nothing can be recorded, nothing happens any more.
+            Scope::Session(session) => scope.journal_failure.is_none() && turns::runs(session),
+            Scope::Host(_) => false,
+        });
+        running.map(|scope| scope.id).collect()
+    }
+
+    /// Waits until no turn runs in any session.
+    pub async fn at_rest(&self) {
+        while let Some(session) = self.running().first() {
+            turns::rest(self.runtime.watch(*session)).await;
+        }
+    }
+
+    fn has_room_for(&self, session: ScopeId) -> Result<(), AttachError> {
+        let root = self.runtime.live().root();
+        let mounted = root.scopes().filter(|scope| scope.kind == Kind::Session);
+        let most = self.limits.sessions;
+        match root.scope(session).is_some() || mounted.count() < most {
+            true => Ok(()),
+            false => Err(AttachError::TooManySessions(most)),
+        }
+    }
+
+    /// Who an origin is, for people.
+    fn who(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::Client(connection) => {
+                let clients = self.clients();
+                let known = clients
+                    .iter()
+                    .find(|(_, client)| client.connection == *connection);
+                match known {
+                    Some((_, client)) => format!("`{}`, client {connection}", client.name),
+                    None => format!("client {connection}, who has left"),
+                }
+            }
+            Origin::User => "the person at the host".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// A client that is connected. Dropping it leaves its attachments on record; [`leave`](Self::leave) ends them.
+#[derive(Debug)]
+pub struct Connection {
+    hub: Arc<Attachments>,
+    handle: Handle<Glasswork>,
+    number: u64,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.hub.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What a client asks for when it attaches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The session.
+    pub session: ScopeId,
+    /// What it calls itself.
+    pub name: Arc<str>,
+    /// What it wants to do.
+    pub role: Role,
+    /// What it wants of what was before.
+    pub history: History,
+    /// What it has seen already, of a connection that it had before.
+    pub seen: Option<Cursor>,
+}
+
+impl Connection {
+    /// Its number, which is in the record of all that it asks for.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// All clients of the host.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Attachments> {
+        &self.hub
+    }
+
+    /// Attaches to a session, which is mounted where it was not. Gives the attachment and, apart from it, what happens
+    /// in the session, from what the client has seen.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn attach(&self, asked: Asked) -> Result<(Attachment, Updates), AttachError> {
+        self.hub.has_room_for(asked.session)?;
+        let runtime = &self.hub.runtime;
+        runtime.mount(asked.session).await?;
+        let event = clients::Event::Attached {
+            connection: self.number,
+            name: Arc::clone(&asked.name),
+            session: asked.session,
+            role: asked.role,
+            history: asked.history,
+        };
+        let done = self.handle.dispatch(runtime.host(), Event::Client(event)).await?;
+        let id = done.id.seq;
+        let Some(updates) = Updates::begin(&runtime.live(), asked.session, asked.seen, asked.history) else {
+            self.tell_left(id, Left::Detached).await?;
+            let gone = Refusal::NotMounted(asked.session);
+            return Err(gone.into());
+        };
+        let attachment = Attachment {
+            hub: Arc::clone(&self.hub),
+            handle: self.handle.clone(),
+            id,
+            session: asked.session,
+        };
+        Ok((attachment, updates))
+    }
+
+    /// Ends an attachment.
+    ///
+    /// # Errors
+    /// [`AttachError`]: it is none of this connection.
+    pub async fn detach(&self, attachment: u64) -> Result<(), AttachError> {
+        self.tell_left(attachment, Left::Detached).await
+    }
+
+    /// Lets a client do more, or less.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn change_role(&self, attachment: u64, role: Role) -> Result<(), AttachError> {
+        let event = Event::Client(clients::Event::RoleChanged { attachment, role });
+        self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        Ok(())
+    }
+
+    /// Ends all attachments of a connection that has ended.
+    pub async fn leave(&self) {
+        // By the record: of an attachment that was under way when the connection ended nobody else knows.
+        let clients = self.hub.clients().into_iter();
+        let own = clients.filter(|(_, client)| client.connection == self.number);
+        for (attachment, _) in own {
+            // Where the host's journal fails, the host itself says so.
+            let _ = self.tell_left(attachment, Left::ConnectionEnded).await;
+        }
+    }
+
+    async fn tell_left(&self, attachment: u64, why: Left) -> Result<(), AttachError> {
+        let event = Event::Client(clients::Event::Detached { attachment, why });
+        self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        Ok(())
+    }
+}
+
+/// A client that is attached to a session. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    hub: Arc<Attachments>,
+    handle: Handle<Glasswork>,
+    id: u64,
+    session: ScopeId,
+}
+
+impl Attachment {
+    /// The number of the attachment: the commit of the host that has it on record.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> ScopeId {
+        self.session
+    }
+
+    /// What the host's record says of it.
+    fn client(&self) -> Result<Client, AttachError> {
+        let host = self.hub.runtime.live().scope(self.hub.runtime.host());
+        let known = match host.as_deref().map(|scope| &scope.state) {
+            Some(Scope::Host(host)) => host.clients.get(&self.id).cloned(),
+            _ => None,
+        };
+        known.ok_or(AttachError::NotAttached)
+    }
+
+    fn may_act(&self) -> Result<(), AttachError> {
+        match self.client()?.role {
+            Role::Controller => Ok(()),
+            Role::Observer => Err(AttachError::Observer),
+        }
+    }
+
+    /// What the second one is told who answers for a call: who the first one was.
+    fn answered_already(&self, call: CallId) -> Option<AttachError> {
+        use glasswork_session_state::tools::Event as Tools;
+        let commits = self.hub.runtime.live().commits(self.session);
+        commits.iter().rev().find_map(|commit| {
+            let approved = match &commit.event {
+                Event::Tools(Tools::Approved { call: of }) if *of == call => true,
+                Event::Tools(Tools::Refused { call: of, .. }) if *of == call => false,
+                _ => return None,
+            };
+            Some(AttachError::AnsweredAlready {
+                call,
+                approved,
+                by: commit.id,
+                origin: commit.origin.clone(),
+                who: self.hub.who(&commit.origin),
+            })
+        })
+    }
+}
+
+/// Whether a handler said no, after which it is worth asking why.
+fn rejected(error: &OperationError) -> Option<&Rejection> {
+    match error {
+        OperationError::Refused(Refusal::Rejected { rejection, .. }) => Some(rejection),
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! What clients ask for in the session to which they are attached.
+
+use std::sync::atomic::Ordering;
+
+use glasswork_agent_core::id::CallId;
+use glasswork_engine::Accepted;
+use glasswork_session_state::state::Scope;
+use glasswork_session_state::{Event, Glasswork, prompt, tools};
+
+use super::{AttachError, Attachment, rejected, turns};
+
+type Done = Result<Accepted<Glasswork>, AttachError>;
+
+impl Attachment {
+    /// Says something to the agent: begins a turn. Where too many run, it waits, and `told` hears its place, 1 being the
+    /// next one; whoever does not wait any more drops this.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.may_act()?;
+        if self.hub.stopping.load(Ordering::Acquire) {
+            return Err(AttachError::Stopping);
+        }
+        let runtime = &self.hub.runtime;
+        runtime.mount(self.session).await?;
+        let event = Event::Prompt(prompt::Event::Prompted {
+            text: text.into(),
+            max_steps: None,
+            result: None,
+            images: vec![],
+            key: key.map(Into::into),
+        });
+        if self.runs() {
+            // Refused by its handler, and on record.
+            return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
+        }
+        let place = self.hub.turns.place(told).await?;
+        // While it waited, it may have been told to look on only.
+        self.may_act()?;
+        runtime.note_checkout(self.session).await;
+        runtime.tell_spending(self.session).await?;
+        runtime.tell_candidates(self.session).await?;
+        let done = runtime.ask_as(&self.handle, self.session, event).await?;
+        // The place is taken until the turn rests, whoever stays to see that.
+        let watch = runtime.watch(self.session);
+        runtime.mounts.tasks.spawn(async move {
+            turns::rest(watch).await;
+            drop(place);
+        });
+        Ok(done)
+    }
+
+    /// Says something to the running turn; it is taken in before the next step.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn steer(&self, text: &str, key: Option<&str>) -> Done {
+        self.ask(Event::Prompt(prompt::Event::Steered {
+            text: text.into(),
+            key: key.map(Into::into),
+        }))
+        .await
+    }
+
+    /// Has the turn stop: at the next safe point, or at once.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn interrupt(&self, at_once: bool) -> Done {
+        self.ask(Event::Prompt(match at_once {
+            true => prompt::Event::Cancelled,
+            false => prompt::Event::Interrupted,
+        }))
+        .await
+    }
+
+    /// Lets a tool call run.
+    ///
+    /// # Errors
+    /// [`AttachError`]; [`AttachError::AnsweredAlready`] where somebody else was faster.
+    pub async fn approve(&self, call: CallId) -> Done {
+        let done = self.ask(Event::Tools(tools::Event::Approved { call })).await;
+        self.or_who_was_faster(call, done)
+    }
+
+    /// Does not let a tool call run.
+    ///
+    /// # Errors
+    /// As [`approve`](Self::approve).
+    pub async fn refuse(&self, call: CallId, reason: Option<&str>) -> Done {
+        let event = tools::Event::Refused {
+            call,
+            reason: reason.map(Into::into),
+        };
+        let done = self.ask(Event::Tools(event)).await;
+        self.or_who_was_faster(call, done)
+    }
+
+    fn or_who_was_faster(&self, call: CallId, done: Done) -> Done {
+        match done {
+            Err(AttachError::Operation(error)) if rejected(&error).is_some() => {
+                let faster = self.answered_already(call);
+                Err(faster.unwrap_or(AttachError::Operation(error)))
+            }
+            other => other,
+        }
+    }
+
+    async fn ask(&self, event: Event) -> Done {
+        self.may_act()?;
+        let runtime = &self.hub.runtime;
+        Ok(runtime.ask_as(&self.handle, self.session, event).await?)
+    }
+
+    fn runs(&self) -> bool {
+        let now = self.hub.runtime.live().scope(self.session);
+        match now.as_deref().map(|scope| &scope.state) {
+            Some(Scope::Session(session)) => turns::runs(session),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What the methods do.
+
+use std::path::PathBuf;
+
+use glasswork_app_runtime::attachments::{Asked, AttachError};
+use glasswork_app_runtime::reading::Viewer;
+use glasswork_app_runtime::runtime::OperationError;
+use glasswork_engine::{Accepted, Cursor, ScopeId};
+use glasswork_session_state::Glasswork;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, INTERNAL, PARAMS};
+use super::talk::Talk;
+use super::wire;
+
+type Of<T> = Result<T, Fault>;
+
+/// A value as an object.
+pub(super) fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+pub(super) async fn host(talk: &Talk, _: wire::Nothing) -> Of<wire::HostInfo> {
+    let hub = talk.connection.hub();
+    let running = hub.running();
+    let snapshot = hub.runtime().reader().snapshot(Viewer::owner());
+    let session = |id: ScopeId| {
+        let seen = snapshot.session(id, None).ok()?;
+        let session = seen.session().ok()?;
+        Some(wire::SessionInfo {
+            session: id.to_string(),
+            title: session.meta.title.as_deref().map(str::to_owned),
+            workspace: session.meta.workspace.to_string(),
+            seq: seen.scope.seq,
+            running: running.contains(&id),
+        })
+    };
+    let clients = hub.clients();
+    Ok(wire::HostInfo {
+        host: talk.card.host.clone(),
+        pid: talk.card.pid,
+        version: talk.card.version.clone(),
+        command: talk.card.command.clone(),
+        sessions: snapshot.mounted().filter_map(session).collect(),
+        clients: clients
+            .into_iter()
+            .map(|(attachment, client)| wire::ClientInfo {
+                attachment,
+                connection: client.connection,
+                name: client.name.to_string(),
+                session: client.session.to_string(),
+                role: client.role.into(),
+            })
+            .collect(),
+    })
+}
+
+pub(super) async fn new(talk: &Talk, asked: wire::New) -> Of<wire::Session> {
+    let Some(begin) = &talk.begin else {
+        return Err(Fault::refused(
+            "one_session",
+            "this host runs one session; `glasswork serve` begins others",
+        ));
+    };
+    let directory = PathBuf::from(asked.directory);
+    if !directory.is_absolute() {
+        return Err(Fault::new(PARAMS, "`directory` must be absolute"));
+    }
+    let begun = begin.begin(directory, asked.title).await;
+    let session = begun.map_err(|text| Fault::refused("not_begun", text))?;
+    Ok(wire::Session {
+        session: session.to_string(),
+    })
+}
+
+pub(super) async fn attach(talk: &Talk, asked: wire::Attach) -> Of<wire::Attached> {
+    talk.has_room()?;
+    let runtime = talk.connection.hub().runtime();
+    let reader = runtime.reader().clone();
+    let named = asked.session;
+    let found = tokio::task::spawn_blocking(move || reader.snapshot(Viewer::owner()).find(&named));
+    let session = found
+        .await
+        .map_err(|broken| Fault::new(INTERNAL, broken.to_string()))?
+        .map_err(|error| AttachError::from(OperationError::from(error)))?;
+    let seen = asked.seen.map(|seen| Cursor {
+        epoch: seen.epoch,
+        seq: seen.seq,
+    });
+    let asked = Asked {
+        session,
+        name: asked.name.into(),
+        role: asked.role.into(),
+        history: asked.history.into(),
+        seen,
+    };
+    let (attachment, updates) = talk.connection.attach(asked).await?;
+    let cursor = updates.cursor();
+    let attached = wire::Attached {
+        attachment: attachment.id(),
+        connection: talk.connection.number(),
+        session: session.to_string(),
+        epoch: cursor.epoch,
+        seq: cursor.seq,
+        base: seen.is_none().then(|| object(&updates.base())),
+    };
+    talk.keep(attachment, updates);
+    Ok(attached)
+}
+
+pub(super) async fn subscribe(talk: &Talk, asked: wire::Attachment) -> Of<wire::Nothing> {
+    talk.subscribe(asked.attachment)?;
+    Ok(wire::Nothing {})
+}
+
+pub(super) async fn role(talk: &Talk, asked: wire::ChangeRole) -> Of<wire::Nothing> {
+    let role = asked.role.into();
+    talk.connection.change_role(asked.attachment, role).await?;
+    Ok(wire::Nothing {})
+}
+
+pub(super) async fn detach(talk: &Talk, asked: wire::Attachment) -> Of<wire::Nothing> {
+    talk.forget(asked.attachment);
+    talk.connection.detach(asked.attachment).await?;
+    Ok(wire::Nothing {})
+}
+
+pub(super) async fn prompt(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    let mut told = |place: usize| {
+        // Who does not read misses a place that is no longer true soon.
+        talk.tell_or_drop(&wire::Waiting {
+            attachment: asked.attachment,
+            place: place as u64,
+        });
+    };
+    dispatched(
+        attachment
+            .prompt(&asked.text, asked.key.as_deref(), &mut told)
+            .await,
+    )
+}
+
+pub(super) async fn steer(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    dispatched(attachment.steer(&asked.text, asked.key.as_deref()).await)
+}
+
+pub(super) async fn approve(talk: &Talk, asked: wire::Approve) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    dispatched(attachment.approve(call(&asked.call)?).await)
+}
+
+pub(super) async fn refuse(talk: &Talk, asked: wire::Refuse) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    dispatched(
+        attachment
+            .refuse(call(&asked.call)?, asked.reason.as_deref())
+            .await,
+    )
+}
+
+pub(super) async fn interrupt(talk: &Talk, asked: wire::Interrupt) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    dispatched(attachment.interrupt(asked.at_once).await)
+}
+
+pub(super) async fn query(talk: &Talk, asked: wire::Query) -> Of<wire::Answer> {
+    let variables = asked.variables.map(Value::Object).unwrap_or_default();
+    let response = talk
+        .graph
+        .execute(
+            Viewer::owner(),
+            &asked.query,
+            variables,
+            asked.operation.as_deref(),
+        )
+        .await;
+    match response.to_json() {
+        Ok(Value::Object(answer)) => Ok(wire::Answer(answer)),
+        _ => Err(Fault::new(INTERNAL, "the graph gave no answer")),
+    }
+}
+
+fn call(text: &str) -> Of<glasswork_agent_core::id::CallId> {
+    text.parse()
+        .map_err(|error| Fault::new(PARAMS, format!("`call`: {error}")))
+}
+
+fn dispatched(done: Result<Accepted<Glasswork>, AttachError>) -> Of<wire::Dispatched> {
+    let done = done?;
+    Ok(wire::Dispatched {
+        dispatch: done.id.to_string(),
+        seq: done.id.seq,
+    })
+}

@@ -1,0 +1,326 @@
+//! One connection: requests come, answers and updates go. What it may hold at a time has a cap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use glasswork_app_runtime::attachments::{Attachment, Connection, Delivery, Updates};
+use glasswork_query::Graph;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::calls::object;
+use super::directory::Card;
+use super::fault::{Fault, REQUEST};
+use super::host::{Begin, Stage};
+use super::line::{self, LINE_BYTES, Line};
+use super::message::{Id, Malformed, Request, answer, notification};
+use super::methods::{self, Told};
+use super::wire;
+
+/// Most requests of a connection that are worked on at a time.
+const IN_FLIGHT: usize = 64;
+/// Most sessions to which a connection is attached.
+const ATTACHMENTS: usize = 32;
+/// Most lines that wait to be written.
+const OUTBOX: usize = 16;
+/// How long a client may take to read the last lines, once its connection ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// A connection.
+pub(super) struct Talk {
+    pub(super) connection: Connection,
+    pub(super) graph: Graph,
+    pub(super) card: Arc<Card>,
+    pub(super) begin: Option<Arc<dyn Begin>>,
+    out: mpsc::Sender<String>,
+    slots: Mutex<BTreeMap<u64, Slot>>,
+}
+
+/// An attachment of the connection.
+struct Slot {
+    attachment: Attachment,
+    stream: Stream,
+}
+
+/// What happens in its session.
+enum Stream {
+    /// Nobody has asked for it.
+    Waits(Box<Updates>),
+    /// It is told by this task.
+    Flows(AbortHandle),
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Stream::Flows(task) = &self.stream {
+            task.abort();
+        }
+    }
+}
+
+impl Talk {
+    /// Talks until the client leaves, sends what no client sends, or the host ends.
+    pub(super) async fn hold(
+        connection: Connection,
+        graph: Graph,
+        card: Arc<Card>,
+        begin: Option<Arc<dyn Begin>>,
+        stream: UnixStream,
+        mut stage: watch::Receiver<Stage>,
+    ) {
+        let (reading, writing) = stream.into_split();
+        let (out, lines) = mpsc::channel(OUTBOX);
+        let mut writer = tokio::spawn(write(writing, lines));
+        let talk = Arc::new(Self {
+            connection,
+            graph,
+            card,
+            begin,
+            out,
+            slots: Mutex::default(),
+        });
+        tokio::select! {
+            () = talk.listen(BufReader::new(reading)) => {}
+            // Nobody reads any more.
+            _ = &mut writer => {}
+            () = talk.end_with_host(&mut stage) => {}
+        }
+        talk.lock().clear();
+        talk.connection.leave().await;
+        drop(talk);
+        if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
+            writer.abort();
+            // Whoever waits for this connection's end waits for all of it.
+            let _ = writer.await;
+        }
+    }
+
+    async fn listen(self: &Arc<Self>, mut reading: BufReader<tokio::net::unix::OwnedReadHalf>) {
+        let mut tasks: JoinSet<Option<Id>> = JoinSet::new();
+        let mut open = BTreeSet::new();
+        let mut line = Vec::new();
+        loop {
+            let next = tokio::select! {
+                // What was read of a line stays in `line`.
+                next = line::next(&mut reading, LINE_BYTES, &mut line) => next,
+                Some(done) = tasks.join_next() => {
+                    if let Ok(Some(id)) = done {
+                        open.remove(&id);
+                    }
+                    continue;
+                }
+            };
+            let fault = match next {
+                Ok(Line::Whole(whole)) if whole.iter().all(u8::is_ascii_whitespace) => continue,
+                Ok(Line::Whole(whole)) => self.take(&whole, &mut tasks, &mut open).err(),
+                Ok(Line::TooLong) => {
+                    self.refuse(Request::too_long()).await;
+                    return;
+                }
+                Ok(Line::End) | Err(_) => return,
+            };
+            if let Some(fault) = fault
+                && !self.refuse(fault).await
+            {
+                return;
+            }
+        }
+    }
+
+    /// Begins what a line asks for.
+    fn take(
+        self: &Arc<Self>,
+        line: &[u8],
+        tasks: &mut JoinSet<Option<Id>>,
+        open: &mut BTreeSet<Id>,
+    ) -> Result<(), Malformed> {
+        let Request { id, method, params } = Request::read(line)?;
+        let wrong = |fault| Malformed {
+            id: id.clone(),
+            fault,
+        };
+        // Nothing here is asked without wanting to know what came of it.
+        let Some(id) = id.clone() else { return Ok(()) };
+        if open.contains(&id) {
+            return Err(wrong(Fault::new(
+                REQUEST,
+                "a request with this id is worked on already; give each its own",
+            )));
+        }
+        if open.len() >= IN_FLIGHT {
+            return Err(wrong(Fault::refused(
+                "too_many_requests",
+                format!("{IN_FLIGHT} requests of this connection are worked on already; wait for an answer"),
+            )));
+        }
+        let method = methods::method(&method).map_err(&wrong)?;
+        open.insert(id.clone());
+        let talk = Arc::clone(self);
+        tasks.spawn(async move {
+            let done = (method.call)(Arc::clone(&talk), params).await;
+            let _ = talk.out.send(answer(Some(&id), done)).await;
+            Some(id)
+        });
+        Ok(())
+    }
+
+    async fn refuse(&self, Malformed { id, fault }: Malformed) -> bool {
+        self.out.send(answer(id.as_ref(), Err(fault))).await.is_ok()
+    }
+
+    /// Waits until the host ends, and tells when it begins to.
+    async fn end_with_host(&self, stage: &mut watch::Receiver<Stage>) {
+        let stopping = stage.wait_for(|stage| *stage != Stage::Open).await;
+        if let Ok(Stage::Stopping { deadline }) = stopping.map(|stage| *stage) {
+            let told = wire::Stopping {
+                deadline_seconds: deadline.as_secs(),
+            };
+            self.tell_or_drop(&told);
+        }
+        let _ = stage.wait_for(|stage| *stage == Stage::Over).await;
+    }
+
+    /// Tells something, unless too much waits to be read already.
+    pub(super) fn tell_or_drop<T: Told>(&self, told: &T) {
+        let _ = self.out.try_send(notification(T::NAME, told));
+    }
+
+    pub(super) fn has_room(&self) -> Result<(), Fault> {
+        match self.lock().len() < ATTACHMENTS {
+            true => Ok(()),
+            false => Err(Fault::refused(
+                "too_many_attachments",
+                format!("this connection is attached {ATTACHMENTS} times already; detach first"),
+            )),
+        }
+    }
+
+    pub(super) fn keep(&self, attachment: Attachment, updates: Updates) {
+        let id = attachment.id();
+        let stream = Stream::Waits(Box::new(updates));
+        self.lock().insert(id, Slot { attachment, stream });
+    }
+
+    pub(super) fn forget(&self, attachment: u64) {
+        self.lock().remove(&attachment);
+    }
+
+    pub(super) fn attachment(&self, attachment: u64) -> Result<Attachment, Fault> {
+        let slots = self.lock();
+        let slot = slots.get(&attachment).ok_or_else(|| not_attached(attachment))?;
+        Ok(slot.attachment.clone())
+    }
+
+    /// Has what happens in a session told from now on.
+    pub(super) fn subscribe(&self, attachment: u64) -> Result<(), Fault> {
+        let mut slots = self.lock();
+        let slot = slots
+            .get_mut(&attachment)
+            .ok_or_else(|| not_attached(attachment))?;
+        if let Stream::Flows(_) = slot.stream {
+            return Err(Fault::refused(
+                "subscribed_already",
+                "what happens there is told already",
+            ));
+        }
+        // The task cannot say anything before the handle is kept: it is aborted with the slot.
+        let (updates, given) = tokio::sync::oneshot::channel::<Box<Updates>>();
+        let out = self.out.clone();
+        let task = tokio::spawn(async move {
+            if let Ok(updates) = given.await {
+                tell(attachment, *updates, &out).await;
+            }
+        });
+        if let Stream::Waits(waits) = std::mem::replace(&mut slot.stream, Stream::Flows(task.abort_handle()))
+        {
+            let _ = updates.send(waits);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Slot>> {
+        // Nothing is done under this lock that could leave it half-changed.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_attached(attachment: u64) -> Fault {
+    Fault::refused(
+        "not_attached",
+        format!("this connection has no attachment {attachment}; attach first"),
+    )
+}
+
+/// Tells what happens in a session. As long as the client does not read, nothing is taken from the feed: it is that which
+/// has the cap.
+async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>) {
+    let Ok(mut place) = out.reserve().await else {
+        return;
+    };
+    loop {
+        let delivery = updates.next().await;
+        let epoch = updates.cursor().epoch;
+        let is_last = matches!(
+            delivery,
+            Delivery::Ended { .. } | Delivery::RecordingFailed { .. }
+        );
+        place.send(match delivery {
+            Delivery::Commit { seq, origin, updates } => told(&wire::Update {
+                attachment,
+                epoch,
+                seq,
+                origin: serde_json::to_value(&origin).unwrap_or_default(),
+                updates: updates
+                    .iter()
+                    .map(|update| serde_json::to_value(update).unwrap_or_default())
+                    .collect(),
+            }),
+            Delivery::Gap { from, to, base } => told(&wire::Gap {
+                attachment,
+                epoch,
+                from,
+                to,
+                base: object(&base),
+            }),
+            Delivery::Resync { base } => told(&wire::Resync {
+                attachment,
+                epoch,
+                seq: base.seq,
+                base: object(&base),
+            }),
+            Delivery::RecordingFailed { reason } => told(&wire::Ended {
+                attachment,
+                seq: updates.cursor().seq,
+                reason: format!("the journal cannot be written: {reason}"),
+            }),
+            Delivery::Ended { seq } => told(&wire::Ended {
+                attachment,
+                seq,
+                reason: "the session was closed here".to_owned(),
+            }),
+        });
+        if is_last {
+            return;
+        }
+        match out.reserve().await {
+            Ok(next) => place = next,
+            Err(_) => return,
+        }
+    }
+}
+
+fn told<T: Told>(told: &T) -> String {
+    notification(T::NAME, told)
+}
+
+async fn write(mut writing: impl AsyncWrite + Unpin, mut lines: mpsc::Receiver<String>) {
+    while let Some(line) = lines.recv().await {
+        if writing.write_all(line.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+    let _ = writing.shutdown().await;
+}

@@ -1,0 +1,337 @@
+//! What goes over the socket: what is asked with, answered and told. The schemas are made of these types.
+
+use glasswork_session_state::clients;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Say things to the agent, stop it, and answer for its calls.
+    #[default]
+    Controller,
+    /// Look.
+    Observer,
+}
+
+/// What a client is given of what was before it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum History {
+    /// The conversation, and what the session does and waits for.
+    #[default]
+    Full,
+    /// What the session does and waits for.
+    Pending,
+    /// Nothing.
+    None,
+}
+
+impl From<Role> for clients::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Controller => Self::Controller,
+            Role::Observer => Self::Observer,
+        }
+    }
+}
+
+impl From<clients::Role> for Role {
+    fn from(role: clients::Role) -> Self {
+        match role {
+            clients::Role::Controller => Self::Controller,
+            clients::Role::Observer => Self::Observer,
+        }
+    }
+}
+
+impl From<History> for clients::History {
+    fn from(history: History) -> Self {
+        match history {
+            History::Full => Self::Full,
+            History::Pending => Self::Pending,
+            History::None => Self::None,
+        }
+    }
+}
+
+/// Nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HostInfo {
+    /// Its scope.
+    pub host: String,
+    /// The id of its process.
+    pub pid: u32,
+    /// The version that runs.
+    pub version: String,
+    /// What it was started as: `run`, `serve` …
+    pub command: String,
+    /// The sessions that are open in it.
+    pub sessions: Vec<SessionInfo>,
+    /// Who is attached.
+    pub clients: Vec<ClientInfo>,
+}
+
+/// A session that is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionInfo {
+    /// Its id.
+    pub session: String,
+    /// Its title, where it has one.
+    pub title: Option<String>,
+    /// The directory in which it works.
+    pub workspace: String,
+    /// Its last commit.
+    pub seq: u64,
+    /// Whether a turn runs in it.
+    pub running: bool,
+}
+
+/// A client that is attached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientInfo {
+    /// The number of the attachment: the commit of the host that has it on record.
+    pub attachment: u64,
+    /// The number of its connection: the origin of what it asks for.
+    pub connection: u64,
+    /// What it calls itself.
+    pub name: String,
+    /// The session.
+    pub session: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// A new session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// The directory in which it works, absolute.
+    pub directory: String,
+    /// Its title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// Its id.
+    pub session: String,
+}
+
+/// What a client has seen, of a connection that it had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The epoch of the session then.
+    pub epoch: u32,
+    /// The last commit that it has seen.
+    pub seq: u64,
+}
+
+/// To attach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// The session: its id, the beginning of it, or `last`.
+    pub session: String,
+    /// What the client calls itself.
+    pub name: String,
+    /// What it wants to do.
+    #[serde(default)]
+    pub role: Role,
+    /// What it wants of what was before.
+    #[serde(default)]
+    pub history: History,
+    /// What it has seen already. What came since follows; where that is not kept any more, a gap; where the session was
+    /// opened anew since, `_glasswork/resync`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// Attached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attached {
+    /// The number of the attachment.
+    pub attachment: u64,
+    /// The number of the connection: the origin, in the record, of what this client asks for.
+    pub connection: u64,
+    /// The session, by its whole id.
+    pub session: String,
+    /// The epoch of the session: how often its journal had been opened for writing.
+    pub epoch: u32,
+    /// The last commit that the client has seen, or need not see: what comes is of the next one.
+    pub seq: u64,
+    /// The session as of that commit, as much of it as was asked for; null where `seen` was given.
+    pub base: Option<Map<String, Value>>,
+}
+
+/// An attachment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// Its number.
+    pub attachment: u64,
+}
+
+/// Another role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRole {
+    /// The attachment.
+    pub attachment: u64,
+    /// What it may do from now on.
+    pub role: Role,
+}
+
+/// Words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// The attachment.
+    pub attachment: u64,
+    /// The words.
+    pub text: String,
+    /// Names the request: what was done under a key is not done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// A call that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The attachment.
+    pub attachment: u64,
+    /// The call.
+    pub call: String,
+}
+
+/// A call that waits for an answer, and shall not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refuse {
+    /// The attachment.
+    pub attachment: u64,
+    /// The call.
+    pub call: String,
+    /// What the model is told of why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The turn shall stop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Interrupt {
+    /// The attachment.
+    pub attachment: u64,
+    /// Whether it stops at once; else at the next safe point.
+    #[serde(default)]
+    pub at_once: bool,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Dispatched {
+    /// The dispatch: `SESSION/412`.
+    pub dispatch: String,
+    /// Its number in the session.
+    pub seq: u64,
+}
+
+/// A query of the graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// The query, in GraphQL.
+    pub query: String,
+    /// The values of its variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Map<String, Value>>,
+    /// Which of its operations is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+}
+
+/// What the graph answers: `data` and `errors`, as GraphQL has them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer(pub Map<String, Value>);
+
+/// What a commit brought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Update {
+    /// The attachment.
+    pub attachment: u64,
+    /// The epoch of the session.
+    pub epoch: u32,
+    /// The commit. Each comes once, in order, or lies in a gap.
+    pub seq: u64,
+    /// Who asked for it: `"user"`, `{"client": 3}` for a connection, `{"effect": …}` …
+    pub origin: Value,
+    /// What happened, in order; empty where it is nothing that is shown. As the lines of `run --output-format stream-json`.
+    pub updates: Vec<Value>,
+}
+
+/// Commits that do not come: the client was too slow, or they are not kept any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gap {
+    /// The attachment.
+    pub attachment: u64,
+    /// The epoch of the session.
+    pub epoch: u32,
+    /// The first one.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// The session as of the last one, as much of it as was asked for.
+    pub base: Map<String, Value>,
+}
+
+/// What the client has seen is of another opening of the session: it begins anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resync {
+    /// The attachment.
+    pub attachment: u64,
+    /// The epoch of the session now.
+    pub epoch: u32,
+    /// The commit as of which the base is.
+    pub seq: u64,
+    /// The session as of that commit.
+    pub base: Map<String, Value>,
+}
+
+/// Nothing more comes of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ended {
+    /// The attachment.
+    pub attachment: u64,
+    /// The last commit that came.
+    pub seq: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A prompt waits for a turn to end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Waiting {
+    /// The attachment.
+    pub attachment: u64,
+    /// Its place: 1 is the next.
+    pub place: u64,
+}
+
+/// The host stops: no turn begins any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stopping {
+    /// How long turns that run may take, in seconds; then they are paused.
+    pub deadline_seconds: u64,
+}
