@@ -172,6 +172,9 @@ fn shortened(name: &str) -> &str {
 }
 
 /// What a file holds.
+/// An image as it is written: its form, its bytes, its width and height.
+type Written = (MediaType, Vec<u8>, (u32, u32));
+
 struct Decoded {
     /// The picture, as it lies in the file.
     picture: DynamicImage,

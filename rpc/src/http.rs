@@ -1,1 +1,0 @@
-//! The graph over HTTP and WebSocket.
