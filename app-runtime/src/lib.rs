@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod archive;
 pub mod breakers;
+pub mod bundle;
 mod candidates;
 pub mod charts;
 mod checkout;
@@ -31,6 +32,7 @@ pub mod models;
 mod mounting;
 pub mod network;
 mod not_as_asked;
+mod one_moment;
 pub mod one_record;
 pub mod own_models;
 mod past_hosts;

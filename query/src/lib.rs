@@ -7,6 +7,7 @@
 //! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
+mod bisect;
 mod branch_summary;
 mod call;
 mod chart;
@@ -50,6 +51,7 @@ mod under_way;
 mod wait;
 mod why;
 
+pub use bisect::{BisectError, Bisected, Bisection, MOST_STATES, Wanted, Way};
 pub use error::Code;
 pub use graph::{Graph, QueryError, Response};
 pub use limits::Limits;

@@ -2,7 +2,10 @@
 
 mod answering;
 mod ask;
+mod bisect;
 mod branch;
+mod bundle;
+mod bundle_commands;
 mod charts;
 mod close;
 mod commands;
@@ -25,7 +28,10 @@ mod one_session;
 mod outline;
 mod pick;
 mod problem;
+mod read;
+mod reading_commands;
 mod replay;
+mod request;
 mod resume;
 mod run;
 mod session_commands;
@@ -37,6 +43,7 @@ mod settings;
 mod shell;
 mod show;
 mod signals;
+mod stuck;
 mod tree_commands;
 
 use clap::Parser as _;
@@ -44,6 +51,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::homes::Environment;
 
 use commands::{Auth, Command, CommandLine};
+use compose::Place;
 use console::Console;
 use problem::Problem;
 
@@ -70,10 +78,9 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Run(arguments) => run::run(&arguments, console),
         Command::Resume(arguments) => resume::resume(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
-        Command::Log(arguments) => graph::log(&arguments, console),
-        Command::Trace(arguments) => graph::trace(&arguments, console),
-        Command::Why(arguments) => graph::why(&arguments, console),
-        Command::Query(arguments) => graph::query(&arguments, console),
+        Command::Reading(command) => read::read(&command, &Place::find()?.sessions()?, console),
+        Command::Bundle(arguments) => bundle::bundle(&arguments, console),
+        Command::Open(arguments) => bundle::open(&arguments, console),
         Command::Schema => graph::schema(console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
