@@ -82,7 +82,9 @@ pub fn bundle(
     let mut contents = Vec::new();
     let mut named = BTreeSet::new();
     FileArchive::journal_at(&journal).copy(None, |line| {
-        packing::digests(line, |digest| drop(named.insert(digest.to_owned())));
+        packing::digests(line, |digest| {
+            named.insert(digest.to_owned());
+        });
         Ok(())
     })?;
     for (digest, path) in packing::blobs(&stored.folder().join("blobs"))? {

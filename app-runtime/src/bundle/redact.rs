@@ -36,12 +36,12 @@ pub(super) struct Redactor {
     /// Finds secrets.
     masking: Masking,
     /// The new names of blobs whose content has changed.
-    pub renamed: BTreeMap<String, String>,
-    pub report: Redaction,
+    pub(super) renamed: BTreeMap<String, String>,
+    pub(super) report: Redaction,
 }
 
 impl Redactor {
-    pub fn new(home: Option<&str>, masking: Masking) -> Self {
+    pub(super) fn new(home: Option<&str>, masking: Masking) -> Self {
         let home = home
             .map(|home| home.trim_end_matches('/'))
             .filter(|home| home.starts_with('/'));
@@ -60,7 +60,7 @@ impl Redactor {
     }
 
     /// A text without what is private, as long as it was.
-    pub fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         let mut out = self.without_secrets(text);
         if let Some(home) = &self.home {
             let found: Vec<usize> = places(&out, home).collect();
@@ -123,7 +123,7 @@ impl Redactor {
     }
 
     /// A line of JSON: its strings are looked into one by one, so that it stays JSON.
-    pub fn json(&mut self, line: &[u8]) -> Vec<u8> {
+    pub(super) fn json(&mut self, line: &[u8]) -> Vec<u8> {
         let Ok(line) = std::str::from_utf8(line) else {
             return self.bytes(line).0;
         };
@@ -148,7 +148,7 @@ impl Redactor {
     }
 
     /// The content of a blob, and whether it could be looked into.
-    pub fn bytes(&mut self, content: &[u8]) -> (Vec<u8>, bool) {
+    pub(super) fn bytes(&mut self, content: &[u8]) -> (Vec<u8>, bool) {
         if let Ok(text) = std::str::from_utf8(content) {
             return (self.text(text).into_owned().into_bytes(), true);
         }
