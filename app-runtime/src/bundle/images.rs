@@ -172,7 +172,7 @@ mod tests {
     fn what_an_image_tells_besides_is_overwritten_in_place() {
         let jpeg = [
             b"\xff\xd8\xff\xe0\x00\x07JFIF\0".as_slice(),
-            b"\xff\xe1\x00\x0fExif\0\0GPS=Rome",
+            b"\xff\xe1\x00\x10Exif\0\0GPS=Rome",
             b"\xff\xe2\x00\x0eICC_PROFILE\0",
             b"\xff\xd9",
         ]
