@@ -60,7 +60,7 @@ fn the_first_commit_is_found_in_order_and_by_halving() {
     }
     // What does not hold on is found in order, at its first time.
     let (commit, before, after) = found(&world.later(), asked("turn { state }", is("gating")));
-    assert_eq!((before, after), (json!("streaming"), json!("gating")));
+    assert_eq!((before, after), (json!("connecting"), json!("gating")));
     assert_eq!(commit, call.seq);
     // Of several values one is looked at; what is not there yet is null.
     let what = Bisection {
