@@ -67,11 +67,15 @@ fn main() {
     );
 
     let on_disk = Reader::new(None, Arc::new(archive.clone())).snapshot(Viewer::owner());
-    show(&format!("commit {commits}, from the disk"), &on_disk, id, |_| commits);
+    show(&format!("commit {commits}, from the disk"), &on_disk, id, |_| {
+        commits
+    });
     show("one of the last thousand, from the disk", &on_disk, id, |run| {
         last - (run as u64 * 7_919) % 1_000
     });
-    show("any commit, from the disk", &on_disk, id, |run| 1 + (run as u64 * 7_919) % last);
+    show("any commit, from the disk", &on_disk, id, |run| {
+        1 + (run as u64 * 7_919) % last
+    });
     let live = Reader::new(Some(house.engine.reader()), Arc::new(archive.clone())).snapshot(Viewer::owner());
     show("the last but ten, in memory", &live, id, |_| last - 10);
 

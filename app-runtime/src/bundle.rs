@@ -22,8 +22,8 @@ use crate::export::packing::{self, Content};
 use crate::export::{ExportError, Manifest};
 use crate::files::FileArchive;
 use crate::importing::{Own, OwnError, manifest_of, recognise, take_back};
-use redact::Redactor;
 pub use redact::Redaction;
+use redact::Redactor;
 
 /// Who packs: what is private to them.
 #[derive(Debug)]

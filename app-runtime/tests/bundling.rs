@@ -40,7 +40,9 @@ async fn lived() -> (tempfile::TempDir, ScopeId) {
     let mut settings = House::settings(Mode::Yolo);
     settings.mask_secrets = Sourced::from_layer(false, Layer::Flag);
     let session = house.session(settings).await;
-    house.turn(session, &format!("My key is {} in /home/ada", token())).await;
+    house
+        .turn(session, &format!("My key is {} in /home/ada", token()))
+        .await;
     (house.close().await, session)
 }
 
@@ -50,7 +52,10 @@ fn archive(home: &Path) -> FileArchive {
 
 fn bundled(home: &Path, session: ScopeId, at: Option<u64>) -> (Vec<u8>, Bundled) {
     let secrets = Vaults::new(vec!["the-key-of-this-process".into()]);
-    let private = Private { home: Some("/home/ada"), secrets: &secrets };
+    let private = Private {
+        home: Some("/home/ada"),
+        secrets: &secrets,
+    };
     let mut out = vec![];
     let report = bundle(&archive(home), session, at, &private, &mut out).unwrap();
     (out, report)
@@ -82,7 +87,10 @@ async fn what_is_private_is_not_in_it_and_it_replays_as_it_was() {
     let (home, session) = lived().await;
     let sessions = home.path().join("data/sessions");
     let here = everything(&sessions);
-    assert!(here.contains(&token()) && here.contains("/home/ada/project"), "there is something to take out");
+    assert!(
+        here.contains(&token()) && here.contains("/home/ada/project"),
+        "there is something to take out"
+    );
     let (bytes, report) = bundled(home.path(), session, None);
     let all = unpacked(&bytes);
     for private in [token().as_str(), "/home/ada/", "/home/ada ", "/home/ada\""] {
@@ -92,9 +100,19 @@ async fn what_is_private_is_not_in_it_and_it_replays_as_it_was() {
     assert!(all.contains("/~~~~/~~~/project"), "a path stays a path");
     let redaction = report.redaction.clone().unwrap();
     assert!(redaction.taken_out["home-path"] > 3_000, "{redaction:?}");
-    assert!(redaction.taken_out["secret:github-token"] > 3_000, "{redaction:?}");
-    assert!(!redaction.under_way && redaction.not_looked_into.is_empty(), "{redaction:?}");
-    assert_eq!(bundled(home.path(), session, None).0, bytes, "the same session is the same file");
+    assert!(
+        redaction.taken_out["secret:github-token"] > 3_000,
+        "{redaction:?}"
+    );
+    assert!(
+        !redaction.under_way && redaction.not_looked_into.is_empty(),
+        "{redaction:?}"
+    );
+    assert_eq!(
+        bundled(home.path(), session, None).0,
+        bytes,
+        "the same session is the same file"
+    );
 
     let file = home.path().join("bundle");
     std::fs::write(&file, &bytes).unwrap();
@@ -103,14 +121,20 @@ async fn what_is_private_is_not_in_it_and_it_replays_as_it_was() {
     assert_eq!(opened.manifest.as_ref().unwrap().redaction, report.redaction);
     // Every decision is made again, from what was redacted, and comes out as it stands there.
     let replayed = opened.archive.replay(&Record::Session(session), None).unwrap();
-    assert_eq!((replayed.difference_count, &replayed.differences[..]), (0, &[][..]));
+    assert_eq!(
+        (replayed.difference_count, &replayed.differences[..]),
+        (0, &[][..])
+    );
     assert!(replayed.commits > 5 && replayed.loaded.breach.is_none());
     // Long output is where the journal says, under the name of what it is now.
     let loaded = opened.archive.load(session, None).unwrap();
     let glasswork_session_state::state::Scope::Session(state) = &loaded.scope.state else {
         panic!("it is a session")
     };
-    let blobs = state.calls.iter().filter_map(|(_, call)| call.outcome.as_ref()?.blob.clone());
+    let blobs = state
+        .calls
+        .iter()
+        .filter_map(|(_, call)| call.outcome.as_ref()?.blob.clone());
     let blobs: Vec<_> = blobs.collect();
     assert_eq!(blobs.len(), 1);
     let content = opened.archive.blobs(session).get(&blobs[0]).unwrap();
@@ -131,7 +155,10 @@ async fn a_moment_can_be_packed_and_one_in_the_middle_says_so() {
         let file = home.path().join("early");
         std::fs::write(&file, &bytes).unwrap();
         let opened = open(&file).unwrap();
-        assert!(opened.commit <= at && opened.commit + 1 >= at.min(opened.commit + 1), "{at}");
+        assert!(
+            opened.commit <= at && opened.commit + 1 >= at.min(opened.commit + 1),
+            "{at}"
+        );
         assert!(!unpacked(&bytes).contains(&token()), "at commit {at}");
         under_way += u64::from(report.redaction.unwrap().under_way);
     }
@@ -196,41 +223,102 @@ async fn what_is_not_as_it_was_made_is_not_opened_and_nothing_is_written() {
     let first = (files[0].0.as_str(), files[0].1.as_slice(), regular);
     let zeros = vec![0u8; 80 << 20];
     let table: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("no file of ours", b"hello".to_vec(), "is no file that `glasswork bundle`"),
+        (
+            "no file of ours",
+            b"hello".to_vec(),
+            "is no file that `glasswork bundle`",
+        ),
         ("nothing", vec![], "is no file that `glasswork bundle`"),
         ("half of it", bytes[..bytes.len() / 2].to_vec(), "damaged"),
-        ("a flipped byte", with(&|files| files[1].1[500] ^= 1), "is not what the manifest says"),
-        ("a flipped byte that the manifest knows", journal(&|journal| journal[500] ^= 1), "line "),
+        (
+            "a flipped byte",
+            with(&|files| files[1].1[500] ^= 1),
+            "is not what the manifest says",
+        ),
+        (
+            "a flipped byte that the manifest knows",
+            journal(&|journal| journal[500] ^= 1),
+            "line ",
+        ),
         (
             "lines in another order",
             journal(&|journal| {
-                let mut lines: Vec<Vec<u8>> = journal.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                let mut lines: Vec<Vec<u8>> = journal
+                    .split_inclusive(|byte| *byte == b'\n')
+                    .map(<[u8]>::to_vec)
+                    .collect();
                 lines.swap(3, 4);
                 *journal = lines.concat();
             }),
             "line ",
         ),
-        ("a format of the future", manifest("\"glasswork_archive\": 2", "\"glasswork_archive\": 3"), "later version (format 3)"),
-        ("another commit", manifest("\"commit\": ", "\"commit\": 9"), "and its journal is"),
-        ("another session", manifest(&session.to_string(), &ScopeId::from_u128(7).to_string()), "and its journal is"),
-        ("a name that leads out", manifest("journal.jsonl", "../../../evil"), "does not begin with the journal"),
-        ("an entry that leads out", with(&|files| files[1].0 = "../../evil".to_owned()), "something else stands where"),
-        ("a link", packed(&[first, ("journal.jsonl", b"", tar::EntryType::Symlink)]), "something else stands where"),
-        ("a long name", packed(&[first, ("journal.jsonl", b"x", tar::EntryType::GNULongName)]), "something else stands where"),
-        ("a manifest that is a link", packed(&[("manifest.json", b"", tar::EntryType::Symlink)]), "does not begin with its manifest"),
-        ("a manifest without end", packed(&[("manifest.json", &zeros, regular)]), "its manifest has more than"),
-        ("a bomb by its own word", manifest("\"bytes\": ", "\"bytes\": 99999999999"), "would unpack to"),
+        (
+            "a format of the future",
+            manifest("\"glasswork_archive\": 2", "\"glasswork_archive\": 3"),
+            "later version (format 3)",
+        ),
+        (
+            "another commit",
+            manifest("\"commit\": ", "\"commit\": 9"),
+            "and its journal is",
+        ),
+        (
+            "another session",
+            manifest(&session.to_string(), &ScopeId::from_u128(7).to_string()),
+            "and its journal is",
+        ),
+        (
+            "a name that leads out",
+            manifest("journal.jsonl", "../../../evil"),
+            "does not begin with the journal",
+        ),
+        (
+            "an entry that leads out",
+            with(&|files| files[1].0 = "../../evil".to_owned()),
+            "something else stands where",
+        ),
+        (
+            "a link",
+            packed(&[first, ("journal.jsonl", b"", tar::EntryType::Symlink)]),
+            "something else stands where",
+        ),
+        (
+            "a long name",
+            packed(&[first, ("journal.jsonl", b"x", tar::EntryType::GNULongName)]),
+            "something else stands where",
+        ),
+        (
+            "a manifest that is a link",
+            packed(&[("manifest.json", b"", tar::EntryType::Symlink)]),
+            "does not begin with its manifest",
+        ),
+        (
+            "a manifest without end",
+            packed(&[("manifest.json", &zeros, regular)]),
+            "its manifest has more than",
+        ),
+        (
+            "a bomb by its own word",
+            manifest("\"bytes\": ", "\"bytes\": 99999999999"),
+            "would unpack to",
+        ),
         (
             "a bomb",
             with(&|files| {
-                let blob = files.iter_mut().find(|(name, _)| name.starts_with("blobs/")).unwrap();
+                let blob = files
+                    .iter_mut()
+                    .find(|(name, _)| name.starts_with("blobs/"))
+                    .unwrap();
                 let digest = blake3::hash(&zeros).to_hex().to_string();
                 let (old, length) = (blob.0.clone(), blob.1.len());
                 *blob = (format!("blobs/{digest}"), zeros.clone());
                 let text = String::from_utf8(files[0].1.clone()).unwrap();
                 let text = text.replace(&old["blobs/".len()..], &digest);
                 files[0].1 = text
-                    .replace(&format!("\"bytes\": {length}"), &format!("\"bytes\": {}", zeros.len()))
+                    .replace(
+                        &format!("\"bytes\": {length}"),
+                        &format!("\"bytes\": {}", zeros.len()),
+                    )
                     .into_bytes();
             }),
             "would unpack to",

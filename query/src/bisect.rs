@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_graphql::parser::types::{DocumentOperations, Selection};
 use async_graphql::Request;
+use async_graphql::parser::types::{DocumentOperations, Selection};
 use glasswork_app_runtime::reading::{ReadError, Snapshot, Viewer};
 use glasswork_engine::ScopeId;
 use serde::Serialize;
@@ -107,7 +107,9 @@ pub enum Bisected {
 #[derive(Debug, thiserror::Error)]
 pub enum BisectError {
     /// The selection is more than one, or none.
-    #[error("--query is a selection on the session, like `turn {{ state }}`; this one ends it and goes on outside")]
+    #[error(
+        "--query is a selection on the session, like `turn {{ state }}`; this one ends it and goes on outside"
+    )]
     NotASelection,
     /// The graph refuses the question, whatever the state.
     #[error("{}", .0.message)]
@@ -121,7 +123,9 @@ pub enum BisectError {
         error: QueryError,
     },
     /// There is no one value to look at.
-    #[error("after commit {commit} the answer has no one value to look at; say which with `--path`: {answer}")]
+    #[error(
+        "after commit {commit} the answer has no one value to look at; say which with `--path`: {answer}"
+    )]
     NoOneValue {
         /// The commit.
         commit: u64,
@@ -129,7 +133,9 @@ pub enum BisectError {
         answer: String,
     },
     /// The value cannot be judged.
-    #[error("after commit {commit} the value is {value}, which is no {expected}; say what is wanted with `--is` or `--above`")]
+    #[error(
+        "after commit {commit} the value is {value}, which is no {expected}; say what is wanted with `--is` or `--above`"
+    )]
     NotJudged {
         /// The commit.
         commit: u64,
@@ -149,7 +155,9 @@ pub enum BisectError {
         last: u64,
     },
     /// There are too many states in the range.
-    #[error("more than {MOST_STATES} states would be looked at; narrow it with `--from` and `--to`, or say `--monotone`")]
+    #[error(
+        "more than {MOST_STATES} states would be looked at; narrow it with `--from` and `--to`, or say `--monotone`"
+    )]
     TooMany,
     /// The record cannot be read.
     #[error(transparent)]
@@ -217,7 +225,10 @@ impl<'a> Searching<'a> {
             snapshot,
             what,
             session,
-            query: format!("query($id: String!) {{ session(id: $id) {{ {}\n}} }}", what.select),
+            query: format!(
+                "query($id: String!) {{ session(id: $id) {{ {}\n}} }}",
+                what.select
+            ),
             last: what.to.unwrap_or(end),
             looked_at: 0,
         };
@@ -303,7 +314,12 @@ impl<'a> Searching<'a> {
             match middle.holds {
                 true => high = middle,
                 // Where that commit was folded away the state is of an earlier one, and so it is up to here.
-                false => low = Looked { commit: asked, ..middle },
+                false => {
+                    low = Looked {
+                        commit: asked,
+                        ..middle
+                    }
+                }
             }
         }
         Ok(self.found(Some(low), high))
@@ -324,7 +340,9 @@ impl<'a> Searching<'a> {
             until,
         );
         let request = self.request()?.data(Arc::new(operation));
-        let response = Response(classified(self.runtime.block_on(self.graph.schema.execute(request))));
+        let response = Response(classified(
+            self.runtime.block_on(self.graph.schema.execute(request)),
+        ));
         if let Some(error) = first_error(&response) {
             return Err(match error.path.is_empty() {
                 true => BisectError::Refused(error),
@@ -351,7 +369,9 @@ impl<'a> Searching<'a> {
             (Wanted::True | Wanted::Above(_), Value::Null) => false,
             (Wanted::True, Value::Bool(holds)) => *holds,
             (Wanted::True, _) => return Err(unjudged("truth value")),
-            (Wanted::Above(least), Value::Number(number)) => number.as_f64().is_some_and(|number| number > *least),
+            (Wanted::Above(least), Value::Number(number)) => {
+                number.as_f64().is_some_and(|number| number > *least)
+            }
             (Wanted::Above(_), _) => return Err(unjudged("number")),
         };
         Ok(Looked { commit, value, holds })

@@ -38,7 +38,9 @@ pub(crate) fn bisect(
         .block_on(graph.bisect(Viewer::owner(), what))
         .map_err(told)?;
     let (session, commit) = match &found {
-        Bisected::Found { session, commit, .. } | Bisected::AtOnce { session, commit, .. } => (session, commit),
+        Bisected::Found { session, commit, .. } | Bisected::AtOnce { session, commit, .. } => {
+            (session, commit)
+        }
         Bisected::Never { commit, value, .. } => {
             match arguments.json.json {
                 true => console.json(&found, Layout::Document)?,

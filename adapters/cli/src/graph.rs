@@ -95,11 +95,7 @@ pub(crate) fn log(arguments: &Log, sessions: &Sessions, console: &Console) -> Re
 }
 
 /// Shows one dispatch in full.
-pub(crate) fn trace(
-    arguments: &Trace,
-    sessions: &Sessions,
-    console: &Console,
-) -> Result<ExitCode, Problem> {
+pub(crate) fn trace(arguments: &Trace, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
     let variables = json!({ "id": arguments.dispatch });
     let answer = answer(sessions, TRACE, variables)?;
     let dispatch = answer.get("dispatch").cloned().unwrap_or_default();
@@ -204,9 +200,7 @@ pub(crate) async fn data_of(
     variables: Value,
     operation: Option<&str>,
 ) -> Result<Value, Problem> {
-    let response = graph
-        .execute(Viewer::owner(), query, variables, operation)
-        .await;
+    let response = graph.execute(Viewer::owner(), query, variables, operation).await;
     let (mut answer, errors) = (response.to_json().map_err(Problem::defect)?, response.errors());
     match errors.first() {
         None => Ok(answer.get_mut("data").map(Value::take).unwrap_or_default()),

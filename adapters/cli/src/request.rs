@@ -97,12 +97,17 @@ fn text(request: &Value, paint: Paint) -> String {
     text.push_str(&format!(
         "{} ({}), about {} tokens\n",
         escape::line(text_at(request, "/model")),
-        text_at(request, "/purpose").to_ascii_lowercase().replace('_', " "),
+        text_at(request, "/purpose")
+            .to_ascii_lowercase()
+            .replace('_', " "),
         number(request, "/estimate"),
     ));
     if let Some(body) = request.get("body").filter(|body| !body.is_null()) {
         let digest = text_at(body, "/digest");
-        text.push_str(&format!("{} bytes were sent, blake3 {digest}\n", number(body, "/bytes")));
+        text.push_str(&format!(
+            "{} bytes were sent, blake3 {digest}\n",
+            number(body, "/bytes")
+        ));
     }
     text.push_str(&cache_text(request));
     for (name, head) in [("system", "system"), ("tools", "tool")] {
@@ -126,7 +131,11 @@ fn text(request: &Value, paint: Paint) -> String {
             paint.cyan(&format!("message {}", number(message, "/index"))),
             kind,
             escape::line(text_at(message, "/preview")),
-            paint.dim(&format!("{unsent}{} tokens, {}", number(message, "/tokens"), by(message))),
+            paint.dim(&format!(
+                "{unsent}{} tokens, {}",
+                number(message, "/tokens"),
+                by(message)
+            )),
         ));
     }
     for words in list(request, "steering") {
@@ -140,8 +149,12 @@ fn cache_text(request: &Value) -> String {
     let [read, written, input] =
         ["read", "written", "input"].map(|name| number(request, &format!("/cache/{name}")));
     match text_at(request, "/cache/status") {
-        "HIT" => format!("of {input} tokens the provider read {read} from its cache, and wrote {written} to it\n"),
-        "MISS" => format!("of {input} tokens the provider read none from its cache, and wrote {written} to it\n"),
+        "HIT" => {
+            format!("of {input} tokens the provider read {read} from its cache, and wrote {written} to it\n")
+        }
+        "MISS" => {
+            format!("of {input} tokens the provider read none from its cache, and wrote {written} to it\n")
+        }
         _ => String::new(),
     }
 }
@@ -149,7 +162,10 @@ fn cache_text(request: &Value) -> String {
 fn diff_text(diff: &Value, paint: Paint) -> String {
     let [from, to] = ["/from/id", "/to/id"].map(|id| text_at(diff, id));
     let mut text = format!("{}\n", paint.bold(&format!("{from} → {}", short(to))));
-    text.push_str(&format!("{} parts stand where they stood\n", number(diff, "/keptCount")));
+    text.push_str(&format!(
+        "{} parts stand where they stood\n",
+        number(diff, "/keptCount")
+    ));
     for part in list(diff, "parts") {
         text.push_str(&part_text(part, paint));
     }
@@ -157,7 +173,9 @@ fn diff_text(diff: &Value, paint: Paint) -> String {
         text.push_str(&cache_text(to));
     }
     match diff.get("cacheMiss").filter(|miss| !miss.is_null()) {
-        None => text.push_str("the later request begins with the earlier one: a cache could serve all of that\n"),
+        None => {
+            text.push_str("the later request begins with the earlier one: a cache could serve all of that\n")
+        }
         Some(miss) => {
             let part = miss.get("part").unwrap_or(&Value::Null);
             text.push_str(&format!(
@@ -183,7 +201,11 @@ fn part_text(part: &Value, paint: Paint) -> String {
         "CHANGED" => "~",
         _ => "=",
     };
-    let value = |name| part.get(name).and_then(Value::as_str).map(|text| outline::cut(&escape::line(text), 60));
+    let value = |name| {
+        part.get(name)
+            .and_then(Value::as_str)
+            .map(|text| outline::cut(&escape::line(text), 60))
+    };
     let became = match (value("before"), value("after")) {
         (Some(before), Some(after)) => format!("{before} → {after}"),
         (before, after) => after.or(before).unwrap_or_default(),

@@ -154,11 +154,7 @@ async fn with(
 }
 
 /// Shows the tree of a conversation.
-pub(crate) fn show(
-    arguments: &TreeOfSession,
-    snapshot: &Snapshot,
-    console: &Console,
-) -> Result<(), Problem> {
+pub(crate) fn show(arguments: &TreeOfSession, snapshot: &Snapshot, console: &Console) -> Result<(), Problem> {
     let seen = snapshot.session(snapshot.find(&arguments.session)?, arguments.at.at)?;
     let tree = tree::of(seen.session()?);
     match arguments.json.json {

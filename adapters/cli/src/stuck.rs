@@ -11,11 +11,7 @@ use crate::reading_commands::Stuck;
 use crate::session_list::time;
 
 /// Says what is waited for, in one session or in all. Ends with 1 where that is in the middle of a turn.
-pub(crate) fn stuck(
-    arguments: &Stuck,
-    sessions: &Sessions,
-    console: &Console,
-) -> Result<ExitCode, Problem> {
+pub(crate) fn stuck(arguments: &Stuck, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
     let snapshot = sessions.snapshot();
     let found = match &arguments.session {
         Some(session) => vec![stuck::of(&snapshot, snapshot.find(session)?, arguments.at)?],
@@ -24,7 +20,12 @@ pub(crate) fn stuck(
     match arguments.json.json {
         true => console.json(&found, Layout::Document)?,
         false if found.is_empty() => console.note("No session waits for anything but a prompt.\n"),
-        false => console.data(&found.iter().map(|found| text(found, console.out)).collect::<String>())?,
+        false => console.data(
+            &found
+                .iter()
+                .map(|found| text(found, console.out))
+                .collect::<String>(),
+        )?,
     }
     Ok(match found.iter().any(|found| found.stuck) {
         true => ExitCode::Failed,
@@ -45,7 +46,10 @@ fn text(found: &Found, paint: Paint) -> String {
         text.push('\n');
     }
     if let Some(owner) = &found.owner {
-        text.push_str(&format!("  {}\n", paint.dim(&format!("open in {}", escape::line(&owner.to_string())))));
+        text.push_str(&format!(
+            "  {}\n",
+            paint.dim(&format!("open in {}", escape::line(&owner.to_string())))
+        ));
     }
     if found.left_open {
         text.push_str(&format!(

@@ -128,7 +128,9 @@ fn gif(image: &mut [u8]) -> Option<u64> {
             }
             0x21 => {
                 let label = *image.get(place + 1)?;
-                let loops = image.get(place + 3..place + 14).is_some_and(|name| name == b"NETSCAPE2.0");
+                let loops = image
+                    .get(place + 3..place + 14)
+                    .is_some_and(|name| name == b"NETSCAPE2.0");
                 let private = label == 0xfe || (label == 0xff && !loops);
                 place = sub_blocks(image, place + 2, private, &mut removed)?;
             }
@@ -165,7 +167,10 @@ mod tests {
         let (out, removed) = without_metadata(image).unwrap();
         assert_eq!((out.len(), removed), (image.len(), pieces));
         assert!(!text(&out).contains(secret), "{}", text(&out));
-        assert!(without_metadata(&image[..image.len() - 1]).is_none(), "a cut image is not looked into");
+        assert!(
+            without_metadata(&image[..image.len() - 1]).is_none(),
+            "a cut image is not looked into"
+        );
     }
 
     #[test]
@@ -179,7 +184,10 @@ mod tests {
         .concat();
         check(&jpeg, "GPS=Rome", 1);
         let (out, _) = without_metadata(&jpeg).unwrap();
-        assert!(String::from_utf8_lossy(&out).contains("ICC_PROFILE"), "colours stay");
+        assert!(
+            String::from_utf8_lossy(&out).contains("ICC_PROFILE"),
+            "colours stay"
+        );
 
         let chunk = |kind: &[u8; 4], body: &[u8]| {
             let named = [kind.as_slice(), body].concat();
@@ -199,17 +207,33 @@ mod tests {
         .concat();
         check(&png, "Ada", 2);
         let (out, _) = without_metadata(&png).unwrap();
-        assert_eq!(without_metadata(&out).unwrap(), (out, 0), "what comes out is a PNG again");
+        assert_eq!(
+            without_metadata(&out).unwrap(),
+            (out, 0),
+            "what comes out is a PNG again"
+        );
         // The checksum of the last chunk, as the standard's own example has it.
         assert_eq!(crc32(b"IEND"), 0xae42_6082);
 
         let webp = b"RIFF\x18\0\0\0WEBPEXIF\x08\0\0\0GPS=Rome".to_vec();
         check(&webp, "GPS=Rome", 1);
 
-        let gif = [b"GIF89a\x01\0\x01\0\0\0\0".as_slice(), b"\x21\xfe\x03Ada\0", b"\x3b"].concat();
+        let gif = [
+            b"GIF89a\x01\0\x01\0\0\0\0".as_slice(),
+            b"\x21\xfe\x03Ada\0",
+            b"\x3b",
+        ]
+        .concat();
         check(&gif, "Ada", 1);
 
-        for other in [b"".as_slice(), b"\x00\x01", b"\xff\xd8", b"GIF8", b"\x89PNG\r\n\x1a\n", b"\xff\xfe\xfd"] {
+        for other in [
+            b"".as_slice(),
+            b"\x00\x01",
+            b"\xff\xd8",
+            b"GIF8",
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xfe\xfd",
+        ] {
             assert_eq!(without_metadata(other), None, "{other:?}");
         }
     }

@@ -82,7 +82,10 @@ impl Redactor {
             return out;
         }
         let mut named = None;
-        for word in out.split(|c: char| !c.is_ascii_hexdigit()).filter(|word| word.len() == 64) {
+        for word in out
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .filter(|word| word.len() == 64)
+        {
             if let Some(new) = self.renamed.get(word) {
                 let text: &mut String = named.get_or_insert_with(|| out.clone().into_owned());
                 *text = text.replace(word, new);

@@ -61,12 +61,7 @@ impl Manifest {
         }
     }
 
-    pub(crate) fn redacted(
-        session: ScopeId,
-        commit: u64,
-        created: Timestamp,
-        redaction: Redaction,
-    ) -> Self {
+    pub(crate) fn redacted(session: ScopeId, commit: u64, created: Timestamp, redaction: Redaction) -> Self {
         Self {
             glasswork_archive: PACKED,
             redaction: Some(redaction),

@@ -260,11 +260,15 @@ pub fn manifest_of(file: &Path) -> Result<Manifest, OwnError> {
 
 fn first_entry(entry: tar::Entry<'_, impl Read>) -> Result<Manifest, OwnError> {
     if entry.path_bytes().as_ref() != MANIFEST.as_bytes() || !entry.header().entry_type().is_file() {
-        return Err(OwnError::Damaged("it does not begin with its manifest".to_owned()));
+        return Err(OwnError::Damaged(
+            "it does not begin with its manifest".to_owned(),
+        ));
     }
     // What is behind that would have to be unpacked to get past it.
     if entry.size() > MANIFEST_BYTES {
-        return Err(OwnError::Damaged(format!("its manifest has more than {MANIFEST_BYTES} bytes")));
+        return Err(OwnError::Damaged(format!(
+            "its manifest has more than {MANIFEST_BYTES} bytes"
+        )));
     }
     let mut text = vec![];
     let mut entry = entry;

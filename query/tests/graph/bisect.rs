@@ -21,7 +21,10 @@ fn asked(select: &str, wanted: Wanted) -> Bisection {
 }
 
 fn bisect(graph: &Graph, what: Bisection) -> Result<Bisected, BisectError> {
-    let tasks = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let tasks = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     tasks.block_on(graph.bisect(Viewer::owner(), what))
 }
 
@@ -32,7 +35,12 @@ fn is(value: impl Into<Value>) -> Wanted {
 /// Commit, value before and value after.
 fn found(graph: &Graph, what: Bisection) -> (u64, Value, Value) {
     match bisect(graph, what).unwrap() {
-        Bisected::Found { commit, before, after, .. } => (commit, before, after),
+        Bisected::Found {
+            commit,
+            before,
+            after,
+            ..
+        } => (commit, before, after),
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +58,10 @@ fn the_first_commit_is_found_in_order_and_by_halving() {
     let first = (1..=last).find(|at| count(*at) > 2).unwrap();
     for graph in [world.graph(), world.later()] {
         for way in [Way::Fold, Way::Monotone] {
-            let what = Bisection { way, ..asked("entryCount", Wanted::Above(2.0)) };
+            let what = Bisection {
+                way,
+                ..asked("entryCount", Wanted::Above(2.0))
+            };
             assert_eq!(
                 found(&graph, what),
                 (first, json!(count(first - 1)), json!(count(first))),
@@ -79,15 +90,24 @@ fn halving_looks_at_few_states_and_folding_at_each_once() {
     }
     let last = world.seq();
     let looked = |way| {
-        let what = Bisection { way, ..asked("entryCount", Wanted::Above(20.0)) };
+        let what = Bisection {
+            way,
+            ..asked("entryCount", Wanted::Above(20.0))
+        };
         match bisect(&world.later(), what).unwrap() {
-            Bisected::Found { commit, looked_at, .. } => (commit, looked_at),
+            Bisected::Found {
+                commit, looked_at, ..
+            } => (commit, looked_at),
             other => panic!("{other:?}"),
         }
     };
     let (commit, folded) = looked(Way::Fold);
     let (same, halved) = looked(Way::Monotone);
-    assert_eq!((same, folded), (commit, commit), "in order each state is looked at once");
+    assert_eq!(
+        (same, folded),
+        (commit, commit),
+        "in order each state is looked at once"
+    );
     assert!(halved <= 3 + u64::from(last.ilog2()), "{halved} of {last}");
 }
 
@@ -98,17 +118,36 @@ fn a_search_that_finds_nothing_says_how_it_ended() {
     let (graph, last) = (world.later(), world.seq());
     let session = world.session;
     for way in [Way::Fold, Way::Monotone] {
-        let what = Bisection { way, ..asked("id", is(S)) };
+        let what = Bisection {
+            way,
+            ..asked("id", is(S))
+        };
         assert_eq!(
             bisect(&graph, what).unwrap(),
-            Bisected::AtOnce { session, commit: 1, value: json!(S) }
+            Bisected::AtOnce {
+                session,
+                commit: 1,
+                value: json!(S)
+            }
         );
-        let what = Bisection { way, from: 3, to: Some(3), ..asked("seq", is(3)) };
+        let what = Bisection {
+            way,
+            from: 3,
+            to: Some(3),
+            ..asked("seq", is(3))
+        };
         assert_eq!(
             bisect(&graph, what).unwrap(),
-            Bisected::AtOnce { session, commit: 3, value: json!(3) }
+            Bisected::AtOnce {
+                session,
+                commit: 3,
+                value: json!(3)
+            }
         );
-        let what = Bisection { way, ..asked("seq", Wanted::Above(1e6)) };
+        let what = Bisection {
+            way,
+            ..asked("seq", Wanted::Above(1e6))
+        };
         assert!(
             matches!(bisect(&graph, what), Ok(Bisected::Never { commit, value, .. })
                 if commit == last && value == json!(last)),
@@ -129,12 +168,18 @@ fn a_predicate_that_cannot_be_asked_is_refused_by_name() {
     };
     check(asked("nosuchfield", Wanted::True), "nosuchfield");
     check(asked("turn {", Wanted::True), "expected");
-    check(asked("id } session(id: $id) { id", Wanted::True), "goes on outside");
+    check(
+        asked("id } session(id: $id) { id", Wanted::True),
+        "goes on outside",
+    );
     check(asked("id } host { version", Wanted::True), "goes on outside");
     check(asked("id } } query Other { host { version }", Wanted::True), "");
     check(asked("id seq", Wanted::True), "say which with `--path`");
     check(
-        Bisection { path: Some("nothing.here".into()), ..asked("seq", Wanted::True) },
+        Bisection {
+            path: Some("nothing.here".into()),
+            ..asked("seq", Wanted::True)
+        },
         "say which with `--path`",
     );
     check(asked("seq", Wanted::True), "no truth value");
@@ -144,10 +189,32 @@ fn a_predicate_that_cannot_be_asked_is_refused_by_name() {
         asked(&format!("entry(id: \"{S}/3.0\") {{ id }}"), is("x")),
         "after commit 1 the question fails",
     );
-    check(Bisection { from: 900, ..asked("seq", Wanted::True) }, "there is no commit from 900");
-    check(Bisection { to: Some(900), ..asked("seq", Wanted::True) }, "to 900");
-    check(Bisection { from: 4, to: Some(2), ..asked("seq", Wanted::True) }, "from 4 to 2");
-    let unknown = Bisection { session: "ffff".into(), ..asked("seq", Wanted::True) };
+    check(
+        Bisection {
+            from: 900,
+            ..asked("seq", Wanted::True)
+        },
+        "there is no commit from 900",
+    );
+    check(
+        Bisection {
+            to: Some(900),
+            ..asked("seq", Wanted::True)
+        },
+        "to 900",
+    );
+    check(
+        Bisection {
+            from: 4,
+            to: Some(2),
+            ..asked("seq", Wanted::True)
+        },
+        "from 4 to 2",
+    );
+    let unknown = Bisection {
+        session: "ffff".into(),
+        ..asked("seq", Wanted::True)
+    };
     check(unknown, "ffff");
 }
 
@@ -155,10 +222,16 @@ fn a_predicate_that_cannot_be_asked_is_refused_by_name() {
 fn who_may_not_see_a_session_cannot_search_in_it() {
     let world = World::new(Mode::Ask);
     world.turn();
-    let tasks = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let tasks = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let viewer = Viewer::of(ScopeId::from_u128(99));
     let error = tasks
         .block_on(world.graph().bisect(viewer, asked("seq", Wanted::Above(1.0))))
         .expect_err("it is not theirs");
-    assert_eq!(error.to_string(), format!("there is no session `{S}`; `glasswork sessions list` shows those there are"));
+    assert_eq!(
+        error.to_string(),
+        format!("there is no session `{S}`; `glasswork sessions list` shows those there are")
+    );
 }

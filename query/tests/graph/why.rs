@@ -324,7 +324,9 @@ fn entries_and_request_parts_have_causes_too() {
     // The head of a request came with the opening.
     for (place, name) in [("system: 0", "system/0"), ("tool: 1", "tool/1")] {
         let part = format!("{{ requestPart: {{ request: \"{S}/r2\", {place} }} }}");
-        let why = world.ask(&format!("{{ why(of: {part}) {{ subject chain {{ dispatch {{ event }} }} }} }}"));
+        let why = world.ask(&format!(
+            "{{ why(of: {part}) {{ subject chain {{ dispatch {{ event }} }} }} }}"
+        ));
         assert_eq!(
             why["why"],
             json!({

@@ -17,7 +17,9 @@ fn lived() -> House {
 }
 
 fn last(house: &House) -> u64 {
-    house.json(["sessions", "show", "last", "--json"])["commit"].as_u64().unwrap()
+    house.json(["sessions", "show", "last", "--json"])["commit"]
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
@@ -27,12 +29,20 @@ fn every_reading_command_goes_back_to_any_commit() {
     for at in [1, 2, end / 2, end] {
         let at = at.to_string();
         let log = house.json(["log", "last", "--at", &at, "--json"]);
-        let ids: Vec<&str> = log.as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+        let ids: Vec<&str> = log
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["id"].as_str().unwrap())
+            .collect();
         assert!(ids.last().unwrap().ends_with(&format!("/{at}")), "{ids:?}");
         let shown = house.json(["sessions", "show", "last", "--at", &at, "--json"]);
         assert_eq!(shown["commit"].to_string(), at);
         let tree = house.json(["sessions", "tree", "last", "--at", &at, "--json"]);
-        let answer = house.json(["query", &format!("{{ session(id: \"last\", at: {at}) {{ entryCount }} }}")]);
+        let answer = house.json([
+            "query",
+            &format!("{{ session(id: \"last\", at: {at}) {{ entryCount }} }}"),
+        ]);
         assert_eq!(
             json!(tree["nodes"].as_array().unwrap().len()),
             answer["data"]["session"]["entryCount"]
@@ -74,12 +84,29 @@ fn what_differs_is_told_and_which_commit_made_it_so() {
     let house = lived();
     let end = last(&house);
     let diff = house.json(["diff", "last", "1", "--json"]);
-    assert!(diff["to"].as_str().unwrap().ends_with(&format!("/{end}")), "{diff}");
+    assert!(
+        diff["to"].as_str().unwrap().ends_with(&format!("/{end}")),
+        "{diff}"
+    );
     assert!(diff["changes"].as_array().unwrap().len() > 3);
     let told = house.run(["diff", "last", "1", "2"]);
-    assert!(told.out.contains("→ 2\n") && told.out.contains("\n  + turn"), "{}", told.out);
-    assert!(house.run(["diff", "last", "2", "2"]).out.contains("nothing differs"));
-    assert!(house.run(["diff", "last", "0", "--limit", "1"]).out.contains("… and more"));
+    assert!(
+        told.out.contains("→ 2\n") && told.out.contains("\n  + turn"),
+        "{}",
+        told.out
+    );
+    assert!(
+        house
+            .run(["diff", "last", "2", "2"])
+            .out
+            .contains("nothing differs")
+    );
+    assert!(
+        house
+            .run(["diff", "last", "0", "--limit", "1"])
+            .out
+            .contains("… and more")
+    );
 
     let in_order = ["bisect", "last", "--query", "entryCount", "--above", "0"];
     let found = house.json(in_order.iter().chain(&["--json"]));
@@ -94,9 +121,17 @@ fn what_differs_is_told_and_which_commit_made_it_so() {
     }
     let never = house.run(["bisect", "last", "--query", "turn { state }", "--is", "paused"]);
     assert_eq!(never.code, 1);
-    assert!(never.out.starts_with("it never holds: after commit "), "{}", never.out);
+    assert!(
+        never.out.starts_with("it never holds: after commit "),
+        "{}",
+        never.out
+    );
     let at_once = house.run(["bisect", "last", "--query", "seq", "--above", "0"]);
-    assert!(at_once.out.starts_with("it holds after commit 1 already"), "{}", at_once.out);
+    assert!(
+        at_once.out.starts_with("it holds after commit 1 already"),
+        "{}",
+        at_once.out
+    );
     for (query, text) in [
         ("seq id", "say which with `--path`"),
         ("seq", "no truth value"),
@@ -114,11 +149,20 @@ fn a_request_is_shown_with_who_put_each_part_there_and_what_a_cache_missed() {
     let house = lived();
     let text = house.run(["request", "last", "--step", "2"]);
     assert_eq!((text.code, &*text.err), (0, ""));
-    for told in ["/r2, prepared by ", "message 0 prompt: go", "prompted in 2", "bytes were sent, blake3 "] {
+    for told in [
+        "/r2, prepared by ",
+        "message 0 prompt: go",
+        "prompted in 2",
+        "bytes were sent, blake3 ",
+    ] {
         assert!(text.out.contains(told), "{told}: {}", text.out);
     }
     let diff = house.run(["request", "last", "--step", "2", "--diff", "1"]);
-    assert!(diff.out.contains("a cache could serve all of that"), "{}", diff.out);
+    assert!(
+        diff.out.contains("a cache could serve all of that"),
+        "{}",
+        diff.out
+    );
     let missed = house.json(["request", "last", "--step", "1", "--diff", "2", "--json"]);
     assert_eq!(missed["cacheMiss"]["part"]["kind"], "MESSAGE", "{missed}");
     for part in ["last/r1/0", "last/r1/system/0", "last/r1/tool/0"] {
@@ -139,12 +183,27 @@ fn what_is_waited_for_is_told_while_it_is_and_after_its_process_was_killed() {
     assert_eq!(found.code, 1, "{found:?}");
     let found: Value = serde_json::from_str(&found.out).unwrap();
     let waits = &found[0]["waiting"][0];
-    assert_eq!((&waits["on"], &found[0]["left_open"]), (&json!("tool"), &json!(false)));
+    assert_eq!(
+        (&waits["on"], &found[0]["left_open"]),
+        (&json!("tool"), &json!(false))
+    );
     assert!(waits["since"].as_i64().unwrap() > 0 && found[0]["owner"]["pid"].as_u64().unwrap() > 0);
     let told = house.run(["stuck", "last"]);
-    assert!(told.out.contains("it waits for call bash") && told.out.contains(", since 20"), "{}", told.out);
+    assert!(
+        told.out.contains("it waits for call bash") && told.out.contains(", since 20"),
+        "{}",
+        told.out
+    );
     // As it was, when the model was asked.
-    let early = house.json(["bisect", "last", "--query", "turn { state }", "--is", "connecting", "--json"]);
+    let early = house.json([
+        "bisect",
+        "last",
+        "--query",
+        "turn { state }",
+        "--is",
+        "connecting",
+        "--json",
+    ]);
     let at = early["result"]["commit"].to_string();
     let then = house.run(["stuck", "last", "--at", &at, "--json"]);
     assert_eq!(then.code, 1);
@@ -164,7 +223,11 @@ fn a_session_is_given_away_without_what_is_private_and_read_elsewhere() {
     let given = house.json(["bundle", "last", "-o", path, "--json"]);
     let taken = &given["bundle"]["redaction"]["taken_out"];
     assert!(taken["home-path"].as_u64().unwrap() > 0, "{given}");
-    assert_eq!(house.run(["bundle", "last", "-o", path]).code, 1, "nothing is written over");
+    assert_eq!(
+        house.run(["bundle", "last", "-o", path]).code,
+        1,
+        "nothing is written over"
+    );
     let inside = house.shell(&format!("tar --zstd -xOf {path} | grep -c \"$HOME\""));
     assert_eq!(inside.out, "0\n", "{inside:?}");
 
@@ -195,7 +258,11 @@ fn a_session_is_given_away_without_what_is_private_and_read_elsewhere() {
         assert_eq!((done.code, &*done.err), (0, ""), "{command:?}");
         assert!(!done.out.is_empty(), "{command:?}");
     }
-    assert_eq!(other.json(["sessions", "list", "--json"]), json!([]), "nothing was taken in");
+    assert_eq!(
+        other.json(["sessions", "list", "--json"]),
+        json!([]),
+        "nothing was taken in"
+    );
     let left = fs::read_dir(other.home.path().join("tmp")).unwrap().count();
     assert_eq!(left, 0, "what was unpacked is gone");
     // It is none of the machine's business where or when it is opened.
