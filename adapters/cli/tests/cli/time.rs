@@ -190,7 +190,7 @@ fn what_is_waited_for_is_told_while_it_is_and_after_its_process_was_killed() {
     assert!(waits["since"].as_i64().unwrap() > 0 && found[0]["owner"]["pid"].as_u64().unwrap() > 0);
     let told = house.run(["stuck", "last"]);
     assert!(
-        told.out.contains("it waits for call bash") && told.out.contains(", since 20"),
+        told.out.contains("it waits for call `bash`") && told.out.contains(", since 20"),
         "{}",
         told.out
     );
