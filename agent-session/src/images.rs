@@ -171,10 +171,10 @@ fn shortened(name: &str) -> &str {
     from.and_then(|from| name.get(from..)).unwrap_or_default()
 }
 
-/// What a file holds.
 /// An image as it is written: its form, its bytes, its width and height.
 type Written = (MediaType, Vec<u8>, (u32, u32));
 
+/// What a file holds.
 struct Decoded {
     /// The picture, as it lies in the file.
     picture: DynamicImage,

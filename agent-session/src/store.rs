@@ -37,6 +37,7 @@ mod repair;
 mod resume;
 mod salvage;
 mod sizes;
+mod states;
 mod trace;
 mod trail;
 mod trash;

@@ -1,7 +1,7 @@
 //! The ports to the records of sessions: reading what is not mounted, and owning what is.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,6 +85,31 @@ pub trait Archive: Send + Sync + 'static {
         session: ScopeId,
         range: RangeInclusive<u64>,
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError>;
+
+    /// Gives the states after the commits in `range` to `each`, in order, until `each` has enough. Commits that were
+    /// folded away have none. By itself it loads each of them; who can fold does better.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn each_state(
+        &self,
+        session: ScopeId,
+        range: RangeInclusive<u64>,
+        each: &mut dyn FnMut(&Arc<Scope<Glasswork>>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let last = self.load(session, None)?.reached.min(*range.end());
+        let mut seen = 0;
+        for seq in *range.start()..=last {
+            let scope = self.load(session, Some(seq))?.scope;
+            if scope.seq > seen {
+                seen = scope.seq;
+                if each(&scope).is_break() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
 
     /// What is kept of a session on the disk; `None` where this archive lies elsewhere.
     ///

@@ -109,8 +109,8 @@ impl From<&OwnError> for ExitCode {
     fn from(error: &OwnError) -> Self {
         match error {
             OwnError::Store(error) => error.into(),
-            OwnError::Damaged(_) | OwnError::FromTheFuture(_) => Self::Damaged,
-            OwnError::Differs(_) => Self::Usage,
+            OwnError::Damaged(_) | OwnError::FromTheFuture(_) | OwnError::Bomb { .. } => Self::Damaged,
+            OwnError::Differs(_) | OwnError::NotOurs(_) => Self::Usage,
             OwnError::Io(_) => Self::Failed,
         }
     }

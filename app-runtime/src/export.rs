@@ -21,6 +21,7 @@ use crate::files::FileArchive;
 use crate::reading::{ReadError, Snapshot};
 
 pub use html::STYLE;
+pub(crate) use leaving::places;
 pub use leaving::{Findings, Leaving};
 pub use packing::{MANIFEST, Manifest, PACKED, Packed};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -235,6 +235,15 @@ impl Archive for FileArchive {
     ) -> Result<Vec<Arc<Commit<Glasswork>>>, StoreError> {
         let commits = self.store.journal(session)?.commits(range)?;
         commits.map(|commit| commit.map(Arc::new)).collect()
+    }
+
+    fn each_state(
+        &self,
+        session: ScopeId,
+        range: RangeInclusive<u64>,
+        each: &mut dyn FnMut(&Arc<Scope<Glasswork>>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.store.journal(session)?.each_state(range, each)
     }
 
     fn kept(&self, session: ScopeId) -> Result<Option<KeptRecord>, StoreError> {

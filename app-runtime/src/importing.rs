@@ -19,7 +19,7 @@ use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::call::BlobRef;
 use glasswork_session_state::import::{Begun, Called, Ended, Entry, Event, Left, Origin, Said};
 use glasswork_session_state::tree::LABEL_BYTES;
-pub use own::{Own, OwnError, Returned, recognise, take_back};
+pub use own::{Own, OwnError, Returned, manifest_of, recognise, take_back};
 use serde::Serialize;
 
 /// The longest text that an entry holds, in bytes; the rest is in the file.

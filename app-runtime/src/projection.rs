@@ -2,5 +2,6 @@
 
 pub mod report;
 pub mod status;
+pub mod stuck;
 pub mod transcript;
 pub mod tree;

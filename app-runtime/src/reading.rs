@@ -1,6 +1,7 @@
 //! Reading: one consistent snapshot of everything, now or as of a past commit, mounted or not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use glasswork_agent_session::store::StoreError;
@@ -15,6 +16,8 @@ use crate::archive::{
     Archive, ArchivedSession, Filter, Found, KeptRecord, Listing, Page, Record, Search, SearchError, Sort,
     TrashedSession,
 };
+
+use crate::one_moment::OneMoment;
 
 /// Who reads, and what they may see. Checked here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -464,6 +467,42 @@ impl Snapshot {
             None => self.reader.archive.load(id, Some(asked))?.scope,
         };
         Ok(Seen { scope, mounted: true })
+    }
+
+    /// Gives the states of a session after the commits in a range to `each`, in order, until `each` has enough: each as
+    /// a snapshot in which the session has come so far and no further. Blocks, and reads the record from its beginning.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn each_moment(
+        &self,
+        id: ScopeId,
+        range: RangeInclusive<u64>,
+        mut each: impl FnMut(u64, Self) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        if !self.viewer.sees(id) {
+            return Err(ReadError::Unknown(id.to_string()));
+        }
+        let archive = &self.reader.archive;
+        archive.each_state(id, range, &mut |scope| each(scope.seq, self.of_moment(scope)))?;
+        Ok(())
+    }
+
+    /// A snapshot in which a session has come so far and no further.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn moment(&self, id: ScopeId, at: u64) -> Result<Self, ReadError> {
+        Ok(self.of_moment(&self.session(id, Some(at))?.scope))
+    }
+
+    fn of_moment(&self, scope: &Arc<Scope<Glasswork>>) -> Self {
+        let moment = OneMoment::new(Arc::clone(&self.reader.archive), Arc::clone(scope));
+        Self {
+            viewer: self.viewer.clone(),
+            root: Arc::default(),
+            reader: Reader::new(None, Arc::new(moment)),
+        }
     }
 
     /// The commits of a session in a range of sequence numbers.

@@ -22,10 +22,10 @@ use crate::root::Query;
 /// The graph over everything that a [`Reader`] reads. Clones share it.
 #[derive(Clone)]
 pub struct Graph {
-    schema: Schema<Query, EmptyMutation, EmptySubscription>,
-    reader: Reader,
-    catalogue: Arc<Catalogue>,
-    limits: Arc<Limits>,
+    pub(crate) schema: Schema<Query, EmptyMutation, EmptySubscription>,
+    pub(crate) reader: Reader,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) limits: Arc<Limits>,
     places: Arc<Semaphore>,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Graph {
 /// What a query is answered: serialises as GraphQL's response, `data` and `errors`.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct Response(async_graphql::Response);
+pub struct Response(pub(crate) async_graphql::Response);
 
 /// An error of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl Graph {
         }
     }
 
-    fn request(
+    pub(crate) fn request(
         &self,
         query: &str,
         variables: serde_json::Value,
@@ -232,7 +232,7 @@ impl Graph {
 
 /// Fields give their errors a code themselves. What has none comes from the library's validation, which has only
 /// texts.
-fn classified(mut response: async_graphql::Response) -> async_graphql::Response {
+pub(crate) fn classified(mut response: async_graphql::Response) -> async_graphql::Response {
     for error in &mut response.errors {
         if code_of(error).is_none() {
             let code = if error.message == TOO_COMPLEX {

@@ -8,6 +8,7 @@
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
 mod attached_client;
+mod bisect;
 mod branch_summary;
 mod call;
 mod chart;
@@ -51,6 +52,7 @@ mod under_way;
 mod wait;
 mod why;
 
+pub use bisect::{BisectError, Bisected, Bisection, MOST_STATES, Wanted, Way};
 pub use error::Code;
 pub use graph::{Graph, QueryError, Response};
 pub use limits::Limits;

@@ -265,6 +265,14 @@ impl Request {
             .unwrap_or_default()
     }
 
+    /// The tools that are offered with it, in order.
+    pub(crate) fn tools_sent(&self) -> Vec<HeadPart<model::ToolSpec>> {
+        match self.prepared.offers_tools() {
+            true => self.head().tools.iter().cloned().collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// All requests, this one among them.
     fn requests(&self) -> TailMap<RequestId, Arc<Prepared>> {
         let requests = &self.view.session.requests;
@@ -487,14 +495,8 @@ impl Request {
     /// The tools, in order; none where its answer has to be the result and its server takes no tools beside that.
     #[graphql(complexity = "16 * child_complexity")]
     async fn tools(&self) -> Vec<Tool> {
-        if !self.prepared.offers_tools() {
-            return Vec::new();
-        }
-        self.head()
-            .tools
-            .iter()
-            .map(|part| Tool::of(&self.view, part))
-            .collect()
+        let tools = self.tools_sent();
+        tools.iter().map(|part| Tool::of(&self.view, part)).collect()
     }
 
     /// The messages, in order.

@@ -105,8 +105,9 @@ impl Query {
         #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
         #[graphql(desc = "The number of the earlier request.")] from: Long,
         #[graphql(desc = "The number of the later request.")] to: Long,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
     ) -> Answer<Option<RequestDiff>> {
-        let view = view(operation(context)?, &session, None)?;
+        let view = view(operation(context)?, &session, at)?;
         RequestDiff::between(&view, RequestId(from.0), RequestId(to.0)).map(Some)
     }
 
@@ -126,11 +127,12 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
         filter: Option<DispatchFilter>,
         first: Option<u32>,
         after: Option<String>,
     ) -> Answer<Option<Page<Dispatch>>> {
-        let view = view(operation(context)?, &session, None)?;
+        let view = view(operation(context)?, &session, at)?;
         dispatch::list(&view, first, after.as_deref(), filter.unwrap_or_default()).map(Some)
     }
 
@@ -151,11 +153,16 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
         #[graphql(desc = "The commit of the earlier state; 0 is the empty session.")] from: Long,
-        #[graphql(desc = "The commit of the later state.")] to: Long,
+        #[graphql(desc = "The commit of the later state; the last one if it is not said.")] to: Option<Long>,
         #[graphql(default = 100, desc = "Most changes that are shown.")] first: u16,
     ) -> Answer<Option<StateDiff>> {
         let op = operation(context)?;
-        StateDiff::between(op, op.find(&session)?, from.0, to.0, first).map(Some)
+        let session = op.find(&session)?;
+        let to = match to {
+            Some(to) => to.0,
+            None => op.session(session, None)?.scope.seq,
+        };
+        StateDiff::between(op, session, from.0, to, first).map(Some)
     }
 
     /// The charts: the tables that run.
@@ -184,8 +191,9 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The session: its id, the beginning of it, or `last`.")] session: String,
+        #[graphql(desc = "The commit as of which; now if it is not said.")] at: Option<Long>,
     ) -> Answer<Option<Vec<Tool>>> {
-        Ok(Some(Tool::all(&view(operation(context)?, &session, None)?)))
+        Ok(Some(Tool::all(&view(operation(context)?, &session, at)?)))
     }
 
     /// The models that mounted sessions have chosen or used, by name; with a filter, every model of which anything is

@@ -11,7 +11,7 @@ use glasswork_session_state::{Fact, tools};
 use crate::call::{Approval, Call, Decision};
 use crate::dispatch::Dispatch;
 use crate::entry::Entry;
-use crate::error::{Answer, absent};
+use crate::error::{Answer, Code, absent, fail};
 use crate::id;
 use crate::import::EntrySource;
 use crate::operation::Op;
@@ -31,17 +31,46 @@ pub(crate) enum WhySubject {
     Dispatch(ID),
     /// An entry of the conversation: `session/412.0`.
     Entry(ID),
-    /// A message of a request.
+    /// A part of a request.
     RequestPart(RequestPartName),
 }
 
-/// Names a message of a request.
+/// Names a part of a request, by exactly one of the three places.
 #[derive(Debug, InputObject)]
 pub(crate) struct RequestPartName {
     /// The request: `session/r3`.
     request: ID,
-    /// The message's place, from 0.
-    message: Long,
+    /// A message's place, from 0.
+    message: Option<Long>,
+    /// The place of a part of the system prompt, from 0.
+    system: Option<Long>,
+    /// A tool's place, from 0.
+    tool: Option<Long>,
+}
+
+impl RequestPartName {
+    /// Its name in the request, and the commit that put it there.
+    fn find(&self, request: &Request) -> Answer<(String, Option<u64>)> {
+        let place = |place: &Long| usize::try_from(place.0).unwrap_or(usize::MAX);
+        match (&self.message, &self.system, &self.tool) {
+            (Some(message), None, None) => Ok((
+                message.0.to_string(),
+                request.parts().get(place(message)).map(|sent| sent.part.by),
+            )),
+            (None, Some(system), None) => Ok((
+                format!("system/{}", system.0),
+                request.head().system.get(place(system)).map(|part| part.by),
+            )),
+            (None, None, Some(tool)) => Ok((
+                format!("tool/{}", tool.0),
+                request.tools_sent().get(place(tool)).map(|part| part.by),
+            )),
+            _ => Err(fail(
+                Code::Invalid,
+                "a part of a request is named by exactly one of `message`, `system` and `tool`",
+            )),
+        }
+    }
 }
 
 /// Why something is as it is.
@@ -113,13 +142,10 @@ impl Why {
                 let (session, request) = id::parse_request(op, &part.request)?;
                 let view = View::find(op, session, at)?;
                 let request = Request::find(&view, request)?;
-                let place = usize::try_from(part.message.0).unwrap_or(usize::MAX);
-                let name = format!("{}/{}", id::request(session, request.id).0, part.message.0);
-                let found = request
-                    .parts()
-                    .get(place)
-                    .ok_or_else(|| absent("message", &name))?;
-                Self::from(op, ID(name), DispatchId::commit(session, found.part.by))
+                let (name, by) = part.find(&request)?;
+                let name = format!("{}/{name}", id::request(session, request.id).0);
+                let by = by.ok_or_else(|| absent("part of a request", &name))?;
+                Self::from(op, ID(name), DispatchId::commit(session, by))
             }
             WhySubject::ToolCall(name) => {
                 let (session, call) = id::parse_call(op, &name)?;

@@ -7,7 +7,9 @@ use glasswork_ai::decimal::Money;
 
 use crate::answering::Answering;
 use crate::attach::Attach;
+use crate::bundle_commands::{Bundle, Open};
 use crate::model_commands::Models;
+use crate::reading_commands::Reading;
 use crate::serve::Serve;
 use crate::session_commands::SessionsCommand;
 
@@ -76,14 +78,8 @@ pub(crate) enum Command {
     /// What sessions there are, and what was said in them
     #[command(subcommand)]
     Sessions(SessionsCommand),
-    /// What happened in a session, dispatch by dispatch
-    Log(Log),
-    /// One dispatch in full: cause, stages, facts, effects, and what it changed
-    Trace(Trace),
-    /// Why something is as it is: who decided, by which rule, and the chain of causes
-    Why(Why),
-    /// Ask the graph (GraphQL); `glasswork schema` says what there is
-    Query(Query),
+    #[command(flatten)]
+    Reading(Reading),
     /// Print the schema of the graph
     Schema,
     /// The charts that govern sessions, turns and tool calls
@@ -93,6 +89,16 @@ pub(crate) enum Command {
     /// Touches no network, no tool and no file. Exit code 0: every decision is the same; 1: some differ, each is
     /// named; 3: the journal is damaged.
     Replay(Replay),
+    /// Pack a session into one file that can be given away: what is secret or private is taken out, and listed
+    ///
+    /// The file has the journal without its deltas, the blobs that it names, what is kept of its traces, and a manifest
+    /// with the digest of each. `glasswork open FILE` reads it anywhere.
+    Bundle(Bundle),
+    /// Look into a file that `bundle` or `sessions export` has made, without taking it in
+    ///
+    /// Every byte is checked against the manifest first. Without a command it says what is in the file; with one, that
+    /// command reads the session in it, which is called `last`: `glasswork open FILE why last/412.0`.
+    Open(Open),
     /// The models that can be asked: what they take, cost and can do
     Models(Models),
     /// Every setting: its value, where it comes from, and what it overrode
@@ -250,45 +256,6 @@ pub(crate) enum Auth {
     Status(Json),
 }
 
-/// Arguments of `log`.
-#[derive(Debug, Args)]
-pub(crate) struct Log {
-    /// The session
-    pub session: String,
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// Arguments of `trace`.
-#[derive(Debug, Args)]
-pub(crate) struct Trace {
-    /// The dispatch: `SESSION/412`, or `SESSION/412!1` for a refusal
-    pub dispatch: String,
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// Arguments of `why`.
-#[derive(Debug, Args)]
-pub(crate) struct Why {
-    /// A tool call or an entry (`SESSION/412.0`), a dispatch (`SESSION/412`), or a message of a request
-    /// (`SESSION/r3/0`)
-    pub id: String,
-    #[command(flatten)]
-    pub json: Json,
-}
-
-/// Arguments of `query`.
-#[derive(Debug, Args)]
-pub(crate) struct Query {
-    /// The query; read from standard input where it is `-`
-    #[arg(value_name = "GRAPHQL")]
-    pub query: String,
-    /// The values of its variables, as a JSON object
-    #[arg(long, value_name = "JSON")]
-    pub variables: Option<String>,
-}
-
 /// Arguments of `charts`.
 #[derive(Debug, Args)]
 pub(crate) struct Charts {
@@ -313,11 +280,11 @@ pub(crate) enum ChartFormat {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The session, or the file of a journal
+    /// The session, or a file: a journal, or what `bundle` or `sessions export` has made
     #[arg(value_name = "SESSION|FILE")]
     pub record: String,
     /// Stop after this commit
-    #[arg(long, value_name = "N")]
+    #[arg(long, visible_alias = "at", value_name = "N")]
     pub until: Option<u64>,
     /// Ask the graph about the replayed state (`session(id: "last")` is this one)
     #[arg(long, value_name = "GRAPHQL")]

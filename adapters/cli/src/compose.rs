@@ -19,6 +19,7 @@ use glasswork_ai::port::{ModelPort, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
 use glasswork_app_runtime::breakers::{self, Breakers};
+use glasswork_app_runtime::bundle::Opened;
 use glasswork_app_runtime::demo;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::explain::Place as From;
@@ -113,6 +114,17 @@ impl Place {
             instructions,
             catalogue: Arc::new(catalogue),
             host,
+        })
+    }
+
+    /// The session in a file that was opened, and no other.
+    ///
+    /// # Errors
+    /// As [`sessions`](Self::sessions).
+    pub(crate) fn sessions_in(&self, opened: &Opened) -> Result<Sessions, Problem> {
+        Ok(Sessions {
+            archive: opened.archive.clone(),
+            ..self.sessions()?
         })
     }
 

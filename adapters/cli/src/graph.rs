@@ -7,21 +7,23 @@ use glasswork_app_runtime::reading::Viewer;
 use glasswork_query::{Code, Graph, QueryError};
 use serde_json::{Value, json};
 
-use crate::commands::{Json, Log, Query, Trace, Why};
-use crate::compose::{self, Place};
+use crate::commands::Json;
+use crate::compose::{self, Place, Sessions};
 use crate::console::{Console, Layout, Paint};
 use crate::escape;
 use crate::outline;
 use crate::problem::Problem;
+use crate::reading_commands::{Diff, Log, Query, Trace, Why};
 
 const LOG: &str = include_str!("graph/log.graphql");
 const TRACE: &str = include_str!("graph/trace.graphql");
 const WHY: &str = include_str!("graph/why.graphql");
+const DIFF: &str = include_str!("graph/diff.graphql");
 /// Most bytes of a query on standard input; the graph's own limit is lower.
 const QUERY_BYTES: u64 = 1 << 20;
 
 /// Asks the graph.
-pub(crate) fn query(arguments: &Query, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn query(arguments: &Query, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
     let variables = match &arguments.variables {
         None => Value::Null,
         Some(text) => serde_json::from_str(text)
@@ -41,7 +43,7 @@ pub(crate) fn query(arguments: &Query, console: &Console) -> Result<ExitCode, Pr
         }
         text => text.to_owned(),
     };
-    let graph = Place::find()?.sessions()?.graph();
+    let graph = sessions.graph();
     let (answer, errors) = compose::tasks()?.block_on(ask(&graph, &query, variables))?;
     console.json(&answer, Layout::Document)?;
     match errors.first() {
@@ -57,15 +59,15 @@ pub(crate) fn schema(console: &Console) -> Result<ExitCode, Problem> {
 }
 
 /// Lists the dispatches of a session.
-pub(crate) fn log(arguments: &Log, console: &Console) -> Result<ExitCode, Problem> {
-    let graph = Place::find()?.sessions()?.graph();
+pub(crate) fn log(arguments: &Log, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
+    let graph = sessions.graph();
     let tasks = compose::tasks()?;
     let mut after = Value::Null;
     let mut all = Vec::new();
     loop {
-        let variables = json!({ "session": arguments.session, "after": after });
+        let variables = json!({ "session": arguments.session, "at": arguments.at.at, "after": after });
         let mut page = tasks.block_on(data(&graph, LOG, variables))?;
-        let nodes = page.pointer_mut("/dispatches/nodes").map(Value::take);
+        let nodes = page.pointer_mut("/session/dispatches/nodes").map(Value::take);
         let Some(Value::Array(nodes)) = nodes else { break };
         match arguments.json.json {
             true => all.extend(nodes),
@@ -79,10 +81,10 @@ pub(crate) fn log(arguments: &Log, console: &Console) -> Result<ExitCode, Proble
             }
         }
         after = page
-            .pointer("/dispatches/pageInfo/endCursor")
+            .pointer("/session/dispatches/pageInfo/endCursor")
             .cloned()
             .unwrap_or_default();
-        if page.pointer("/dispatches/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
+        if page.pointer("/session/dispatches/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
             break;
         }
     }
@@ -93,9 +95,9 @@ pub(crate) fn log(arguments: &Log, console: &Console) -> Result<ExitCode, Proble
 }
 
 /// Shows one dispatch in full.
-pub(crate) fn trace(arguments: &Trace, console: &Console) -> Result<ExitCode, Problem> {
+pub(crate) fn trace(arguments: &Trace, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
     let variables = json!({ "id": arguments.dispatch });
-    let answer = answer(TRACE, variables)?;
+    let answer = answer(sessions, TRACE, variables)?;
     let dispatch = answer.get("dispatch").cloned().unwrap_or_default();
     show(&dispatch, arguments.json, console, |paint| {
         trace_text(&dispatch, paint)
@@ -103,35 +105,63 @@ pub(crate) fn trace(arguments: &Trace, console: &Console) -> Result<ExitCode, Pr
 }
 
 /// Shows why something is as it is.
-pub(crate) fn why(arguments: &Why, console: &Console) -> Result<ExitCode, Problem> {
-    let subject = &arguments.id;
+pub(crate) fn why(arguments: &Why, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
+    let (subject, at) = (&arguments.id, arguments.at.at);
     let name = subject.rsplit_once('/').map_or("", |(_, name)| name);
     let of = match name {
         name if name.contains('.') => json!({ "toolCall": subject }),
-        _ => match subject
-            .rsplit_once('/')
-            .filter(|(request, _)| is_request(request))
-        {
-            Some((request, message)) => {
-                let message: u64 = message.parse().map_err(|_| {
-                    Problem::usage(format!(
-                        "`{subject}` is not a message of a request (`session/r3/0`)"
-                    ))
-                })?;
-                json!({ "requestPart": { "request": request, "message": message } })
-            }
+        _ => match request_part(subject)? {
+            Some(part) => json!({ "requestPart": part }),
             None => json!({ "dispatch": subject }),
         },
     };
-    let answered = match answer(WHY, json!({ "of": of })) {
+    let answered = match answer(sessions, WHY, json!({ "of": of, "at": at })) {
         // An entry and a call are named alike; what is no call may be an entry.
         Err(error) if name.contains('.') => {
-            answer(WHY, json!({ "of": { "entry": subject } })).map_err(|_| error)?
+            let of = json!({ "entry": subject });
+            answer(sessions, WHY, json!({ "of": of, "at": at })).map_err(|_| error)?
         }
         other => other?,
     };
     let why = answered.get("why").cloned().unwrap_or_default();
     show(&why, arguments.json, console, |paint| why_text(&why, paint))
+}
+
+/// `session/r3/0`, `session/r3/system/0`, `session/r3/tool/0`
+fn request_part(subject: &str) -> Result<Option<Value>, Problem> {
+    let Some((before, place)) = subject.rsplit_once('/') else {
+        return Ok(None);
+    };
+    let (request, kind) = match before.rsplit_once('/') {
+        Some((request, kind @ ("system" | "tool"))) if is_request(request) => (request, kind),
+        _ if is_request(before) => (before, "message"),
+        _ => return Ok(None),
+    };
+    let place: u64 = place.parse().map_err(|_| {
+        Problem::usage(format!(
+            "`{subject}` is no part of a request (`session/r3/0`, `session/r3/system/0`, `session/r3/tool/0`)"
+        ))
+    })?;
+    Ok(Some(json!({ "request": request, kind: place })))
+}
+
+/// Shows what differs between two moments of a session.
+pub(crate) fn diff(arguments: &Diff, sessions: &Sessions, console: &Console) -> Result<ExitCode, Problem> {
+    let variables = json!({
+        "session": arguments.session,
+        "from": arguments.from,
+        "to": arguments.to,
+        "first": arguments.limit,
+    });
+    let answered = answer(sessions, DIFF, variables)?;
+    let diff = answered.get("diff").cloned().unwrap_or_default();
+    show(&diff, arguments.json, console, |paint| {
+        let head = format!("{} → {}", text_at(&diff, "/from"), short(text_at(&diff, "/to")));
+        match changes(&diff) {
+            none if none.is_empty() => format!("{}\nnothing differs\n", paint.bold(&head)),
+            changes => format!("{}{changes}\n", paint.bold(&head)),
+        }
+    })
 }
 
 /// `session/r3`
@@ -140,7 +170,7 @@ fn is_request(text: &str) -> bool {
     number.is_some_and(|number| number.parse::<u64>().is_ok())
 }
 
-fn show(
+pub(crate) fn show(
     value: &Value,
     format: Json,
     console: &Console,
@@ -153,14 +183,25 @@ fn show(
     Ok(ExitCode::Done)
 }
 
-fn answer(query: &str, variables: Value) -> Result<Value, Problem> {
-    let graph = Place::find()?.sessions()?.graph();
-    compose::tasks()?.block_on(data(&graph, query, variables))
+/// What the graph over these sessions answers.
+pub(crate) fn answer(sessions: &Sessions, query: &str, variables: Value) -> Result<Value, Problem> {
+    compose::tasks()?.block_on(data(&sessions.graph(), query, variables))
 }
 
 /// The data of an answer without errors.
 pub(crate) async fn data(graph: &Graph, query: &str, variables: Value) -> Result<Value, Problem> {
-    let (mut answer, errors) = ask(graph, query, variables).await?;
+    data_of(graph, query, variables, None).await
+}
+
+/// The same of one operation of a document that has several.
+pub(crate) async fn data_of(
+    graph: &Graph,
+    query: &str,
+    variables: Value,
+    operation: Option<&str>,
+) -> Result<Value, Problem> {
+    let response = graph.execute(Viewer::owner(), query, variables, operation).await;
+    let (mut answer, errors) = (response.to_json().map_err(Problem::defect)?, response.errors());
     match errors.first() {
         None => Ok(answer.get_mut("data").map(Value::take).unwrap_or_default()),
         Some(first) => Err(told(first)),
@@ -200,16 +241,16 @@ pub(crate) fn told(error: &QueryError) -> Problem {
     }
 }
 
-fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn text_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `412` or `412!1`: the name inside the session.
-fn short(id: &str) -> &str {
+pub(crate) fn short(id: &str) -> &str {
     id.rsplit_once('/').map_or(id, |(_, name)| name)
 }
 
-fn origin(of: &Value) -> String {
+pub(crate) fn origin(of: &Value) -> String {
     let kind = text_at(of, "/origin/kind").to_ascii_lowercase();
     let name = of
         .pointer("/origin/name")
@@ -289,7 +330,7 @@ fn stages(stages: &Value) -> String {
 }
 
 /// The differences of two states, a line for each.
-fn changes(diff: &Value) -> String {
+pub(crate) fn changes(diff: &Value) -> String {
     let list = diff
         .get("changes")
         .and_then(Value::as_array)

@@ -5,7 +5,10 @@ mod answering;
 mod ask;
 mod attach;
 mod attached_screen;
+mod bisect;
 mod branch;
+mod bundle;
+mod bundle_commands;
 mod charts;
 mod close;
 mod commands;
@@ -29,7 +32,10 @@ mod one_session;
 mod outline;
 mod pick;
 mod problem;
+mod read;
+mod reading_commands;
 mod replay;
+mod request;
 mod resume;
 mod run;
 mod serve;
@@ -42,6 +48,7 @@ mod settings;
 mod shell;
 mod show;
 mod signals;
+mod stuck;
 mod tree_commands;
 
 use clap::Parser as _;
@@ -49,6 +56,7 @@ use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::homes::Environment;
 
 use commands::{Auth, Command, CommandLine};
+use compose::Place;
 use console::Console;
 use problem::Problem;
 
@@ -79,10 +87,9 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Hosts(json) => hosts::hosts(json, console),
         Command::Attach(arguments) => attach::attach(&arguments, console),
         Command::Sessions(command) => sessions::sessions(&command, console),
-        Command::Log(arguments) => graph::log(&arguments, console),
-        Command::Trace(arguments) => graph::trace(&arguments, console),
-        Command::Why(arguments) => graph::why(&arguments, console),
-        Command::Query(arguments) => graph::query(&arguments, console),
+        Command::Reading(command) => read::read(&command, &Place::find()?.sessions()?, console),
+        Command::Bundle(arguments) => bundle::bundle(&arguments, console),
+        Command::Open(arguments) => bundle::open(&arguments, console),
         Command::Schema => graph::schema(console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),

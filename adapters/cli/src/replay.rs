@@ -4,6 +4,7 @@ use std::path::Path;
 
 use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::importing::{Own, recognise};
 use glasswork_engine::replay::{Difference, Gap, Replayed};
 use glasswork_session_state::Glasswork;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::commands::{DataFormat, Replay};
 use crate::compose::{self, Place};
 use crate::console::{Console, Layout};
 use crate::problem::Problem;
-use crate::{escape, graph, outline};
+use crate::{bundle, escape, graph, outline};
 
 /// What a replay came to, as data.
 #[derive(Debug, Serialize)]
@@ -41,12 +42,20 @@ struct Document<'a> {
 
 /// Decides every event of a record again, and compares.
 pub(crate) fn replay(arguments: &Replay, console: &Console) -> Result<ExitCode, Problem> {
-    let sessions = Place::find()?.sessions()?;
-    let snapshot = sessions.snapshot();
+    let place = Place::find()?;
     let path = Path::new(&arguments.record);
-    let record = match path.is_file() {
-        true => Record::File(path.to_owned()),
-        false => Record::Session(snapshot.find(&arguments.record)?),
+    let packed = path.is_file() && matches!(recognise(path), Ok(Some(Own::Archive)));
+    // What it was unpacked to goes away with it.
+    let opened = packed.then(|| bundle::opened(path)).transpose()?;
+    let sessions = match &opened {
+        Some(opened) => place.sessions_in(opened)?,
+        None => place.sessions()?,
+    };
+    let snapshot = sessions.snapshot();
+    let record = match &opened {
+        Some(opened) => Record::Session(opened.session),
+        None if path.is_file() => Record::File(path.to_owned()),
+        None => Record::Session(snapshot.find(&arguments.record)?),
     };
     let replayed = snapshot.replay(&record, arguments.until)?;
     let mut document = document(&replayed);

@@ -7,6 +7,7 @@ use glasswork_app_runtime::archive::{Sort, Status};
 use glasswork_app_runtime::importing::Format;
 
 use crate::commands::Json;
+use crate::reading_commands::At;
 use crate::tree_commands::TreeCommand;
 
 /// What there is to do with sessions.
@@ -48,15 +49,18 @@ pub(crate) enum SessionsCommand {
     #[command(flatten)]
     Tree(TreeCommand),
     /// What was said and done in a session
-    Show {
-        /// The session
-        session: String,
-        /// As it was after this commit
-        #[arg(long, value_name = "N")]
-        at: Option<u64>,
-        #[command(flatten)]
-        json: Json,
-    },
+    Show(ShowSession),
+}
+
+/// Arguments of `sessions show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowSession {
+    /// The session
+    pub session: String,
+    #[command(flatten)]
+    pub at: At,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions compact`.
@@ -126,7 +130,7 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// As it was after this commit
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub at: Option<u64>,
     /// Write over a file that is there
     #[arg(long)]

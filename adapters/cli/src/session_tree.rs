@@ -16,7 +16,7 @@ use crate::compose::{self, Model, Place, Sessions};
 use crate::console::{Console, Layout, Paint};
 use crate::escape;
 use crate::problem::Problem;
-use crate::tree_commands::{ForkSession, LeafOfSession, TreeCommand};
+use crate::tree_commands::{ForkSession, LeafOfSession, TreeCommand, TreeOfSession};
 
 /// Does something to the record of a session.
 pub(crate) fn act(
@@ -27,14 +27,7 @@ pub(crate) fn act(
 ) -> Result<(), Problem> {
     let snapshot = sessions.snapshot();
     match command {
-        TreeCommand::Tree { session, json } => {
-            let seen = snapshot.session(snapshot.find(session)?, None)?;
-            let tree = tree::of(seen.session()?);
-            return match json.json {
-                true => console.json(&tree, Layout::Document),
-                false => console.data(&text(&tree, console.out)),
-            };
-        }
+        TreeCommand::Tree(arguments) => return show(arguments, &snapshot, console),
         TreeCommand::Trash {
             session: None,
             empty: false,
@@ -158,6 +151,16 @@ async fn with(
         TreeCommand::Restore { session } => runtime.take_from_trash(snapshot.find_in_trash(session)?).await?,
     }
     Ok(())
+}
+
+/// Shows the tree of a conversation.
+pub(crate) fn show(arguments: &TreeOfSession, snapshot: &Snapshot, console: &Console) -> Result<(), Problem> {
+    let seen = snapshot.session(snapshot.find(&arguments.session)?, arguments.at.at)?;
+    let tree = tree::of(seen.session()?);
+    match arguments.json.json {
+        true => console.json(&tree, Layout::Document),
+        false => console.data(&text(&tree, console.out)),
+    }
 }
 
 fn entry_of(text: &str) -> Result<EntryId, Problem> {

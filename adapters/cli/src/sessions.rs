@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::status;
 use glasswork_app_runtime::projection::transcript::{self, Line, Said};
+use glasswork_app_runtime::reading::Snapshot;
 use glasswork_session_state::state::Session;
 use serde_json::{Value, json};
 
 use crate::compose::Place;
 use crate::console::{Console, Layout, Paint};
 use crate::problem::Problem;
-use crate::session_commands::SessionsCommand;
+use crate::session_commands::{SessionsCommand, ShowSession};
 use crate::tree_commands::TreeCommand;
 use crate::{
     branch, close, compact, escape, export, import, session_list, session_repair, session_tree, show,
@@ -40,17 +41,19 @@ pub(crate) fn sessions(command: &SessionsCommand, console: &Console) -> Result<E
             return close::close(arguments, &place, &sessions, console);
         }
         SessionsCommand::Tree(command) => session_tree::act(command, &place, &sessions, console)?,
-        SessionsCommand::Show { session, at, json } => {
-            let snapshot = sessions.snapshot();
-            let seen = snapshot.session(snapshot.find(session)?, *at)?;
-            let session = seen.session()?;
-            match json.json {
-                true => console.json(&shown_json(session, seen.scope.seq), Layout::Document)?,
-                false => console.data(&shown_text(session, seen.scope.seq, console.out))?,
-            }
-        }
+        SessionsCommand::Show(arguments) => show(arguments, &sessions.snapshot(), console)?,
     }
     Ok(ExitCode::Done)
+}
+
+/// Shows what was said and done in a session.
+pub(crate) fn show(arguments: &ShowSession, snapshot: &Snapshot, console: &Console) -> Result<(), Problem> {
+    let seen = snapshot.session(snapshot.find(&arguments.session)?, arguments.at.at)?;
+    let session = seen.session()?;
+    match arguments.json.json {
+        true => console.json(&shown_json(session, seen.scope.seq), Layout::Document),
+        false => console.data(&shown_text(session, seen.scope.seq, console.out)),
+    }
 }
 
 fn shown_json(session: &Session, seq: u64) -> Value {

@@ -3,17 +3,13 @@
 use clap::{Args, Subcommand};
 
 use crate::commands::Json;
+use crate::reading_commands::At;
 
 /// What there is to do with the tree of a conversation, and with sessions as a whole.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TreeCommand {
     /// The tree of a conversation: every entry, and where the conversation stands
-    Tree {
-        /// The session
-        session: String,
-        #[command(flatten)]
-        json: Json,
-    },
+    Tree(TreeOfSession),
     /// Make a new session that goes on from a commit of this one
     ///
     /// Prints the id of the fork; `run --resume` goes on with it, with `--model` also with another model. What was under
@@ -72,6 +68,17 @@ pub(crate) enum TreeCommand {
         /// The session
         session: String,
     },
+}
+
+/// Arguments of `sessions tree`.
+#[derive(Debug, Args)]
+pub(crate) struct TreeOfSession {
+    /// The session
+    pub session: String,
+    #[command(flatten)]
+    pub at: At,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `sessions fork`.

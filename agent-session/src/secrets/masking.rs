@@ -241,6 +241,11 @@ impl View<'_> {
         self.masked.as_deref().unwrap_or(self.content)
     }
 
+    /// Where the secrets stand in the content, in order.
+    pub fn secrets(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.secrets.iter().map(|hidden| &hidden.secret)
+    }
+
     /// Where a part of [`bytes`](Self::bytes) stands in the content; `None` where it begins or ends inside a placeholder.
     #[must_use]
     pub fn place(&self, part: &Range<usize>) -> Option<Range<usize>> {

@@ -50,9 +50,9 @@ impl<D: Domain> StoredJournal<D> {
             return Err(StoreError::io("copy", self.path())(error));
         }
         let loaded = fold.finish().map_err(|damage| damaged(self.path(), 0, damage))?;
-        let (scope, seq) = (loaded.scope.id, loaded.scope.seq);
+        let (scope, seq, last) = (loaded.scope.id, loaded.scope.seq, loaded.reached);
         match until {
-            Some(asked) if seq < asked => Err(StoreError::NoSuchCommit { asked, last: seq }),
+            Some(asked) if last < asked => Err(StoreError::NoSuchCommit { asked, last }),
             _ => Ok(Copied { scope, seq, bytes }),
         }
     }
@@ -75,7 +75,7 @@ impl<D: Domain> Reading for Copying<'_, D> {
     }
 
     fn place(&self) -> Option<(ScopeId, u64)> {
-        self.fold.scope().map(|scope| (scope.id, scope.seq))
+        self.fold.scope().map(|scope| (scope.id, self.fold.reached()))
     }
 
     fn chain(&self) -> Chain {
@@ -83,8 +83,9 @@ impl<D: Domain> Reading for Copying<'_, D> {
     }
 
     fn is_done(&self) -> bool {
-        let reached = match (self.until, self.fold.scope()) {
-            (Some(until), Some(scope)) => scope.seq >= until,
+        // Not by the scope: in the middle of an answer its state waits for the end, and its lines do not.
+        let reached = match (self.until, self.fold.header()) {
+            (Some(until), Some(_)) => self.fold.reached() >= until,
             _ => false,
         };
         reached || self.failure.is_some()

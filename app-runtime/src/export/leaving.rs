@@ -98,7 +98,7 @@ impl Leaving {
 }
 
 /// Where the home directory stands as a whole name: not in `/home/adam` for `/home/ada`, nor in `/mnt/home/ada`.
-fn places<'t>(text: &'t str, home: &'t str) -> impl Iterator<Item = usize> + 't {
+pub(crate) fn places<'t>(text: &'t str, home: &'t str) -> impl Iterator<Item = usize> + 't {
     let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     text.match_indices(home)
         .map(|(place, _)| place)

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ExportError;
 use super::leaving::{Findings, Leaving};
+use crate::bundle::Redaction;
 use crate::files::FileArchive;
 
-/// The version of the format.
-pub const PACKED: u32 = 1;
+/// The latest version of the format: 2 has what was taken out of the record, and is written only where something was.
+pub const PACKED: u32 = 2;
+/// The version of a record as it is.
+const VERBATIM: u32 = 1;
 /// The name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
 pub(crate) const JOURNAL: &str = "journal.jsonl";
@@ -28,7 +31,7 @@ const LEVEL: i32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`PACKED`] of the build that made it.
+    /// The version of the format: at most [`PACKED`] of the build that made it.
     pub glasswork_archive: u32,
     /// The version of that build.
     pub version: String,
@@ -38,8 +41,67 @@ pub struct Manifest {
     pub commit: u64,
     /// When its journal was made, in microseconds since 1970.
     pub created: Timestamp,
+    /// What was taken out of the record; `None` where it is the record as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<Redaction>,
     /// Everything else in it, in order.
     pub files: Vec<Packed>,
+}
+
+impl Manifest {
+    fn verbatim(session: ScopeId, commit: u64, created: Timestamp) -> Self {
+        Self {
+            glasswork_archive: VERBATIM,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            session,
+            commit,
+            created,
+            redaction: None,
+            files: Vec::new(),
+        }
+    }
+
+    pub(crate) fn redacted(session: ScopeId, commit: u64, created: Timestamp, redaction: Redaction) -> Self {
+        Self {
+            glasswork_archive: PACKED,
+            redaction: Some(redaction),
+            ..Self::verbatim(session, commit, created)
+        }
+    }
+}
+
+/// A file that goes into an archive, and where it lies now.
+pub(crate) struct Content {
+    pub(crate) packed: Packed,
+    path: PathBuf,
+}
+
+impl Content {
+    pub(crate) fn of(name: &str, path: PathBuf) -> io::Result<Self> {
+        Ok(Self {
+            packed: packed(name, &path)?,
+            path,
+        })
+    }
+}
+
+/// Writes an archive of these files, after their manifest.
+pub(crate) fn write(manifest: Manifest, contents: Vec<Content>, out: &mut dyn Write) -> io::Result<()> {
+    let manifest = Manifest {
+        files: contents.iter().map(|content| content.packed.clone()).collect(),
+        ..manifest
+    };
+    let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(out, LEVEL)?);
+    let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
+    tar.append(&header(MANIFEST, text.len() as u64)?, &*text)?;
+    for Content { packed, path } in &contents {
+        // A trace may have grown since.
+        tar.append(
+            &header(&packed.path, packed.bytes)?,
+            fs::File::open(path)?.take(packed.bytes),
+        )?;
+    }
+    tar.into_inner()?.finish().map(drop)
 }
 
 /// A file in an archive.
@@ -101,45 +163,28 @@ pub(super) fn pack(
         Ok(())
     })?;
     blobs.retain(|digest, _| named.contains(digest));
-    let mut manifest = Manifest {
-        glasswork_archive: PACKED,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        session: copied.scope,
-        commit: copied.seq,
-        created: journal.header()?.created,
-        files: vec![hasher.packed(JOURNAL)],
-    };
-    let mut sources: Vec<(Packed, PathBuf)> = vec![];
+    // The journal goes through a file: the length of an entry stands before it, and it may lie in several.
+    let folder = tempfile::tempdir()?;
+    let staged = folder.path().join(JOURNAL);
+    let mut file = io::BufWriter::new(fs::File::create(&staged)?);
+    journal.copy(Some(copied.seq), |line| file.write_all(line))?;
+    file.flush()?;
+    let mut contents = vec![Content {
+        packed: hasher.packed(JOURNAL),
+        path: staged,
+    }];
     for (digest, path) in &blobs {
-        sources.push((packed(&format!("{BLOBS}{digest}"), path)?, path.clone()));
+        contents.push(Content::of(&format!("{BLOBS}{digest}"), path.clone())?);
     }
     // What is kept of traces is of the end of the session, not of an earlier commit.
     for name in TRACES.iter().filter(|_| at.is_none()) {
         let path = journal.folder().join(name);
         if path.is_file() {
-            sources.push((packed(name, &path)?, path));
+            contents.push(Content::of(name, path)?);
         }
     }
-    manifest
-        .files
-        .extend(sources.iter().map(|(packed, _)| packed.clone()));
-
-    let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(out, LEVEL)?);
-    let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
-    tar.append(&header(MANIFEST, text.len() as u64)?, &*text)?;
-    // The journal goes through a file: the length of an entry stands before it.
-    let mut staged = tempfile::tempfile()?;
-    journal.copy(Some(copied.seq), |line| staged.write_all(line))?;
-    io::Seek::rewind(&mut staged)?;
-    tar.append(&header(JOURNAL, copied.bytes)?, staged.take(copied.bytes))?;
-    for (packed, path) in &sources {
-        // A trace may have grown since.
-        tar.append(
-            &header(&packed.path, packed.bytes)?,
-            fs::File::open(path)?.take(packed.bytes),
-        )?;
-    }
-    tar.into_inner()?.finish()?;
+    let manifest = Manifest::verbatim(copied.scope, copied.seq, journal.header()?.created);
+    write(manifest, contents, out)?;
     Ok((copied.seq, found))
 }
 
@@ -155,7 +200,7 @@ fn header(name: &str, bytes: u64) -> io::Result<tar::Header> {
 }
 
 /// The blobs of a session, by digest.
-fn blobs(folder: &std::path::Path) -> io::Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn blobs(folder: &std::path::Path) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut blobs = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(blobs),
@@ -206,7 +251,7 @@ impl Hasher {
 }
 
 /// Calls `each` with every word of a line that could be the name of a blob.
-fn digests(line: &[u8], mut each: impl FnMut(&str)) {
+pub(crate) fn digests(line: &[u8], mut each: impl FnMut(&str)) {
     let words = line.split(|byte| !byte.is_ascii_hexdigit());
     for word in words.filter(|word| word.len() == 64) {
         if let Ok(word) = std::str::from_utf8(word) {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use glasswork_agent_session::blobs::Digest;
 use glasswork_agent_session::store::{Incoming, StoreError, StoredJournal, copy_as};
@@ -19,6 +19,11 @@ use crate::files::FileArchive;
 const MANIFEST_BYTES: u64 = 16 << 20;
 /// Most bytes that an archive may unpack to.
 const UNPACKED_BYTES: u64 = 64 << 30;
+/// Most times its own length that an archive of some size may unpack to: sessions take a tenth of their room, and even
+/// the most repetitive output of tools beside them a thousandth.
+const RATIO: u64 = 5_000;
+/// Whatever unpacks to no more than this is unpacked.
+const SMALL: u64 = 64 << 20;
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Which file of ours it is.
@@ -43,6 +48,20 @@ pub enum OwnError {
     /// It is no archive, or not as it was made.
     #[error("the archive is damaged: {0}")]
     Damaged(String),
+    /// It is neither an archive nor the lines of a journal.
+    #[error("{} is no file that `glasswork bundle` or `glasswork sessions export` has made", .0.display())]
+    NotOurs(PathBuf),
+    /// It says that it unpacks to more than is unpacked.
+    #[error(
+        "the archive would unpack to {bytes} bytes, from {packed}; more than {UNPACKED_BYTES} bytes, or {RATIO} times its \
+         own length, are not unpacked"
+    )]
+    Bomb {
+        /// What it says that it unpacks to.
+        bytes: u64,
+        /// How long it is.
+        packed: u64,
+    },
     /// A later version made it.
     #[error("the archive was made by a later version (format {0}); update to read it")]
     FromTheFuture(u32),
@@ -164,25 +183,22 @@ fn begins_with(journal: &StoredJournal<Glasswork>, file: &Path) -> Result<bool, 
 /// Unpacks an archive into a folder: exactly what its manifest names, byte for byte as it says.
 fn unpack(file: &Path, incoming: &Incoming) -> Result<(), OwnError> {
     let damaged = |what: String| OwnError::Damaged(what);
+    let packed = fs::metadata(file)?.len();
     let mut tar = tar::Archive::new(zstd::stream::read::Decoder::new(File::open(file)?)?);
-    let mut entries = tar.entries()?;
+    // Each as it stands there: long names and the like are no part of the format, and would be read into memory.
+    let mut entries = tar.entries()?.raw(true);
     let mut next = || -> Result<Option<_>, OwnError> {
         let entry = entries.next().transpose();
         entry.map_err(|error| OwnError::Damaged(error.to_string()))
     };
     let first = next()?.ok_or_else(|| damaged("it is empty".to_owned()))?;
-    if first.path_bytes().as_ref() != MANIFEST.as_bytes() {
-        return Err(damaged("it does not begin with its manifest".to_owned()));
-    }
-    let mut text = vec![];
-    first.take(MANIFEST_BYTES).read_to_end(&mut text)?;
-    let manifest = manifest(&text)?;
+    let manifest = first_entry(first)?;
     let total: u64 = manifest
         .files
         .iter()
         .fold(0, |sum, file| sum.saturating_add(file.bytes));
-    if total > UNPACKED_BYTES {
-        return Err(damaged(format!("it would unpack to {total} bytes")));
+    if total > UNPACKED_BYTES || (total > SMALL && total / RATIO > packed) {
+        return Err(OwnError::Bomb { bytes: total, packed });
     }
     if manifest.files.first().is_none_or(|file| file.path != JOURNAL) {
         return Err(damaged("its manifest does not begin with the journal".to_owned()));
@@ -229,6 +245,36 @@ fn unpack(file: &Path, incoming: &Incoming) -> Result<(), OwnError> {
         return Err(damaged("it has more in it than its manifest names".to_owned()));
     }
     Ok(())
+}
+
+/// What an archive says of itself; nothing else of it is read.
+///
+/// # Errors
+/// [`OwnError`].
+pub fn manifest_of(file: &Path) -> Result<Manifest, OwnError> {
+    let mut tar = tar::Archive::new(zstd::stream::read::Decoder::new(File::open(file)?)?);
+    let first = tar.entries()?.raw(true).next().transpose();
+    let first = first.map_err(|error| OwnError::Damaged(error.to_string()))?;
+    first_entry(first.ok_or_else(|| OwnError::Damaged("it is empty".to_owned()))?)
+}
+
+fn first_entry(entry: tar::Entry<'_, impl Read>) -> Result<Manifest, OwnError> {
+    if entry.path_bytes().as_ref() != MANIFEST.as_bytes() || !entry.header().entry_type().is_file() {
+        return Err(OwnError::Damaged(
+            "it does not begin with its manifest".to_owned(),
+        ));
+    }
+    // What is behind that would have to be unpacked to get past it.
+    if entry.size() > MANIFEST_BYTES {
+        return Err(OwnError::Damaged(format!(
+            "its manifest has more than {MANIFEST_BYTES} bytes"
+        )));
+    }
+    let mut text = vec![];
+    let mut entry = entry;
+    let read = entry.read_to_end(&mut text);
+    read.map_err(|error| OwnError::Damaged(error.to_string()))?;
+    manifest(&text)
 }
 
 fn manifest(text: &[u8]) -> Result<Manifest, OwnError> {

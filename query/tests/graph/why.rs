@@ -321,6 +321,20 @@ fn entries_and_request_parts_have_causes_too() {
     "#);
     assert_eq!(part["why"]["chain"], entry["why"]["chain"]);
     assert_eq!(part["why"]["subject"], format!("{S}/r2/2"));
+    // The head of a request came with the opening.
+    for (place, name) in [("system: 0", "system/0"), ("tool: 1", "tool/1")] {
+        let part = format!("{{ requestPart: {{ request: \"{S}/r2\", {place} }} }}");
+        let why = world.ask(&format!(
+            "{{ why(of: {part}) {{ subject chain {{ dispatch {{ event }} }} }} }}"
+        ));
+        assert_eq!(
+            why["why"],
+            json!({
+                "subject": format!("{S}/r2/{name}"),
+                "chain": [{ "dispatch": { "event": "opened" } }],
+            })
+        );
+    }
 }
 
 #[test]
@@ -373,6 +387,15 @@ fn what_is_not_there_has_no_cause() {
             format!("requestPart: {{ request: \"{S}/1\", message: 0 }}"),
             "BAD_ID",
         ),
+        (
+            format!("requestPart: {{ request: \"{S}/r1\", system: 9 }}"),
+            "NOT_FOUND",
+        ),
+        (
+            format!("requestPart: {{ request: \"{S}/r1\", system: 0, tool: 0 }}"),
+            "INVALID",
+        ),
+        (format!("requestPart: {{ request: \"{S}/r1\" }}"), "INVALID"),
         (format!("toolCall: \"{S}/1.0\", entry: \"{S}/1.0\""), "INVALID"),
     ];
     for (subject, code) in cases {

@@ -31,4 +31,5 @@ mod sign_in;
 mod structured;
 mod support;
 mod terminal;
+mod time;
 mod usage;
