@@ -34,7 +34,11 @@ fn a_result_is_found_where_it_may_stand_and_nowhere_else() {
     let long = format!("[{}1]", " ".repeat(RESULT_BYTES));
     let not_json = "the answer is not valid JSON, line 1 column ";
     // Text; from a server that was given the schema; from a model that was asked in words.
-    type Read<'a> = (&'a str, Result<&'a str, &'a str>, Result<(&'a str, Around), &'a str>);
+    type Read<'a> = (
+        &'a str,
+        Result<&'a str, &'a str>,
+        Result<(&'a str, Around), &'a str>,
+    );
     let table: &[Read<'_>] = &[
         (" [1, 2.50]\n", Ok("[1,2.50]"), Ok(("[1,2.50]", Nothing))),
         ("[1e400000]", Err(not_json), Err(not_json)),

@@ -283,7 +283,7 @@ fn a_price_of_ones_own_holds_for_long_requests_too_and_one_for_these_alone_says_
         rates: price("4"),
     };
     let long = Entry {
-        long: Some(vec![tier.clone()]),
+        long: Some(vec![tier]),
         ..Entry::default()
     };
     let short = Entry {
@@ -416,8 +416,11 @@ fn models_of_pi_are_taken_and_its_keys_are_not() {
     );
 }
 
-/// One provider of pi with one model: what is taken of both, and how many remarks there are.
-fn of_pi(provider: &str, model: &str) -> (Option<(Api, Option<String>)>, Option<Entry>, usize) {
+/// How a server is spoken to and its variable, what is said of a model, and how many remarks there are.
+type OfPi = (Option<(Api, Option<String>)>, Option<Entry>, usize);
+
+/// One provider of pi with one model: what is taken of both.
+fn of_pi(provider: &str, model: &str) -> OfPi {
     let text = format!(
         r#"{{ "providers": {{ "p": {{ "baseUrl": "https://p.example", {provider} "models": [{{ "id": "m" {model} }}] }} }} }}"#
     );

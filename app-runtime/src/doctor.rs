@@ -55,7 +55,10 @@ fn finding(what: impl Into<Cow<'static, str>>, health: Health, text: impl Into<S
 
 /// Looks at everything.
 #[must_use]
-#[allow(clippy::too_many_arguments, reason = "each is a part of the place that is looked at, and only this looks at all")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is a part of the place that is looked at, and only this looks at all"
+)]
 pub fn examine(
     homes: &Homes,
     environment: &Environment,

@@ -25,7 +25,8 @@ impl Runtime {
             }
             while watch.session().open_turn().is_some_and(|turn| works(turn.state)) {
                 let watched = watch.next().await;
-                let failed = |update: &Update| matches!(update, Update::Ended | Update::RecordingFailed { .. });
+                let failed =
+                    |update: &Update| matches!(update, Update::Ended | Update::RecordingFailed { .. });
                 if watched.updates.iter().any(failed) {
                     break;
                 }

@@ -184,7 +184,9 @@ fn packed(files: &[(&str, &[u8], tar::EntryType)]) -> Vec<u8> {
 async fn what_is_not_as_it_was_made_is_not_opened_and_nothing_is_written() {
     let (home, session) = lived().await;
     let (bytes, _) = bundled(home.path(), session, None);
-    let mut files: Vec<(String, Vec<u8>)> = vec![];
+    /// Names of entries, and what is in them.
+    type Files = Vec<(String, Vec<u8>)>;
+    let mut files: Files = vec![];
     let mut tar = tar::Archive::new(zstd::stream::read::Decoder::new(&*bytes).unwrap());
     for entry in tar.entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -193,7 +195,7 @@ async fn what_is_not_as_it_was_made_is_not_opened_and_nothing_is_written() {
         files.push((entry.path().unwrap().to_str().unwrap().to_owned(), content));
     }
     let regular = tar::EntryType::Regular;
-    let with = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let with = |change: &dyn Fn(&mut Files)| {
         let mut files = files.clone();
         change(&mut files);
         let files: Vec<_> = files

@@ -268,7 +268,7 @@ impl Request {
     /// The tools that are offered with it, in order.
     pub(crate) fn tools_sent(&self) -> Vec<HeadPart<model::ToolSpec>> {
         match self.prepared.offers_tools() {
-            true => self.head().tools.iter().cloned().collect(),
+            true => self.head().tools.to_vec(),
             false => Vec::new(),
         }
     }
