@@ -145,8 +145,8 @@ async fn each_server_is_asked_in_its_best_way_and_tools_work_all_the_while() {
     // What each request says, in order.
     let always = |way: &'static str| vec![(way, true), (way, true)];
     let alone = |way: &'static str, tools: bool| vec![("nothing", true), ("nothing", true), (way, tools)];
-    type Row = (Server, &'static str, &'static str, Vec<(&'static str, bool)>);
-    let table: Vec<Row> = vec![
+    type Row<'a> = (Server, &'a str, &'a str, Vec<(&'a str, bool)>);
+    let table: Vec<Row<'_>> = vec![
         (
             Wire::OpenAiChat.into(),
             "gpt-5.1",

@@ -39,7 +39,7 @@ pub(super) struct Malformed {
     /// Its id, as far as it could be told.
     pub id: Option<Id>,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,10 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 impl Request {
     /// Reads a line.
     pub(super) fn read(line: &[u8]) -> Result<Self, Malformed> {
-        let unnamed = |fault| Malformed { id: None, fault };
+        let unnamed = |fault| Malformed {
+            id: None,
+            fault: Box::new(fault),
+        };
         let text = std::str::from_utf8(line)
             .map_err(|error| unnamed(Fault::new(PARSE, format!("the line is not UTF-8: {error}"))))?;
         if depth(text) > DEPTH {
@@ -86,10 +89,10 @@ impl Request {
             ))
         })?;
         let id = raw.id.map(|id| Id::read(id.get())).transpose();
-        let id = id.map_err(|fault| unnamed(fault))?;
+        let id = id.map_err(unnamed)?;
         let wrong = |message: &str| Malformed {
             id: id.clone(),
-            fault: Fault::new(REQUEST, message),
+            fault: Fault::new(REQUEST, message).into(),
         };
         if raw.jsonrpc.as_deref() != Some("2.0") {
             return Err(wrong("`jsonrpc` must be \"2.0\""));
@@ -114,10 +117,10 @@ impl Request {
     pub(super) fn too_long() -> Malformed {
         Malformed {
             id: None,
-            fault: Fault::new(
+            fault: Box::new(Fault::new(
                 REQUEST,
                 format!("a line has at most {LINE_BYTES} bytes; the connection ends"),
-            ),
+            )),
         }
     }
 }

@@ -140,7 +140,7 @@ impl Talk {
         let Request { id, method, params } = Request::read(line)?;
         let wrong = |fault| Malformed {
             id: id.clone(),
-            fault,
+            fault: Box::new(fault),
         };
         // Nothing here is asked without wanting to know what came of it.
         let Some(id) = id.clone() else { return Ok(()) };
@@ -168,7 +168,7 @@ impl Talk {
     }
 
     async fn refuse(&self, Malformed { id, fault }: Malformed) -> bool {
-        self.out.send(answer(id.as_ref(), Err(fault))).await.is_ok()
+        self.out.send(answer(id.as_ref(), Err(*fault))).await.is_ok()
     }
 
     /// Waits until the host ends, and tells when it begins to.
