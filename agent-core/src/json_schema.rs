@@ -101,15 +101,12 @@ impl Schema {
     }
 }
 
-/// Reads JSON in which no object has a member twice: which one counts would be a guess. Members stand in the order of
-/// their names, whatever the order in which they were written: what is found wrong of them is on record in that order.
+/// Reads JSON in which no object has a member twice: which one counts would be a guess.
 ///
 /// # Errors
 /// What the parser says, with line and column.
 pub fn value(text: &str) -> Result<Value, serde_json::Error> {
-    let Strict(mut value) = serde_json::from_str(text)?;
-    value.sort_all_objects();
-    Ok(value)
+    serde_json::from_str(text).map(|Strict(value)| value)
 }
 
 /// What a parser says, without where.

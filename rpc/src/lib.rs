@@ -1,4 +1,3 @@
 //! The doors of a running Glasswork. They know transports, and nothing of what a session means.
 
-pub mod acp;
 pub mod socket;
