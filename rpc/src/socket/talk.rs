@@ -82,16 +82,17 @@ impl Talk {
             out,
             slots: Mutex::default(),
         });
-        tokio::select! {
-            () = talk.listen(BufReader::new(reading)) => {}
+        let writes = tokio::select! {
+            () = talk.listen(BufReader::new(reading)) => true,
             // Nobody reads any more.
-            _ = &mut writer => {}
-            () = talk.end_with_host(&mut stage) => {}
-        }
+            _ = &mut writer => false,
+            () = talk.end_with_host(&mut stage) => true,
+        };
         talk.lock().clear();
         talk.connection.leave().await;
         drop(talk);
-        if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
+        // What has ended must not be waited for again.
+        if writes && tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
             writer.abort();
             // Whoever waits for this connection's end waits for all of it.
             let _ = writer.await;
