@@ -287,6 +287,8 @@ async fn what_a_state_was_is_noted_at_rest_alone() {
     let house = House::of_script(talk).await;
     let session = house.session(House::settings(Mode::Yolo)).await;
     house.turn(session, "1").await;
+    // It is noted behind the journal, and of a session that is given up before that, not at all.
+    house.settle();
     house.runtime().give_up(session).await.unwrap();
     let noted = house
         .archive()

@@ -141,6 +141,7 @@ async fn what_was_noted_of_a_session_is_compared_after_packing_too() {
     let house = House::of_script(&script).await;
     let session = house.session(House::settings(Mode::Yolo)).await;
     assert_eq!(house.turn(session, "go").await.state, State::Completed);
+    house.settle();
     let home = house.close().await;
     let noted = journal(&home, session).folder().join("digests.jsonl");
     let before = std::fs::read_to_string(&noted).unwrap();

@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_engine::ScopeId;
@@ -201,6 +203,21 @@ async fn too_many_requests_and_ids_that_are_taken_are_refused_while_the_others_a
     let mut expected: BTreeMap<i64, i64> = (65..=70).map(|id| (id, -32000)).collect();
     expected.insert(1, -32600);
     assert_eq!(refused, expected);
+    // What is answered is worked on no more: its place and its id are free as soon as the answer can be read.
+    // Where others keep the threads busy, the end of the work is seen late.
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in 0..8 {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || while !over.load(Ordering::Relaxed) {});
+    }
+    let mut other = raw(&run, &socket).await;
+    for _ in 0..1_000 {
+        let host = json!({"jsonrpc": "2.0", "id": "again", "method": "_glasswork/host"});
+        send(&mut other, format!("{host}\n").as_bytes()).await;
+        let answer = line(&mut other).await.unwrap();
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+    over.store(true, Ordering::Relaxed);
     // It leaves in the middle of all that, and no trace of it stays.
     drop(stream);
     socket.close().await;

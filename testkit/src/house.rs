@@ -11,7 +11,7 @@ use glasswork_agent_session::secrets::Vaults;
 use glasswork_ai::port::{ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{Archive, Record};
-use glasswork_app_runtime::files::FileArchive;
+use glasswork_app_runtime::files::{FileArchive, FileVault};
 use glasswork_app_runtime::reading::{Snapshot, Viewer};
 use glasswork_app_runtime::runtime::{Opening, Ports, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch};
@@ -50,11 +50,17 @@ pub fn scripted(script: &str) -> Arc<dyn ModelPort> {
 #[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
 #[must_use]
 pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
+    furnished(archive, models).0
+}
+
+#[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
+fn furnished(archive: &FileArchive, models: Arc<dyn ModelPort>) -> (Ports, Arc<FileVault>) {
     let (vault, journal, trace) = archive.writing().expect("threads");
+    let vault = Arc::new(vault);
     let blobs = archive.clone();
-    Ports {
+    let ports = Ports {
         archive: Arc::new(archive.clone()),
-        vault: Arc::new(vault),
+        vault: vault.clone(),
         journal: Box::new(journal),
         trace: Box::new(trace),
         clock: Arc::new(SystemClock::default()),
@@ -65,7 +71,8 @@ pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
         providers: Default::default(),
         secrets: Arc::new(Vaults::new(vec![])),
         breakers: Arc::new(archive.breakers(Rules::default(), Arc::new(SystemClock::default()))),
-    }
+    };
+    (ports, vault)
 }
 
 /// A temporary home with a running Glasswork in it.
@@ -76,6 +83,7 @@ pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
 pub struct House {
     home: TempDir,
     archive: FileArchive,
+    vault: Arc<FileVault>,
     runtime: Option<Arc<Runtime>>,
 }
 
@@ -125,7 +133,7 @@ impl House {
     ) -> Self {
         std::fs::create_dir_all(home.path().join("work")).expect("a workspace");
         let archive = FileArchive::open(home.path().join("data")).expect("an archive");
-        let mut ports = ports(&archive, models);
+        let (mut ports, vault) = furnished(&archive, models);
         ports.breakers = Arc::new(archive.breakers(rules, Arc::clone(&clock)));
         ports.clock = clock;
         ports.secrets = Arc::new(Vaults::new(vec![OWN_SECRET.into()]));
@@ -133,6 +141,7 @@ impl House {
         Self {
             home,
             archive,
+            vault,
             runtime: Some(Arc::new(runtime)),
         }
     }
@@ -150,6 +159,11 @@ impl House {
     /// The records.
     pub fn archive(&self) -> &FileArchive {
         &self.archive
+    }
+
+    /// Waits until what is kept beside the records, behind them and in nobody's way, is there.
+    pub fn settle(&self) {
+        self.vault.settle();
     }
 
     /// The home's directory.

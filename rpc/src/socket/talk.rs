@@ -37,6 +37,8 @@ pub(super) struct Talk {
     pub(super) begin: Option<Arc<dyn Begin>>,
     out: mpsc::Sender<String>,
     slots: Mutex<BTreeMap<u64, Slot>>,
+    /// The requests that are worked on.
+    open: Mutex<BTreeSet<Id>>,
 }
 
 /// An attachment of the connection.
@@ -81,6 +83,7 @@ impl Talk {
             begin,
             out,
             slots: Mutex::default(),
+            open: Mutex::default(),
         });
         let writes = tokio::select! {
             () = talk.listen(BufReader::new(reading)) => true,
@@ -100,23 +103,17 @@ impl Talk {
     }
 
     async fn listen(self: &Arc<Self>, mut reading: BufReader<tokio::net::unix::OwnedReadHalf>) {
-        let mut tasks: JoinSet<Option<Id>> = JoinSet::new();
-        let mut open = BTreeSet::new();
+        let mut tasks = JoinSet::new();
         let mut line = Vec::new();
         loop {
             let next = tokio::select! {
                 // What was read of a line stays in `line`.
                 next = line::next(&mut reading, LINE_BYTES, &mut line) => next,
-                Some(done) = tasks.join_next() => {
-                    if let Ok(Some(id)) = done {
-                        open.remove(&id);
-                    }
-                    continue;
-                }
+                Some(_) = tasks.join_next() => continue,
             };
             let fault = match next {
                 Ok(Line::Whole(whole)) if whole.iter().all(u8::is_ascii_whitespace) => continue,
-                Ok(Line::Whole(whole)) => self.take(&whole, &mut tasks, &mut open).err(),
+                Ok(Line::Whole(whole)) => self.take(&whole, &mut tasks).err(),
                 Ok(Line::TooLong) => {
                     self.refuse(Request::too_long()).await;
                     return;
@@ -132,12 +129,7 @@ impl Talk {
     }
 
     /// Begins what a line asks for.
-    fn take(
-        self: &Arc<Self>,
-        line: &[u8],
-        tasks: &mut JoinSet<Option<Id>>,
-        open: &mut BTreeSet<Id>,
-    ) -> Result<(), Malformed> {
+    fn take(self: &Arc<Self>, line: &[u8], tasks: &mut JoinSet<()>) -> Result<(), Malformed> {
         let Request { id, method, params } = Request::read(line)?;
         let wrong = |fault| Malformed {
             id: id.clone(),
@@ -145,6 +137,7 @@ impl Talk {
         };
         // Nothing here is asked without wanting to know what came of it.
         let Some(id) = id.clone() else { return Ok(()) };
+        let mut open = self.open();
         if open.contains(&id) {
             return Err(wrong(Fault::new(
                 REQUEST,
@@ -159,11 +152,15 @@ impl Talk {
         }
         let method = methods::method(&method).map_err(&wrong)?;
         open.insert(id.clone());
+        drop(open);
         let talk = Arc::clone(self);
         tasks.spawn(async move {
             let done = (method.call)(Arc::clone(&talk), params).await;
-            let _ = talk.out.send(answer(Some(&id), done)).await;
-            Some(id)
+            if let Ok(place) = talk.out.reserve().await {
+                // Whoever has the answer may give the id again at once.
+                talk.open().remove(&id);
+                place.send(answer(Some(&id), done));
+            }
         });
         Ok(())
     }
@@ -242,8 +239,12 @@ impl Talk {
         Ok(())
     }
 
+    fn open(&self) -> MutexGuard<'_, BTreeSet<Id>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Slot>> {
-        // Nothing is done under this lock that could leave it half-changed.
+        // Nothing is done under these locks that could leave what they guard half-changed.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
