@@ -4,17 +4,18 @@
 //! connection, so every record says which client it was. Of several that answer for one call the gate takes the first.
 
 mod asking;
+mod attendance;
 mod base;
 mod turns;
 mod updates;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
-use glasswork_session_state::clients::{self, Client, History, Left, Role};
-use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::clients::{self, Client, History, Left, Role, places};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork};
 
@@ -102,20 +103,29 @@ pub struct Attachments {
     last: AtomicU64,
     open: AtomicU64,
     turns: Arc<Turns>,
-    stopping: AtomicBool,
+    /// Sessions that are being opened: they count as open.
+    opening: Mutex<usize>,
+    attendance: attendance::Attendance,
 }
 
 impl Attachments {
     /// Nobody is attached yet.
     #[must_use]
     pub fn new(runtime: Arc<Runtime>, limits: Limits) -> Arc<Self> {
+        let most = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let places = places::Limits {
+            running: most(limits.turns),
+            waiting: most(limits.waiting),
+        };
+        let tasks = runtime.mounts.tasks.clone();
         Arc::new(Self {
+            turns: Turns::new(runtime.host(), runtime.user.clone(), places, tasks),
             runtime,
             limits,
             last: AtomicU64::new(0),
             open: AtomicU64::new(0),
-            turns: Turns::new(limits.turns, limits.waiting),
-            stopping: AtomicBool::new(false),
+            opening: Mutex::default(),
+            attendance: attendance::Attendance::default(),
         })
     }
 
@@ -144,6 +154,7 @@ impl Attachments {
             handle: self.runtime.engine().handle(Party::Client(number)),
             hub: Arc::clone(self),
             number,
+            attaches: AtomicBool::new(false),
         })
     }
 
@@ -163,7 +174,6 @@ impl Attachments {
 
     /// From now on no client begins a turn.
     pub fn stop_turns(&self) {
-        self.stopping.store(true, Ordering::Release);
         self.turns.stop();
     }
 
@@ -186,14 +196,28 @@ impl Attachments {
         }
     }
 
-    fn has_room_for(&self, session: ScopeId) -> Result<(), AttachError> {
+    /// Room for one more session, as long as it is being opened; one that is open needs none.
+    ///
+    /// # Errors
+    /// [`AttachError::TooManySessions`].
+    pub fn room_for(self: &Arc<Self>, session: Option<ScopeId>) -> Result<Room, AttachError> {
+        let mut opening = self.opening();
         let root = self.runtime.live().root();
-        let mounted = root.scopes().filter(|scope| scope.kind == Kind::Session);
-        let most = self.limits.sessions;
-        match root.scope(session).is_some() || mounted.count() < most {
-            true => Ok(()),
-            false => Err(AttachError::TooManySessions(most)),
+        if session.is_some_and(|session| root.scope(session).is_some()) {
+            return Ok(Room(None));
         }
+        let mounted = root.scopes().filter(|scope| scope.kind == Kind::Session).count();
+        let most = self.limits.sessions;
+        if mounted.saturating_add(*opening) >= most {
+            return Err(AttachError::TooManySessions(most));
+        }
+        *opening += 1;
+        Ok(Room(Some(Arc::clone(self))))
+    }
+
+    fn opening(&self) -> MutexGuard<'_, usize> {
+        // Nothing is done under this lock that could leave it half-changed.
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who an origin is, for people.
@@ -215,12 +239,27 @@ impl Attachments {
     }
 }
 
+/// Room for a session that is being opened. To be held until it is open.
+#[derive(Debug)]
+pub struct Room(Option<Arc<Attachments>>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(hub) = &self.0 {
+            let mut opening = hub.opening();
+            *opening = opening.saturating_sub(1);
+        }
+    }
+}
+
 /// A client that is connected. Dropping it leaves its attachments on record; [`leave`](Self::leave) ends them.
 #[derive(Debug)]
 pub struct Connection {
     hub: Arc<Attachments>,
     handle: Handle<Glasswork>,
     number: u64,
+    /// Whether it has ever asked to be attached.
+    attaches: AtomicBool,
 }
 
 impl Drop for Connection {
@@ -263,9 +302,12 @@ impl Connection {
     /// # Errors
     /// [`AttachError`].
     pub async fn attach(&self, asked: Asked) -> Result<(Attachment, Updates), AttachError> {
-        self.hub.has_room_for(asked.session)?;
         let runtime = &self.hub.runtime;
-        runtime.mount(asked.session).await?;
+        {
+            let _room = self.hub.room_for(Some(asked.session))?;
+            runtime.mount(asked.session).await?;
+        }
+        self.attaches.store(true, Ordering::Release);
         let event = clients::Event::Attached {
             connection: self.number,
             name: Arc::clone(&asked.name),
@@ -275,6 +317,7 @@ impl Connection {
         };
         let done = self.handle.dispatch(runtime.host(), Event::Client(event)).await?;
         let id = done.id.seq;
+        self.hub.settle_attendance(asked.session, &self.handle).await;
         let Some(updates) = Updates::begin(&runtime.live(), asked.session, asked.seen, asked.history) else {
             self.tell_left(id, Left::Detached).await?;
             let gone = Refusal::NotMounted(asked.session);
@@ -302,25 +345,51 @@ impl Connection {
     /// # Errors
     /// [`AttachError`].
     pub async fn change_role(&self, attachment: u64, role: Role) -> Result<(), AttachError> {
+        let session = self.session_of(attachment);
         let event = Event::Client(clients::Event::RoleChanged { attachment, role });
         self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        if let Some(session) = session {
+            self.hub.settle_attendance(session, &self.handle).await;
+        }
         Ok(())
+    }
+
+    fn session_of(&self, attachment: u64) -> Option<ScopeId> {
+        let mut clients = self.hub.clients().into_iter();
+        let known = clients.find(|(id, _)| *id == attachment);
+        known.map(|(_, client)| client.session)
     }
 
     /// Ends all attachments of a connection that has ended.
     pub async fn leave(&self) {
-        // By the record: of an attachment that was under way when the connection ended nobody else knows.
+        if !self.attaches.load(Ordering::Acquire) {
+            return;
+        }
         let clients = self.hub.clients().into_iter();
         let own = clients.filter(|(_, client)| client.connection == self.number);
-        for (attachment, _) in own {
-            // Where the host's journal fails, the host itself says so.
-            let _ = self.tell_left(attachment, Left::ConnectionEnded).await;
+        let sessions: BTreeSet<ScopeId> = own.map(|(_, client)| client.session).collect();
+        // By the record, and behind all that this connection has asked for: of an attachment that was under way when it
+        // ended nobody else knows.
+        let ended = clients::Event::ConnectionEnded {
+            connection: self.number,
+        };
+        // Where the host's journal fails, the host itself says so.
+        let _ = self
+            .handle
+            .dispatch(self.hub.runtime.host(), Event::Client(ended))
+            .await;
+        for session in sessions {
+            self.hub.settle_attendance(session, &self.handle).await;
         }
     }
 
     async fn tell_left(&self, attachment: u64, why: Left) -> Result<(), AttachError> {
+        let session = self.session_of(attachment);
         let event = Event::Client(clients::Event::Detached { attachment, why });
         self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        if let Some(session) = session {
+            self.hub.settle_attendance(session, &self.handle).await;
+        }
         Ok(())
     }
 }
@@ -385,10 +454,10 @@ impl Attachment {
     }
 }
 
-/// Whether a handler said no, after which it is worth asking why.
-fn rejected(error: &OperationError) -> Option<&Rejection> {
+/// The refusal, where a handler said no; after that it is worth asking why.
+fn rejected(error: &OperationError) -> Option<DispatchId> {
     match error {
-        OperationError::Refused(Refusal::Rejected { rejection, .. }) => Some(rejection),
+        OperationError::Refused(Refusal::Rejected { id, .. }) => Some(*id),
         _ => None,
     }
 }

@@ -25,6 +25,9 @@ use serde::Serialize;
 
 use crate::structured;
 
+#[cfg(test)]
+mod tests;
+
 /// Something that happened in a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -270,7 +273,7 @@ pub enum Update {
     CompactionDropped,
     /// The session was closed.
     Closed,
-    /// Commits were missed; what is shown is as of now.
+    /// Commits do not come: [`Watch::session`] is as of the last of them, and what comes next is of the one after that.
     Gap {
         /// The first one missed.
         from: u64,
@@ -282,7 +285,7 @@ pub enum Update {
         /// Why, and what to do.
         reason: Arc<str>,
     },
-    /// The session is not mounted any more.
+    /// The session is not mounted any more. Commits after [`Watched::seq`], if there are any, did not come.
     Ended,
 }
 
@@ -290,6 +293,10 @@ pub enum Update {
 #[derive(Debug)]
 pub struct Watch {
     scope: ScopeId,
+    /// How often the session's journal had been opened for writing.
+    epoch: u32,
+    /// The last commit when the watching began.
+    joined: u64,
     state: Arc<Session>,
     seq: u64,
     follower: Follower<Glasswork>,
@@ -299,7 +306,7 @@ pub struct Watch {
 /// What one commit brought.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
-    /// The commit; of a gap the last one missed.
+    /// The commit; of a gap the last one missed; of an end the last one that came.
     pub seq: u64,
     /// Who asked for the commit; `None` where it is none.
     pub origin: Option<Origin>,
@@ -318,6 +325,8 @@ impl Watch {
         let (state, seq) = (Arc::clone(session), following.base.seq);
         Some(Self {
             scope,
+            epoch: following.base.epoch,
+            joined: following.base.seq,
             state,
             seq,
             follower: following.follower,
@@ -346,6 +355,8 @@ impl Watch {
         }
         Some(Self {
             scope,
+            epoch: kept.epoch,
+            joined: following.base.seq,
             state,
             seq,
             follower: following.follower,
@@ -365,6 +376,16 @@ impl Watch {
         self.seq
     }
 
+    /// How often the session's journal had been opened for writing.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The last commit when the watching began, which is none of what [`next`](Self::next) gives unless it was asked for.
+    pub(crate) fn joined(&self) -> u64 {
+        self.joined
+    }
+
     /// What happens next. Cancellation safe.
     pub async fn next(&mut self) -> Watched {
         loop {
@@ -377,15 +398,19 @@ impl Watch {
 
     fn take(&mut self, item: FeedItem<Glasswork>) -> Option<Watched> {
         match item {
-            // After a gap the state was taken anew, and may be ahead of what still comes.
+            // After a gap the state was taken anew, and may be ahead of what still comes: the gap said so.
             FeedItem::Commit(commit) if commit.id.seq <= self.seq => None,
             FeedItem::Commit(commit) => Some(self.apply(&commit)),
-            FeedItem::Gap { from, to } => {
-                let now = self.live.scope(self.scope)?;
-                if let state::Scope::Session(session) = &now.state {
-                    self.state = Arc::clone(session);
-                    self.seq = now.seq;
-                }
+            FeedItem::Gap { to, .. } if to <= self.seq => None,
+            FeedItem::Gap { .. } => {
+                // Where the session is not mounted any more, its end comes next and says up to where it was seen.
+                let now = self.live.scope(self.scope).filter(|now| now.epoch == self.epoch)?;
+                let state::Scope::Session(session) = &now.state else {
+                    return None;
+                };
+                let (from, to) = (self.seq + 1, now.seq);
+                self.state = Arc::clone(session);
+                self.seq = to;
                 Some(Watched {
                     seq: to,
                     origin: None,

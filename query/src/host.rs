@@ -17,6 +17,7 @@ use crate::id;
 use crate::operation::Op;
 use crate::scalar::{Long, Time};
 use crate::session::Session;
+use crate::turn_place::TurnPlaces;
 use crate::under_way::UnderWay;
 
 /// The host: a live process and what is its own.
@@ -250,6 +251,11 @@ impl Host {
         clients
             .map(|(attachment, client)| AttachedClient::of(&self.op, self.scope.id, *attachment, client))
             .collect()
+    }
+
+    /// The turns that clients run in its sessions, and those that wait to begin, with their places in the line.
+    async fn turns(&self) -> TurnPlaces {
+        TurnPlaces::of(&self.op, self.scope.id, &self.host.places)
     }
 
     /// What it is doing for several sessions at once, or for one that is not mounted.

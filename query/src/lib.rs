@@ -48,6 +48,7 @@ mod text;
 mod tokens;
 mod tool;
 mod turn;
+mod turn_place;
 mod under_way;
 mod wait;
 mod why;

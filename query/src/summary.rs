@@ -103,6 +103,18 @@ pub(crate) fn of(event: &Event) -> String {
             clients::Role::Controller => format!("attachment {attachment} may act now"),
             clients::Role::Observer => format!("attachment {attachment} looks on now"),
         },
+        Event::Client(clients::Event::ConnectionEnded { connection }) => {
+            format!("connection {connection} ended")
+        }
+        Event::Client(clients::Event::TurnAsked {
+            connection, session, ..
+        }) => {
+            format!("connection {connection} asks for a turn in session {session}")
+        }
+        Event::Client(clients::Event::TurnsOver { places }) => {
+            let places: Vec<_> = places.iter().map(|place| format!("at {place}")).collect();
+            format!("the turns asked for {} are over", places.join(", "))
+        }
         Event::Host(host::Event::Unmounted(session)) => format!("session {session} was unmounted"),
     }
 }

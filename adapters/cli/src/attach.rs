@@ -99,6 +99,12 @@ const TYPED: &[Typed] = &[
         },
     },
     Typed {
+        name: "/resume",
+        takes: "",
+        about: "let a turn go on that rests",
+        asks: |attachment, _| Some(("_glasswork/resume", json!({ "attachment": attachment }))),
+    },
+    Typed {
         name: "/interrupt",
         takes: "",
         about: "stop the turn",
@@ -168,7 +174,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
         attachment: attached.attachment,
         shown,
         console: *console,
-        prompted: false,
+        in_vain: false,
         input_ended: false,
     };
     conversing.until_the_end(notices).await
@@ -257,8 +263,8 @@ struct Conversing {
     attachment: u64,
     shown: Shown,
     console: Console,
-    /// Whether a prompt of this client has not come to rest yet.
-    prompted: bool,
+    /// Whether the last turn that this client would have begun was refused.
+    in_vain: bool,
     input_ended: bool,
 }
 
@@ -266,7 +272,7 @@ impl Conversing {
     async fn until_the_end(mut self, mut notices: mpsc::Receiver<Notice>) -> Result<ExitCode, Problem> {
         let mut lines = typed();
         // Answers come while notices are read: a request must not keep them waiting.
-        let (asked, mut answers) = mpsc::channel::<Result<(), ClientError>>(1);
+        let (asked, mut answers) = mpsc::channel::<(bool, Result<(), ClientError>)>(1);
         let is_terminal = io::stdin().is_terminal();
         let client = std::sync::Arc::new(self.client);
         loop {
@@ -277,6 +283,9 @@ impl Conversing {
                         if is_terminal {
                             return Ok(ExitCode::Done);
                         }
+                        if self.in_vain {
+                            return Ok(ExitCode::Failed);
+                        }
                         continue;
                     };
                     let line = line.trim();
@@ -286,20 +295,27 @@ impl Conversing {
                     match parsed(self.attachment, line) {
                         Ok(("_glasswork/detach", _)) => return Ok(ExitCode::Done),
                         Ok((method, params)) => {
-                            self.prompted |= method == "_glasswork/prompt";
+                            let begins = matches!(method, "_glasswork/prompt" | "_glasswork/resume");
+                            if begins {
+                                self.in_vain = false;
+                            }
                             let (client, asked) = (std::sync::Arc::clone(&client), asked.clone());
                             tokio::spawn(async move {
                                 let done = client.ask::<Value>(method, &params).await.map(drop);
-                                let _ = asked.send(done).await;
+                                let _ = asked.send((begins, done)).await;
                             });
                         }
                         Err(help) => self.console.note(&help),
                     }
                 }
-                Some(done) = answers.recv() => {
+                Some((begins, done)) = answers.recv() => {
                     if let Err(error) = done {
-                        self.prompted = false;
                         self.console.note(&format!("{} {}\n", self.console.err.red("error:"), escape::text(&error.to_string())));
+                        self.in_vain |= begins;
+                        // There is no turn whose end could be waited for.
+                        if begins && self.input_ended && !is_terminal {
+                            return Ok(ExitCode::Failed);
+                        }
                     }
                 }
                 notice = notices.recv() => {
@@ -311,7 +327,6 @@ impl Conversing {
                         return Ok(ExitCode::Done);
                     }
                     if rests(&notice) {
-                        self.prompted = false;
                         if self.input_ended && !is_terminal {
                             return Ok(ExitCode::Done);
                         }

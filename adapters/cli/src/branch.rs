@@ -19,7 +19,8 @@ use crate::tree_commands::LeafOfSession;
 
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
-    one_session::with(&arguments.session, console, async |runtime, session, signals| {
+    let command = "sessions leaf";
+    one_session::with(command, &arguments.session, console, async |runtime, session, signals| {
         summarise(runtime, session, arguments, console, signals).await
     })
 }

@@ -19,6 +19,7 @@ use crate::signals::Signals;
 /// Makes a conversation shorter, or undoes that.
 pub(crate) fn compact(arguments: &CompactSession, console: &Console) -> Result<ExitCode, Problem> {
     one_session::with(
+        "sessions compact",
         &arguments.session,
         console,
         async |runtime, session, signals| match arguments.undo {

@@ -106,8 +106,13 @@ impl Stage {
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(providers, model).await?;
-        let played = self.play(&runtime, opening, asker, &mut signals).await;
-        runtime.stop().await;
+        let (doors, failed) = sessions.doors(runtime, "demo", |_| None);
+        if let Some(error) = failed {
+            self.console
+                .warn(Some(format!("nobody can attach to this demo: {error}")));
+        }
+        let played = self.play(doors.runtime(), opening, asker, &mut signals).await;
+        doors.close().await;
         let (id, left, live) = played?;
         if left.by != By::Itself {
             return Ok(left.code());

@@ -3,9 +3,9 @@
 use glasswork_agent_core::session::State;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::resuming;
-use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch};
-use glasswork_engine::ScopeId;
+use glasswork_engine::{ScopeId, UnmountError};
 
 use crate::compose::{self, Place};
 use crate::console::Console;
@@ -15,8 +15,10 @@ use crate::problem::Problem;
 use crate::run;
 use crate::signals::Signals;
 
-/// Opens the session that is named so, does the work, and gives it up.
+/// Opens the session that is named so, does the work, and gives it up. `command` is what others are told of this host:
+/// as long as it works, they can join.
 pub(crate) fn with(
+    command: &str,
     named: &str,
     console: &Console,
     work: impl AsyncFnOnce(&Runtime, ScopeId, &mut Signals) -> Result<ExitCode, Problem>,
@@ -29,20 +31,32 @@ pub(crate) fn with(
     let done = tasks.block_on(async {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(ready.providers, &ready.model).await?;
+        let (doors, failed) = sessions.doors(runtime, command, |_| None);
+        if let Some(error) = failed {
+            console.warn(Some(format!("nobody can attach to this: {error}")));
+        }
+        let runtime = doors.runtime();
         let done = match runtime.open(past.id, ready.opening).await {
             Ok(notices) => {
                 for notice in notices {
                     console.note(&format!("note: {}\n", escape::line(&notice)));
                 }
-                work(&runtime, past.id, &mut signals).await
+                work(runtime, past.id, &mut signals).await
             }
             Err(error) => Err(error.into()),
         };
-        match done {
-            Ok(_) => runtime.give_up(past.id).await?,
-            Err(_) => failed_disk::save(&runtime, past.id, &mut signals, console).await,
-        }
-        runtime.stop().await;
+        let done = match done {
+            Ok(code) => match runtime.give_up(past.id).await {
+                // Somebody who is attached has it do something: that ends with this process.
+                Ok(()) | Err(OperationError::Unmount(UnmountError::Busy(..))) => Ok(code),
+                Err(error) => Err(error.into()),
+            },
+            Err(problem) => {
+                failed_disk::save(runtime, past.id, &mut signals, console).await;
+                Err(problem)
+            }
+        };
+        doors.close().await;
         done
     });
     compose::end(tasks);

@@ -1,8 +1,11 @@
-//! Clients that are attached to the host's sessions: who, to which session, and what they may do.
+//! Clients that are attached to the host's sessions: who, to which session, and what they may do; and whose turn it is.
+
+pub mod places;
 
 use std::sync::Arc;
 
 use glasswork_engine::{Context, Moment, Origin, ScopeId, Timestamp};
+use places::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
@@ -93,6 +96,25 @@ pub enum Event {
         /// What it may do.
         role: Role,
     },
+    /// A connection has ended, and with it whatever it was attached to.
+    ConnectionEnded {
+        /// The connection.
+        connection: u64,
+    },
+    /// A client asks for a place to run a turn in. The number of the commit names the place.
+    TurnAsked {
+        /// Its connection.
+        connection: u64,
+        /// The session.
+        session: ScopeId,
+        /// How many places there are.
+        limits: Limits,
+    },
+    /// Places are not needed any more: the turns have ended, or nobody waits for them.
+    TurnsOver {
+        /// The places, by the commits that asked for them.
+        places: Vec<u64>,
+    },
 }
 
 /// What was decided of clients.
@@ -126,6 +148,25 @@ pub enum Fact {
         /// What it may do.
         role: Role,
     },
+    /// A client waits for a place to run a turn in; the number of the commit names the place.
+    TurnWaits {
+        /// Its connection.
+        connection: u64,
+        /// The session.
+        session: ScopeId,
+        /// How many places there are.
+        limits: Limits,
+    },
+    /// It has its place.
+    TurnPlaced {
+        /// The place.
+        place: u64,
+    },
+    /// It needs none any more.
+    TurnOver {
+        /// The place.
+        place: u64,
+    },
 }
 
 impl Fact {
@@ -156,6 +197,13 @@ impl Fact {
                     client.role = *role;
                 }
             }
+            Self::TurnWaits {
+                connection,
+                session,
+                limits,
+            } => host.places.wait(*connection, *session, *limits, moment),
+            Self::TurnPlaced { place } => host.places.begin(*place),
+            Self::TurnOver { place } => host.places.end(*place),
         }
     }
 }
@@ -211,5 +259,25 @@ pub(crate) fn decide(host: &Host, event: &Event, context: &Context<'_>) -> Resul
                 role: *role,
             }]
         }
+        Event::ConnectionEnded { connection } => {
+            let own = host.clients.iter();
+            own.filter(|(_, client)| client.connection == *connection && speaks_for(*connection))
+                .map(|(attachment, _)| Fact::Detached {
+                    attachment: *attachment,
+                    why: Left::ConnectionEnded,
+                })
+                .collect()
+        }
+        Event::TurnAsked {
+            connection,
+            session,
+            limits,
+        } => {
+            if !speaks_for(*connection) {
+                return Err(Rejection::NotAttached(context.id.seq));
+            }
+            places::ask(&host.places, *connection, *session, *limits, context.id.seq)?
+        }
+        Event::TurnsOver { places } => places::over(&host.places, places, speaks_for),
     })
 }

@@ -189,7 +189,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 7;
+    const STATE: u32 = 8;
 
     type Kind = Kind;
     type State = Scope;
@@ -275,6 +275,9 @@ impl Domain for Glasswork {
             Event::Client(clients::Event::Attached { .. }) => "attached",
             Event::Client(clients::Event::Detached { .. }) => "detached",
             Event::Client(clients::Event::RoleChanged { .. }) => "role_changed",
+            Event::Client(clients::Event::ConnectionEnded { .. }) => "connection_ended",
+            Event::Client(clients::Event::TurnAsked { .. }) => "turn_asked",
+            Event::Client(clients::Event::TurnsOver { .. }) => "turns_over",
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::breaker::Breaker;
 use crate::clients::Client;
+use crate::clients::places::Places;
 use crate::closing::Closing;
 use crate::fork::Child;
 use crate::sign_in::SignIn;
@@ -46,6 +47,9 @@ pub struct Host {
     /// Clients that are attached to its sessions, by the commit that attached them.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub clients: OrdMap<u64, Client>,
+    /// The turns that clients run, and those that wait to begin.
+    #[serde(default, skip_serializing_if = "Places::is_unused")]
+    pub places: Places,
 }
 
 /// Most models of a server that are remembered; the one that was asked for is among them.

@@ -160,6 +160,9 @@ pub enum Rejection {
     /// There are too many clients.
     #[error("{CLIENTS_CAP} clients are attached already; wait until one of them leaves")]
     TooManyClients,
+    /// There are too many turns of clients that wait to begin.
+    #[error("{0} turns wait to begin already; ask again when one of them has")]
+    TooManyWaiting(u32),
     /// No such client of this connection is attached.
     #[error("attachment {0} is none of this connection; attach first")]
     NotAttached(u64),

@@ -1,9 +1,7 @@
 //! What clients ask for in the session to which they are attached.
 
-use std::sync::atomic::Ordering;
-
 use glasswork_agent_core::id::CallId;
-use glasswork_engine::Accepted;
+use glasswork_engine::{Accepted, FeedItem};
 use glasswork_session_state::state::Scope;
 use glasswork_session_state::{Event, Glasswork, prompt, tools};
 
@@ -18,24 +16,46 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.begin(
+            Event::Prompt(prompt::Event::Prompted {
+                text: text.into(),
+                max_steps: None,
+                result: None,
+                images: vec![],
+                key: key.map(Into::into),
+            }),
+            told,
+        )
+        .await
+    }
+
+    /// Has a turn go on that rests. It takes a place, as a prompt does.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn resume(&self, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.begin(Event::Prompt(prompt::Event::Resumed), told).await
+    }
+
+    /// Has a turn run, once there is a place for it.
+    async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
         self.may_act()?;
-        if self.hub.stopping.load(Ordering::Acquire) {
+        if self.hub.turns.has_stopped() {
             return Err(AttachError::Stopping);
         }
         let runtime = &self.hub.runtime;
-        runtime.mount(self.session).await?;
-        let event = Event::Prompt(prompt::Event::Prompted {
-            text: text.into(),
-            max_steps: None,
-            result: None,
-            images: vec![],
-            key: key.map(Into::into),
-        });
+        {
+            let _room = self.hub.room_for(Some(self.session))?;
+            runtime.mount(self.session).await?;
+        }
         if self.runs() {
             // Refused by its handler, and on record.
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
-        let place = self.hub.turns.place(told).await?;
+        let (turns, connection) = (&self.hub.turns, self.client()?.connection);
+        let place = turns
+            .place(&runtime.live(), &self.handle, connection, self.session, told)
+            .await?;
         // While it waited, it may have been told to look on only.
         self.may_act()?;
         runtime.note_checkout(self.session).await;
@@ -81,7 +101,7 @@ impl Attachment {
     /// [`AttachError`]; [`AttachError::AnsweredAlready`] where somebody else was faster.
     pub async fn approve(&self, call: CallId) -> Done {
         let done = self.ask(Event::Tools(tools::Event::Approved { call })).await;
-        self.or_who_was_faster(call, done)
+        self.or_who_was_faster(call, done).await
     }
 
     /// Does not let a tool call run.
@@ -94,16 +114,34 @@ impl Attachment {
             reason: reason.map(Into::into),
         };
         let done = self.ask(Event::Tools(event)).await;
-        self.or_who_was_faster(call, done)
+        self.or_who_was_faster(call, done).await
     }
 
-    fn or_who_was_faster(&self, call: CallId, done: Done) -> Done {
-        match done {
-            Err(AttachError::Operation(error)) if rejected(&error).is_some() => {
-                let faster = self.answered_already(call);
-                Err(faster.unwrap_or(AttachError::Operation(error)))
+    async fn or_who_was_faster(&self, call: CallId, done: Done) -> Done {
+        let after = match &done {
+            Err(AttachError::Operation(error)) => rejected(error),
+            _ => None,
+        };
+        let Some(after) = after else { return done };
+        // The answer that was faster is decided, but may not have been written yet, and so cannot be seen.
+        self.published(after.seq).await;
+        match self.answered_already(call) {
+            Some(faster) => Err(faster),
+            None => done,
+        }
+    }
+
+    /// Waits until a commit of the session can be seen, or will never be.
+    async fn published(&self, seq: u64) {
+        let following = self.hub.runtime.live().follow(self.session, None);
+        let Some(mut following) = following else { return };
+        let mut seen = following.base.seq;
+        while seen < seq {
+            match following.follower.next().await {
+                FeedItem::Commit(commit) => seen = commit.id.seq,
+                FeedItem::Gap { to, .. } => seen = to,
+                FeedItem::JournalFailed(_) | FeedItem::Ended => return,
             }
-            other => other,
         }
     }
 

@@ -1,134 +1,168 @@
-//! How many turns clients have run at a time. A prompt that has to wait is told its place, and again when that changes.
+//! How many turns clients have run at a time. Who runs one and who waits is in the host's record; here they are waited for.
 
-use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_agent_core::turn::State;
-use glasswork_session_state::state::Session;
+use glasswork_engine::{FeedItem, Follower, Handle, Reader, Refusal, ScopeId};
+use glasswork_session_state::clients::{self, places};
+use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::state::{Scope, Session};
+use glasswork_session_state::{Event, Glasswork};
 use tokio::sync::Notify;
 
 use super::AttachError;
 use crate::watching::{Update, Watch};
 
-/// The places.
+/// The places of a host.
 #[derive(Debug)]
 pub(super) struct Turns {
-    most: usize,
-    waiting_most: usize,
-    line: Mutex<Line>,
-    moved: Notify,
+    host: ScopeId,
+    user: Handle<Glasswork>,
+    limits: places::Limits,
+    tasks: tokio::runtime::Handle,
+    /// Places whose end could not be recorded: it is told with the next one.
+    untold: Mutex<Vec<u64>>,
+    is_stopped: AtomicBool,
+    stopped: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Line {
-    running: usize,
-    next: u64,
-    waiting: VecDeque<u64>,
-    stopped: bool,
-}
-
-/// A place; dropping it gives it to the next one.
+/// A place in the line, or among those that run; dropping it gives it up.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Turns>);
-
-/// One that waits; dropping it leaves the line.
-struct Waiter {
+pub(super) struct Place {
     turns: Arc<Turns>,
     number: u64,
 }
 
 impl Turns {
-    pub(super) fn new(most: usize, waiting_most: usize) -> Arc<Self> {
+    /// The places of a host, which speaks for itself through `user`.
+    pub(super) fn new(
+        host: ScopeId,
+        user: Handle<Glasswork>,
+        limits: places::Limits,
+        tasks: tokio::runtime::Handle,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            most,
-            waiting_most,
-            line: Mutex::default(),
-            moved: Notify::new(),
+            host,
+            user,
+            limits,
+            tasks,
+            untold: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+            stopped: Notify::new(),
         })
     }
 
     /// Waits for a place. `told` hears how many are before it, and it among them: 1 is the next.
     pub(super) async fn place(
         self: &Arc<Self>,
+        live: &Reader<Glasswork>,
+        handle: &Handle<Glasswork>,
+        connection: u64,
+        session: ScopeId,
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Place, AttachError> {
-        let number = {
-            let mut line = self.lock();
-            if line.stopped {
-                return Err(AttachError::Stopping);
-            }
-            if line.running < self.most && line.waiting.is_empty() {
-                line.running += 1;
-                return Ok(Place(Arc::clone(self)));
-            }
-            if line.waiting.len() >= self.waiting_most {
-                return Err(AttachError::TooManyWaiting(self.waiting_most));
-            }
-            line.next += 1;
-            let number = line.next;
-            line.waiting.push_back(number);
-            number
+        let stopped = self.stopped.notified();
+        tokio::pin!(stopped);
+        // Before it is looked whether turns begin, or their stop in between would be missed.
+        stopped.as_mut().enable();
+        if self.is_stopped.load(Ordering::Acquire) {
+            return Err(AttachError::Stopping);
+        }
+        let asked = clients::Event::TurnAsked {
+            connection,
+            session,
+            limits: self.limits,
         };
-        let waiter = Waiter {
-            turns: Arc::clone(self),
-            number,
+        // In a task of its own: whoever does not wait any more must not leave a place that nobody gives up.
+        let (turns, asking) = (Arc::clone(self), handle.clone());
+        let asked = self.tasks.spawn(async move {
+            let done = asking.dispatch(turns.host, Event::Client(asked)).await?;
+            Ok(Place {
+                number: done.id.seq,
+                turns,
+            })
+        });
+        let place = match asked.await.map_err(|_| AttachError::Stopping)? {
+            Ok(place) => place,
+            Err(Refusal::Rejected {
+                rejection: Rejection::TooManyWaiting(most),
+                ..
+            }) => return Err(AttachError::TooManyWaiting(most as usize)),
+            Err(refusal) => return Err(refusal.into()),
         };
-        let mut last = 0;
+        let mut last = None;
         loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            // Before the line is looked at, or a move in between would be missed.
-            moved.as_mut().enable();
-            {
-                let mut line = self.lock();
-                if line.stopped {
-                    return Err(AttachError::Stopping);
+            // Followed before it is looked at, or what happens in between would be missed.
+            let following = live.follow(self.host, None);
+            let mut following = following.ok_or(Refusal::NotMounted(self.host))?;
+            let mut seen = Arc::clone(&following.base);
+            loop {
+                if let Scope::Host(host) = &seen.state {
+                    if host.places.running.contains_key(&place.number) {
+                        return Ok(place);
+                    }
+                    let now = host.places.in_line(place.number);
+                    if now != last {
+                        last = now;
+                        now.into_iter().for_each(&mut *told);
+                    }
                 }
-                let place = line.waiting.iter().position(|one| *one == waiter.number);
-                let place = place.map_or(0, |before| before + 1);
-                if place == 1 && line.running < self.most {
-                    line.running += 1;
-                    line.waiting.pop_front();
-                    drop(line);
-                    self.moved.notify_waiters();
-                    return Ok(Place(Arc::clone(self)));
+                tokio::select! {
+                    () = &mut stopped => return Err(AttachError::Stopping),
+                    moved = moved(&mut following.follower) => if !moved { break },
                 }
-                if place != last {
-                    last = place;
-                    told(place);
-                }
+                let now = live.scope(self.host);
+                seen = now.ok_or(Refusal::NotMounted(self.host))?;
             }
-            moved.await;
         }
     }
 
     /// Sends everybody away who waits, and whoever comes.
     pub(super) fn stop(&self) {
-        self.lock().stopped = true;
-        self.moved.notify_waiters();
+        self.is_stopped.store(true, Ordering::Release);
+        self.stopped.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        // Nothing is done under this lock that could leave it half-changed.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether no turn begins any more.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
     }
+
+    fn untold(&self) -> MutexGuard<'_, Vec<u64>> {
+        // Nothing is done under this lock that could leave it half-changed.
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until something has happened in the host's scope; false where it is not mounted any more.
+async fn moved(follower: &mut Follower<Glasswork>) -> bool {
+    let mut item = Some(follower.next().await);
+    // What is there already is looked at once.
+    while let Some(come) = item {
+        if matches!(come, FeedItem::Ended) {
+            return false;
+        }
+        item = follower.try_next();
+    }
+    true
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut line = self.0.lock();
-        line.running = line.running.saturating_sub(1);
-        drop(line);
-        self.0.moved.notify_waiters();
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        let mut line = self.turns.lock();
-        line.waiting.retain(|one| *one != self.number);
-        drop(line);
-        self.turns.moved.notify_waiters();
+        let mut places = std::mem::take(&mut *self.turns.untold());
+        places.push(self.number);
+        let turns = Arc::clone(&self.turns);
+        self.turns.tasks.spawn(async move {
+            let over = clients::Event::TurnsOver {
+                places: places.clone(),
+            };
+            let told = turns.user.dispatch(turns.host, Event::Client(over));
+            if told.await.is_err() {
+                // Where the host's journal fails, say; it is mended when a session is opened.
+                turns.untold().append(&mut places);
+            }
+        });
     }
 }
 

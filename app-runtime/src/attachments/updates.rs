@@ -67,17 +67,16 @@ impl Updates {
         seen: Option<Cursor>,
         history: History,
     ) -> Option<Self> {
-        let now = live.scope(session)?;
-        let (watch, seen, resync) = match seen {
-            Some(seen) if seen.epoch == now.epoch && seen.seq <= now.seq => {
-                (Watch::resume(live.clone(), session, seen)?, Some(seen.seq), false)
-            }
-            Some(_) => (Watch::begin(live.clone(), session)?, None, true),
-            None => (Watch::begin(live.clone(), session)?, None, false),
+        let watch = match seen {
+            Some(seen) => Watch::resume(live.clone(), session, seen)?,
+            None => Watch::begin(live.clone(), session)?,
         };
+        // What was seen is ahead of the record, or of another opening of it.
+        let resync = seen.is_some_and(|seen| seen.epoch != watch.epoch() || seen.seq > watch.joined());
+        let seen = seen.filter(|_| !resync).map(|seen| seen.seq);
         let mut updates = Self {
             seen: seen.unwrap_or(watch.seq()),
-            epoch: now.epoch,
+            epoch: watch.epoch(),
             watch,
             history,
             first: None,

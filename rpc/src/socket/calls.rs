@@ -70,6 +70,7 @@ pub(super) async fn new(talk: &Talk, asked: wire::New) -> Of<wire::Session> {
     if !directory.is_absolute() {
         return Err(Fault::new(PARAMS, "`directory` must be absolute"));
     }
+    let _room = talk.connection.hub().room_for(None)?;
     let begun = begin.begin(directory, asked.title).await;
     let session = begun.map_err(|text| Fault::refused("not_begun", text))?;
     Ok(wire::Session {
@@ -108,7 +109,10 @@ pub(super) async fn attach(talk: &Talk, asked: wire::Attach) -> Of<wire::Attache
         seq: cursor.seq,
         base: seen.is_none().then(|| object(&updates.base())),
     };
-    talk.keep(attachment, updates);
+    if let Err(full) = talk.keep(attachment, updates) {
+        talk.connection.detach(attached.attachment).await?;
+        return Err(full);
+    }
     Ok(attached)
 }
 
@@ -131,18 +135,28 @@ pub(super) async fn detach(talk: &Talk, asked: wire::Attachment) -> Of<wire::Not
 
 pub(super) async fn prompt(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatched> {
     let attachment = talk.attachment(asked.attachment)?;
-    let mut told = |place: usize| {
-        // Who does not read misses a place that is no longer true soon.
-        talk.tell_or_drop(&wire::Waiting {
-            attachment: asked.attachment,
-            place: place as u64,
-        });
-    };
+    let mut told = tells_place(talk, asked.attachment);
     dispatched(
         attachment
             .prompt(&asked.text, asked.key.as_deref(), &mut told)
             .await,
     )
+}
+
+pub(super) async fn resume(talk: &Talk, asked: wire::Attachment) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    let mut told = tells_place(talk, asked.attachment);
+    dispatched(attachment.resume(&mut told).await)
+}
+
+fn tells_place(talk: &Talk, attachment: u64) -> impl FnMut(usize) + Send {
+    move |place| {
+        // Who does not read misses a place that is no longer true soon.
+        talk.tell_or_drop(&wire::Waiting {
+            attachment,
+            place: place as u64,
+        });
+    }
 }
 
 pub(super) async fn steer(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatched> {

@@ -93,6 +93,8 @@ methods! {
         "Says something to the agent: begins a turn. Answered when the turn has begun; where too many run, the place in the \
          queue is told meanwhile.",
         Words => Dispatched, prompt;
+    "_glasswork/resume", "Has a turn go on that rests. It takes a place, as a prompt does.",
+        Attachment => Dispatched, resume;
     "_glasswork/steer", "Says something to the turn that runs; it is taken in before the next step.",
         Words => Dispatched, steer;
     "_glasswork/approve",

@@ -187,19 +187,17 @@ impl Talk {
     }
 
     pub(super) fn has_room(&self) -> Result<(), Fault> {
-        match self.lock().len() < ATTACHMENTS {
-            true => Ok(()),
-            false => Err(Fault::refused(
-                "too_many_attachments",
-                format!("this connection is attached {ATTACHMENTS} times already; detach first"),
-            )),
-        }
+        room_in(&self.lock())
     }
 
-    pub(super) fn keep(&self, attachment: Attachment, updates: Updates) {
+    /// Keeps an attachment. Of several requests that were made at a time, not all may fit.
+    pub(super) fn keep(&self, attachment: Attachment, updates: Updates) -> Result<(), Fault> {
+        let mut slots = self.lock();
+        room_in(&slots)?;
         let id = attachment.id();
         let stream = Stream::Waits(Box::new(updates));
-        self.lock().insert(id, Slot { attachment, stream });
+        slots.insert(id, Slot { attachment, stream });
+        Ok(())
     }
 
     pub(super) fn forget(&self, attachment: u64) {
@@ -246,6 +244,16 @@ impl Talk {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Slot>> {
         // Nothing is done under these locks that could leave what they guard half-changed.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn room_in(slots: &BTreeMap<u64, Slot>) -> Result<(), Fault> {
+    match slots.len() < ATTACHMENTS {
+        true => Ok(()),
+        false => Err(Fault::refused(
+            "too_many_attachments",
+            format!("this connection is attached {ATTACHMENTS} times already; detach first"),
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ fn run(house: &House) -> PathBuf {
 }
 
 /// The sockets of those who live, and of those who have died since somebody looked.
-fn sockets(house: &House) -> Vec<PathBuf> {
+pub(crate) fn sockets(house: &House) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(run(house)).into_iter().flatten();
     entries
         .map(|entry| entry.unwrap().path())
@@ -24,13 +24,13 @@ fn sockets(house: &House) -> Vec<PathBuf> {
 }
 
 /// A host that serves.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     notes: BufReader<std::process::ChildStderr>,
 }
 
 impl Serving {
-    fn start(house: &House, model: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(house: &House, model: &str, more: &[&str]) -> Self {
         let mut arguments = vec!["serve", "--model", model];
         arguments.extend(more);
         let mut child = house
@@ -46,12 +46,12 @@ impl Serving {
         Self { child, notes }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Its code and what it said after it began to serve.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.notes, &mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
@@ -59,32 +59,39 @@ impl Serving {
 }
 
 /// A client that speaks for itself.
-struct Talk {
+pub(crate) struct Talk {
     stream: BufReader<UnixStream>,
     last: u64,
     told: std::collections::VecDeque<Value>,
 }
 
 impl Talk {
-    fn to(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
+    pub(crate) fn to(socket: &Path) -> Self {
+        Self::reach(socket).expect("a host")
+    }
+
+    /// The same, where the host may be gone.
+    pub(crate) fn reach(socket: &Path) -> Option<Self> {
+        let stream = UnixStream::connect(socket).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self {
+        Some(Self {
             stream: BufReader::new(stream),
             last: 0,
             told: Default::default(),
-        }
+        })
     }
 
-    fn line(&mut self) -> Option<Value> {
+    pub(crate) fn line(&mut self) -> Option<Value> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
             Ok(0) | Err(_) => None,
+            // Whoever was killed may leave a part of a line.
+            Ok(_) if !line.ends_with('\n') => None,
             Ok(_) => Some(serde_json::from_str(&line).unwrap()),
         }
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let request = json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params });
         let stream = self.stream.get_mut();
@@ -99,11 +106,36 @@ impl Talk {
         }
     }
 
-    fn told(&mut self) -> Option<Value> {
+    pub(crate) fn told(&mut self) -> Option<Value> {
         self.told.pop_front().or_else(|| self.line())
     }
 
-    fn attach(&mut self, session: &str, seen: Option<(u64, u64)>) -> Value {
+    /// Asks where the host may be gone, or going.
+    fn try_ask(&mut self, method: &str, params: Value) -> Option<Value> {
+        self.last += 1;
+        let request = json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params });
+        let stream = self.stream.get_mut();
+        stream.write_all(format!("{request}\n").as_bytes()).ok()?;
+        loop {
+            let line = self.line()?;
+            if line["id"] == json!(self.last) {
+                return line.get("result").cloned();
+            }
+            self.told.push_back(line);
+        }
+    }
+
+    /// Attaches where the host may be gone, or going.
+    pub(crate) fn join(&mut self, session: &str, seen: Option<(u64, u64)>) -> Option<Value> {
+        let seen = seen.map(|(epoch, seq)| json!({ "epoch": epoch, "seq": seq }));
+        let params = json!({ "session": session, "name": "test", "seen": seen });
+        let attached = self.try_ask("_glasswork/attach", params)?;
+        let attachment = json!({ "attachment": attached["attachment"] });
+        self.try_ask("_glasswork/subscribe", attachment)?;
+        Some(attached)
+    }
+
+    pub(crate) fn attach(&mut self, session: &str, seen: Option<(u64, u64)>) -> Value {
         let seen = seen.map(|(epoch, seq)| json!({ "epoch": epoch, "seq": seq }));
         let params = json!({ "session": session, "name": "test", "seen": seen });
         let attached = self.ask("_glasswork/attach", params);
@@ -113,7 +145,7 @@ impl Talk {
     }
 
     /// Checks that every commit comes once and in order, until one brings an update of this type.
-    fn until(&mut self, seq: &mut u64, kind: &str) -> Value {
+    pub(crate) fn until(&mut self, seq: &mut u64, kind: &str) -> Value {
         loop {
             let told = self.told().expect("an update");
             if told["method"] != "_glasswork/update" {
@@ -290,8 +322,13 @@ fn a_host_that_is_told_to_end_waits_for_a_turn_and_has_it_rest_when_that_takes_t
         notes.starts_with("stopping: 1 turns run and have 0 seconds"),
         "{notes}"
     );
-    let list = house.json(["sessions", "list", "--json"]);
-    assert_eq!(list.as_array().unwrap().len(), 1);
+    // The next host lets it go on.
+    let serving = Serving::start(&house, &house.script(ASKS), &[]);
+    let session = begun["session"].as_str().unwrap();
+    let gone_on = house.give(house.command(["attach", session]), "/resume\n");
+    assert_eq!((gone_on.code, &*gone_on.out), (0, "done\n"), "{gone_on:?}");
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end().0, Some(143));
 }
 
 #[test]

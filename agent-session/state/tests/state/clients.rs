@@ -1,6 +1,7 @@
 //! Who is attached to the host's sessions, as its record has it.
 
 use glasswork_engine::{Context, DispatchId, Domain, Moment, Origin, ScopeId, Timestamp};
+use glasswork_session_state::clients::places::{Limits, Places};
 use glasswork_session_state::clients::{CLIENTS_CAP, Client, Event as E, History, Left, NAME_BYTES, Role};
 use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::rejection::Rejection;
@@ -86,4 +87,100 @@ fn clients_have_a_cap() {
     let more = send(&mut state, 999, &Origin::Client(999), attached(999, "x"));
     assert_eq!(more, Err(Rejection::TooManyClients));
     assert_eq!(clients(&state).len(), CLIENTS_CAP);
+}
+
+#[test]
+fn the_end_of_a_connection_ends_all_its_attachments_and_nobody_elses() {
+    let mut state = Glasswork::vacant(Kind::Host, HOST);
+    let (one, two) = (Origin::Client(1), Origin::Client(2));
+    for (seq, origin, connection) in [(1, &one, 1), (2, &two, 2), (3, &one, 1)] {
+        send(&mut state, seq, origin, attached(connection, "x")).unwrap();
+    }
+    send(&mut state, 4, &two, E::ConnectionEnded { connection: 1 }).unwrap();
+    assert_eq!(clients(&state).len(), 3, "it ends its own only");
+    send(&mut state, 5, &one, E::ConnectionEnded { connection: 1 }).unwrap();
+    assert_eq!(clients(&state).keys().copied().collect::<Vec<_>>(), [2]);
+    send(&mut state, 6, &one, E::ConnectionEnded { connection: 1 }).unwrap();
+}
+
+fn places(state: &Scope) -> &Places {
+    match state {
+        Scope::Host(host) => &host.places,
+        Scope::Session(_) => panic!("a session"),
+    }
+}
+
+fn line(state: &Scope) -> (Vec<u64>, Vec<u64>) {
+    let places = places(state);
+    (
+        places.running.keys().copied().collect(),
+        places.waiting.keys().copied().collect(),
+    )
+}
+
+#[test]
+fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
+    let mut state = Glasswork::vacant(Kind::Host, HOST);
+    let limits = Limits {
+        running: 2,
+        waiting: 2,
+    };
+    let asks = |connection| E::TurnAsked {
+        connection,
+        session: SESSION,
+        limits,
+    };
+    let over = |places: &[u64]| E::TurnsOver {
+        places: places.to_vec(),
+    };
+    let client = Origin::Client;
+    assert_eq!(
+        send(&mut state, 1, &client(1), asks(2)),
+        Err(Rejection::NotAttached(1)),
+        "for another"
+    );
+    let all: &[(u64, Origin, E, (&[u64], &[u64]))] = &[
+        (1, client(1), asks(1), (&[1], &[])),
+        (2, client(2), asks(2), (&[1, 2], &[])),
+        (3, client(3), asks(3), (&[1, 2], &[3])),
+        (4, client(1), asks(1), (&[1, 2], &[3, 4])),
+        // What is another's is not ended, nor what is not there.
+        (6, client(2), over(&[1, 3, 77]), (&[1, 2], &[3, 4])),
+        // Who does not wait any more is passed over.
+        (7, client(3), over(&[3]), (&[1, 2], &[4])),
+        (8, client(3), asks(3), (&[1, 2], &[4, 8])),
+        (9, Origin::User, over(&[2, 1]), (&[4, 8], &[])),
+        (10, Origin::User, over(&[8, 4, 4]), (&[], &[])),
+    ];
+    for (seq, origin, event, (running, waiting)) in all {
+        if *seq == 6 {
+            let more = send(&mut state, 5, &client(4), asks(4));
+            assert_eq!(more, Err(Rejection::TooManyWaiting(2)));
+            assert_eq!(
+                [3, 4, 1].map(|place| places(&state).in_line(place)),
+                [Some(1), Some(2), None]
+            );
+        }
+        send(&mut state, *seq, origin, event.clone()).unwrap();
+        assert_eq!(line(&state), (running.to_vec(), waiting.to_vec()), "after {seq}");
+    }
+}
+
+#[test]
+fn where_no_turn_may_run_all_wait_and_a_host_that_was_never_asked_has_no_line() {
+    let mut state = Glasswork::vacant(Kind::Host, HOST);
+    assert!(!serde_json::to_string(&state).unwrap().contains("places"));
+    let asks = E::TurnAsked {
+        connection: 1,
+        session: SESSION,
+        limits: Limits {
+            running: 0,
+            waiting: 1,
+        },
+    };
+    send(&mut state, 1, &Origin::Client(1), asks).unwrap();
+    assert_eq!(line(&state), (vec![], vec![1]));
+    let over = E::TurnsOver { places: vec![1] };
+    send(&mut state, 2, &Origin::User, over).unwrap();
+    assert_eq!(line(&state), (vec![], vec![]));
 }

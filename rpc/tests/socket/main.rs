@@ -7,6 +7,9 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod limits;
+mod users;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,145 @@
+//! Clients that ask for more than there is.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use glasswork_app_runtime::attachments::{Attachments, Limits};
+use glasswork_app_runtime::runtime::{Opening, Runtime};
+use glasswork_engine::ScopeId;
+use glasswork_query::Graph;
+use glasswork_rpc::socket::client::{Client, ClientError};
+use glasswork_rpc::socket::directory::Directory;
+use glasswork_rpc::socket::host::{Begin, Socket};
+use glasswork_rpc::socket::wire;
+use glasswork_session_state::settings::Mode;
+use glasswork_testkit::house::House;
+use serde_json::{Value, json};
+
+use crate::{SCRIPT, attached, card, line, raw, run, send};
+
+/// Begins sessions, as `serve` does.
+struct Begins(std::sync::Weak<Runtime>);
+
+impl Begin for Begins {
+    fn begin(
+        &self,
+        workspace: PathBuf,
+        _: Option<String>,
+    ) -> Pin<Box<dyn Future<Output = Result<ScopeId, String>> + Send>> {
+        let runtime = self.0.upgrade().unwrap();
+        Box::pin(async move {
+            let opening = Opening {
+                workspace,
+                settings: House::settings(Mode::Ask),
+                title: None,
+            };
+            runtime.new_session(opening).await.map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn kind<T: std::fmt::Debug>(refused: Result<T, ClientError>) -> String {
+    match refused {
+        Err(ClientError::Refused { data, .. }) => data["kind"].as_str().unwrap_or_default().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_sessions_and_attachments_have_limits_that_are_told() {
+    let house = House::of_script(SCRIPT).await;
+    let run = run(&house);
+    let runtime = house.shared();
+    let clients = Attachments::new(
+        Arc::clone(&runtime),
+        Limits {
+            sessions: 2,
+            connections: 2,
+            ..Limits::default()
+        },
+    );
+    let graph = Graph::new(runtime.reader().clone());
+    let begins: Arc<dyn Begin> = Arc::new(Begins(Arc::downgrade(&runtime)));
+    drop(runtime);
+    let socket = Socket::open(
+        Directory::open(&run).unwrap(),
+        card(&house),
+        clients,
+        graph,
+        Some(begins),
+    )
+    .unwrap();
+    let directory = Directory::open(&run).unwrap();
+    let live = directory.live().unwrap().remove(0);
+    let (one, _told) = Client::connect(&directory, &live).await.unwrap();
+    let new = wire::New {
+        directory: house.workspace().display().to_string(),
+        title: None,
+    };
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let session: wire::Session = one.ask("_glasswork/new", &new).await.unwrap();
+        begun.push(session.session);
+    }
+    assert_eq!(kind(one.ask::<wire::Session>("_glasswork/new", &new).await), "too_many_sessions");
+    // What is open can be attached to, and as often as a connection may.
+    let session: ScopeId = begun[0].parse().unwrap();
+    let mut last = 0;
+    for _ in 0..32 {
+        last = attached(&one, session, "one").await.attachment;
+    }
+    let more = wire::Attach {
+        session: begun[0].clone(),
+        name: "one".to_owned(),
+        role: wire::Role::Observer,
+        history: wire::History::None,
+        seen: None,
+    };
+    assert_eq!(
+        kind(one.ask::<wire::Attached>("_glasswork/attach", &more).await),
+        "too_many_attachments"
+    );
+    let last = wire::Attachment { attachment: last };
+    let _: wire::Nothing = one.ask("_glasswork/detach", &last).await.unwrap();
+    let again: wire::Attached = one.ask("_glasswork/attach", &more).await.unwrap();
+    assert!(again.attachment > last.attachment);
+    let info: wire::HostInfo = one.ask("_glasswork/host", &wire::Nothing {}).await.unwrap();
+    assert_eq!(info.clients.len(), 32);
+    // The third connection is told why it is none, and ends.
+    let _second = raw(&run, &socket).await;
+    let mut third = raw(&run, &socket).await;
+    let answer = line(&mut third).await.unwrap();
+    assert_eq!(answer["error"]["data"]["kind"], "too_many_connections");
+    assert_eq!(line(&mut third).await, None);
+    drop(one);
+    socket.close().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_asks_for_everything_is_refused_and_the_session_goes_on() {
+    let house = House::of_script(SCRIPT).await;
+    let run = run(&house);
+    let socket = crate::opened(&house, &run, Limits::default()).unwrap();
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let mut stream = raw(&run, &socket).await;
+    let deep = format!("{}id{}", "{ sessions { nodes ".repeat(60), " } }".repeat(60));
+    let wide = format!(
+        "{{ {} }}",
+        (0..10_000).map(|n| format!("a{n}: host {{ version }} ")).collect::<String>()
+    );
+    let cycle = "fragment A on Host { ...B } fragment B on Host { ...A } { host { ...A } }";
+    for (id, query) in [&*deep, &*wide, cycle].into_iter().enumerate() {
+        let ask = json!({"jsonrpc": "2.0", "id": id, "method": "_glasswork/query", "params": {"query": query}});
+        send(&mut stream, format!("{ask}\n").as_bytes()).await;
+        let answer = line(&mut stream).await.unwrap();
+        let errors = answer["result"]["errors"].as_array().cloned().unwrap_or_default();
+        assert!(!errors.is_empty(), "{answer}");
+        assert!(answer["result"]["data"].as_object().is_none_or(|data| data.values().all(Value::is_null)));
+    }
+    assert_eq!(house.turn(session, "go").await.text, "done");
+    drop(stream);
+    socket.close().await;
+    house.close().await;
+}
