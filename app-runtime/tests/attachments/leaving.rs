@@ -53,7 +53,8 @@ async fn nothing_stays_of_a_client_wherever_it_was_cut_off() {
     let mut through = 0;
     for polls in 0..40 {
         let connection = hub.connect().unwrap();
-        let attached = dropped_after(polls, &AtomicBool::new(false), async {
+        let never = AtomicBool::new(false);
+        let attached = dropped_after(polls, &never, async {
             let asked = asked(session, "goes", Role::Controller, None);
             drop(connection.attach(asked).await.unwrap());
         });

@@ -11,10 +11,11 @@ use super::methods::{METHODS, NOTIFICATIONS};
 const HEAD: &str = "\
 # The socket of a host
 
-Every `glasswork run`, `resume` of a session and `serve` opens a Unix socket as long as it lives: in `$GLASSWORK_HOME/run`
-where that is set, else in `$XDG_RUNTIME_DIR/glasswork`, else in `run` beside the sessions. The directory must be yours
-alone (0700, no link); the socket is 0600, and whoever connects must be of your user. `glasswork hosts` lists the hosts that
-live, `glasswork attach` connects to one. What a host that was killed has left there is removed by whoever looks next.
+Every host, `glasswork serve` and whatever else has a model asked, opens a Unix socket as long as it lives: in
+`$GLASSWORK_HOME/run` where that is set, else in `$XDG_RUNTIME_DIR/glasswork`, else in `run` beside the sessions. The
+directory must be yours alone (0700, no link); the socket is 0600, and whoever connects must be of your user.
+`glasswork hosts` lists the hosts that live, `glasswork attach` connects to one. What a host that was killed has left there
+is removed by whoever looks next.
 
 A line is a message of [JSON-RPC 2.0](https://www.jsonrpc.org/specification). A line has at most 1 MiB, nested at most 64
 levels; batches are not taken; an id is a whole number or a text; at most 64 requests of a connection are worked on at a

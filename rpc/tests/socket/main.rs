@@ -221,8 +221,30 @@ async fn too_many_requests_and_ids_that_are_taken_are_refused_while_the_others_a
         assert!(answer["result"].is_object(), "{answer}");
     }
     over.store(true, Ordering::Relaxed);
+    // Who waits is on record, in which order, and everybody can see it.
+    let waiting = async |other: &mut BufReader<UnixStream>| {
+        let query = "{ host { turns { mostRunning mostWaiting running { connection } waiting { inLine session { id } } } } }";
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "_glasswork/query", "params": {"query": query}});
+        send(other, format!("{ask}\n").as_bytes()).await;
+        let answer = line(other).await.unwrap();
+        answer["result"]["data"]["host"]["turns"].clone()
+    };
+    let turns = waiting(&mut other).await;
+    assert_eq!(
+        (&turns["mostRunning"], &turns["mostWaiting"], &turns["running"]),
+        (&json!(0), &json!(1000), &json!([])),
+        "{turns}"
+    );
+    let places = turns["waiting"].as_array().unwrap();
+    let places: Vec<_> = places.iter().map(|place| place["inLine"].as_u64().unwrap()).collect();
+    let expected: Vec<_> = (1..=64).collect();
+    assert_eq!(places, expected);
     // It leaves in the middle of all that, and no trace of it stays.
     drop(stream);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while waiting(&mut other).await["waiting"] != json!([]) {
+        assert!(std::time::Instant::now() < deadline, "they wait still");
+    }
     socket.close().await;
     house.close().await;
 }
