@@ -404,7 +404,10 @@ impl Watch {
             FeedItem::Gap { to, .. } if to <= self.seq => None,
             FeedItem::Gap { .. } => {
                 // Where the session is not mounted any more, its end comes next and says up to where it was seen.
-                let now = self.live.scope(self.scope).filter(|now| now.epoch == self.epoch)?;
+                let now = self
+                    .live
+                    .scope(self.scope)
+                    .filter(|now| now.epoch == self.epoch)?;
                 let state::Scope::Session(session) = &now.state else {
                     return None;
                 };

@@ -74,7 +74,9 @@ async fn host(place: &Path) {
     println!("{} {session}", socket.name());
     loop {
         let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());
-        let Some(Ok(line)) = line.await.unwrap() else { break };
+        let Some(Ok(line)) = line.await.unwrap() else {
+            break;
+        };
         for _ in 0..line.parse::<u64>().unwrap() / AT_ONCE {
             let mut doing = tokio::task::JoinSet::new();
             for number in 0..AT_ONCE {
@@ -172,7 +174,10 @@ fn attach(path: &Path, session: &str) -> (BufReader<UnixStream>, u64) {
 
 fn ask(stream: &mut BufReader<UnixStream>, method: &str, params: &Value) -> Value {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    stream.get_mut().write_all(format!("{request}\n").as_bytes()).unwrap();
+    stream
+        .get_mut()
+        .write_all(format!("{request}\n").as_bytes())
+        .unwrap();
     let mut line = String::new();
     stream.read_line(&mut line).unwrap();
     let answer: Value = serde_json::from_str(&line).unwrap();

@@ -20,9 +20,12 @@ use crate::tree_commands::LeafOfSession;
 /// Lets a conversation go on elsewhere, with a summary of the branch that is left.
 pub(crate) fn leave(arguments: &LeafOfSession, console: &Console) -> Result<ExitCode, Problem> {
     let command = "sessions leaf";
-    one_session::with(command, &arguments.session, console, async |runtime, session, signals| {
-        summarise(runtime, session, arguments, console, signals).await
-    })
+    one_session::with(
+        command,
+        &arguments.session,
+        console,
+        async |runtime, session, signals| summarise(runtime, session, arguments, console, signals).await,
+    )
 }
 
 async fn summarise(

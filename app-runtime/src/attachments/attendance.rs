@@ -45,9 +45,6 @@ impl Attachments {
         };
         let event = session::Event::SettingChanged(Setting::Attended(set));
         // Refused where the session is closed, and nothing is asked there any more.
-        let _ = self
-            .runtime
-            .ask_as(handle, of, Event::Session(event))
-            .await;
+        let _ = self.runtime.ask_as(handle, of, Event::Session(event)).await;
     }
 }

@@ -25,7 +25,9 @@ fn a_gap_says_up_to_where_the_state_has_jumped_and_what_it_jumped_over_does_not_
         system: vec![],
         tools: vec![],
     };
-    fixture.ask(scope, glasswork_session_state::Event::Session(opened)).unwrap();
+    fixture
+        .ask(scope, glasswork_session_state::Event::Session(opened))
+        .unwrap();
     let mut watch = Watch::begin(fixture.reader.clone(), scope).unwrap();
     let begun = watch.seq();
     for number in 1..=5 {

@@ -61,7 +61,10 @@ async fn a_question_outlives_the_client_that_was_asked_first() {
     two.first.1.prompt("go", None, &mut |_| {}).await.unwrap();
     let call = asked_about(&mut two.first.2).await;
     two.first.0.leave().await;
-    assert!(matches!(two.first.1.approve(call).await, Err(AttachError::NotAttached)));
+    assert!(matches!(
+        two.first.1.approve(call).await,
+        Err(AttachError::NotAttached)
+    ));
     assert_eq!(house.now(session).calls[&call].state, State::Asked);
     two.second.1.approve(call).await.unwrap();
     tokio::time::timeout(PATIENCE, two.hub.at_rest()).await.unwrap();

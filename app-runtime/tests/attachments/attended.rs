@@ -1,7 +1,7 @@
 //! Who is asked in a session that was begun where nobody could be.
 
-use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_agent_core::tool_call::State;
+use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_session_state::clients::Role;
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_testkit::house::{House, PATIENCE};
@@ -30,7 +30,14 @@ async fn a_call_is_asked_about_as_long_as_a_controller_is_there_and_denied_when_
         hub.connect().unwrap(),
         hub.connect().unwrap(),
     );
-    let calls = || house.now(session).calls.values().map(|call| call.state).collect::<Vec<_>>();
+    let calls = || {
+        house
+            .now(session)
+            .calls
+            .values()
+            .map(|call| call.state)
+            .collect::<Vec<_>>()
+    };
     // Whoever only looks cannot be asked.
     let (looking, _) = looks
         .attach(asked(session, "looks", Role::Observer, None))
@@ -43,19 +50,30 @@ async fn a_call_is_asked_about_as_long_as_a_controller_is_there_and_denied_when_
         .attach(asked(session, "acts", Role::Controller, None))
         .await
         .unwrap();
-    assert_eq!(house.now(session).settings.attended, Sourced::from_layer(true, Layer::Session));
+    assert_eq!(
+        house.now(session).settings.attended,
+        Sourced::from_layer(true, Layer::Session)
+    );
     first.prompt("2", None, &mut |_| {}).await.unwrap();
     let call = asked_about(&mut updates).await;
     first.approve(call).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!(calls(), [State::Denied, State::Succeeded]);
     // As long as one of them is there, the question stays; when the last one leaves, nobody is waited for.
-    let (_, _) = also.attach(asked(session, "also", Role::Controller, None)).await.unwrap();
+    let (_, _) = also
+        .attach(asked(session, "also", Role::Controller, None))
+        .await
+        .unwrap();
     first.prompt("3", None, &mut |_| {}).await.unwrap();
     asked_about(&mut updates).await;
     acts.leave().await;
     assert_eq!(calls()[2], State::Asked);
-    let attachment = hub.clients().iter().find(|(_, client)| &*client.name == "also").unwrap().0;
+    let attachment = hub
+        .clients()
+        .iter()
+        .find(|(_, client)| &*client.name == "also")
+        .unwrap()
+        .0;
     also.change_role(attachment, Role::Observer).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!(calls()[2], State::Denied);

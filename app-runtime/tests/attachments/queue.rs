@@ -5,8 +5,8 @@ use std::sync::Arc;
 use glasswork_app_runtime::attachments::{AttachError, Attachments, Limits};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_engine::ScopeId;
-use glasswork_session_state::clients::places::{self, Place};
 use glasswork_session_state::clients::Role;
+use glasswork_session_state::clients::places::{self, Place};
 use glasswork_session_state::settings::Mode;
 use glasswork_session_state::state::Scope;
 use glasswork_testkit::house::{House, PATIENCE};
@@ -22,7 +22,11 @@ pub(crate) fn line(house: &House) -> (Vec<ScopeId>, Vec<ScopeId>, places::Limits
     };
     let sessions = |places: &OrdMap<u64, Place>| places.values().map(|place| place.session).collect();
     let places = &host.places;
-    (sessions(&places.running), sessions(&places.waiting), places.limits)
+    (
+        sessions(&places.running),
+        sessions(&places.waiting),
+        places.limits,
+    )
 }
 
 /// Waits until the line is so.
@@ -87,7 +91,14 @@ async fn a_prompt_beyond_the_limit_of_turns_is_told_its_place_and_has_its_turn_w
     // It is on record, where everybody can see it.
     assert_eq!(
         line(&house),
-        (vec![sessions[0]], vec![sessions[1], sessions[2]], places::Limits { running: 1, waiting: 2 })
+        (
+            vec![sessions[0]],
+            vec![sessions[1], sessions[2]],
+            places::Limits {
+                running: 1,
+                waiting: 2
+            }
+        )
     );
     // The one before it does not wait any more.
     waiting.remove(0).abort();
@@ -103,7 +114,10 @@ async fn a_prompt_beyond_the_limit_of_turns_is_told_its_place_and_has_its_turn_w
     assert!(matches!(stopped, Err(AttachError::Stopping)), "{stopped:?}");
     house.runtime().cancel(sessions[2]).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
-    until_line(&house, |running, waiting| running.is_empty() && waiting.is_empty()).await;
+    until_line(&house, |running, waiting| {
+        running.is_empty() && waiting.is_empty()
+    })
+    .await;
     drop((one, fourth, attachment, hub));
     house.close().await;
 }
@@ -146,10 +160,20 @@ async fn a_turn_that_rests_waits_for_a_place_too_before_it_goes_on() {
     assert_eq!(place, Some(1));
     assert_eq!(one.hub.running(), [busy]);
     other.refuse(call, None).await.unwrap();
-    tokio::time::timeout(PATIENCE, goes_on).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, goes_on)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     tokio::time::timeout(PATIENCE, one.hub.at_rest()).await.unwrap();
-    until_line(&house, |running, waiting| running.is_empty() && waiting.is_empty()).await;
-    assert!(house.now(resting).open_turn().is_none(), "it has gone on to its end");
+    until_line(&house, |running, waiting| {
+        running.is_empty() && waiting.is_empty()
+    })
+    .await;
+    assert!(
+        house.now(resting).open_turn().is_none(),
+        "it has gone on to its end"
+    );
     // One that does not rest is refused, and takes no place.
     let refused = one.second.1.resume(&mut |_| {}).await;
     assert!(matches!(refused, Err(AttachError::Operation(_))), "{refused:?}");

@@ -69,9 +69,15 @@ impl Eye {
             other => panic!("{}: {other:?}", self.name),
         }
         let base = updates.base();
-        assert_eq!((base.epoch, base.seq), (self.seen.epoch, self.seen.seq), "{}", self.name);
+        assert_eq!(
+            (base.epoch, base.seq),
+            (self.seen.epoch, self.seen.seq),
+            "{}",
+            self.name
+        );
         let title = base.status.unwrap().title;
-        self.folded.extend(title.map(|title| (base.seq, title.to_string())));
+        self.folded
+            .extend(title.map(|title| (base.seq, title.to_string())));
     }
 
     async fn attach(&mut self, connection: &Connection, resume: bool) -> Updates {

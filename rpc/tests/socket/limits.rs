@@ -34,7 +34,10 @@ impl Begin for Begins {
                 settings: House::settings(Mode::Ask),
                 title: None,
             };
-            runtime.new_session(opening).await.map_err(|error| error.to_string())
+            runtime
+                .new_session(opening)
+                .await
+                .map_err(|error| error.to_string())
         })
     }
 }
@@ -82,7 +85,10 @@ async fn connections_sessions_and_attachments_have_limits_that_are_told() {
         let session: wire::Session = one.ask("_glasswork/new", &new).await.unwrap();
         begun.push(session.session);
     }
-    assert_eq!(kind(one.ask::<wire::Session>("_glasswork/new", &new).await), "too_many_sessions");
+    assert_eq!(
+        kind(one.ask::<wire::Session>("_glasswork/new", &new).await),
+        "too_many_sessions"
+    );
     // What is open can be attached to, and as often as a connection may.
     let session: ScopeId = begun[0].parse().unwrap();
     let mut last = 0;
@@ -127,16 +133,23 @@ async fn a_query_that_asks_for_everything_is_refused_and_the_session_goes_on() {
     let deep = format!("{}id{}", "{ sessions { nodes ".repeat(60), " } }".repeat(60));
     let wide = format!(
         "{{ {} }}",
-        (0..10_000).map(|n| format!("a{n}: host {{ version }} ")).collect::<String>()
+        (0..10_000)
+            .map(|n| format!("a{n}: host {{ version }} "))
+            .collect::<String>()
     );
     let cycle = "fragment A on Host { ...B } fragment B on Host { ...A } { host { ...A } }";
     for (id, query) in [&*deep, &*wide, cycle].into_iter().enumerate() {
-        let ask = json!({"jsonrpc": "2.0", "id": id, "method": "_glasswork/query", "params": {"query": query}});
+        let ask =
+            json!({"jsonrpc": "2.0", "id": id, "method": "_glasswork/query", "params": {"query": query}});
         send(&mut stream, format!("{ask}\n").as_bytes()).await;
         let answer = line(&mut stream).await.unwrap();
         let errors = answer["result"]["errors"].as_array().cloned().unwrap_or_default();
         assert!(!errors.is_empty(), "{answer}");
-        assert!(answer["result"]["data"].as_object().is_none_or(|data| data.values().all(Value::is_null)));
+        assert!(
+            answer["result"]["data"]
+                .as_object()
+                .is_none_or(|data| data.values().all(Value::is_null))
+        );
     }
     assert_eq!(house.turn(session, "go").await.text, "done");
     drop(stream);

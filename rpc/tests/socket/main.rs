@@ -224,7 +224,8 @@ async fn too_many_requests_and_ids_that_are_taken_are_refused_while_the_others_a
     // Who waits is on record, in which order, and everybody can see it.
     let waiting = async |other: &mut BufReader<UnixStream>| {
         let query = "{ host { turns { mostRunning mostWaiting running { connection } waiting { inLine session { id } } } } }";
-        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "_glasswork/query", "params": {"query": query}});
+        let ask =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "_glasswork/query", "params": {"query": query}});
         send(other, format!("{ask}\n").as_bytes()).await;
         let answer = line(other).await.unwrap();
         answer["result"]["data"]["host"]["turns"].clone()
@@ -236,7 +237,10 @@ async fn too_many_requests_and_ids_that_are_taken_are_refused_while_the_others_a
         "{turns}"
     );
     let places = turns["waiting"].as_array().unwrap();
-    let places: Vec<_> = places.iter().map(|place| place["inLine"].as_u64().unwrap()).collect();
+    let places: Vec<_> = places
+        .iter()
+        .map(|place| place["inLine"].as_u64().unwrap())
+        .collect();
     let expected: Vec<_> = (1..=64).collect();
     assert_eq!(places, expected);
     // It leaves in the middle of all that, and no trace of it stays.

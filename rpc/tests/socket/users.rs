@@ -76,7 +76,10 @@ async fn other(home: &Path) {
         directory,
         Err(DirectoryError::NotOwn { .. } | DirectoryError::Io { .. })
     );
-    say(format_args!("directory {}", if refused { "refused" } else { "taken" }));
+    say(format_args!(
+        "directory {}",
+        if refused { "refused" } else { "taken" }
+    ));
     let own = home.join("other");
     if std::fs::metadata(&own).unwrap().permissions().mode() & 0o77 == 0 {
         // Somebody else listens in its own directory: it sends nothing there.
@@ -93,7 +96,11 @@ async fn other(home: &Path) {
 fn drop_to(user: u32, role: &str, home: &Path) -> Second {
     let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
     let drop = [&*uid, &gid, "--clear-groups", "--"];
-    Second::start(second::through("setpriv", &drop, &second::command(TEST, role, home)))
+    Second::start(second::through(
+        "setpriv",
+        &drop,
+        &second::command(TEST, role, home),
+    ))
 }
 
 /// Only the superuser can play two users, neither of whom is root; elsewhere there is nothing to be played.

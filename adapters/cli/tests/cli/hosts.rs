@@ -109,7 +109,10 @@ fn drive(talk: &mut Talk, attachment: &Value, lines: u64) -> u64 {
         let updates = told["params"]["updates"].as_array().cloned().unwrap_or_default();
         last = told["params"]["seq"].as_u64().unwrap_or(last);
         if updates.iter().any(|update| update["type"] == "turn_ended") {
-            talk.ask("_glasswork/prompt", json!({ "attachment": attachment, "text": "more" }));
+            talk.ask(
+                "_glasswork/prompt",
+                json!({ "attachment": attachment, "text": "more" }),
+            );
         }
     }
     last
@@ -146,7 +149,10 @@ fn through_hosts_that_are_killed_each_client_hears_all_once_and_both_end_with_th
         let mut talk = Talk::to(socket);
         let attached = talk.attach(&session, None);
         let attachment = &attached["attachment"];
-        talk.ask("_glasswork/prompt", json!({ "attachment": attachment, "text": "go" }));
+        talk.ask(
+            "_glasswork/prompt",
+            json!({ "attachment": attachment, "text": "go" }),
+        );
         let lines = 150 + dice.below(100);
         drive(&mut talk, attachment, lines);
         if round < 3 {
@@ -168,7 +174,10 @@ fn through_hosts_that_are_killed_each_client_hears_all_once_and_both_end_with_th
         for (_, end) in &doors {
             end.send(seq.unwrap()).unwrap();
         }
-        talk.ask("_glasswork/prompt", json!({ "attachment": attachment, "text": "the last" }));
+        talk.ask(
+            "_glasswork/prompt",
+            json!({ "attachment": attachment, "text": "the last" }),
+        );
         let mut seq = seq.unwrap();
         talk.until(&mut seq, "turn_ended");
     }
@@ -177,7 +186,10 @@ fn through_hosts_that_are_killed_each_client_hears_all_once_and_both_end_with_th
         assert!(heard.resyncs > 0, "no host was seen to die");
         assert!(heard.commits.len() > 100, "{}", heard.commits.len());
     }
-    let both = heard[0].commits.keys().filter(|key| heard[1].commits.contains_key(key));
+    let both = heard[0]
+        .commits
+        .keys()
+        .filter(|key| heard[1].commits.contains_key(key));
     let mut count = 0;
     for key in both {
         assert_eq!(heard[0].commits[key], heard[1].commits[key], "{key:?}");
@@ -253,7 +265,10 @@ fn a_session_that_was_begun_without_a_terminal_asks_a_controller_that_has_come()
     let prompt = json!({ "attachment": attachment, "text": "again" });
     talk.ask("_glasswork/prompt", prompt.clone());
     let call = talk.until(&mut seq, "tool_asked")["call"].clone();
-    talk.ask("_glasswork/approve", json!({ "attachment": attachment, "call": call }));
+    talk.ask(
+        "_glasswork/approve",
+        json!({ "attachment": attachment, "call": call }),
+    );
     talk.until(&mut seq, "turn_ended");
     assert_eq!(std::fs::read_to_string(house.work.join("ran")).unwrap(), "ran\n");
     // It is asked, and cut off. Nobody is waited for who may never come back.
@@ -262,7 +277,10 @@ fn a_session_that_was_begun_without_a_terminal_asks_a_controller_that_has_come()
     let mut looks = Talk::to(&sockets(&house)[0]);
     let params = json!({ "session": session, "name": "looks", "role": "observer" });
     let attached = looks.ask("_glasswork/attach", params);
-    looks.ask("_glasswork/subscribe", json!({ "attachment": attached["attachment"] }));
+    looks.ask(
+        "_glasswork/subscribe",
+        json!({ "attachment": attached["attachment"] }),
+    );
     let mut seq = attached["seq"].as_u64().unwrap();
     drop(talk);
     let settled = looks.until(&mut seq, "tool_settled");
@@ -287,7 +305,11 @@ fn what_a_console_asks_for_in_vain_ends_it_with_a_failure() {
         let command = house.command(["attach", &session].iter().chain(arguments));
         let vain = house.give(command, typed);
         assert_eq!(vain.code, 1, "{vain:?}");
-        assert!(vain.err.contains("error:") && vain.err.contains(told), "{}", vain.err);
+        assert!(
+            vain.err.contains("error:") && vain.err.contains(told),
+            "{}",
+            vain.err
+        );
     }
     serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(143));
