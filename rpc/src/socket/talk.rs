@@ -264,12 +264,9 @@ fn not_attached(attachment: u64) -> Fault {
     )
 }
 
-/// Tells what happens in a session. As long as the client does not read, nothing is taken from the feed: it is that which
-/// has the cap.
+/// Tells what happens in a session. As long as the client does not read, no more than one thing is taken from the feed: it
+/// is that which has the cap. No place in the outbox is held meanwhile, for there are fewer of them than attachments.
 async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>) {
-    let Ok(mut place) = out.reserve().await else {
-        return;
-    };
     loop {
         let delivery = updates.next().await;
         let epoch = updates.cursor().epoch;
@@ -277,7 +274,7 @@ async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>)
             delivery,
             Delivery::Ended { .. } | Delivery::RecordingFailed { .. }
         );
-        place.send(match delivery {
+        let line = match delivery {
             Delivery::Commit { seq, origin, updates } => told(&wire::Update {
                 attachment,
                 epoch,
@@ -311,13 +308,9 @@ async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>)
                 seq,
                 reason: "the session was closed here".to_owned(),
             }),
-        });
-        if is_last {
+        };
+        if out.send(line).await.is_err() || is_last {
             return;
-        }
-        match out.reserve().await {
-            Ok(next) => place = next,
-            Err(_) => return,
         }
     }
 }
