@@ -228,7 +228,11 @@ fn a_session_of_an_old_schema_is_shown_and_one_that_is_damaged_is_refused_by_nam
     let session = only(&house);
     let serving = Serving::start(&house, &model, &[]);
     let attached = house.give(house.command(["attach", &*session]), "/detach\n");
-    assert_eq!((attached.code, &*attached.out), (0, "The roof is mended.\n"), "{attached:?}");
+    assert_eq!(
+        (attached.code, &*attached.out),
+        (0, "The roof is mended.\n"),
+        "{attached:?}"
+    );
     serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(143));
     // A byte of its record flips.
