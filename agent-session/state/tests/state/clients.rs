@@ -118,6 +118,9 @@ fn line(state: &Scope) -> (Vec<u64>, Vec<u64>) {
     )
 }
 
+/// A commit, whose it is, what is asked, and who runs and who waits after it.
+type Row = (u64, Origin, E, (&'static [u64], &'static [u64]));
+
 #[test]
 fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
     let mut state = Glasswork::vacant(Kind::Host, HOST);
@@ -139,7 +142,7 @@ fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
         Err(Rejection::NotAttached(1)),
         "for another"
     );
-    let all: &[(u64, Origin, E, (&[u64], &[u64]))] = &[
+    let all: &[Row] = &[
         (1, client(1), asks(1), (&[1], &[])),
         (2, client(2), asks(2), (&[1, 2], &[])),
         (3, client(3), asks(3), (&[1, 2], &[3])),
