@@ -182,8 +182,8 @@ pub(crate) async fn check(home: TempDir, said: &Said, kill: Kill, before: u64) -
     // Whatever image is named was kept before, so all of them were sent. What waited in the queue may be under way by
     // now, in a request that has no body yet.
     let now = house.now(session);
-    let sent = now.requests.values().filter_map(|request| request.body.as_ref());
-    assert_eq!(sent.last().unwrap().unsent, [], "{kill:?}");
+    let mut sent = now.requests.values().filter_map(|request| request.body.as_ref());
+    assert_eq!(sent.next_back().unwrap().unsent, [], "{kill:?}");
     for mark in marks(&work) {
         let runs = lines(&work.join(&mark));
         assert_eq!(runs, ["once"], "{kill:?}: {mark}");
