@@ -326,10 +326,8 @@ impl Conversing {
                     if notice.method == "_glasswork/ended" {
                         return Ok(ExitCode::Done);
                     }
-                    if rests(&notice) {
-                        if self.input_ended && !is_terminal {
-                            return Ok(ExitCode::Done);
-                        }
+                    if rests(&notice) && self.input_ended && !is_terminal {
+                        return Ok(ExitCode::Done);
                     }
                 }
             }
