@@ -50,6 +50,17 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt_with(&self, session: ScopeId, prompt: Prompt, key: Option<&str>) -> Done {
+        let event = self.prepared(session, prompt, key).await?;
+        self.ask(session, event).await
+    }
+
+    /// The event of a prompt, with all told to the session that its handler wants to know.
+    pub(crate) async fn prepared(
+        &self,
+        session: ScopeId,
+        prompt: Prompt,
+        key: Option<&str>,
+    ) -> Result<Event, OperationError> {
         let result = match &prompt.result {
             Some(schema) => {
                 if self.mounted(session).is_none() {
@@ -63,14 +74,13 @@ impl Runtime {
         self.tell_spending(session).await?;
         self.tell_candidates(session).await?;
         let images = self.keep(session, prompt.pictures).await?;
-        let event = prompt::Event::Prompted {
+        Ok(Event::Prompt(prompt::Event::Prompted {
             text: prompt.text.into(),
             max_steps: None,
             result,
             images,
             key: key.map(Into::into),
-        };
-        self.ask(session, Event::Prompt(event)).await
+        }))
     }
 
     /// What is wanted of a turn, with the best means for the models that a session may ask.

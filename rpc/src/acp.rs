@@ -7,6 +7,8 @@ mod agent;
 mod attached;
 mod connection;
 mod content;
+mod elsewhere;
+mod exchange;
 mod lines;
 mod opening;
 mod options;
@@ -16,5 +18,6 @@ mod tool_calls;
 mod updates;
 
 pub use connection::{Broken, serve};
+pub(crate) use connection::serve_attached;
 pub use lines::{LINE_BYTES, UPDATES_WAITING};
 pub use opening::{House, ModelChoice, NotReady, ProviderChoice};

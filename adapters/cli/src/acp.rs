@@ -1,22 +1,13 @@
 //! `glasswork acp`: an agent for editors, over standard input and output.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use clap::ValueEnum as _;
-use glasswork_ai::catalogue::Catalogue;
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::model_list::{self, Which};
-use glasswork_app_runtime::models::{self, Provider};
-use glasswork_app_runtime::resuming;
-use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::settings::Flag;
-use glasswork_engine::ScopeId;
-use glasswork_rpc::acp::{self, House, ModelChoice, NotReady, ProviderChoice};
+use glasswork_rpc::acp;
 use glasswork_session_state::settings::Settings;
 
 use crate::commands::Acp;
-use crate::compose::{self, Model, Place, Sessions};
+use crate::compose::{self, Model, OfPlace, Place};
 use crate::console::Console;
 use crate::problem::Problem;
 use crate::run;
@@ -32,29 +23,26 @@ pub(crate) fn acp(arguments: &Acp, console: &Console) -> Result<ExitCode, Proble
     let here = std::env::current_dir()
         .map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))?;
     let model = ready(&place.settings(&flags, &here)?.settings, &mut providers)?;
-    let serves = Serves {
-        known: providers.known.clone(),
-        catalogue: Arc::clone(&providers.catalogue),
-        sessions: sessions.clone(),
-        place,
-        flags,
-    };
+    let house = OfPlace::new(place, &sessions, flags, &providers);
     let tasks = compose::tasks()?;
     let code = tasks.block_on(async {
         let mut signals = Signals::take().map_err(Problem::failed)?;
-        let runtime = Arc::new(sessions.start(providers, &model).await?);
+        let runtime = sessions.start(providers, &model).await?;
+        let (doors, failed) = sessions.doors(runtime, "acp", Some(house));
+        if let Some(error) = failed {
+            console.warn(Some(format!("nobody can attach to the sessions of this editor: {error}")));
+        }
         let mut told = None;
         let served = acp::serve(
-            Arc::clone(&runtime),
-            Arc::new(serves),
+            doors.offer(),
+            sessions.others(),
             tokio::io::stdin(),
             tokio::io::stdout(),
             async { told = Some(signals.next().await) },
         )
         .await;
-        if let Some(runtime) = Arc::into_inner(runtime) {
-            runtime.stop().await;
-        }
+        doors.give_up().await;
+        doors.close().await;
         if let Err(error) = served {
             console.note(&format!(
                 "the connection ended: {}\n",
@@ -107,72 +95,4 @@ fn ready(settings: &Settings, providers: &mut compose::Providers) -> Result<Mode
         model = model.also(id)?;
     }
     Ok(model)
-}
-
-/// How sessions are opened for a client.
-struct Serves {
-    place: Place,
-    sessions: Sessions,
-    flags: Vec<Flag>,
-    known: Vec<Provider>,
-    catalogue: Arc<Catalogue>,
-}
-
-impl Serves {
-    fn settings(&self, workspace: &Path) -> Result<Settings, NotReady> {
-        let resolved = self.place.settings(&self.flags, workspace);
-        Ok(resolved.map_err(wrong)?.settings)
-    }
-
-    fn opening(&self, workspace: PathBuf, settings: Settings) -> Result<Opening, NotReady> {
-        if let Some(id) = &settings.model.value {
-            models::check(id, &self.known).map_err(|error| NotReady::NoModel(error.to_string()))?;
-        }
-        Ok(Opening {
-            workspace,
-            settings,
-            title: None,
-        })
-    }
-}
-
-impl House for Serves {
-    fn new_session(&self, workspace: &Path) -> Result<Opening, NotReady> {
-        let mut settings = self.settings(workspace)?;
-        let chosen = models::choose(&settings.model, &self.known);
-        settings.model = chosen.map_err(|error| NotReady::NoModel(error.to_string()))?;
-        self.opening(workspace.to_owned(), settings)
-    }
-
-    fn again(&self, session: ScopeId) -> Result<Opening, NotReady> {
-        let past = resuming::past(&self.sessions.snapshot(), session).map_err(wrong)?;
-        let settings = resuming::settings(self.settings(&past.workspace)?, &past, &self.known);
-        let settings = settings.map_err(|error| NotReady::NoModel(error.to_string()))?;
-        self.opening(past.workspace, settings)
-    }
-
-    fn models(&self) -> Vec<ModelChoice> {
-        let listed = model_list::list(&self.catalogue, &self.known, Which::Usable);
-        let choices = listed.into_iter().map(|listed| ModelChoice {
-            name: listed
-                .model
-                .name
-                .map_or_else(|| listed.model.id.to_string(), |name| name.to_string()),
-            id: listed.model.id,
-        });
-        choices.collect()
-    }
-
-    fn providers(&self) -> Vec<ProviderChoice> {
-        let choices = self.known.iter().map(|provider| ProviderChoice {
-            name: provider.name.to_string(),
-            key_variable: provider.key_variable.as_deref().map(ToOwned::to_owned),
-            usable: provider.has_key,
-        });
-        choices.collect()
-    }
-}
-
-fn wrong(error: impl ToString) -> NotReady {
-    NotReady::Wrong(error.to_string())
 }

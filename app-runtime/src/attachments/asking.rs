@@ -8,6 +8,7 @@ use glasswork_session_state::state::Scope;
 use glasswork_session_state::{Event, Glasswork, prompt, tools};
 
 use super::{AttachError, Attachment, rejected, turns};
+use crate::prompting::Prompt;
 
 type Done = Result<Accepted<Glasswork>, AttachError>;
 
@@ -18,29 +19,40 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.prompt_with(Prompt::new(text), key, told).await
+    }
+
+    /// The same, with all that may come with words.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn prompt_with(
+        &self,
+        prompt: Prompt,
+        key: Option<&str>,
+        told: &mut (dyn FnMut(usize) + Send),
+    ) -> Done {
         self.may_act()?;
         if self.hub.stopping.load(Ordering::Acquire) {
             return Err(AttachError::Stopping);
         }
         let runtime = &self.hub.runtime;
         runtime.mount(self.session).await?;
-        let event = Event::Prompt(prompt::Event::Prompted {
-            text: text.into(),
-            max_steps: None,
-            result: None,
-            images: vec![],
-            key: key.map(Into::into),
-        });
         if self.runs() {
             // Refused by its handler, and on record.
+            let event = Event::Prompt(prompt::Event::Prompted {
+                text: prompt.text.into(),
+                max_steps: None,
+                result: None,
+                images: vec![],
+                key: key.map(Into::into),
+            });
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
         let place = self.hub.turns.place(told).await?;
         // While it waited, it may have been told to look on only.
         self.may_act()?;
-        runtime.note_checkout(self.session).await;
-        runtime.tell_spending(self.session).await?;
-        runtime.tell_candidates(self.session).await?;
+        let event = runtime.prepared(self.session, prompt, key).await?;
         let done = runtime.ask_as(&self.handle, self.session, event).await?;
         // The place is taken until the turn rests, whoever stays to see that.
         let watch = runtime.watch(self.session);
@@ -105,6 +117,18 @@ impl Attachment {
             }
             other => other,
         }
+    }
+
+    /// Lets a turn go on that rests.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn resume(&self) -> Done {
+        self.may_act()?;
+        let runtime = &self.hub.runtime;
+        runtime.tell_spending(self.session).await?;
+        runtime.tell_candidates(self.session).await?;
+        self.ask(Event::Prompt(prompt::Event::Resumed)).await
     }
 
     async fn ask(&self, event: Event) -> Done {

@@ -12,7 +12,7 @@ use agent_client_protocol::v1::schema::{
     ListSessionsResponse, LoadSessionRequest, LoadSessionResponse, NewSessionRequest, NewSessionResponse,
     PromptCapabilities, PromptRequest, PromptResponse, ResumeSessionRequest, ResumeSessionResponse,
     SessionCapabilities, SessionCloseCapabilities, SessionConfigOption, SessionDeleteCapabilities, SessionId,
-    SessionInfo, SessionListCapabilities, SessionModeState, SessionResumeCapabilities,
+    Meta, SessionInfo, SessionListCapabilities, SessionNotification, SessionModeState, SessionResumeCapabilities,
     SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
     SetSessionModeResponse,
 };
@@ -21,47 +21,82 @@ use agent_client_protocol::{Client, Error, RequestCancellation};
 use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::turn;
 use glasswork_app_runtime::archive::{Cursor, Filter, Listing};
+use glasswork_app_runtime::attachments::{Asked, AttachError, Attachment};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_engine::{Refusal, ScopeId, Timestamp};
+use glasswork_session_state::clients::{History, Role};
 use glasswork_session_state::state::Session;
 use tokio::sync::watch;
 
 use super::attached::{Attached, Ended, Line};
 use super::content;
 use super::lines::Pace;
-use super::opening::{House, NotReady};
+use super::opening::{self, House, ModelChoice, NotReady, ProviderChoice};
 use super::options;
 use super::stopping::Ending;
 use super::updates::{self, Offers};
+use crate::socket::talk::Talk;
 
 /// How many sessions a page of the list has.
 const PAGE: usize = 50;
+/// Most sessions that are open on a connection.
+const SESSIONS: usize = 32;
+/// Most characters of what a client calls itself.
+const NAME: usize = 80;
 
 /// The agent at one end of a connection.
 pub(super) struct Agent {
-    runtime: Arc<Runtime>,
-    house: Arc<dyn House>,
+    talk: Arc<Talk>,
     pace: Arc<Pace>,
-    offers: OnceLock<Offers>,
+    /// Whether the host is there for this client alone: then nothing goes on without it.
+    alone: bool,
+    client: OnceLock<(Offers, Arc<str>)>,
     attached: Mutex<BTreeMap<ScopeId, Attached>>,
 }
 
 impl Agent {
-    pub(super) fn new(runtime: Arc<Runtime>, house: Arc<dyn House>, pace: Arc<Pace>) -> Self {
+    pub(super) fn new(talk: Arc<Talk>, pace: Arc<Pace>, alone: bool) -> Self {
         Self {
-            runtime,
-            house,
+            talk,
             pace,
-            offers: OnceLock::new(),
+            alone,
+            client: OnceLock::new(),
             attached: Mutex::default(),
         }
     }
 
+    fn runtime(&self) -> &Arc<Runtime> {
+        self.talk.connection.hub().runtime()
+    }
+
+    fn house(&self) -> Result<Arc<dyn House>, Error> {
+        let alone = "this host runs one session; begin or open others with an agent of their own";
+        self.talk.house.clone().ok_or_else(|| wrong(alone))
+    }
+
+    fn models(&self) -> Vec<ModelChoice> {
+        opening::models(self.talk.house.as_deref())
+    }
+
+    fn providers(&self) -> Vec<ProviderChoice> {
+        let house = self.talk.house.as_ref();
+        house.map(|house| house.providers()).unwrap_or_default()
+    }
+
+    fn offers(&self) -> Offers {
+        self.client.get().map(|(offers, _)| *offers).unwrap_or_default()
+    }
+
     pub(super) fn initialize(&self, request: &InitializeRequest) -> InitializeResponse {
         let client = &request.client_capabilities;
+        let name = request.client_info.as_ref().map(|info| {
+            let name = info.title.as_ref().unwrap_or(&info.name);
+            name.chars().take(NAME).collect::<String>()
+        });
+        let name = name.unwrap_or_else(|| "an editor".to_owned());
         // A client that says it twice keeps to what it said first.
-        let _ = self.offers.set(Offers::of(client));
+        let _ = self.client.set((Offers::of(client), name.into()));
         let capabilities = AgentCapabilities::new()
             .load_session(true)
             .prompt_capabilities(PromptCapabilities::new().image(true).embedded_context(true))
@@ -82,7 +117,7 @@ impl Agent {
 
     /// A way to sign in at each provider. A client that has a terminal can run it there; another one tells its user.
     fn auth_methods(&self, terminal: bool) -> Vec<AuthMethod> {
-        let methods = self.house.providers().into_iter().map(|provider| {
+        let methods = self.providers().into_iter().map(|provider| {
             let name = format!("Sign in at {}", provider.name);
             let way = how(&provider.name, provider.key_variable.as_deref());
             let id = schema::AuthMethodId::new(provider.name.as_str());
@@ -100,7 +135,7 @@ impl Agent {
 
     pub(super) fn authenticate(&self, request: &AuthenticateRequest) -> Result<AuthenticateResponse, Error> {
         let id = &*request.method_id.0;
-        let providers = self.house.providers();
+        let providers = self.providers();
         match providers.iter().find(|provider| provider.name == id) {
             Some(provider) if provider.usable => Ok(AuthenticateResponse::new()),
             Some(provider) => Err(sign_in(format!(
@@ -117,14 +152,15 @@ impl Agent {
         client: &ConnectionTo<Client>,
     ) -> Result<NewSessionResponse, Error> {
         fits(&request.cwd, &request.additional_directories)?;
-        let house = Arc::clone(&self.house);
+        self.has_room()?;
+        let house = self.house()?;
         let opening = blocking(move || house.new_session(&request.cwd)).await?;
         let id = self
-            .runtime
+            .runtime()
             .new_session(opening.map_err(not_ready)?)
             .await
             .map_err(failed)?;
-        let session = self.attach(id, client).await?;
+        let session = self.attach(id, client, Role::Controller, false).await?;
         let (modes, options) = self.chosen(&session);
         self.no_servers(id, client, request.mcp_servers.len()).await?;
         Ok(NewSessionResponse::new(id.to_string())
@@ -138,8 +174,9 @@ impl Agent {
         client: &ConnectionTo<Client>,
     ) -> Result<LoadSessionResponse, Error> {
         fits(&request.cwd, &request.additional_directories)?;
+        let role = role(request.meta.as_ref())?;
         let id = self.open(&request.session_id).await?;
-        let session = self.attach_after(id, client, true).await?;
+        let session = self.attach(id, client, role, true).await?;
         let (modes, options) = self.chosen(&session);
         self.no_servers(id, client, request.mcp_servers.len()).await?;
         Ok(LoadSessionResponse::new().modes(modes).config_options(options))
@@ -151,8 +188,9 @@ impl Agent {
         client: &ConnectionTo<Client>,
     ) -> Result<ResumeSessionResponse, Error> {
         fits(&request.cwd, &request.additional_directories)?;
+        let role = role(request.meta.as_ref())?;
         let id = self.open(&request.session_id).await?;
-        let session = self.attach(id, client).await?;
+        let session = self.attach(id, client, role, false).await?;
         let (modes, options) = self.chosen(&session);
         self.no_servers(id, client, request.mcp_servers.len()).await?;
         Ok(ResumeSessionResponse::new().modes(modes).config_options(options))
@@ -175,7 +213,7 @@ impl Agent {
             after,
             ..Listing::default()
         };
-        let snapshot = self.runtime.reader().snapshot(Viewer::owner());
+        let snapshot = self.runtime().reader().snapshot(Viewer::owner());
         let sort = listing.sort;
         let page = blocking(move || snapshot.page(&listing, None)).await?;
         let page = page.map_err(|error| internal(error.to_string()))?;
@@ -192,18 +230,18 @@ impl Agent {
 
     pub(super) async fn delete(&self, request: DeleteSessionRequest) -> Result<DeleteSessionResponse, Error> {
         let id = self.existing(&request.session_id).await?;
-        self.detach(id).await;
-        self.runtime.put_in_trash(id).await.map_err(failed)?;
+        drop(self.detach(id).await);
+        self.runtime().put_in_trash(id).await.map_err(failed)?;
         Ok(DeleteSessionResponse::new())
     }
 
     pub(super) async fn close(&self, request: CloseSessionRequest) -> Result<CloseSessionResponse, Error> {
         let id = session_id(&request.session_id)?;
-        if !lock(&self.attached).contains_key(&id) {
-            return Err(unknown(&request.session_id));
+        let attachment = self.detach(id).await;
+        let attachment = attachment.ok_or_else(|| unknown(&request.session_id))?;
+        if self.ends(&attachment) {
+            self.runtime().put_down(id).await.map_err(failed)?;
         }
-        self.detach(id).await;
-        self.runtime.put_down(id).await.map_err(failed)?;
         Ok(CloseSessionResponse::new())
     }
 
@@ -211,23 +249,22 @@ impl Agent {
         &self,
         request: SetSessionModeRequest,
     ) -> Result<SetSessionModeResponse, Error> {
-        let id = self.known(&request.session_id)?;
+        let id = self.acting(&request.session_id)?.session();
         let mode = options::mode(&request.mode_id.0)?;
-        self.runtime.set(id, mode).await.map_err(failed)?;
+        self.runtime().set(id, mode).await.map_err(failed)?;
         Ok(SetSessionModeResponse::new())
     }
 
     pub(super) async fn set_option(
         &self,
         request: SetSessionConfigOptionRequest,
-        client: &ConnectionTo<Client>,
     ) -> Result<SetSessionConfigOptionResponse, Error> {
-        let id = self.known(&request.session_id)?;
-        let session = self.attach(id, client).await?;
-        let models = self.house.models();
+        let id = self.acting(&request.session_id)?.session();
+        let session = self.session(id).await?;
+        let models = self.models();
         let setting = options::option(&request.config_id.0, &request.value, &session.settings, &models)?;
-        self.runtime.set(id, setting).await.map_err(failed)?;
-        let now = self.attach(id, client).await?;
+        self.runtime().set(id, setting).await.map_err(failed)?;
+        let now = self.session(id).await?;
         Ok(SetSessionConfigOptionResponse::new(options::options(
             &now.settings,
             &models,
@@ -241,35 +278,41 @@ impl Agent {
         client: &ConnectionTo<Client>,
         cancellation: &RequestCancellation,
     ) -> Result<PromptResponse, Error> {
-        let id = self.known(&request.session_id)?;
+        let attachment = self.acting(&request.session_id)?;
+        let id = attachment.session();
         let prompt = blocking(move || content::prompt(&request.prompt)).await??;
-        let session = self.attach(id, client).await?;
-        let (mut ended, own) = {
+        let (session, attachment) = self.looking(attachment, client).await?;
+        let mut ended = {
             let attached = lock(&self.attached);
             let attached = attached.get(&id).ok_or_else(|| unknown(&request.session_id))?;
-            (attached.ended(), attached.prompts())
+            attached.ended()
         };
         let resting = session
             .open_turn()
             .filter(|turn| turn.state == turn::State::Paused)
             .map(|turn| turn.id);
-        let begun = match resting {
-            Some(turn) => self.go_on(id, turn, &prompt.text).await,
+        let turn = match resting {
+            Some(turn) => {
+                attachment.steer(&prompt.text, None).await.map_err(refused)?;
+                attachment.resume().await.map_err(refused)?;
+                turn
+            }
             None => {
-                let accepted = self.runtime.prompt_with(id, prompt, None).await;
-                accepted.map(|accepted| TurnId(accepted.id.seq))
+                let (told, offers) = (client.clone(), self.offers());
+                let mut waits = move |place: usize| {
+                    let words = format!("other turns run; this one is number {place} of those that wait");
+                    if let Some(notice) = offers.info("Waiting", words) {
+                        // A client that is gone need not know.
+                        drop(told.send_notification(SessionNotification::new(id.to_string(), notice)));
+                    }
+                };
+                let begun = tokio::select! {
+                    begun = attachment.prompt_with(prompt, None, &mut waits) => begun,
+                    () = cancellation.cancelled() => return Ok(PromptResponse::new(schema::StopReason::Cancelled)),
+                };
+                TurnId(begun.map_err(refused)?.id.seq)
             }
         };
-        let turn = match begun {
-            Ok(turn) => turn,
-            Err(error) => {
-                own.failed();
-                return Err(failed(error));
-            }
-        };
-        if resting.is_some() {
-            own.failed();
-        }
         let mut is_cancelled = false;
         loop {
             tokio::select! {
@@ -281,56 +324,92 @@ impl Agent {
                 () = cancellation.cancelled(), if !is_cancelled => {
                     is_cancelled = true;
                     // It may have ended meanwhile.
-                    drop(self.runtime.cancel(id).await);
+                    drop(attachment.interrupt(true).await);
                 }
             }
         }
     }
 
-    async fn go_on(&self, id: ScopeId, turn: TurnId, words: &str) -> Result<TurnId, OperationError> {
-        self.runtime.steer(id, words, None).await?;
-        self.runtime.resume(id).await?;
-        Ok(turn)
-    }
-
     pub(super) async fn cancel(&self, session: &SessionId) {
-        if let Ok(id) = self.known(session) {
+        if let Ok(attachment) = self.acting(session) {
             // Where nothing works there is nothing to cancel.
-            drop(self.runtime.cancel(id).await);
+            drop(attachment.interrupt(true).await);
         }
     }
 
-    /// What becomes of the sessions of a client that left: what works is cancelled, what rests goes on resting, and
-    /// nothing stays open.
+    /// What becomes of the sessions of a client that left. In a host of its own what works is cancelled, unless somebody
+    /// else looks on; what rests goes on resting, and nothing stays open.
     pub(super) async fn left(&self) {
         let attached = std::mem::take(&mut *lock(&self.attached));
         for (id, attached) in attached {
-            attached.end().await;
-            // What cannot be closed now is settled by whoever opens the session next.
-            drop(self.runtime.put_down(id).await);
+            let attachment = attached.end().await;
+            if self.ends(&attachment) {
+                // What cannot be closed now is settled by whoever opens the session next.
+                drop(self.runtime().put_down(id).await);
+            }
         }
     }
 
-    async fn detach(&self, id: ScopeId) {
-        let attached = lock(&self.attached).remove(&id);
-        if let Some(attached) = attached {
-            attached.end().await;
+    /// Whether a session ends with this client.
+    fn ends(&self, attachment: &Attachment) -> bool {
+        self.alone && attachment.others() == 0
+    }
+
+    async fn detach(&self, id: ScopeId) -> Option<Attachment> {
+        let attached = lock(&self.attached).remove(&id)?;
+        let attachment = attached.end().await;
+        // Where the host's journal fails, the host itself says so.
+        drop(self.talk.connection.detach(attachment.id()).await);
+        Some(attachment)
+    }
+
+    fn has_room(&self) -> Result<(), Error> {
+        match lock(&self.attached).len() < SESSIONS {
+            true => Ok(()),
+            false => Err(wrong(format!(
+                "{SESSIONS} sessions are open on this connection already; close one of them"
+            ))),
         }
     }
 
-    /// A session of this connection.
-    fn known(&self, session: &SessionId) -> Result<ScopeId, Error> {
+    /// How this client acts in a session of the connection.
+    fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
         let id = session_id(session)?;
-        match lock(&self.attached).contains_key(&id) {
-            true => Ok(id),
-            false => Err(unknown(session)),
+        let attachment = lock(&self.attached).get(&id).map(|known| known.attachment().clone());
+        let attachment = attachment.ok_or_else(|| unknown(session))?;
+        match attachment.role() {
+            Some(Role::Observer) => Err(refused(AttachError::Observer)),
+            _ => Ok(attachment),
         }
+    }
+
+    async fn session(&self, id: ScopeId) -> Result<Arc<Session>, Error> {
+        let watch = self.runtime().watch_mounted(id).await.map_err(failed)?;
+        Ok(Arc::clone(watch.session()))
+    }
+
+    /// Has the client see what happens in a session again, where that was unmounted meanwhile because nobody needed it.
+    async fn looking(
+        &self,
+        attachment: Attachment,
+        client: &ConnectionTo<Client>,
+    ) -> Result<(Arc<Session>, Attachment), Error> {
+        let id = attachment.session();
+        let is_over = lock(&self.attached).get(&id).is_none_or(Attached::is_over);
+        if !is_over {
+            return Ok((self.session(id).await?, attachment));
+        }
+        let role = attachment.role().unwrap_or(Role::Controller);
+        drop(self.detach(id).await);
+        let session = self.attach(id, client, role, false).await?;
+        let attached = lock(&self.attached).get(&id).map(|known| known.attachment().clone());
+        Ok((session, attached.unwrap_or(attachment)))
     }
 
     /// A session that there is.
     async fn existing(&self, session: &SessionId) -> Result<ScopeId, Error> {
         let id = session_id(session)?;
-        let snapshot = self.runtime.reader().snapshot(Viewer::owner());
+        let snapshot = self.runtime().reader().snapshot(Viewer::owner());
         let row = blocking(move || snapshot.row(id)).await?;
         match row.map_err(|error| internal(error.to_string()))? {
             Some(_) => Ok(id),
@@ -341,42 +420,45 @@ impl Agent {
     /// Opens a session of the past; one that is open here already is left as it is.
     async fn open(&self, session: &SessionId) -> Result<ScopeId, Error> {
         let id = self.existing(session).await?;
-        if self.runtime.watch(id).is_some() {
+        if self.runtime().watch(id).is_some() {
             return Ok(id);
         }
-        let house = Arc::clone(&self.house);
+        let house = self.house()?;
         let opening: Opening = blocking(move || house.again(id)).await?.map_err(not_ready)?;
-        self.runtime.open(id, opening).await.map_err(failed)?;
-        Ok(id)
-    }
-
-    async fn attach(&self, id: ScopeId, client: &ConnectionTo<Client>) -> Result<Arc<Session>, Error> {
-        self.attach_after(id, client, false).await
+        match self.runtime().open(id, opening).await {
+            Ok(_) => Ok(id),
+            // Somebody else was faster.
+            Err(_) if self.runtime().watch(id).is_some() => Ok(id),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Has the client see what happens in a session, from now on, or after all that happened so far.
-    async fn attach_after(
+    async fn attach(
         &self,
         id: ScopeId,
         client: &ConnectionTo<Client>,
+        role: Role,
         history: bool,
     ) -> Result<Arc<Session>, Error> {
-        if history {
-            self.detach(id).await;
-        }
-        let watch = self.runtime.watch_mounted(id).await.map_err(failed)?;
+        drop(self.detach(id).await);
+        self.has_room()?;
+        let name = self.client.get().map(|(_, name)| Arc::clone(name));
+        let asked = Asked {
+            session: id,
+            name: name.unwrap_or_else(|| "an editor".into()),
+            role,
+            history: if history { History::Full } else { History::Pending },
+            seen: None,
+        };
+        let (attachment, _) = self.talk.connection.attach(asked).await.map_err(refused)?;
+        let watch = self.runtime().watch_mounted(id).await.map_err(failed)?;
         let session = Arc::clone(watch.session());
-        if lock(&self.attached)
-            .get(&id)
-            .is_some_and(|attached| !attached.is_over())
-        {
-            return Ok(session);
-        }
         let line = Line {
-            runtime: Arc::clone(&self.runtime),
-            house: Arc::clone(&self.house),
+            hub: Arc::clone(self.talk.connection.hub()),
+            house: self.talk.house.clone(),
             client: client.clone(),
-            offers: self.offers.get().copied().unwrap_or_default(),
+            offers: self.offers(),
             pace: Arc::clone(&self.pace),
         };
         if history {
@@ -384,7 +466,7 @@ impl Agent {
                 line.tell(id, told).await?;
             }
         }
-        let attached = Attached::begin(line, id, watch);
+        let attached = Attached::begin(line, attachment, watch);
         lock(&self.attached).insert(id, attached);
         Ok(session)
     }
@@ -392,7 +474,7 @@ impl Agent {
     fn chosen(&self, session: &Session) -> (SessionModeState, Vec<SessionConfigOption>) {
         (
             options::modes(&session.settings),
-            options::options(&session.settings, &self.house.models()),
+            options::options(&session.settings, &self.models()),
         )
     }
 
@@ -403,7 +485,7 @@ impl Agent {
         client: &ConnectionTo<Client>,
         count: usize,
     ) -> Result<(), Error> {
-        let offers = self.offers.get().copied().unwrap_or_default();
+        let offers = self.offers();
         let more = format!("{count} were given; this version speaks with none");
         match offers
             .warning("MCP servers are not started", more)
@@ -422,6 +504,18 @@ impl Agent {
 async fn ending(ended: &mut watch::Receiver<Ended>, turn: TurnId) -> Option<Ending> {
     let ended = ended.wait_for(|ended| ended.of(turn).is_some()).await.ok()?;
     ended.of(turn).cloned()
+}
+
+/// What a client wants to do: `_meta.glasswork.role`, where it says so.
+fn role(meta: Option<&Meta>) -> Result<Role, Error> {
+    match meta.and_then(|meta| meta.get("glasswork")?.get("role")) {
+        None => Ok(Role::Controller),
+        Some(role) if role == "controller" => Ok(Role::Controller),
+        Some(role) if role == "observer" => Ok(Role::Observer),
+        Some(role) => Err(wrong(format!(
+            "`_meta.glasswork.role` is `controller` or `observer`, not {role}"
+        ))),
+    }
 }
 
 fn how(provider: &str, variable: Option<&str>) -> String {
@@ -474,6 +568,13 @@ fn not_ready(error: NotReady) -> Error {
     match error {
         NotReady::NoModel(text) => sign_in(text),
         NotReady::Wrong(text) => wrong(text),
+    }
+}
+
+fn refused(error: AttachError) -> Error {
+    match error {
+        AttachError::Operation(error) => failed(error),
+        other => Error::new(Error::invalid_request().code, other.to_string()),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
@@ -12,15 +11,16 @@ use agent_client_protocol::{Client, Error, is_connection_terminated, is_incoming
 use glasswork_agent_core::id::{CallId, TurnId};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn};
-use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
-use glasswork_engine::ScopeId;
+use glasswork_engine::{Origin, ScopeId};
+use glasswork_session_state::clients::Role;
 use glasswork_session_state::state::Session;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::lines::Pace;
-use super::opening::House;
+use super::opening::{House, models};
 use super::options;
 use super::permission::{self, Answer};
 use super::stopping::{self, Ending};
@@ -54,8 +54,8 @@ impl Ended {
 /// What all sessions of a connection share.
 #[derive(Clone)]
 pub(super) struct Line {
-    pub(super) runtime: Arc<Runtime>,
-    pub(super) house: Arc<dyn House>,
+    pub(super) hub: Arc<Attachments>,
+    pub(super) house: Option<Arc<dyn House>>,
     pub(super) client: ConnectionTo<Client>,
     pub(super) offers: Offers,
     pub(super) pace: Arc<Pace>,
@@ -73,29 +73,28 @@ impl Line {
 /// A session that a client looks at. Looking ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Attached {
+    attachment: Attachment,
     ended: watch::Receiver<Ended>,
-    /// Prompts of this client of which it need not be told.
-    own: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 impl Attached {
     /// Looks at a session, from what `watch` sees first.
-    pub(super) fn begin(line: Line, session: ScopeId, watch: Watch) -> Self {
+    pub(super) fn begin(line: Line, attachment: Attachment, watch: Watch) -> Self {
         let (sender, ended) = watch::channel(Ended::default());
-        let own = Arc::new(AtomicUsize::new(0));
         let following = Following {
             line,
-            session,
+            session: attachment.session(),
+            own: attachment.origin(),
+            attachment: attachment.clone(),
             watch,
             ended: sender,
-            own: Arc::clone(&own),
             asked: BTreeMap::new(),
             answers: JoinSet::new(),
         };
         Self {
+            attachment,
             ended,
-            own,
             task: tokio::spawn(following.follow()),
         }
     }
@@ -110,17 +109,17 @@ impl Attached {
         self.ended.clone()
     }
 
-    /// Announces a prompt of this client; [`Own::failed`] takes that back.
-    pub(super) fn prompts(&self) -> Own {
-        self.own.fetch_add(1, Ordering::AcqRel);
-        Own(Arc::clone(&self.own))
+    /// The attachment, by which the client acts.
+    pub(super) fn attachment(&self) -> &Attachment {
+        &self.attachment
     }
 
-    /// Ends looking, and waits for that.
-    pub(super) async fn end(mut self) {
+    /// Ends looking, and waits for that. The attachment is still on record.
+    pub(super) async fn end(mut self) -> Attachment {
         self.task.abort();
         // How it ended was just decided.
         let _ = (&mut self.task).await;
+        self.attachment.clone()
     }
 }
 
@@ -130,29 +129,14 @@ impl Drop for Attached {
     }
 }
 
-/// A prompt that was announced.
-pub(super) struct Own(Arc<AtomicUsize>);
-
-impl Own {
-    /// It was not taken.
-    pub(super) fn failed(self) {
-        take_one(&self.0);
-    }
-}
-
-fn take_one(count: &AtomicUsize) -> bool {
-    let fewer = |count: usize| count.checked_sub(1);
-    count
-        .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer)
-        .is_ok()
-}
-
 struct Following {
     line: Line,
     session: ScopeId,
     watch: Watch,
     ended: watch::Sender<Ended>,
-    own: Arc<AtomicUsize>,
+    attachment: Attachment,
+    /// Whose prompts the client need not be told: its own.
+    own: Option<Origin>,
     asked: BTreeMap<CallId, AbortHandle>,
     answers: JoinSet<(CallId, Answer)>,
 }
@@ -185,16 +169,21 @@ impl Following {
     async fn take(&mut self, before: &Session, watched: Watched) -> Result<bool, Error> {
         let now = Arc::clone(self.watch.session());
         let mut goes_on = true;
+        let is_own = watched.origin.is_some() && watched.origin == self.own;
         for update in &watched.updates {
-            let is_own = matches!(update, Update::Said { via: Via::Prompt, .. }) && take_one(&self.own);
-            if !is_own {
+            if !(is_own && matches!(update, Update::Said { via: Via::Prompt, .. })) {
                 for told in updates::of(update, &now, self.line.offers) {
                     self.line.tell(self.session, told).await?;
                 }
             }
             match update {
                 Update::ToolAsked { call, .. } => self.ask(*call),
-                Update::ToolAnswered { call, .. } | Update::ToolSettled { call, .. } => self.withdraw(*call),
+                Update::ToolAnswered { call, approved } => {
+                    if self.withdraw(*call) && !is_own {
+                        self.tell_answered(watched.origin.as_ref(), *approved).await?;
+                    }
+                }
+                Update::ToolSettled { call, .. } => drop(self.withdraw(*call)),
                 Update::TurnEnded {
                     turn, state, failure, ..
                 } => {
@@ -228,7 +217,7 @@ impl Following {
                 .await?;
         }
         if was.model.value != is.model.value || was.thinking.value != is.thinking.value {
-            let options = options::options(is, &self.line.house.models());
+            let options = options::options(is, &models(self.line.house.as_deref()));
             let options = ConfigOptionUpdate::new(options);
             self.line
                 .tell(self.session, SessionUpdate::ConfigOptionUpdate(options))
@@ -246,7 +235,7 @@ impl Following {
         let asked: Vec<_> = self.asked.keys().copied().collect();
         let waiting: Vec<_> = waiting(now).collect();
         for call in asked.iter().filter(|call| !waiting.contains(call)) {
-            self.withdraw(*call);
+            let _ = self.withdraw(*call);
         }
         for call in waiting.into_iter().filter(|call| !asked.contains(call)) {
             self.ask(call);
@@ -257,7 +246,21 @@ impl Following {
         self.ended.send_modify(|ended| ended.add(turn, ending));
     }
 
+    /// Tells a client that was asked who was faster.
+    async fn tell_answered(&self, origin: Option<&Origin>, approved: bool) -> Result<(), Error> {
+        let who = origin.map(|origin| self.line.hub.who(origin)).unwrap_or_default();
+        let title = if approved { "Allowed" } else { "Rejected" };
+        match self.line.offers.info(title, format!("by {who}")) {
+            Some(told) => self.line.tell(self.session, told).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Who only looks on is not asked.
     fn ask(&mut self, id: CallId) {
+        if self.attachment.role() != Some(Role::Controller) {
+            return;
+        }
         let session = self.watch.session();
         let Some(call) = session.call(id) else { return };
         let request = permission::request(self.session, session, id, call);
@@ -274,31 +277,37 @@ impl Following {
         self.asked.insert(id, asking);
     }
 
-    /// Dropping the request tells the client that nobody waits for its answer any more.
-    fn withdraw(&mut self, call: CallId) {
-        if let Some(asking) = self.asked.remove(&call) {
+    /// Dropping the request tells the client that nobody waits for its answer any more. True where there was one.
+    fn withdraw(&mut self, call: CallId) -> bool {
+        let asking = self.asked.remove(&call);
+        if let Some(asking) = &asking {
             asking.abort();
         }
+        asking.is_some()
     }
 
     async fn answered(&mut self, call: CallId, answer: Answer) -> Result<bool, Error> {
         self.asked.remove(&call);
-        let runtime = &self.line.runtime;
-        // Somebody else may have been faster, or the turn has ended: that is on record, and no failure.
-        match answer {
-            Answer::Allow => drop(runtime.approve(self.session, call).await),
+        let attachment = &self.attachment;
+        // The turn may have ended: that is on record, and no failure.
+        let done = match answer {
+            Answer::Allow => attachment.approve(call).await,
             Answer::AllowEdits => {
+                let runtime = self.line.hub.runtime();
                 drop(runtime.set(self.session, permission::accept_edits()).await);
-                drop(runtime.approve(self.session, call).await);
+                attachment.approve(call).await
             }
-            Answer::Reject => drop(runtime.refuse(self.session, call, None).await),
-            Answer::Cancelled => drop(runtime.cancel(self.session).await),
+            Answer::Reject => attachment.refuse(call, None).await,
+            Answer::Cancelled => attachment.interrupt(true).await,
             // Whoever serves the client looks after what is open then.
-            Answer::Gone => {}
+            Answer::Gone => return Ok(true),
             Answer::None => {
                 let reason = "the client gave no answer";
-                drop(runtime.refuse(self.session, call, Some(reason)).await);
+                attachment.refuse(call, Some(reason)).await
             }
+        };
+        if let Err(AttachError::AnsweredAlready { origin, approved, .. }) = done {
+            self.tell_answered(Some(&origin), approved).await?;
         }
         Ok(true)
     }

@@ -9,13 +9,17 @@ use agent_client_protocol::v1::schema::{
     SetSessionConfigOptionRequest, SetSessionModeRequest,
 };
 use agent_client_protocol::{Lines, on_receive_notification, on_receive_request};
-use glasswork_app_runtime::runtime::Runtime;
+use glasswork_app_runtime::attachments::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
 use super::agent::Agent;
-use super::lines::{self, Pace};
-use super::opening::House;
+use super::elsewhere::Elsewhere;
+use super::exchange::{Exchange, Out};
+use super::lines::Pace;
+use crate::socket::directory::Directory;
+use crate::socket::host::Offer;
+use crate::socket::talk::Talk;
 
 /// How long a client that has left may take to read what was still said to it.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -42,22 +46,55 @@ macro_rules! answer {
     }};
 }
 
-/// Serves one client, until it leaves or `stop` is over. Whatever of it still works then is cancelled; what rests goes on
-/// resting; its sessions are closed, and nothing is left running.
+/// Serves one client in a host of its own, until it leaves or `stop` is over. Whatever of it still works then is
+/// cancelled, unless somebody else looks on; what rests goes on resting; its sessions are closed, and nothing is left
+/// running. Sessions that live in another host of `directory` are reached there, and go on there.
 ///
 /// # Errors
 /// [`Broken`] where the stream failed. That a client leaves is none.
 pub async fn serve(
-    runtime: Arc<Runtime>,
-    house: Arc<dyn House>,
+    offer: &Offer,
+    directory: Option<Directory>,
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Broken> {
+    let connection = offer.clients.connect();
+    let connection = connection.map_err(|error| Broken(error.to_string()))?;
+    let out = Out::new(output);
+    let elsewhere = directory.map(|directory| {
+        let runtime = Arc::clone(offer.clients.runtime());
+        Elsewhere::new(Arc::new(directory), runtime, out.clone())
+    });
+    hold(connection, offer, elsewhere, true, input, out, stop).await
+}
+
+/// Serves one client of a host that has others. Its sessions go on without it.
+pub(crate) async fn serve_attached(
+    connection: Connection,
+    offer: &Offer,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Broken> {
+    hold(connection, offer, None, false, input, Out::new(output), stop).await
+}
+
+async fn hold(
+    connection: Connection,
+    offer: &Offer,
+    elsewhere: Option<Arc<Elsewhere>>,
+    alone: bool,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    out: Out,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Broken> {
     let pace = Arc::new(Pace::default());
-    let agent = Arc::new(Agent::new(runtime, house, Arc::clone(&pace)));
+    let (talk, told) = Talk::begin(connection, offer);
+    let agent = Arc::new(Agent::new(Arc::clone(&talk), Arc::clone(&pace), alone));
     let left = Arc::new(Notify::new());
-    let lines = Lines::new(lines::outgoing(output, pace), lines::incoming(input));
+    let (exchange, own) = Exchange::begin(talk, told, elsewhere, input, out.clone());
+    let lines = Lines::new(out.of_agent(pace), own);
     let connection = agent_client_protocol::Agent
         .v1()
         .name("glasswork")
@@ -129,7 +166,7 @@ pub async fn serve(
                             request: SetSessionConfigOptionRequest,
                             client,
                             cancelled| {
-                agent.set_option(request, &client).await
+                agent.set_option(request).await
             }),
             on_receive_request!(),
         )
@@ -177,5 +214,6 @@ pub async fn serve(
         }
     };
     agent.left().await;
+    exchange.end().await;
     ended.map_err(|error| Broken(error.to_string()))
 }

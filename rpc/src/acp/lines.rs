@@ -4,11 +4,9 @@
 //! how many updates may wait for a client that does not read them.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::{Sink, Stream, sink, stream};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::sync::Notify;
 
 /// Most bytes of a line that comes in: an image of the greatest size that is taken, as text, and room beside it.
@@ -24,17 +22,9 @@ const TOO_LONG: &str = "a line that is longer than is taken";
 /// How updates are told apart in what is written. Within a text the quotes would be escaped.
 const UPDATE: &str = r#""method":"session/update""#;
 
-/// The lines that come in. What is no UTF-8 in them is replaced, so that it is an answer that says so, not an end.
-pub(super) fn incoming(
-    input: impl AsyncRead + Send + Unpin + 'static,
-) -> impl Stream<Item = io::Result<String>> + Send + 'static {
-    Box::pin(stream::unfold(BufReader::new(input), |mut input| async move {
-        let line = next(&mut input, LINE_BYTES).await.transpose()?;
-        Some((line, input))
-    }))
-}
-
-async fn next(input: &mut (impl AsyncBufRead + Unpin), most: usize) -> io::Result<Option<String>> {
+/// The next line that comes in. What is no UTF-8 in it is replaced, so that it is an answer that says so, not an end. Not
+/// cancellation safe.
+pub(super) async fn next(input: &mut (impl AsyncBufRead + Unpin), most: usize) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut too_long = false;
     loop {
@@ -71,24 +61,9 @@ fn text(line: Vec<u8>, too_long: bool) -> String {
     }
 }
 
-/// The lines that go out, counted by `pace`.
-pub(super) fn outgoing(
-    output: impl AsyncWrite + Send + Unpin + 'static,
-    pace: Arc<Pace>,
-) -> impl Sink<String, Error = io::Error> + Send + 'static {
-    Box::pin(sink::unfold(output, move |mut output, mut line: String| {
-        let pace = Arc::clone(&pace);
-        async move {
-            let is_update = line.contains(UPDATE);
-            line.push('\n');
-            output.write_all(line.as_bytes()).await?;
-            output.flush().await?;
-            if is_update {
-                pace.written();
-            }
-            Ok(output)
-        }
-    }))
+/// Whether a line that goes out is an update.
+pub(super) fn is_update(line: &str) -> bool {
+    line.contains(UPDATE)
 }
 
 /// How many updates wait to be written.
@@ -111,7 +86,7 @@ impl Pace {
         }
     }
 
-    fn written(&self) {
+    pub(super) fn written(&self) {
         // One that was never taken is not counted back.
         let fewer = |waiting: usize| waiting.checked_sub(1);
         let _ = self
@@ -124,6 +99,8 @@ impl Pace {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test fails by panicking
 mod tests {
+    use tokio::io::BufReader;
+
     use super::*;
 
     async fn lines(bytes: &[u8], most: usize) -> Vec<String> {

@@ -28,6 +28,11 @@ pub trait House: Send + Sync + 'static {
     fn providers(&self) -> Vec<ProviderChoice>;
 }
 
+/// The models of a house that may be missing.
+pub(super) fn models(house: Option<&dyn House>) -> Vec<ModelChoice> {
+    house.map(House::models).unwrap_or_default()
+}
+
 /// Why a session cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReady {

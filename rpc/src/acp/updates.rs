@@ -41,6 +41,11 @@ impl Offers {
         is_told.then(|| SessionUpdate::AgentThoughtChunk(ContentChunk::new(text.into())))
     }
 
+    /// Tells something that one may miss.
+    pub(super) fn info(self, title: &str, more: String) -> Option<SessionUpdate> {
+        self.beside(NoticeSeverity::Info, title, Some(more))
+    }
+
     /// Warns of something.
     pub(super) fn warning(self, title: &str, more: String) -> Option<SessionUpdate> {
         self.beside(NoticeSeverity::Warning, title, Some(more))
