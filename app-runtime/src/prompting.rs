@@ -50,12 +50,15 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt_with(&self, session: ScopeId, prompt: Prompt, key: Option<&str>) -> Done {
-        let event = self.prepared(session, prompt, key).await?;
+        let event = self.prompted(session, prompt, key).await?;
+        self.note_checkout(session).await;
+        self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
         self.ask(session, event).await
     }
 
-    /// The event of a prompt, with all told to the session that its handler wants to know.
-    pub(crate) async fn prepared(
+    /// The event of a prompt. Its images are kept when this returns.
+    pub(crate) async fn prompted(
         &self,
         session: ScopeId,
         prompt: Prompt,
@@ -70,9 +73,6 @@ impl Runtime {
             }
             None => None,
         };
-        self.note_checkout(session).await;
-        self.tell_spending(session).await?;
-        self.tell_candidates(session).await?;
         let images = self.keep(session, prompt.pictures).await?;
         Ok(Event::Prompt(prompt::Event::Prompted {
             text: prompt.text.into(),

@@ -17,7 +17,7 @@ mod stopping;
 mod tool_calls;
 mod updates;
 
-pub use connection::{Broken, serve};
 pub(crate) use connection::serve_attached;
+pub use connection::{Broken, serve};
 pub use lines::{LINE_BYTES, UPDATES_WAITING};
 pub use opening::{House, ModelChoice, NotReady, ProviderChoice};

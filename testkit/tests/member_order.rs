@@ -225,6 +225,8 @@ fn lists_of_models_are_taken_in_the_same_order() {
             "a":{"npm":"@ai-sdk/other","api":"https://a.example","models":{"p":{"reasoning":false},"o":{"reasoning":true}}}}"#,
     ];
     for list in lists {
-        same(list, |list| format!("{:?}", catalogue::import(list, &|_| true).unwrap()));
+        same(list, |list| {
+            format!("{:?}", catalogue::import(list, &|_| true).unwrap())
+        });
     }
 }

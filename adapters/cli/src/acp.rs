@@ -30,7 +30,9 @@ pub(crate) fn acp(arguments: &Acp, console: &Console) -> Result<ExitCode, Proble
         let runtime = sessions.start(providers, &model).await?;
         let (doors, failed) = sessions.doors(runtime, "acp", Some(house));
         if let Some(error) = failed {
-            console.warn(Some(format!("nobody can attach to the sessions of this editor: {error}")));
+            console.warn(Some(format!(
+                "nobody can attach to the sessions of this editor: {error}"
+            )));
         }
         let mut told = None;
         let served = acp::serve(

@@ -19,7 +19,14 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
-        self.prompt_with(Prompt::new(text), key, told).await
+        let event = Event::Prompt(prompt::Event::Prompted {
+            text: text.into(),
+            max_steps: None,
+            result: None,
+            images: vec![],
+            key: key.map(Into::into),
+        });
+        self.begin(event, told).await
     }
 
     /// The same, with all that may come with words.
@@ -33,26 +40,36 @@ impl Attachment {
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Done {
         self.may_act()?;
+        let event = self.hub.runtime.prompted(self.session, prompt, key).await?;
+        self.begin(event, told).await
+    }
+
+    /// Lets a turn go on that rests. Where too many run, it waits, as [`prompt`](Self::prompt) does.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn resume(&self, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.begin(Event::Prompt(prompt::Event::Resumed), told).await
+    }
+
+    /// Asks for something by which a turn begins, or goes on.
+    pub(super) async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.may_act()?;
         if self.hub.stopping.load(Ordering::Acquire) {
             return Err(AttachError::Stopping);
         }
         let runtime = &self.hub.runtime;
         runtime.mount(self.session).await?;
         if self.runs() {
-            // Refused by its handler, and on record.
-            let event = Event::Prompt(prompt::Event::Prompted {
-                text: prompt.text.into(),
-                max_steps: None,
-                result: None,
-                images: vec![],
-                key: key.map(Into::into),
-            });
+            // It waits for the turn, or is refused by its handler, and on record.
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
         let place = self.hub.turns.place(told).await?;
         // While it waited, it may have been told to look on only.
         self.may_act()?;
-        let event = runtime.prepared(self.session, prompt, key).await?;
+        runtime.note_checkout(self.session).await;
+        runtime.tell_spending(self.session).await?;
+        runtime.tell_candidates(self.session).await?;
         let done = runtime.ask_as(&self.handle, self.session, event).await?;
         // The place is taken until the turn rests, whoever stays to see that.
         let watch = runtime.watch(self.session);
@@ -119,19 +136,7 @@ impl Attachment {
         }
     }
 
-    /// Lets a turn go on that rests.
-    ///
-    /// # Errors
-    /// [`AttachError`].
-    pub async fn resume(&self) -> Done {
-        self.may_act()?;
-        let runtime = &self.hub.runtime;
-        runtime.tell_spending(self.session).await?;
-        runtime.tell_candidates(self.session).await?;
-        self.ask(Event::Prompt(prompt::Event::Resumed)).await
-    }
-
-    async fn ask(&self, event: Event) -> Done {
+    pub(super) async fn ask(&self, event: Event) -> Done {
         self.may_act()?;
         let runtime = &self.hub.runtime;
         Ok(runtime.ask_as(&self.handle, self.session, event).await?)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use agent_client_protocol::schema::ProtocolVersion;
@@ -9,12 +10,12 @@ use agent_client_protocol::v1::schema::{
     AgentCapabilities, AuthMethod, AuthMethodAgent, AuthMethodTerminal, AuthenticateRequest,
     AuthenticateResponse, CloseSessionRequest, CloseSessionResponse, DeleteSessionRequest,
     DeleteSessionResponse, Implementation, InitializeRequest, InitializeResponse, ListSessionsRequest,
-    ListSessionsResponse, LoadSessionRequest, LoadSessionResponse, NewSessionRequest, NewSessionResponse,
-    PromptCapabilities, PromptRequest, PromptResponse, ResumeSessionRequest, ResumeSessionResponse,
-    SessionCapabilities, SessionCloseCapabilities, SessionConfigOption, SessionDeleteCapabilities, SessionId,
-    Meta, SessionInfo, SessionListCapabilities, SessionNotification, SessionModeState, SessionResumeCapabilities,
-    SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
-    SetSessionModeResponse,
+    ListSessionsResponse, LoadSessionRequest, LoadSessionResponse, Meta, NewSessionRequest,
+    NewSessionResponse, PromptCapabilities, PromptRequest, PromptResponse, ResumeSessionRequest,
+    ResumeSessionResponse, SessionCapabilities, SessionCloseCapabilities, SessionConfigOption,
+    SessionDeleteCapabilities, SessionId, SessionInfo, SessionListCapabilities, SessionModeState,
+    SessionNotification, SessionResumeCapabilities, SetSessionConfigOptionRequest,
+    SetSessionConfigOptionResponse, SetSessionModeRequest, SetSessionModeResponse,
 };
 use agent_client_protocol::v1::{ConnectionTo, schema};
 use agent_client_protocol::{Client, Error, RequestCancellation};
@@ -239,7 +240,8 @@ impl Agent {
         let id = session_id(&request.session_id)?;
         let attachment = self.detach(id).await;
         let attachment = attachment.ok_or_else(|| unknown(&request.session_id))?;
-        if self.ends(&attachment) {
+        // For others who look at it, it goes on.
+        if self.alone && attachment.others() == 0 {
             self.runtime().put_down(id).await.map_err(failed)?;
         }
         Ok(CloseSessionResponse::new())
@@ -291,28 +293,40 @@ impl Agent {
             .open_turn()
             .filter(|turn| turn.state == turn::State::Paused)
             .map(|turn| turn.id);
-        let turn = match resting {
-            Some(turn) => {
-                attachment.steer(&prompt.text, None).await.map_err(refused)?;
-                attachment.resume().await.map_err(refused)?;
-                turn
-            }
-            None => {
-                let (told, offers) = (client.clone(), self.offers());
-                let mut waits = move |place: usize| {
-                    let words = format!("other turns run; this one is number {place} of those that wait");
-                    if let Some(notice) = offers.info("Waiting", words) {
-                        // A client that is gone need not know.
-                        drop(told.send_notification(SessionNotification::new(id.to_string(), notice)));
-                    }
-                };
-                let begun = tokio::select! {
-                    begun = attachment.prompt_with(prompt, None, &mut waits) => begun,
-                    () = cancellation.cancelled() => return Ok(PromptResponse::new(schema::StopReason::Cancelled)),
-                };
-                TurnId(begun.map_err(refused)?.id.seq)
+        let (told, offers) = (client.clone(), self.offers());
+        let is_waiting = AtomicBool::new(false);
+        let mut waits = |place: usize| {
+            is_waiting.store(true, Ordering::Relaxed);
+            let words = format!("other turns run; this one is number {place} of those that wait");
+            if let Some(notice) = offers.info("Waiting", words) {
+                // A client that is gone need not know.
+                drop(told.send_notification(SessionNotification::new(id.to_string(), notice)));
             }
         };
+        let begins = async {
+            match resting {
+                Some(turn) => {
+                    attachment.steer(&prompt.text, None).await?;
+                    attachment.resume(&mut waits).await.map(|_| turn)
+                }
+                None => {
+                    let begun = attachment.prompt_with(prompt, None, &mut waits).await;
+                    begun.map(|begun| TurnId(begun.id.seq))
+                }
+            }
+        };
+        let mut begins = std::pin::pin!(begins);
+        let turn = tokio::select! {
+            begun = &mut begins => begun,
+            () = cancellation.cancelled() => {
+                // One that waits for others has not begun, and does not any more.
+                if is_waiting.load(Ordering::Relaxed) {
+                    return Ok(PromptResponse::new(schema::StopReason::Cancelled));
+                }
+                begins.await
+            }
+        };
+        let turn = turn.map_err(refused)?;
         let mut is_cancelled = false;
         loop {
             tokio::select! {
@@ -337,22 +351,17 @@ impl Agent {
         }
     }
 
-    /// What becomes of the sessions of a client that left. In a host of its own what works is cancelled, unless somebody
-    /// else looks on; what rests goes on resting, and nothing stays open.
+    /// What becomes of the sessions of a client that left. A host of its own ends with it: what works is cancelled, what
+    /// rests goes on resting, and nothing stays open.
     pub(super) async fn left(&self) {
         let attached = std::mem::take(&mut *lock(&self.attached));
         for (id, attached) in attached {
-            let attachment = attached.end().await;
-            if self.ends(&attachment) {
+            attached.end().await;
+            if self.alone {
                 // What cannot be closed now is settled by whoever opens the session next.
                 drop(self.runtime().put_down(id).await);
             }
         }
-    }
-
-    /// Whether a session ends with this client.
-    fn ends(&self, attachment: &Attachment) -> bool {
-        self.alone && attachment.others() == 0
     }
 
     async fn detach(&self, id: ScopeId) -> Option<Attachment> {
@@ -375,7 +384,9 @@ impl Agent {
     /// How this client acts in a session of the connection.
     fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
         let id = session_id(session)?;
-        let attachment = lock(&self.attached).get(&id).map(|known| known.attachment().clone());
+        let attachment = lock(&self.attached)
+            .get(&id)
+            .map(|known| known.attachment().clone());
         let attachment = attachment.ok_or_else(|| unknown(session))?;
         match attachment.role() {
             Some(Role::Observer) => Err(refused(AttachError::Observer)),
@@ -402,7 +413,9 @@ impl Agent {
         let role = attachment.role().unwrap_or(Role::Controller);
         drop(self.detach(id).await);
         let session = self.attach(id, client, role, false).await?;
-        let attached = lock(&self.attached).get(&id).map(|known| known.attachment().clone());
+        let attached = lock(&self.attached)
+            .get(&id)
+            .map(|known| known.attachment().clone());
         Ok((session, attached.unwrap_or(attachment)))
     }
 

@@ -47,7 +47,7 @@ macro_rules! answer {
 }
 
 /// Serves one client in a host of its own, until it leaves or `stop` is over. Whatever of it still works then is
-/// cancelled, unless somebody else looks on; what rests goes on resting; its sessions are closed, and nothing is left
+/// cancelled; what rests goes on resting; its sessions are closed, and nothing is left
 /// running. Sessions that live in another host of `directory` are reached there, and go on there.
 ///
 /// # Errors

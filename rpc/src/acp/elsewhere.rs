@@ -118,7 +118,8 @@ impl Elsewhere {
             Some(_) => {
                 let number = session.and_then(|session| self.lock().sessions.get(session).copied());
                 let Some(number) = number else { return false };
-                self.send(number, line.to_owned(), id.map(ToOwned::to_owned)).await;
+                self.send(number, line.to_owned(), id.map(ToOwned::to_owned))
+                    .await;
                 true
             }
         }
@@ -279,12 +280,11 @@ impl Elsewhere {
     fn told(&self, number: u64, line: String) -> Option<String> {
         let head = Head::read(&line)?;
         match (head.method.as_deref(), head.id.map(RawValue::get)) {
-            (None, Some(HELLO)) => None,
             (None, id) => {
                 let id = id?.to_owned();
                 let mut known = self.lock();
                 let bridge = known.bridges.get_mut(&number)?;
-                // What nobody asked is no answer.
+                // What the client did not ask is no answer to it: that to the first request is none.
                 bridge.open.remove(&id).then_some(())?;
                 drop(known);
                 Some(line)

@@ -66,12 +66,14 @@ impl Socket {
     ///
     /// # Errors
     /// [`DirectoryError`].
-    pub fn open(
-        directory: Directory,
-        offer: Offer,
-    ) -> Result<Self, DirectoryError> {
+    pub fn open(directory: Directory, offer: Offer) -> Result<Self, DirectoryError> {
         // The end of an id that was just minted is random; its beginning is the time.
-        let plain: String = offer.card.host.chars().filter(char::is_ascii_alphanumeric).collect();
+        let plain: String = offer
+            .card
+            .host
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         let name = plain
             .get(plain.len().saturating_sub(12)..)
             .unwrap_or(&plain)

@@ -65,12 +65,15 @@ pub fn schema() -> Value {
         .map(|told| (told.name.to_owned(), (told.params)(&mut schemas).to_value()))
         .collect();
     let definitions: Map<String, Value> = schemas.take_definitions(true).into_iter().collect();
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "methods": methods,
         "notifications": notifications,
         "$defs": definitions,
-    })
+    });
+    // The file is the same whatever else a build has.
+    schema.sort_all_objects();
+    schema
 }
 
 /// The fields of what a schema refers to; those that may be missing have a question mark.

@@ -35,7 +35,7 @@ pub(crate) struct Talk {
     pub(crate) connection: Connection,
     pub(super) graph: Graph,
     pub(super) card: Arc<Card>,
-    pub(super) house: Option<Arc<dyn House>>,
+    pub(crate) house: Option<Arc<dyn House>>,
     out: mpsc::Sender<String>,
     slots: Mutex<BTreeMap<u64, Slot>>,
     /// The requests that are worked on.

@@ -48,8 +48,8 @@ impl Sessions {
             card: Arc::new(card),
             house,
         };
-        let socket = Directory::open(&self.sockets)
-            .and_then(|directory| Socket::open(directory, offer.clone()));
+        let socket =
+            Directory::open(&self.sockets).and_then(|directory| Socket::open(directory, offer.clone()));
         let (socket, failed) = match socket {
             Ok(socket) => (Some(socket), None),
             Err(error) => (None, Some(error)),

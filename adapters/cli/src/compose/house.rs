@@ -26,7 +26,12 @@ pub(crate) struct OfPlace {
 
 impl OfPlace {
     /// The house of a host that was started so.
-    pub(crate) fn new(place: Place, sessions: &Sessions, flags: Vec<Flag>, providers: &Providers) -> Arc<dyn House> {
+    pub(crate) fn new(
+        place: Place,
+        sessions: &Sessions,
+        flags: Vec<Flag>,
+        providers: &Providers,
+    ) -> Arc<dyn House> {
         Arc::new(Self {
             place,
             sessions: sessions.clone(),

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 
+use glasswork_testkit::programs::ensure;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::attach::{Serving, Talk, sockets};
 use super::support::{House, PATIENCE, done};
 
 const CONVERSATION: &str = r#"
@@ -30,12 +33,12 @@ fn client() -> PathBuf {
         fs::copy(source.join(file), folder.join(file)).unwrap();
     }
     let installed = folder.join("installed");
+    ensure("node", "nodejs");
+    ensure("npm", "npm");
     if !installed.exists() {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        let npm = npm.current_dir(&folder).output().expect(
-            "this test needs Node.js 20 or later with npm: the protocol's own library is its client; install them",
-        );
+        let npm = npm.current_dir(&folder).output().unwrap();
         assert!(
             npm.status.success(),
             "npm cannot install the client; this test needs a registry of npm, or its cache: {}",
@@ -120,6 +123,26 @@ impl Wire {
     fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
         self.send(id, method, params);
         self.until(|line| line["id"] == id && line.get("method").is_none())
+    }
+
+    /// Begins as an editor of this name that shows notices, and loads a session.
+    fn join(&mut self, house: &House, name: &str, session: &Value) {
+        let capabilities = json!({ "session": { "notices": {} } });
+        let info = json!({ "name": name, "version": "1" });
+        let hello = json!({ "protocolVersion": 1, "clientCapabilities": capabilities, "clientInfo": info });
+        self.call(1, "initialize", hello);
+        let params = json!({ "sessionId": session, "cwd": house.work, "mcpServers": [] });
+        let loaded = self.call(2, "session/load", params);
+        assert_eq!(loaded["result"]["modes"]["currentModeId"], "ask", "{loaded}");
+    }
+
+    fn prompt(&mut self, id: u64, session: &Value, text: &str) {
+        let prompt = json!([{ "type": "text", "text": text }]);
+        self.send(
+            id,
+            "session/prompt",
+            json!({ "sessionId": session, "prompt": prompt }),
+        );
     }
 
     fn begin(&mut self, house: &House) -> Value {
@@ -251,4 +274,103 @@ fn whatever_comes_in_is_answered_or_left_and_the_session_goes_on() {
     let answer = wire.call(20, "session/prompt", said);
     assert_eq!(answer["result"]["stopReason"], "end_turn", "{answer}");
     assert_eq!(wire.leave(), 0);
+}
+
+const JOINED: &str = r#"
+    (say: [call("bash", (command: "true"))]), (say: [text("done")]),
+    (say: [call("bash", (command: "touch never"))])
+"#;
+
+#[test]
+fn editors_join_a_session_of_another_host_and_the_first_answer_counts() {
+    let house = House::new();
+    let serving = Serving::start(&house, &house.script(JOINED), &[]);
+    let mut talk = Talk::to(&sockets(&house)[0]);
+    let session = talk.ask("_glasswork/new", json!({ "directory": house.work }))["session"].clone();
+    // What their own hosts would ask.
+    let own = house.script(r#"(say: [text("on")])"#);
+    let [mut one, mut two] = [(); 2].map(|()| Wire::start(&house, &["--model", &own]));
+    one.join(&house, "one", &session);
+    two.join(&house, "two", &session);
+    let clients = talk.ask("_glasswork/host", json!({}))["clients"].clone();
+    let names: Vec<_> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| &client["name"])
+        .collect();
+    assert_eq!(names, ["one", "two"]);
+
+    one.prompt(3, &session, "go");
+    let asks = |line: &Value| line["method"] == "session/request_permission";
+    let (of_one, of_two) = (one.until(asks), two.until(asks));
+    // Of what somebody else said a client is told.
+    let allow = json!({ "outcome": { "outcome": "selected", "optionId": "allow" } });
+    two.raw(
+        json!({ "jsonrpc": "2.0", "id": of_two["id"], "result": allow })
+            .to_string()
+            .as_bytes(),
+    );
+    let mut missing = vec![
+        "who was faster",
+        "that nobody waits for an answer",
+        "how the turn ended",
+    ];
+    while !missing.is_empty() {
+        let line = one.until(|_| true);
+        let is_told = line["params"]["update"]["title"] == "Allowed";
+        if is_told {
+            let by = line["params"]["update"]["description"].as_str().unwrap();
+            assert!(by.starts_with("by `two`, client "), "{by}");
+        }
+        let is_withdrawn = line["method"] == "$/cancel_request";
+        if is_withdrawn {
+            assert_eq!(line["params"]["requestId"], of_one["id"], "{line}");
+        }
+        let is_ended = line["id"] == 3;
+        if is_ended {
+            assert_eq!(line["result"]["stopReason"], "end_turn", "{line}");
+        }
+        missing.retain(|what| match *what {
+            "who was faster" => !is_told,
+            "how the turn ended" => !is_ended,
+            _ => !is_withdrawn,
+        });
+    }
+
+    // Who leaves takes nothing along.
+    assert_eq!(one.leave(), 0);
+    two.prompt(4, &session, "once more");
+    two.until(asks);
+    // A host that is killed is told of, and the session is opened here.
+    serving.signal(Signal::KILL);
+    let gone = two.until(|line| line["id"] == 4);
+    assert_eq!(gone["error"]["code"], -32603, "{gone}");
+    let (code, _) = serving.end();
+    assert_eq!(code, None);
+    let load = json!({ "sessionId": session, "cwd": house.work, "mcpServers": [] });
+    let loaded = two.call(5, "session/load", load);
+    assert!(loaded["error"].is_null(), "{loaded}");
+    two.prompt(6, &session, "and now?");
+    let on = two.until(|line| line["id"] == 6);
+    assert_eq!(on["result"]["stopReason"], "end_turn", "{on}");
+    assert_eq!(two.leave(), 0);
+    assert!(!house.work.join("never").exists());
+}
+
+/// What the registry of agents wants to know, but for the address of a release.
+#[test]
+fn the_manifest_is_of_this_version() {
+    let text = include_str!("../../../../docs/agent.json");
+    let manifest: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(manifest["id"], "glasswork");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    for (system, target) in manifest["distribution"]["binary"].as_object().unwrap() {
+        assert_eq!(target["args"], json!(["acp"]), "{system}");
+        let archive = format!("glasswork-{}-{system}.tar.gz", env!("CARGO_PKG_VERSION"));
+        assert!(
+            target["archive"].as_str().unwrap().ends_with(&archive),
+            "{system}"
+        );
+    }
 }

@@ -15,7 +15,7 @@ fn run(house: &House) -> PathBuf {
 }
 
 /// The sockets of those who live, and of those who have died since somebody looked.
-fn sockets(house: &House) -> Vec<PathBuf> {
+pub(crate) fn sockets(house: &House) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(run(house)).into_iter().flatten();
     entries
         .map(|entry| entry.unwrap().path())
@@ -24,13 +24,13 @@ fn sockets(house: &House) -> Vec<PathBuf> {
 }
 
 /// A host that serves.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     notes: BufReader<std::process::ChildStderr>,
 }
 
 impl Serving {
-    fn start(house: &House, model: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(house: &House, model: &str, more: &[&str]) -> Self {
         let mut arguments = vec!["serve", "--model", model];
         arguments.extend(more);
         let mut child = house
@@ -46,12 +46,12 @@ impl Serving {
         Self { child, notes }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Its code and what it said after it began to serve.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.notes, &mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
@@ -59,14 +59,14 @@ impl Serving {
 }
 
 /// A client that speaks for itself.
-struct Talk {
+pub(crate) struct Talk {
     stream: BufReader<UnixStream>,
     last: u64,
     told: std::collections::VecDeque<Value>,
 }
 
 impl Talk {
-    fn to(socket: &Path) -> Self {
+    pub(crate) fn to(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
@@ -84,7 +84,7 @@ impl Talk {
         }
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let request = json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params });
         let stream = self.stream.get_mut();

@@ -102,6 +102,26 @@ const id = await connected(async (agent, heard) => {
   assert.equal(thinks.configOptions.find((option) => option.id === "thinking").currentValue, "high");
   await fails(option("model", "nobody/nothing"), -32602);
 
+  // The host's own methods, on the same connection.
+  const own = (name, params) => agent.request(`_glasswork/${name}`, params);
+  const graph = await own("query", { query: "query($id: ID!) { session(id: $id) { turn { state } } }", variables: { id: sessionId } });
+  assert.deepEqual(graph, { data: { session: { turn: { state: "cancelled" } } } });
+  const { attachment, base } = await own("attach", { session: sessionId, name: "extension", role: "observer" });
+  assert.ok(base.transcript.length > 0);
+  await own("subscribe", { attachment });
+  await fails(own("steer", { attachment, text: "Hurry" }), -32000);
+  await own("detach", { attachment });
+  const replayed = await own("replay", { session: sessionId });
+  assert.deepEqual([replayed.equal, replayed.difference_count], [true, 0]);
+  await fails(own("no-such", {}), -32601);
+
+  // Who only looks on acts on nothing.
+  const resume = { sessionId, cwd, mcpServers: [] };
+  await agent.request(methods.resume, { ...resume, _meta: { glasswork: { role: "observer" } } });
+  await fails(agent.request(methods.prompt, { sessionId, prompt: say("Hi") }), -32600);
+  await fails(agent.request(methods.setMode, { sessionId, modeId: "ask" }), -32600);
+  await agent.request(methods.resume, resume);
+
   const listed = await agent.request(methods.list, { cwd });
   assert.deepEqual(listed.sessions.map((row) => [row.sessionId, row.cwd, row.title]), [[sessionId, cwd, "Write it"]]);
   return sessionId;
