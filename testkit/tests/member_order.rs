@@ -125,7 +125,7 @@ fn body(wire: Wire, schema: &str) -> String {
 #[test]
 fn what_is_kept_of_a_stream_is_the_same_in_any_order() {
     let details = r#"{"choices":[{"index":0,"delta":{"content":"Hm.","reasoning_details":[
-        {"type":"reasoning.text","text":"Two","index":0,"extra":{"b":1,"a":{"d":2,"c":3}}}]}}]}"#;
+        {"type":"reasoning.text","text":"Two","index":0,"extra":{"b":1,"a":{"d":2,"c":3}}}]},"finish_reason":"stop"}]}"#;
     let kept = same(details, |event| {
         let mut decoder = Wire::OpenAiChat.decoder(&request(vec![]));
         let mut steps = decoder.feed(format!("data: {event}\n\n").as_bytes());
