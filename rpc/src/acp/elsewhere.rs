@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::exchange::{Head, Out, with};
@@ -59,6 +59,8 @@ struct Known {
 struct Bridge {
     name: String,
     lines: mpsc::Sender<String>,
+    /// Hears that it has answered the first request: before that it takes no other.
+    greeted: Option<oneshot::Sender<()>>,
     /// The requests of the client that it has not answered.
     open: BTreeSet<String>,
     tasks: [AbortHandle; 2],
@@ -193,18 +195,20 @@ impl Elsewhere {
             }
         });
         // Nothing is read before the bridge is known: its answers would find nothing to answer.
-        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (begin, begun) = oneshot::channel::<()>();
         let elsewhere = Arc::clone(self);
         let reader = tokio::spawn(async move {
             if begun.await.is_ok() {
                 elsewhere.read(number, BufReader::new(reading)).await;
             }
         });
+        let (greeted, greets) = oneshot::channel();
         let hello = {
             let mut known = self.lock();
             let bridge = Bridge {
                 name: live.name.clone(),
                 lines,
+                greeted: Some(greeted),
                 open: BTreeSet::new(),
                 tasks: [writer.abort_handle(), reader.abort_handle()],
             };
@@ -215,6 +219,10 @@ impl Elsewhere {
         };
         self.send(number, hello, None).await;
         let _ = begin.send(());
+        if !matches!(tokio::time::timeout(PATIENCE, greets).await, Ok(Ok(()))) {
+            self.lock().bridges.remove(&number);
+            return None;
+        }
         Some(number)
     }
 
@@ -284,10 +292,15 @@ impl Elsewhere {
                 let id = id?.to_owned();
                 let mut known = self.lock();
                 let bridge = known.bridges.get_mut(&number)?;
-                // What the client did not ask is no answer to it: that to the first request is none.
-                bridge.open.remove(&id).then_some(())?;
-                drop(known);
-                Some(line)
+                // What the client did not ask is no answer to it.
+                let is_asked = bridge.open.remove(&id);
+                if !is_asked
+                    && id == HELLO
+                    && let Some(greeted) = bridge.greeted.take()
+                {
+                    let _ = greeted.send(());
+                }
+                is_asked.then_some(line)
             }
             (Some(_), Some(id)) => {
                 let marked = marked(number, id);
