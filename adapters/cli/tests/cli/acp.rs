@@ -287,8 +287,8 @@ fn editors_join_a_session_of_another_host_and_the_first_answer_counts() {
     let serving = Serving::start(&house, &house.script(JOINED), &[]);
     let mut talk = Talk::to(&sockets(&house)[0]);
     let session = talk.ask("_glasswork/new", json!({ "directory": house.work }))["session"].clone();
-    // What their own hosts would ask.
-    let own = house.script(r#"(say: [text("on")])"#);
+    // What their own hosts would ask; the turns before were those of the other host.
+    let own = house.script(&r#"(say: [text("on")]),"#.repeat(4));
     let [mut one, mut two] = [(); 2].map(|()| Wire::start(&house, &["--model", &own]));
     one.join(&house, "one", &session);
     two.join(&house, "two", &session);
