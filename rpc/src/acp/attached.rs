@@ -179,7 +179,8 @@ impl Following {
             match update {
                 Update::ToolAsked { call, .. } => self.ask(*call),
                 Update::ToolAnswered { call, approved } => {
-                    if self.withdraw(*call) && !is_own {
+                    let was_asked = self.withdraw(*call);
+                    if was_asked && !is_own {
                         self.tell_answered(watched.origin.as_ref(), *approved).await?;
                     }
                 }
