@@ -23,7 +23,7 @@ pub(crate) fn acp(arguments: &Acp, console: &Console) -> Result<ExitCode, Proble
     let here = std::env::current_dir()
         .map_err(|error| Problem::usage(format!("the current directory is gone: {error}")))?;
     let model = ready(&place.settings(&flags, &here)?.settings, &mut providers)?;
-    let house = OfPlace::new(place, &sessions, flags, &providers);
+    let house = OfPlace::of(place, &sessions, flags, &providers);
     let tasks = compose::tasks()?;
     let code = tasks.block_on(async {
         let mut signals = Signals::take().map_err(Problem::failed)?;

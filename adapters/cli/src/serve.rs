@@ -39,7 +39,7 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
     let here = std::env::current_dir().map_err(Problem::usage)?;
     let ready = run::prepare(&place, &flags, None, here, console)?;
     let named = run::meant(&flags, &ready.providers)?;
-    let house = OfPlace::new(place, &sessions, named, &ready.providers);
+    let house = OfPlace::of(place, &sessions, named, &ready.providers);
     let deadline = Duration::from_secs(arguments.drain);
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {

@@ -26,7 +26,7 @@ pub(crate) struct OfPlace {
 
 impl OfPlace {
     /// The house of a host that was started so.
-    pub(crate) fn new(
+    pub(crate) fn of(
         place: Place,
         sessions: &Sessions,
         flags: Vec<Flag>,
