@@ -101,12 +101,15 @@ impl Schema {
     }
 }
 
-/// Reads JSON in which no object has a member twice: which one counts would be a guess.
+/// Reads JSON in which no object has a member twice: which one counts would be a guess. Members stand in the order of
+/// their names, whatever the order in which they were written: what is found wrong of them is on record in that order.
 ///
 /// # Errors
 /// What the parser says, with line and column.
 pub fn value(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text).map(|Strict(value)| value)
+    let Strict(mut value) = serde_json::from_str(text)?;
+    value.sort_all_objects();
+    Ok(value)
 }
 
 /// What a parser says, without where.

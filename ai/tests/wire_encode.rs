@@ -21,6 +21,14 @@ mod replay;
 #[path = "wire_encode/servers.rs"]
 mod servers;
 
+/// A body as JSON, its members in the order of their names: printed, it is the same whether or not the crates of a build
+/// have `serde_json` keep the order in which they came. The order in which they are sent is that of the texts below.
+fn json(body: &[u8]) -> serde_json::Value {
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    body.sort_all_objects();
+    body
+}
+
 fn call(id: &str, name: &str, arguments: &str) -> Block {
     Block::ToolCall(ToolCall {
         id: id.into(),
@@ -349,7 +357,7 @@ proptest! {
         let places = 0..request.messages.len() as u64;
         request.controls.cache.after = places.map(glasswork_ai::controls::After::Message).collect();
         let body = Wire::Anthropic.encode(&request).unwrap().body;
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let body = json(&body);
         let mut role_before = "";
         for message in body["messages"].as_array().unwrap() {
             let role = message["role"].as_str().unwrap();
@@ -406,9 +414,7 @@ fn calls_that_no_server_would_take_back_are_sent_in_a_form_that_it_takes() {
             },
             result("1", "b", true),
         ];
-        let body = |wire: Wire| -> serde_json::Value {
-            serde_json::from_slice(&wire.encode(&request).unwrap().body).unwrap()
-        };
+        let body = |wire: Wire| json(&wire.encode(&request).unwrap().body);
         let part = &body(Wire::Anthropic)["messages"][1]["content"][0];
         assert_eq!(part["name"], sent, "{name}");
         let input = input.unwrap_or_else(|| serde_json::from_str(arguments).unwrap());

@@ -221,7 +221,8 @@ impl Attachments {
     }
 
     /// Who an origin is, for people.
-    fn who(&self, origin: &Origin) -> String {
+    #[must_use]
+    pub fn who(&self, origin: &Origin) -> String {
         match origin {
             Origin::Client(connection) => {
                 let clients = self.clients();
@@ -424,6 +425,29 @@ impl Attachment {
             _ => None,
         };
         known.ok_or(AttachError::NotAttached)
+    }
+
+    /// The origin, in the record, of what the client asks for.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.client().ok().map(|client| Origin::Client(client.connection))
+    }
+
+    /// What it may do now; `None` once it has ended.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.client().ok().map(|client| client.role)
+    }
+
+    /// Who looks at the session besides, of other connections.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        let connection = self.client().map(|client| client.connection).ok();
+        let clients = self.hub.clients();
+        let others = clients
+            .iter()
+            .filter(|(_, client)| client.session == self.session && Some(client.connection) != connection);
+        others.count()
     }
 
     fn may_act(&self) -> Result<(), AttachError> {

@@ -22,6 +22,14 @@ pub enum PictureError {
     TooMany,
 }
 
+/// Takes an image in that came from elsewhere than a file; `name` is what it is called. Blocks as [`read`] does.
+///
+/// # Errors
+/// [`ImageError`].
+pub fn take_in(name: &str, bytes: Vec<u8>) -> Result<Picture, ImageError> {
+    images::take_in(name, bytes)
+}
+
 /// Takes files in. Blocks for as long as decoding them takes.
 ///
 /// # Errors

@@ -50,6 +50,20 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt_with(&self, session: ScopeId, prompt: Prompt, key: Option<&str>) -> Done {
+        let event = self.prompted(session, prompt, key).await?;
+        self.note_checkout(session).await;
+        self.tell_spending(session).await?;
+        self.tell_candidates(session).await?;
+        self.ask(session, event).await
+    }
+
+    /// The event of a prompt. Its images are kept when this returns.
+    pub(crate) async fn prompted(
+        &self,
+        session: ScopeId,
+        prompt: Prompt,
+        key: Option<&str>,
+    ) -> Result<Event, OperationError> {
         let result = match &prompt.result {
             Some(schema) => {
                 if self.mounted(session).is_none() {
@@ -59,18 +73,14 @@ impl Runtime {
             }
             None => None,
         };
-        self.note_checkout(session).await;
-        self.tell_spending(session).await?;
-        self.tell_candidates(session).await?;
         let images = self.keep(session, prompt.pictures).await?;
-        let event = prompt::Event::Prompted {
+        Ok(Event::Prompt(prompt::Event::Prompted {
             text: prompt.text.into(),
             max_steps: None,
             result,
             images,
             key: key.map(Into::into),
-        };
-        self.ask(session, Event::Prompt(event)).await
+        }))
     }
 
     /// What is wanted of a turn, with the best means for the models that a session may ask.

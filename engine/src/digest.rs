@@ -44,9 +44,15 @@ impl Digest {
         Self(bytes)
     }
 
-    /// Of each member of a value that is written down as an object; of any other value none.
+    /// Of each member of a value that is written down as an object; of any other value none. Names stand in order in
+    /// what is hashed, at every depth.
     pub fn of_members<T: Serialize + ?Sized>(value: &T, mut each: impl FnMut(&str, Self)) {
-        if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(value) {
+        let Ok(mut value) = serde_json::to_value(value) else {
+            return;
+        };
+        // A `Value` has its members in the order in which they came, where any crate of the build wants that.
+        value.sort_all_objects();
+        if let serde_json::Value::Object(members) = value {
             for (name, member) in &members {
                 each(name, Self::of(member));
             }
@@ -82,5 +88,41 @@ impl<'de> Deserialize<'de> for Digest {
             *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
         }
         Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_hashed_with_their_names_in_order() {
+        #[derive(Serialize)]
+        struct Inner {
+            b: u8,
+            a: [Innermost; 1],
+        }
+        #[derive(Serialize)]
+        struct Innermost {
+            d: u8,
+            c: u8,
+        }
+        #[derive(Serialize)]
+        struct Outer {
+            z: u8,
+            y: Inner,
+        }
+        let value = Outer {
+            z: 1,
+            y: Inner {
+                b: 2,
+                a: [Innermost { d: 3, c: 4 }],
+            },
+        };
+        let mut found = Vec::new();
+        Digest::of_members(&value, |name, digest| found.push(format!("{name} {digest}")));
+        let of = |json: &str| blake3::hash(json.as_bytes()).to_hex()[..2 * BYTES].to_owned();
+        let y = of(r#"{"a":[{"c":4,"d":3}],"b":2}"#);
+        assert_eq!(found, [format!("y {y}"), format!("z {}", of("1"))]);
     }
 }

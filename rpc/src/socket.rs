@@ -6,11 +6,12 @@
 mod calls;
 pub mod client;
 pub mod directory;
-mod fault;
+pub(crate) mod fault;
 pub mod host;
-mod line;
-mod message;
+pub(crate) mod line;
+pub(crate) mod message;
 pub mod methods;
 pub mod page;
-mod talk;
+pub(crate) mod talk;
+mod welcome;
 pub mod wire;

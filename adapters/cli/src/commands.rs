@@ -62,6 +62,11 @@ pub(crate) enum Command {
     /// At a terminal. Type to narrow the list, arrows walk, Enter goes on, Esc leaves, Tab sorts by time of the last
     /// change or of the making, Ctrl-A shows those of other directories too.
     Resume(Resume),
+    /// Be the agent of an editor: speak the Agent Client Protocol on standard input and output
+    ///
+    /// An editor starts this by itself; `docs/acp.md` says what to put into its settings. It ends when the editor
+    /// leaves; what works then is cancelled.
+    Acp(Acp),
     /// Wait for clients, and have sessions for them
     ///
     /// Stays in the foreground. SIGTERM and Ctrl-C have it begin no more turns, wait for those that run, and end.
@@ -187,6 +192,17 @@ pub(crate) struct Resume {
     #[arg(long, value_name = "MODEL")]
     pub fallback_model: Vec<String>,
     /// How much may be done without asking
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub permission_mode: Option<PermissionMode>,
+}
+
+/// Arguments of `acp`.
+#[derive(Debug, Args)]
+pub(crate) struct Acp {
+    /// The model to ask, as `provider/id`, in every session; the client can choose another one
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How much may be done without asking; the client can change that
     #[arg(long, value_name = "MODE", value_enum)]
     pub permission_mode: Option<PermissionMode>,
 }

@@ -2,6 +2,7 @@
 //! `app-runtime`.
 
 mod doors;
+mod house;
 mod providers;
 
 use std::path::{Path, PathBuf};
@@ -42,7 +43,8 @@ use glasswork_session_state::host::Credential;
 use glasswork_session_state::host_settings::Settings as HostSettings;
 
 use crate::problem::Problem;
-pub(crate) use doors::{Beginner, Doors};
+pub(crate) use doors::Doors;
+pub(crate) use house::OfPlace;
 pub(crate) use providers::Providers;
 use providers::elsewhere;
 

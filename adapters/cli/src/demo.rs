@@ -106,7 +106,7 @@ impl Stage {
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(providers, model).await?;
-        let (doors, failed) = sessions.doors(runtime, "demo", |_| None);
+        let (doors, failed) = sessions.doors(runtime, "demo", None);
         if let Some(error) = failed {
             self.console
                 .warn(Some(format!("nobody can attach to this demo: {error}")));

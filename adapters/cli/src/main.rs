@@ -1,5 +1,6 @@
 //! The command line of Glasswork.
 
+mod acp;
 mod answering;
 mod ask;
 mod attach;
@@ -81,6 +82,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Demo(arguments) => demo::demo(&arguments, console),
         Command::Run(arguments) => run::run(&arguments, console),
         Command::Resume(arguments) => resume::resume(&arguments, console),
+        Command::Acp(arguments) => acp::acp(&arguments, console),
         Command::Serve(arguments) => serve::serve(&arguments, console),
         Command::Hosts(json) => hosts::hosts(json, console),
         Command::Attach(arguments) => attach::attach(&arguments, console),

@@ -31,7 +31,7 @@ pub(crate) fn with(
     let done = tasks.block_on(async {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(ready.providers, &ready.model).await?;
-        let (doors, failed) = sessions.doors(runtime, command, |_| None);
+        let (doors, failed) = sessions.doors(runtime, command, None);
         if let Some(error) = failed {
             console.warn(Some(format!("nobody can attach to this: {error}")));
         }

@@ -313,7 +313,7 @@ impl Task {
     ) -> Result<ExitCode, Problem> {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(providers, model).await?;
-        let (doors, failed) = sessions.doors(runtime, "run", |_| None);
+        let (doors, failed) = sessions.doors(runtime, "run", None);
         if let Some(error) = failed {
             console.warn(Some(format!("nobody can attach to this run: {error}")));
         }

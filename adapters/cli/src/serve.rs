@@ -1,16 +1,13 @@
 //! `glasswork serve`: a host that waits for clients.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum as _};
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::models;
-use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::settings::Flag;
 
 use crate::commands::PermissionMode;
-use crate::compose::{self, Beginner, Doors, Place};
+use crate::compose::{self, Doors, OfPlace, Place};
 use crate::console::Console;
 use crate::escape;
 use crate::problem::Problem;
@@ -42,26 +39,13 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
     let here = std::env::current_dir().map_err(Problem::usage)?;
     let ready = run::prepare(&place, &flags, None, here, console)?;
     let named = run::meant(&flags, &ready.providers)?;
-    let known = ready.providers.known.clone();
-    let opening = Arc::new(move |workspace: std::path::PathBuf| -> Result<Opening, String> {
-        let resolved = place
-            .settings(&named, &workspace)
-            .map_err(|error| error.to_string())?;
-        let mut settings = resolved.settings;
-        settings.model = models::choose(&settings.model, &known).map_err(|error| error.to_string())?;
-        Ok(Opening {
-            workspace,
-            settings,
-            title: None,
-        })
-    });
+    let house = OfPlace::of(place, &sessions, named, &ready.providers);
     let deadline = Duration::from_secs(arguments.drain);
     let tasks = compose::tasks()?;
     let done = tasks.block_on(async {
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(ready.providers, &ready.model).await?;
-        let (doors, failed) =
-            sessions.doors(runtime, "serve", |runtime| Some(Beginner::of(runtime, opening)));
+        let (doors, failed) = sessions.doors(runtime, "serve", Some(house));
         if let Some(error) = failed {
             doors.close().await;
             return Err(Problem::failed(error));

@@ -55,7 +55,8 @@ impl<'a> Document<'a> {
             .filter(|(name, _)| *name != "messages" && *name != "history");
         let about =
             others.filter_map(|(name, raw)| Some((name.clone(), serde_json::from_str(raw.get()).ok()?)));
-        let about = Value::Object(about.collect());
+        let mut about = Value::Object(about.collect());
+        about.sort_all_objects();
         Some(Self { about, messages })
     }
 }

@@ -48,8 +48,15 @@ pub(super) enum Unreadable {
 }
 
 /// A value of JSON, and whether something in it had to be mended: bytes that are no UTF-8, and the halves of signs
-/// that JavaScript's strings may have, where it cuts them.
+/// that JavaScript's strings may have, where it cuts them. Members stand in the order of their names, whatever the order in
+/// which they were written: what is made of them goes into a journal.
 pub(super) fn value(text: &[u8]) -> Result<(Value, bool), Unreadable> {
+    let (mut value, mended) = read(text)?;
+    value.sort_all_objects();
+    Ok((value, mended))
+}
+
+fn read(text: &[u8]) -> Result<(Value, bool), Unreadable> {
     let told = |error: serde_json::Error| match error.to_string().contains("recursion limit") {
         true => Unreadable::TooDeep,
         false => Unreadable::NoJson,

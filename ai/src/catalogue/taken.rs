@@ -56,7 +56,10 @@ impl Taken {
 /// # Errors
 /// [`ImportError`]; what is strange inside of it is left out, and told.
 pub fn import(text: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Taken, ImportError> {
-    let list: Value = serde_json::from_str(text).map_err(|error| ImportError::NotJson(error.to_string()))?;
+    let mut list: Value =
+        serde_json::from_str(text).map_err(|error| ImportError::NotJson(error.to_string()))?;
+    // What is made of it is a file that people read, and keep under version control.
+    list.sort_all_objects();
     let list = list.as_object().ok_or(ImportError::Other)?;
     if let Some(providers) = list.get("providers").and_then(Value::as_object) {
         return Ok(pi::import(providers, wanted));

@@ -49,7 +49,7 @@ fn each_wire_has_its_words_for_them() {
         (Wire::OpenAiCompatible, "mine/some"),
     ] {
         let sent = wire.encode(&short(model, all(Life::Long))).unwrap();
-        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        let body = json(&sent.body);
         let keys = [
             "temperature",
             "top_p",

@@ -11,7 +11,7 @@ use glasswork_ai::image::{
 use glasswork_ai::wire::{Server, Wire};
 use glasswork_testkit::request_rules::check_body;
 
-use crate::{call, conversation, result};
+use crate::{call, conversation, json, result};
 
 /// An image whose bytes are those of its name.
 fn picture(name: &str, of: Option<&str>) -> Shown {
@@ -63,7 +63,7 @@ fn looking(model: &str) -> Request {
 
 fn body(wire: Wire, request: &Request, abilities: &Abilities) -> serde_json::Value {
     let sent = Server::from(wire).encode(request, abilities).unwrap();
-    let body = serde_json::from_slice(&sent.body).unwrap();
+    let body = json(&sent.body);
     assert_eq!(check_body(wire, &body), Ok(()), "{wire:?}: {body:#}");
     body
 }

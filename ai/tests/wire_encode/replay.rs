@@ -71,7 +71,7 @@ fn what_the_servers_own_tools_did_goes_back_whole_or_not_at_all() {
             ..conversation("anthropic/claude-opus-5")
         };
         let body = Wire::Anthropic.encode(&request).unwrap().body;
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let body = json(&body);
         if !then.is_empty() {
             check_body(Wire::Anthropic, &body).unwrap();
         }
@@ -239,7 +239,7 @@ fn a_batch_of_another_model_is_finished_without_a_budget_for_thinking() {
             ..conversation(model)
         };
         let sent = Wire::Anthropic.encode(&request).unwrap();
-        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        let body = json(&sent.body);
         let interleaved = sent.headers.iter().any(|(name, _)| *name == "anthropic-beta");
         assert_eq!(
             interleaved,

@@ -290,7 +290,7 @@ fn servers_are_asked_in_the_fields_that_they_document() {
                 ..talk(model)
             },
         );
-        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+        json(body.as_bytes())
     };
     let keys = [
         "max_tokens",
@@ -344,7 +344,7 @@ fn levels_are_what_a_model_knows() {
             ..conversation(model)
         };
         let body = Server::from(wire).encode(&request, abilities).unwrap().body;
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let body = json(&body);
         let keys = [
             "reasoning",
             "include",

@@ -6,6 +6,7 @@ use glasswork_session_state::state::Scope;
 use glasswork_session_state::{Event, Glasswork, prompt, tools};
 
 use super::{AttachError, Attachment, rejected, turns};
+use crate::prompting::Prompt;
 
 type Done = Result<Accepted<Glasswork>, AttachError>;
 
@@ -16,17 +17,29 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
-        self.begin(
-            Event::Prompt(prompt::Event::Prompted {
-                text: text.into(),
-                max_steps: None,
-                result: None,
-                images: vec![],
-                key: key.map(Into::into),
-            }),
-            told,
-        )
-        .await
+        let event = Event::Prompt(prompt::Event::Prompted {
+            text: text.into(),
+            max_steps: None,
+            result: None,
+            images: vec![],
+            key: key.map(Into::into),
+        });
+        self.begin(event, told).await
+    }
+
+    /// The same, with all that may come with words.
+    ///
+    /// # Errors
+    /// [`AttachError`].
+    pub async fn prompt_with(
+        &self,
+        prompt: Prompt,
+        key: Option<&str>,
+        told: &mut (dyn FnMut(usize) + Send),
+    ) -> Done {
+        self.may_act()?;
+        let event = self.hub.runtime.prompted(self.session, prompt, key).await?;
+        self.begin(event, told).await
     }
 
     /// Has a turn go on that rests. It takes a place, as a prompt does.
@@ -38,7 +51,7 @@ impl Attachment {
     }
 
     /// Has a turn run, once there is a place for it.
-    async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+    pub(super) async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
         self.may_act()?;
         if self.hub.turns.has_stopped() {
             return Err(AttachError::Stopping);
@@ -49,7 +62,7 @@ impl Attachment {
             runtime.mount(self.session).await?;
         }
         if self.runs() {
-            // Refused by its handler, and on record.
+            // It waits for the turn, or is refused by its handler, and on record.
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
         let (turns, connection) = (&self.hub.turns, self.client()?.connection);
@@ -145,7 +158,7 @@ impl Attachment {
         }
     }
 
-    async fn ask(&self, event: Event) -> Done {
+    pub(super) async fn ask(&self, event: Event) -> Done {
         self.may_act()?;
         let runtime = &self.hub.runtime;
         Ok(runtime.ask_as(&self.handle, self.session, event).await?)

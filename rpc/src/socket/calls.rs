@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::attachments::{Asked, AttachError};
-use glasswork_app_runtime::reading::Viewer;
+use glasswork_app_runtime::reading::{ReadError, Viewer};
 use glasswork_app_runtime::runtime::OperationError;
 use glasswork_engine::{Accepted, Cursor, ScopeId};
 use glasswork_session_state::Glasswork;
@@ -60,7 +61,7 @@ pub(super) async fn host(talk: &Talk, _: wire::Nothing) -> Of<wire::HostInfo> {
 }
 
 pub(super) async fn new(talk: &Talk, asked: wire::New) -> Of<wire::Session> {
-    let Some(begin) = &talk.begin else {
+    let Some(house) = talk.house.clone() else {
         return Err(Fault::refused(
             "one_session",
             "this host runs one session; `glasswork serve` begins others",
@@ -71,8 +72,13 @@ pub(super) async fn new(talk: &Talk, asked: wire::New) -> Of<wire::Session> {
         return Err(Fault::new(PARAMS, "`directory` must be absolute"));
     }
     let _room = talk.connection.hub().room_for(None)?;
-    let begun = begin.begin(directory, asked.title).await;
-    let session = begun.map_err(|text| Fault::refused("not_begun", text))?;
+    // Settings are files.
+    let opening = tokio::task::spawn_blocking(move || house.new_session(&directory)).await;
+    let opening = opening.map_err(|broken| Fault::new(INTERNAL, broken.to_string()))?;
+    let mut opening = opening.map_err(|error| Fault::refused("not_begun", error.to_string()))?;
+    opening.title = asked.title.map(Into::into);
+    let begun = talk.connection.hub().runtime().new_session(opening).await;
+    let session = begun.map_err(|error| Fault::refused("not_begun", error.to_string()))?;
     Ok(wire::Session {
         session: session.to_string(),
     })
@@ -198,6 +204,27 @@ pub(super) async fn query(talk: &Talk, asked: wire::Query) -> Of<wire::Answer> {
         Ok(Value::Object(answer)) => Ok(wire::Answer(answer)),
         _ => Err(Fault::new(INTERNAL, "the graph gave no answer")),
     }
+}
+
+pub(super) async fn replay(talk: &Talk, asked: wire::Replay) -> Of<wire::Replayed> {
+    let reader = talk.connection.hub().runtime().reader().clone();
+    let replayed = tokio::task::spawn_blocking(move || {
+        let snapshot = reader.snapshot(Viewer::owner());
+        let session = snapshot.find(&asked.session)?;
+        let replayed = snapshot.replay(&Record::Session(session), asked.until)?;
+        let differences = replayed.differences.iter().take(wire::DIFFERENCES);
+        Ok(wire::Replayed {
+            session: session.to_string(),
+            equal: replayed.difference_count == 0,
+            commits: replayed.commits,
+            difference_count: replayed.difference_count,
+            differences: differences.map(object).collect(),
+        })
+    });
+    let replayed: Result<_, ReadError> = replayed
+        .await
+        .map_err(|broken| Fault::new(INTERNAL, broken.to_string()))?;
+    Ok(replayed.map_err(|error| AttachError::from(OperationError::from(error)))?)
 }
 
 fn call(text: &str) -> Of<glasswork_agent_core::id::CallId> {

@@ -146,7 +146,7 @@ impl Directory {
     }
 
     /// The path under which a socket of the directory can be reached, whose own path may be too long for that.
-    pub(super) fn address(&self, name: &str) -> Result<PathBuf, DirectoryError> {
+    pub(crate) fn address(&self, name: &str) -> Result<PathBuf, DirectoryError> {
         let path = self.path.join(socket(name));
         if path.as_os_str().len() <= PATH_BYTES {
             return Ok(path);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// An error of JSON-RPC. `data.kind` says what it is about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// The code.
     pub code: i64,
     /// What is wrong, and what to do.
@@ -19,20 +19,20 @@ pub(super) struct Fault {
 }
 
 /// No JSON.
-pub(super) const PARSE: i64 = -32700;
+pub(crate) const PARSE: i64 = -32700;
 /// No request.
-pub(super) const REQUEST: i64 = -32600;
+pub(crate) const REQUEST: i64 = -32600;
 /// No method.
-pub(super) const METHOD: i64 = -32601;
+pub(crate) const METHOD: i64 = -32601;
 /// Not its parameters.
-pub(super) const PARAMS: i64 = -32602;
+pub(crate) const PARAMS: i64 = -32602;
 /// A defect.
-pub(super) const INTERNAL: i64 = -32603;
+pub(crate) const INTERNAL: i64 = -32603;
 /// It was understood, and is refused.
-pub(super) const REFUSED: i64 = -32000;
+pub(crate) const REFUSED: i64 = -32000;
 
 impl Fault {
-    pub(super) fn new(code: i64, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -40,7 +40,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn refused(kind: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn refused(kind: &str, message: impl Into<String>) -> Self {
         Self {
             data: Some(json!({ "kind": kind })),
             ..Self::new(REFUSED, message)

@@ -1,12 +1,9 @@
 //! The socket of a host: who may come in, and how it ends.
 
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_app_runtime::attachments::Attachments;
-use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -15,16 +12,26 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::directory::{Card, Directory, DirectoryError, Held};
 use super::fault::Fault;
 use super::message::answer;
-use super::talk::Talk;
+use super::welcome;
+use crate::acp::House;
 
-/// Begins sessions for clients, in a host that does.
-pub trait Begin: Send + Sync {
-    /// Begins a session in a directory. The error is text for people.
-    fn begin(
-        &self,
-        directory: PathBuf,
-        title: Option<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<ScopeId, String>> + Send>>;
+/// What a host offers to whoever comes in, by whichever door.
+#[derive(Clone)]
+pub struct Offer {
+    /// The clients of the host, and with them its runtime.
+    pub clients: Arc<Attachments>,
+    /// The graph.
+    pub graph: Graph,
+    /// What the host says of itself.
+    pub card: Arc<Card>,
+    /// How sessions are opened; `None` in a host that runs one session alone.
+    pub house: Option<Arc<dyn House>>,
+}
+
+impl std::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Offer").field(&self.card).finish()
+    }
 }
 
 /// How far a host is.
@@ -59,28 +66,24 @@ impl Socket {
     ///
     /// # Errors
     /// [`DirectoryError`].
-    pub fn open(
-        directory: Directory,
-        card: Card,
-        clients: Arc<Attachments>,
-        graph: Graph,
-        begin: Option<Arc<dyn Begin>>,
-    ) -> Result<Self, DirectoryError> {
+    pub fn open(directory: Directory, offer: Offer) -> Result<Self, DirectoryError> {
         // The end of an id that was just minted is random; its beginning is the time.
-        let plain: String = card.host.chars().filter(char::is_ascii_alphanumeric).collect();
+        let plain: String = offer
+            .card
+            .host
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         let name = plain
             .get(plain.len().saturating_sub(12)..)
             .unwrap_or(&plain)
             .to_owned();
-        let (held, listener) = directory.hold(&name, &card, |path| UnixListener::bind(path))?;
+        let (held, listener) = directory.hold(&name, &offer.card, |path| UnixListener::bind(path))?;
         let (stage, seen) = watch::channel(Stage::Open);
         let accepting = Accepting {
             held,
             listener,
-            clients,
-            graph,
-            begin,
-            card: Arc::new(card),
+            offer,
         };
         Ok(Self {
             name,
@@ -110,10 +113,7 @@ impl Socket {
 struct Accepting {
     held: Held,
     listener: UnixListener,
-    clients: Arc<Attachments>,
-    graph: Graph,
-    begin: Option<Arc<dyn Begin>>,
-    card: Arc<Card>,
+    offer: Offer,
 }
 
 impl Accepting {
@@ -143,7 +143,7 @@ impl Accepting {
         if !is_own(&stream) {
             return;
         }
-        let connection = match self.clients.connect() {
+        let connection = match self.offer.clients.connect() {
             Ok(connection) => connection,
             Err(error) => {
                 // There is room for a line in the socket of one who has just come.
@@ -151,11 +151,9 @@ impl Accepting {
                 return;
             }
         };
-        talks.spawn(Talk::hold(
+        talks.spawn(welcome::welcome(
             connection,
-            self.graph.clone(),
-            Arc::clone(&self.card),
-            self.begin.clone(),
+            self.offer.clone(),
             stream,
             stage.clone(),
         ));
@@ -163,7 +161,7 @@ impl Accepting {
 }
 
 /// Whether the other end belongs to this user.
-pub(super) fn is_own(stream: &UnixStream) -> bool {
+pub(crate) fn is_own(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own)
 }

@@ -15,7 +15,7 @@ const ID_BYTES: usize = 128;
 /// What names a request on its connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Id {
+pub(crate) enum Id {
     /// A whole number.
     Number(i64),
     /// A text.
@@ -24,7 +24,7 @@ pub(super) enum Id {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Its id; `None` for a notification, which gets no answer.
     pub id: Option<Id>,
     /// What is asked for.
@@ -35,7 +35,7 @@ pub(super) struct Request {
 
 /// A message that is no request: the answer to it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Malformed {
+pub(crate) struct Malformed {
     /// Its id, as far as it could be told.
     pub id: Option<Id>,
     /// What is wrong.
@@ -62,7 +62,7 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 impl Request {
     /// Reads a line.
-    pub(super) fn read(line: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn read(line: &[u8]) -> Result<Self, Malformed> {
         let unnamed = |fault| Malformed {
             id: None,
             fault: Box::new(fault),
@@ -114,7 +114,7 @@ impl Request {
     }
 
     /// The answer to a line that is too long.
-    pub(super) fn too_long() -> Malformed {
+    pub(crate) fn too_long() -> Malformed {
         Malformed {
             id: None,
             fault: Box::new(Fault::new(
@@ -141,7 +141,7 @@ impl Id {
 }
 
 /// The line that answers a request.
-pub(super) fn answer(id: Option<&Id>, answer: Result<Value, Fault>) -> String {
+pub(crate) fn answer(id: Option<&Id>, answer: Result<Value, Fault>) -> String {
     let message = match answer {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
         Err(error) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
@@ -150,7 +150,7 @@ pub(super) fn answer(id: Option<&Id>, answer: Result<Value, Fault>) -> String {
 }
 
 /// The line that tells something.
-pub(super) fn notification(method: &str, params: &impl Serialize) -> String {
+pub(crate) fn notification(method: &str, params: &impl Serialize) -> String {
     let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
     format!("{message}\n")
 }

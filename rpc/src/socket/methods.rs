@@ -107,6 +107,9 @@ methods! {
         Interrupt => Dispatched, interrupt;
     "_glasswork/query", "Asks the graph (GraphQL).",
         Query => Answer, query;
+    "_glasswork/replay",
+        "Decides every event of a session again, and compares. Nothing is run, and nothing is changed.",
+        Replay => Replayed, replay;
 }
 
 notifications! {

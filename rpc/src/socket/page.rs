@@ -11,7 +11,7 @@ use super::methods::{METHODS, NOTIFICATIONS};
 const HEAD: &str = "\
 # The socket of a host
 
-Every host, `glasswork serve` and whatever else has a model asked, opens a Unix socket as long as it lives: in
+Every host, `glasswork serve`, `acp` and whatever else has a model asked, opens a Unix socket as long as it lives: in
 `$GLASSWORK_HOME/run` where that is set, else in `$XDG_RUNTIME_DIR/glasswork`, else in `run` beside the sessions. The
 directory must be yours alone (0700, no link); the socket is 0600, and whoever connects must be of your user.
 `glasswork hosts` lists the hosts that live, `glasswork attach` connects to one. What a host that was killed has left there
@@ -24,6 +24,9 @@ time, and they may be answered in another order. A request that is refused has t
 Each commit of a session comes once and in order, by `seq`, or lies in a `_glasswork/gap`, which has a base to go on from.
 A client that does not read costs nobody else anything. After a reconnect, `attach` with `seen` goes on where it was; where
 another process has opened the session since, the epoch is another, and `_glasswork/resync` says where it stands.
+
+Whoever begins with `initialize` speaks the [Agent Client Protocol](acp.md) from then on; there the methods below are
+extensions, beside that protocol's own. Its lines may be longer.
 
 The schemas of all of it are in [rpc.schema.json](rpc.schema.json). This page and those are written by a test.
 ";
@@ -66,12 +69,15 @@ pub fn schema() -> Value {
         .map(|told| (told.name.to_owned(), (told.params)(&mut schemas).to_value()))
         .collect();
     let definitions: Map<String, Value> = schemas.take_definitions(true).into_iter().collect();
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "methods": methods,
         "notifications": notifications,
         "$defs": definitions,
-    })
+    });
+    // The file is the same whatever else a build has.
+    schema.sort_all_objects();
+    schema
 }
 
 /// The fields of what a schema refers to; those that may be missing have a question mark.

@@ -7,18 +7,19 @@ use std::time::Duration;
 use glasswork_app_runtime::attachments::{Attachment, Connection, Delivery, Updates};
 use glasswork_query::Graph;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::calls::object;
 use super::directory::Card;
 use super::fault::{Fault, REQUEST};
-use super::host::{Begin, Stage};
+use super::host::{Offer, Stage};
 use super::line::{self, LINE_BYTES, Line};
 use super::message::{Id, Malformed, Request, answer, notification};
 use super::methods::{self, Told};
 use super::wire;
+use crate::acp::House;
 
 /// Most requests of a connection that are worked on at a time.
 const IN_FLIGHT: usize = 64;
@@ -30,11 +31,11 @@ const OUTBOX: usize = 16;
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A connection.
-pub(super) struct Talk {
-    pub(super) connection: Connection,
+pub(crate) struct Talk {
+    pub(crate) connection: Connection,
     pub(super) graph: Graph,
     pub(super) card: Arc<Card>,
-    pub(super) begin: Option<Arc<dyn Begin>>,
+    pub(crate) house: Option<Arc<dyn House>>,
     out: mpsc::Sender<String>,
     slots: Mutex<BTreeMap<u64, Slot>>,
     /// The requests that are worked on.
@@ -64,35 +65,45 @@ impl Drop for Slot {
 }
 
 impl Talk {
-    /// Talks until the client leaves, sends what no client sends, or the host ends.
-    pub(super) async fn hold(
-        connection: Connection,
-        graph: Graph,
-        card: Arc<Card>,
-        begin: Option<Arc<dyn Begin>>,
-        stream: UnixStream,
-        mut stage: watch::Receiver<Stage>,
-    ) {
-        let (reading, writing) = stream.into_split();
+    /// A connection of which nothing was asked yet, and the lines that are to be written for it.
+    pub(crate) fn begin(connection: Connection, offer: &Offer) -> (Arc<Self>, mpsc::Receiver<String>) {
         let (out, lines) = mpsc::channel(OUTBOX);
-        let mut writer = tokio::spawn(write(writing, lines));
-        let talk = Arc::new(Self {
+        let talk = Self {
             connection,
-            graph,
-            card,
-            begin,
+            graph: offer.graph.clone(),
+            card: Arc::clone(&offer.card),
+            house: offer.house.clone(),
             out,
             slots: Mutex::default(),
             open: Mutex::default(),
-        });
+        };
+        (Arc::new(talk), lines)
+    }
+
+    /// Ends all attachments.
+    pub(crate) async fn end(&self) {
+        self.lock().clear();
+        self.connection.leave().await;
+    }
+
+    /// Talks until the client leaves, sends what no client sends, or the host ends. `first` was read already.
+    pub(super) async fn hold(
+        connection: Connection,
+        offer: &Offer,
+        first: Vec<u8>,
+        reading: BufReader<OwnedReadHalf>,
+        writing: OwnedWriteHalf,
+        mut stage: watch::Receiver<Stage>,
+    ) {
+        let (talk, lines) = Self::begin(connection, offer);
+        let mut writer = tokio::spawn(write(writing, lines));
         let writes = tokio::select! {
-            () = talk.listen(BufReader::new(reading)) => true,
+            () = talk.listen(first, reading) => true,
             // Nobody reads any more.
             _ = &mut writer => false,
             () = talk.end_with_host(&mut stage) => true,
         };
-        talk.lock().clear();
-        talk.connection.leave().await;
+        talk.end().await;
         drop(talk);
         // What has ended must not be waited for again.
         if writes && tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
@@ -102,14 +113,18 @@ impl Talk {
         }
     }
 
-    async fn listen(self: &Arc<Self>, mut reading: BufReader<tokio::net::unix::OwnedReadHalf>) {
+    async fn listen(self: &Arc<Self>, first: Vec<u8>, mut reading: BufReader<OwnedReadHalf>) {
         let mut tasks = JoinSet::new();
         let mut line = Vec::new();
+        let mut first = Some(first);
         loop {
-            let next = tokio::select! {
-                // What was read of a line stays in `line`.
-                next = line::next(&mut reading, LINE_BYTES, &mut line) => next,
-                Some(_) = tasks.join_next() => continue,
+            let next = match first.take() {
+                Some(first) => Ok(Line::Whole(first)),
+                None => tokio::select! {
+                    // What was read of a line stays in `line`.
+                    next = line::next(&mut reading, LINE_BYTES, &mut line) => next,
+                    Some(_) = tasks.join_next() => continue,
+                },
             };
             let fault = match next {
                 Ok(Line::Whole(whole)) if whole.iter().all(u8::is_ascii_whitespace) => continue,
@@ -129,7 +144,7 @@ impl Talk {
     }
 
     /// Begins what a line asks for.
-    fn take(self: &Arc<Self>, line: &[u8], tasks: &mut JoinSet<()>) -> Result<(), Malformed> {
+    pub(crate) fn take(self: &Arc<Self>, line: &[u8], tasks: &mut JoinSet<()>) -> Result<(), Malformed> {
         let Request { id, method, params } = Request::read(line)?;
         let wrong = |fault| Malformed {
             id: id.clone(),
@@ -165,7 +180,7 @@ impl Talk {
         Ok(())
     }
 
-    async fn refuse(&self, Malformed { id, fault }: Malformed) -> bool {
+    pub(crate) async fn refuse(&self, Malformed { id, fault }: Malformed) -> bool {
         self.out.send(answer(id.as_ref(), Err(*fault))).await.is_ok()
     }
 

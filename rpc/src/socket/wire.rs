@@ -248,6 +248,35 @@ pub struct Dispatched {
     pub seq: u64,
 }
 
+/// Most differences that an answer lists.
+pub const DIFFERENCES: usize = 16;
+
+/// To decide a session again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The session: its id, the beginning of it, or `last`.
+    pub session: String,
+    /// The last commit that is decided again; all of them where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+}
+
+/// What came of that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Replayed {
+    /// The session, by its whole id.
+    pub session: String,
+    /// Whether everything came out as it is recorded.
+    pub equal: bool,
+    /// How many commits were decided again.
+    pub commits: u64,
+    /// How many of them came out otherwise.
+    pub difference_count: u64,
+    /// The first of those, at most 16, as `glasswork replay --format json` has them.
+    pub differences: Vec<Map<String, Value>>,
+}
+
 /// A query of the graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -21,7 +21,7 @@ use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
 use glasswork_rpc::socket::client::{Client, ClientError};
 use glasswork_rpc::socket::directory::{Card, Directory, DirectoryError, Live};
-use glasswork_rpc::socket::host::Socket;
+use glasswork_rpc::socket::host::{Offer, Socket};
 use glasswork_rpc::socket::{methods, page, wire};
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::{House, PATIENCE};
@@ -43,8 +43,13 @@ fn card(house: &House) -> Card {
 
 fn opened(house: &House, path: &Path, limits: Limits) -> Result<Socket, DirectoryError> {
     let graph = Graph::new(house.runtime().reader().clone());
-    let clients = Attachments::new(house.shared(), limits);
-    Socket::open(Directory::open(path)?, card(house), clients, graph, None)
+    let offer = Offer {
+        clients: Attachments::new(house.shared(), limits),
+        graph,
+        card: Arc::new(card(house)),
+        house: None,
+    };
+    Socket::open(Directory::open(path)?, offer)
 }
 
 fn run(house: &House) -> PathBuf {

@@ -6,6 +6,7 @@
     clippy::panic
 )] // a test fails by panicking
 
+mod acp;
 mod api_keys;
 mod attach;
 mod closing;

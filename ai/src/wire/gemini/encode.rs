@@ -171,7 +171,9 @@ pub(in crate::wire) fn encode(request: &Request, abilities: &Abilities) -> Resul
         .chain(&forced)
         .map(|tool| {
             let whole = schema::parameters(tool)?;
-            let whole: Value = serde_json::from_str(whole.get()).unwrap_or_default();
+            let mut whole: Value = serde_json::from_str(whole.get()).unwrap_or_default();
+            // The same tool has to be sent as the same bytes, or the server's cache does not know them.
+            whole.sort_all_objects();
             Ok(Function {
                 name: &tool.name,
                 description: &tool.description,

@@ -22,7 +22,9 @@ impl Details {
     }
 
     /// Adds a piece, and tells how many bytes it takes.
-    pub(super) fn add(&mut self, piece: Value) -> usize {
+    pub(super) fn add(&mut self, mut piece: Value) -> usize {
+        // They are sent back in every request after this one: as the same bytes, however the server wrote them.
+        piece.sort_all_objects();
         let Value::Object(piece) = piece else { return 0 };
         let bytes = |value: &Value| value.as_str().map_or(16, str::len);
         let size = piece.iter().map(|(key, value)| key.len() + bytes(value)).sum();

@@ -1,0 +1,378 @@
+//! `glasswork acp`: the protocol's own library as a client, and clients that are rude.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+
+use glasswork_testkit::programs::ensure;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::attach::{Serving, Talk, sockets};
+use super::support::{House, PATIENCE, done};
+
+const CONVERSATION: &str = r#"
+    (say: [thinking("A file it is."), text("I write."), call("write", (path: "a.txt", content: "one\n"))]),
+    (say: [text("Written.")]),
+    (say: [call("edit", (path: "a.txt", edits: [(old_text: "one", new_text: "two")]))]),
+    (say: [text("As you wish.")]),
+    (say: [call("bash", (command: "tail -f /dev/null"))]),
+    (say: [text("Still here.")]),
+"#;
+
+/// Installs what the client needs, once for each state of its list, beside what is built.
+fn client() -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/acp_client");
+    let lock = fs::read(source.join("package-lock.json")).unwrap();
+    let name = format!("acp-client-{}", &blake3::hash(&lock).to_hex()[..16]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["package.json", "package-lock.json", "client.mjs"] {
+        fs::copy(source.join(file), folder.join(file)).unwrap();
+    }
+    let installed = folder.join("installed");
+    ensure("node", "nodejs");
+    ensure("npm", "npm");
+    if !installed.exists() {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        let npm = npm.current_dir(&folder).output().unwrap();
+        assert!(
+            npm.status.success(),
+            "npm cannot install the client; this test needs a registry of npm, or its cache: {}",
+            String::from_utf8_lossy(&npm.stderr)
+        );
+        fs::write(installed, "").unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_librarys_own_client_has_a_whole_conversation() {
+    let folder = client();
+    let house = House::new();
+    let model = house.script(CONVERSATION);
+    let mut node = Command::new("node");
+    node.arg(folder.join("client.mjs"))
+        .arg(env!("CARGO_BIN_EXE_glasswork"))
+        .arg(&house.work)
+        .arg(&model)
+        .current_dir(&house.work)
+        .env_clear()
+        .envs(house.environment())
+        .stdin(Stdio::null());
+    let ended = done(node.output().unwrap());
+    assert_eq!((ended.code, &*ended.out), (0, "done\n"), "{}", ended.err);
+    assert_eq!(fs::read_to_string(house.work.join("a.txt")).unwrap(), "one\n");
+}
+
+/// The program, spoken with line by line.
+struct Wire {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: mpsc::Receiver<Value>,
+}
+
+impl Wire {
+    fn start(house: &House, arguments: &[&str]) -> Self {
+        let mut child = house
+            .command([&["acp"], arguments].concat())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                // Standard output is the protocol alone.
+                if sender.send(serde_json::from_str(&line).expect(&line)).is_err() {
+                    return;
+                }
+            }
+        });
+        let input = child.stdin.take();
+        Self { child, input, lines }
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(bytes).unwrap();
+        input.write_all(b"\n").unwrap();
+        input.flush().unwrap();
+    }
+
+    fn send(&mut self, id: u64, method: &str, params: Value) {
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.raw(request.to_string().as_bytes());
+    }
+
+    /// The next line that fits.
+    fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("nothing that fits came");
+            if fits(&line) {
+                return line;
+            }
+        }
+    }
+
+    fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
+        self.send(id, method, params);
+        self.until(|line| line["id"] == id && line.get("method").is_none())
+    }
+
+    /// Begins as an editor of this name that shows notices, and loads a session.
+    fn join(&mut self, house: &House, name: &str, session: &Value) {
+        let capabilities = json!({ "session": { "notices": {} } });
+        let info = json!({ "name": name, "version": "1" });
+        let hello = json!({ "protocolVersion": 1, "clientCapabilities": capabilities, "clientInfo": info });
+        self.call(1, "initialize", hello);
+        let params = json!({ "sessionId": session, "cwd": house.work, "mcpServers": [] });
+        let loaded = self.call(2, "session/load", params);
+        assert_eq!(loaded["result"]["modes"]["currentModeId"], "ask", "{loaded}");
+    }
+
+    fn prompt(&mut self, id: u64, session: &Value, text: &str) {
+        let prompt = json!([{ "type": "text", "text": text }]);
+        self.send(
+            id,
+            "session/prompt",
+            json!({ "sessionId": session, "prompt": prompt }),
+        );
+    }
+
+    fn begin(&mut self, house: &House) -> Value {
+        self.call(1, "initialize", json!({ "protocolVersion": 1 }));
+        let new = self.call(2, "session/new", json!({ "cwd": house.work, "mcpServers": [] }));
+        new["result"]["sessionId"].clone()
+    }
+
+    /// Leaves, and gives the code with which the program ends.
+    fn leave(mut self) -> i32 {
+        drop(self.input.take());
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+fn last_turn(house: &House) -> Value {
+    house.json(["query", "{ session(id: \"last\") { turn { state } } }"])["data"]["session"]["turn"]["state"]
+        .clone()
+}
+
+#[test]
+fn a_client_that_leaves_while_it_is_asked_leaves_nothing_running() {
+    let house = House::new();
+    let model = house.script(r#"(say: [call("bash", (command: "touch never"))]), (say: [text("end")])"#);
+    let mut wire = Wire::start(&house, &["--model", &model]);
+    let session = wire.begin(&house);
+    wire.send(
+        3,
+        "session/prompt",
+        json!({ "sessionId": session, "prompt": [{ "type": "text", "text": "go" }] }),
+    );
+    wire.until(|line| line["method"] == "session/request_permission");
+    assert_eq!(wire.leave(), 0);
+    assert_eq!(last_turn(&house), "cancelled");
+    assert!(!house.work.join("never").exists());
+}
+
+#[test]
+fn a_client_that_leaves_while_a_command_runs_has_it_ended() {
+    let house = House::new();
+    let model = house.script(r#"(say: [call("bash", (command: "echo $$ > pid; exec tail -f /dev/null"))])"#);
+    let mut wire = Wire::start(&house, &["--model", &model, "--permission-mode", "yolo"]);
+    let session = wire.begin(&house);
+    wire.send(
+        3,
+        "session/prompt",
+        json!({ "sessionId": session, "prompt": [{ "type": "text", "text": "go" }] }),
+    );
+    wire.until(|line| line["params"]["update"]["status"] == "in_progress");
+    assert_eq!(wire.leave(), 0);
+    assert_eq!(last_turn(&house), "cancelled");
+    // It may have been ended before it wrote that down, or between making the file and writing into it.
+    let written = fs::read_to_string(house.work.join("pid")).unwrap_or_default();
+    if let Ok(pid) = written.trim().parse::<u32>() {
+        assert!(
+            !Path::new("/proc").join(pid.to_string()).exists(),
+            "the command {pid} still runs"
+        );
+    }
+}
+
+#[test]
+fn without_a_model_a_session_wants_a_sign_in_and_says_which() {
+    let house = House::new();
+    let mut wire = Wire::start(&house, &[]);
+    wire.call(1, "initialize", json!({ "protocolVersion": 1 }));
+    let refused = wire.call(2, "session/new", json!({ "cwd": house.work, "mcpServers": [] }));
+    assert_eq!(refused["error"]["code"], -32000, "{refused}");
+    let told = refused["error"]["message"].as_str().unwrap();
+    assert!(told.contains("glasswork login anthropic"), "{told}");
+    assert_eq!(wire.leave(), 0);
+}
+
+#[test]
+fn whatever_comes_in_is_answered_or_left_and_the_session_goes_on() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("Here.")])"#);
+    let mut wire = Wire::start(&house, &["--model", &model]);
+    let session = wire.begin(&house);
+    let deep = "[".repeat(100_000);
+    let batch = format!("[{}1]", "1,".repeat(100_000));
+    let table: [(&[u8], i64); 9] = [
+        (b"no json", -32700),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"x\xff\xe2\x82\"}",
+            -32601,
+        ),
+        (b"\0", -32700),
+        (deep.as_bytes(), -32700),
+        (batch.as_bytes(), -32600),
+        (br#"{"id":8,"method":"session/list","params":{}}"#, -32600),
+        (br#"{"jsonrpc":"2.0","id":9,"method":"no/such"}"#, -32601),
+        (
+            br#"{"jsonrpc":"2.0","id":10,"method":"session/prompt","params":{"sessionId":5}}"#,
+            -32602,
+        ),
+        (br#"{"jsonrpc":"2.0","id":{},"method":"session/list"}"#, -32600),
+    ];
+    for (line, code) in table {
+        wire.raw(line);
+        let answer = wire.until(|line| line.get("error").is_some());
+        assert_eq!(
+            answer["error"]["code"],
+            code,
+            "{} {answer}",
+            String::from_utf8_lossy(&line[..line.len().min(60)])
+        );
+    }
+    // A line that is longer than is taken, told without being kept.
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..64 {
+        wire.input.as_mut().unwrap().write_all(&piece).unwrap();
+    }
+    wire.raw(b"");
+    let answer = wire.until(|line| line.get("error").is_some());
+    assert_eq!(answer["error"]["code"], -32700, "{answer}");
+    assert!(
+        answer.to_string().len() < 1000,
+        "what is too long is not said back"
+    );
+
+    // Ids of any kind, and one twice at once.
+    for id in ["0", "-1", "9007199254740993", "\"a\""] {
+        wire.raw(
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"session/list","params":{{}}}}"#).as_bytes(),
+        );
+        let answer = wire.until(|line| line.get("result").is_some());
+        assert_eq!(answer["id"].to_string(), id);
+    }
+    let said = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": "Hello?" }] });
+    let answer = wire.call(20, "session/prompt", said);
+    assert_eq!(answer["result"]["stopReason"], "end_turn", "{answer}");
+    assert_eq!(wire.leave(), 0);
+}
+
+const JOINED: &str = r#"
+    (say: [call("bash", (command: "true"))]), (say: [text("done")]),
+    (say: [call("bash", (command: "touch never"))])
+"#;
+
+#[test]
+fn editors_join_a_session_of_another_host_and_the_first_answer_counts() {
+    let house = House::new();
+    let serving = Serving::start(&house, &house.script(JOINED), &[]);
+    let mut talk = Talk::to(&sockets(&house)[0]);
+    let session = talk.ask("_glasswork/new", json!({ "directory": house.work }))["session"].clone();
+    // What their own hosts would ask; the turns before were those of the other host.
+    let own = house.script(&r#"(say: [text("on")]),"#.repeat(4));
+    let [mut one, mut two] = [(); 2].map(|()| Wire::start(&house, &["--model", &own]));
+    one.join(&house, "one", &session);
+    two.join(&house, "two", &session);
+    let clients = talk.ask("_glasswork/host", json!({}))["clients"].clone();
+    let names: Vec<_> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| &client["name"])
+        .collect();
+    assert_eq!(names, ["one", "two"]);
+
+    one.prompt(3, &session, "go");
+    let asks = |line: &Value| line["method"] == "session/request_permission";
+    let (of_one, of_two) = (one.until(asks), two.until(asks));
+    // Of what somebody else said a client is told.
+    let allow = json!({ "outcome": { "outcome": "selected", "optionId": "allow" } });
+    two.raw(
+        json!({ "jsonrpc": "2.0", "id": of_two["id"], "result": allow })
+            .to_string()
+            .as_bytes(),
+    );
+    let mut missing = vec![
+        "who was faster",
+        "that nobody waits for an answer",
+        "how the turn ended",
+    ];
+    while !missing.is_empty() {
+        let line = one.until(|_| true);
+        let is_told = line["params"]["update"]["title"] == "Allowed";
+        if is_told {
+            let by = line["params"]["update"]["description"].as_str().unwrap();
+            assert!(by.starts_with("by `two`, client "), "{by}");
+        }
+        let is_withdrawn = line["method"] == "$/cancel_request";
+        if is_withdrawn {
+            assert_eq!(line["params"]["requestId"], of_one["id"], "{line}");
+        }
+        let is_ended = line["id"] == 3;
+        if is_ended {
+            assert_eq!(line["result"]["stopReason"], "end_turn", "{line}");
+        }
+        missing.retain(|what| match *what {
+            "who was faster" => !is_told,
+            "how the turn ended" => !is_ended,
+            _ => !is_withdrawn,
+        });
+    }
+
+    // Who leaves takes nothing along.
+    assert_eq!(one.leave(), 0);
+    two.prompt(4, &session, "once more");
+    two.until(asks);
+    // A host that is killed is told of, and the session is opened here.
+    serving.signal(Signal::KILL);
+    let gone = two.until(|line| line["id"] == 4);
+    assert_eq!(gone["error"]["code"], -32603, "{gone}");
+    let (code, _) = serving.end();
+    assert_eq!(code, None);
+    let load = json!({ "sessionId": session, "cwd": house.work, "mcpServers": [] });
+    let loaded = two.call(5, "session/load", load);
+    assert!(loaded["error"].is_null(), "{loaded}");
+    two.prompt(6, &session, "and now?");
+    let on = two.until(|line| line["id"] == 6);
+    assert_eq!(on["result"]["stopReason"], "end_turn", "{on}");
+    assert_eq!(two.leave(), 0);
+    assert!(!house.work.join("never").exists());
+}
+
+/// What the registry of agents wants to know, but for the address of a release.
+#[test]
+fn the_manifest_is_of_this_version() {
+    let text = include_str!("../../../../docs/agent.json");
+    let manifest: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(manifest["id"], "glasswork");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    for (system, target) in manifest["distribution"]["binary"].as_object().unwrap() {
+        assert_eq!(target["args"], json!(["acp"]), "{system}");
+        let archive = format!("glasswork-{}-{system}.tar.gz", env!("CARGO_PKG_VERSION"));
+        assert!(
+            target["archive"].as_str().unwrap().ends_with(&archive),
+            "{system}"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The Agent Client Protocol, version 1: an editor is the client, Glasswork is the agent, and both speak over any stream
+//! of bytes.
+//!
+//! The types of the protocol stay in here. What it wants of the program is the port [`House`].
+
+mod agent;
+mod attached;
+mod connection;
+mod content;
+mod elsewhere;
+mod exchange;
+mod lines;
+mod opening;
+mod options;
+mod permission;
+mod stopping;
+mod tool_calls;
+mod updates;
+
+pub(crate) use connection::serve_attached;
+pub use connection::{Broken, serve};
+pub use lines::{LINE_BYTES, UPDATES_WAITING};
+pub use opening::{House, ModelChoice, NotReady, ProviderChoice};

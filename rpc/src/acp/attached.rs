@@ -1,0 +1,323 @@
+//! A session that a client looks at: what happens there goes to the client, and its questions about permission too.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use agent_client_protocol::v1::ConnectionTo;
+use agent_client_protocol::v1::schema::{
+    ConfigOptionUpdate, CurrentModeUpdate, SessionNotification, SessionUpdate,
+};
+use agent_client_protocol::{Client, Error, is_connection_terminated, is_incoming_transport_closed};
+use glasswork_agent_core::id::{CallId, TurnId};
+use glasswork_agent_core::tree::Via;
+use glasswork_agent_core::{tool_call, turn};
+use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments};
+use glasswork_app_runtime::watching::{Update, Watch, Watched};
+use glasswork_engine::{Origin, ScopeId};
+use glasswork_session_state::clients::Role;
+use glasswork_session_state::state::Session;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+
+use super::lines::Pace;
+use super::opening::{House, models};
+use super::options;
+use super::permission::{self, Answer};
+use super::stopping::{self, Ending};
+use super::updates::{self, Offers};
+
+/// How many turns that ended are remembered, for prompts that ask how theirs did.
+const TURNS: usize = 16;
+
+/// How the last turns ended; oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ended(VecDeque<(TurnId, Ending)>);
+
+impl Ended {
+    pub(super) fn of(&self, turn: TurnId) -> Option<&Ending> {
+        self.0
+            .iter()
+            .find(|(id, _)| *id == turn)
+            .map(|(_, ending)| ending)
+    }
+
+    fn add(&mut self, turn: TurnId, ending: Ending) {
+        // A turn that rested may end after all.
+        self.0.retain(|(id, _)| *id != turn);
+        self.0.push_back((turn, ending));
+        if self.0.len() > TURNS {
+            self.0.pop_front();
+        }
+    }
+}
+
+/// What all sessions of a connection share.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) hub: Arc<Attachments>,
+    pub(super) house: Option<Arc<dyn House>>,
+    pub(super) client: ConnectionTo<Client>,
+    pub(super) offers: Offers,
+    pub(super) pace: Arc<Pace>,
+}
+
+impl Line {
+    /// Tells the client something about a session, once there is room for it.
+    pub(super) async fn tell(&self, session: ScopeId, update: SessionUpdate) -> Result<(), Error> {
+        self.pace.take().await;
+        self.client
+            .send_notification(SessionNotification::new(session.to_string(), update))
+    }
+}
+
+/// A session that a client looks at. Looking ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Attached {
+    attachment: Attachment,
+    ended: watch::Receiver<Ended>,
+    task: JoinHandle<()>,
+}
+
+impl Attached {
+    /// Looks at a session, from what `watch` sees first.
+    pub(super) fn begin(line: Line, attachment: Attachment, watch: Watch) -> Self {
+        let (sender, ended) = watch::channel(Ended::default());
+        let following = Following {
+            line,
+            session: attachment.session(),
+            own: attachment.origin(),
+            attachment: attachment.clone(),
+            watch,
+            ended: sender,
+            asked: BTreeMap::new(),
+            answers: JoinSet::new(),
+        };
+        Self {
+            attachment,
+            ended,
+            task: tokio::spawn(following.follow()),
+        }
+    }
+
+    /// Whether there is nothing more to come: the session was unmounted.
+    pub(super) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// How turns end, from now on.
+    pub(super) fn ended(&self) -> watch::Receiver<Ended> {
+        self.ended.clone()
+    }
+
+    /// The attachment, by which the client acts.
+    pub(super) fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    /// Ends looking, and waits for that. The attachment is still on record.
+    pub(super) async fn end(mut self) -> Attachment {
+        self.task.abort();
+        // How it ended was just decided.
+        let _ = (&mut self.task).await;
+        self.attachment.clone()
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Following {
+    line: Line,
+    session: ScopeId,
+    watch: Watch,
+    ended: watch::Sender<Ended>,
+    attachment: Attachment,
+    /// Whose prompts the client need not be told: its own.
+    own: Option<Origin>,
+    asked: BTreeMap<CallId, AbortHandle>,
+    answers: JoinSet<(CallId, Answer)>,
+}
+
+impl Following {
+    async fn follow(mut self) {
+        let waiting: Vec<_> = waiting(self.watch.session()).collect();
+        for call in waiting {
+            self.ask(call);
+        }
+        loop {
+            let before = Arc::clone(self.watch.session());
+            let goes_on = tokio::select! {
+                watched = self.watch.next() => self.take(&before, watched).await,
+                Some(answered) = self.answers.join_next(), if !self.answers.is_empty() => {
+                    match answered {
+                        Ok((call, answer)) => self.answered(call, answer).await,
+                        // It was withdrawn.
+                        Err(_) => Ok(true),
+                    }
+                }
+            };
+            if !goes_on.unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Tells what happened; false once nothing more can happen.
+    async fn take(&mut self, before: &Session, watched: Watched) -> Result<bool, Error> {
+        let now = Arc::clone(self.watch.session());
+        let mut goes_on = true;
+        let is_own = watched.origin.is_some() && watched.origin == self.own;
+        for update in &watched.updates {
+            if !(is_own && matches!(update, Update::Said { via: Via::Prompt, .. })) {
+                for told in updates::of(update, &now, self.line.offers) {
+                    self.line.tell(self.session, told).await?;
+                }
+            }
+            match update {
+                Update::ToolAsked { call, .. } => self.ask(*call),
+                Update::ToolAnswered { call, approved } => {
+                    let was_asked = self.withdraw(*call);
+                    if was_asked && !is_own {
+                        self.tell_answered(watched.origin.as_ref(), *approved).await?;
+                    }
+                }
+                Update::ToolSettled { call, .. } => drop(self.withdraw(*call)),
+                Update::TurnEnded {
+                    turn, state, failure, ..
+                } => {
+                    self.end(*turn, stopping::of(*state, failure.as_ref(), &now));
+                }
+                Update::TurnPaused { turn } => {
+                    self.end(*turn, stopping::of(turn::State::Paused, None, &now));
+                }
+                Update::Gap { .. } => self.catch_up(&now),
+                Update::Ended => goes_on = false,
+                _ => {}
+            }
+        }
+        self.changed(before, &now).await?;
+        Ok(goes_on)
+    }
+
+    /// Tells what is set or called otherwise than before.
+    async fn changed(&self, before: &Session, now: &Session) -> Result<(), Error> {
+        if before.meta.title != now.meta.title {
+            self.line.tell(self.session, updates::title(now)).await?;
+        }
+        if Arc::ptr_eq(&before.settings, &now.settings) {
+            return Ok(());
+        }
+        let (was, is) = (&before.settings, &now.settings);
+        if was.mode.value != is.mode.value {
+            let mode = CurrentModeUpdate::new(options::id_of(is.mode.value));
+            self.line
+                .tell(self.session, SessionUpdate::CurrentModeUpdate(mode))
+                .await?;
+        }
+        if was.model.value != is.model.value || was.thinking.value != is.thinking.value {
+            let options = options::options(is, &models(self.line.house.as_deref()));
+            let options = ConfigOptionUpdate::new(options);
+            self.line
+                .tell(self.session, SessionUpdate::ConfigOptionUpdate(options))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What ended or was asked may be among what was missed.
+    fn catch_up(&mut self, now: &Session) {
+        if let Some(turn) = now.turn.as_ref().filter(|turn| turn.state.is_terminal()) {
+            let ending = stopping::of(turn.state, turn.failure.as_ref(), now);
+            self.end(turn.id, ending);
+        }
+        let asked: Vec<_> = self.asked.keys().copied().collect();
+        let waiting: Vec<_> = waiting(now).collect();
+        for call in asked.iter().filter(|call| !waiting.contains(call)) {
+            let _ = self.withdraw(*call);
+        }
+        for call in waiting.into_iter().filter(|call| !asked.contains(call)) {
+            self.ask(call);
+        }
+    }
+
+    fn end(&self, turn: TurnId, ending: Ending) {
+        self.ended.send_modify(|ended| ended.add(turn, ending));
+    }
+
+    /// Tells a client that was asked who was faster.
+    async fn tell_answered(&self, origin: Option<&Origin>, approved: bool) -> Result<(), Error> {
+        let who = origin.map(|origin| self.line.hub.who(origin)).unwrap_or_default();
+        let title = if approved { "Allowed" } else { "Rejected" };
+        match self.line.offers.info(title, format!("by {who}")) {
+            Some(told) => self.line.tell(self.session, told).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Who only looks on is not asked.
+    fn ask(&mut self, id: CallId) {
+        if self.attachment.role() != Some(Role::Controller) {
+            return;
+        }
+        let session = self.watch.session();
+        let Some(call) = session.call(id) else { return };
+        let request = permission::request(self.session, session, id, call);
+        let client = self.line.client.clone();
+        let asking = self.answers.spawn(async move {
+            match client.send_request(request).block_task().await {
+                Ok(answer) => (id, permission::answer(&answer)),
+                Err(error) if is_incoming_transport_closed(&error) || is_connection_terminated(&error) => {
+                    (id, Answer::Gone)
+                }
+                Err(_) => (id, Answer::None),
+            }
+        });
+        self.asked.insert(id, asking);
+    }
+
+    /// Dropping the request tells the client that nobody waits for its answer any more. True where there was one.
+    fn withdraw(&mut self, call: CallId) -> bool {
+        let asking = self.asked.remove(&call);
+        if let Some(asking) = &asking {
+            asking.abort();
+        }
+        asking.is_some()
+    }
+
+    async fn answered(&mut self, call: CallId, answer: Answer) -> Result<bool, Error> {
+        self.asked.remove(&call);
+        let attachment = &self.attachment;
+        // The turn may have ended: that is on record, and no failure.
+        let done = match answer {
+            Answer::Allow => attachment.approve(call).await,
+            Answer::AllowEdits => {
+                let runtime = self.line.hub.runtime();
+                drop(runtime.set(self.session, permission::accept_edits()).await);
+                attachment.approve(call).await
+            }
+            Answer::Reject => attachment.refuse(call, None).await,
+            Answer::Cancelled => attachment.interrupt(true).await,
+            // Whoever serves the client looks after what is open then.
+            Answer::Gone => return Ok(true),
+            Answer::None => {
+                let reason = "the client gave no answer";
+                attachment.refuse(call, Some(reason)).await
+            }
+        };
+        if let Err(AttachError::AnsweredAlready { origin, approved, .. }) = done {
+            self.tell_answered(Some(&origin), approved).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// The calls about which a person is asked.
+fn waiting(session: &Session) -> impl Iterator<Item = CallId> {
+    session
+        .batch()
+        .filter(|(_, call)| call.state == tool_call::State::Asked)
+        .map(|(id, _)| id)
+}

@@ -1,0 +1,219 @@
+//! One connection, from its first byte to what is left of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_client_protocol::v1::schema::{
+    AuthenticateRequest, CancelNotification, CloseSessionRequest, DeleteSessionRequest, InitializeRequest,
+    ListSessionsRequest, LoadSessionRequest, NewSessionRequest, PromptRequest, ResumeSessionRequest,
+    SetSessionConfigOptionRequest, SetSessionModeRequest,
+};
+use agent_client_protocol::{Lines, on_receive_notification, on_receive_request};
+use glasswork_app_runtime::attachments::Connection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+
+use super::agent::Agent;
+use super::elsewhere::Elsewhere;
+use super::exchange::{Exchange, Out};
+use super::lines::Pace;
+use crate::socket::directory::Directory;
+use crate::socket::host::Offer;
+use crate::socket::talk::Talk;
+
+/// How long a client that has left may take to read what was still said to it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// A connection broke; the client may or may not have had the last of what was said.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(String);
+
+/// Answers a request in a task of its own: a handler that waits would hold up all that comes after it.
+macro_rules! answer {
+    ($agent:expr, |$inner:ident, $request:ident: $type:ty, $client:ident, $cancelled:ident| $answer:expr) => {{
+        let agent = Arc::clone(&$agent);
+        async move |$request: $type, responder, $client| {
+            let $inner = Arc::clone(&agent);
+            let client = $client.clone();
+            client.spawn(async move {
+                let $cancelled = responder.cancellation();
+                let answer = $answer;
+                drop($cancelled);
+                responder.respond_with_result(answer)
+            })
+        }
+    }};
+}
+
+/// Serves one client in a host of its own, until it leaves or `stop` is over. Whatever of it still works then is
+/// cancelled; what rests goes on resting; its sessions are closed, and nothing is left
+/// running. Sessions that live in another host of `directory` are reached there, and go on there.
+///
+/// # Errors
+/// [`Broken`] where the stream failed. That a client leaves is none.
+pub async fn serve(
+    offer: &Offer,
+    directory: Option<Directory>,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Broken> {
+    let connection = offer.clients.connect();
+    let connection = connection.map_err(|error| Broken(error.to_string()))?;
+    let out = Out::new(output);
+    let elsewhere = directory.map(|directory| {
+        let runtime = Arc::clone(offer.clients.runtime());
+        Elsewhere::new(Arc::new(directory), runtime, out.clone())
+    });
+    hold(connection, offer, elsewhere, true, input, out, stop).await
+}
+
+/// Serves one client of a host that has others. Its sessions go on without it.
+pub(crate) async fn serve_attached(
+    connection: Connection,
+    offer: &Offer,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Broken> {
+    hold(connection, offer, None, false, input, Out::new(output), stop).await
+}
+
+async fn hold(
+    connection: Connection,
+    offer: &Offer,
+    elsewhere: Option<Arc<Elsewhere>>,
+    alone: bool,
+    input: impl AsyncRead + Send + Unpin + 'static,
+    out: Out,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Broken> {
+    let pace = Arc::new(Pace::default());
+    let (talk, told) = Talk::begin(connection, offer);
+    let agent = Arc::new(Agent::new(Arc::clone(&talk), Arc::clone(&pace), alone));
+    let left = Arc::new(Notify::new());
+    let (exchange, own) = Exchange::begin(talk, told, elsewhere, input, out.clone());
+    let lines = Lines::new(out.of_agent(pace), own);
+    let connection = agent_client_protocol::Agent
+        .v1()
+        .name("glasswork")
+        .on_receive_request(
+            answer!(agent, |agent, request: InitializeRequest, client, cancelled| {
+                Ok(agent.initialize(&request))
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: AuthenticateRequest, client, cancelled| {
+                agent.authenticate(&request)
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: NewSessionRequest, client, cancelled| {
+                agent.new_session(request, &client).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: LoadSessionRequest, client, cancelled| {
+                agent.load(request, &client).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent,
+                            request: ResumeSessionRequest,
+                            client,
+                            cancelled| {
+                agent.resume(request, &client).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: ListSessionsRequest, client, cancelled| {
+                agent.list(request).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent,
+                            request: DeleteSessionRequest,
+                            client,
+                            cancelled| {
+                agent.delete(request).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: CloseSessionRequest, client, cancelled| {
+                agent.close(request).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent,
+                            request: SetSessionModeRequest,
+                            client,
+                            cancelled| {
+                agent.set_mode(request).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent,
+                            request: SetSessionConfigOptionRequest,
+                            client,
+                            cancelled| {
+                agent.set_option(request).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_request(
+            answer!(agent, |agent, request: PromptRequest, client, cancelled| {
+                agent.prompt(request, &client, &cancelled).await
+            }),
+            on_receive_request!(),
+        )
+        .on_receive_notification(
+            {
+                let agent = Arc::clone(&agent);
+                async move |cancel: CancelNotification, client| {
+                    let agent = Arc::clone(&agent);
+                    let client: agent_client_protocol::v1::ConnectionTo<agent_client_protocol::Client> =
+                        client;
+                    client.spawn(async move {
+                        agent.cancel(&cancel.session_id).await;
+                        Ok(())
+                    })
+                }
+            },
+            on_receive_notification!(),
+        )
+        .on_close({
+            let left = Arc::clone(&left);
+            async move |_client| {
+                left.notify_one();
+                Ok(())
+            }
+        })
+        .connect_to(lines);
+    // A client that says nothing more need not read any more either.
+    let left = async {
+        left.notified().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    // The connection ends, and with it all that answers, before its sessions are looked after.
+    let ended = {
+        let connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection => ended,
+            () = left => Ok(()),
+            () = stop => Ok(()),
+        }
+    };
+    agent.left().await;
+    exchange.end().await;
+    ended.map_err(|error| Broken(error.to_string()))
+}
