@@ -5,6 +5,7 @@
 
 mod asking;
 mod base;
+mod commanding;
 mod turns;
 mod updates;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use glasswork_agent_core::id::CallId;
+use glasswork_ai::catalogue::SelectError;
 use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
 use glasswork_session_state::clients::{self, Client, History, Left, Role};
 use glasswork_session_state::rejection::Rejection;
@@ -19,6 +21,7 @@ use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork};
 
 pub use base::Base;
+pub use commanding::Performed;
 pub use updates::{Delivery, Updates};
 
 use crate::runtime::{OperationError, Runtime};
@@ -83,6 +86,9 @@ pub enum AttachError {
     /// The host ends.
     #[error("this host is stopping and begins no turn; the session can be gone on with elsewhere")]
     Stopping,
+    /// No model is called so, or several are.
+    #[error(transparent)]
+    Model(#[from] SelectError),
     /// The operation failed.
     #[error(transparent)]
     Operation(#[from] OperationError),

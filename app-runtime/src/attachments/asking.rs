@@ -18,12 +18,6 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
-        self.may_act()?;
-        if self.hub.stopping.load(Ordering::Acquire) {
-            return Err(AttachError::Stopping);
-        }
-        let runtime = &self.hub.runtime;
-        runtime.mount(self.session).await?;
         let event = Event::Prompt(prompt::Event::Prompted {
             text: text.into(),
             max_steps: None,
@@ -31,8 +25,19 @@ impl Attachment {
             images: vec![],
             key: key.map(Into::into),
         });
+        self.begin(event, told).await
+    }
+
+    /// Asks for something by which a turn begins, or goes on.
+    pub(super) async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+        self.may_act()?;
+        if self.hub.stopping.load(Ordering::Acquire) {
+            return Err(AttachError::Stopping);
+        }
+        let runtime = &self.hub.runtime;
+        runtime.mount(self.session).await?;
         if self.runs() {
-            // Refused by its handler, and on record.
+            // It waits for the turn, or is refused by its handler, and on record.
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
         let place = self.hub.turns.place(told).await?;
@@ -107,7 +112,7 @@ impl Attachment {
         }
     }
 
-    async fn ask(&self, event: Event) -> Done {
+    pub(super) async fn ask(&self, event: Event) -> Done {
         self.may_act()?;
         let runtime = &self.hub.runtime;
         Ok(runtime.ask_as(&self.handle, self.session, event).await?)

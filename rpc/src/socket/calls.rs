@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use glasswork_app_runtime::attachments::{Asked, AttachError};
+use glasswork_app_runtime::attachments::{Asked, AttachError, Performed};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::OperationError;
+use glasswork_app_runtime::slash_commands;
 use glasswork_engine::{Accepted, Cursor, ScopeId};
 use glasswork_session_state::Glasswork;
 use serde::Serialize;
@@ -131,13 +132,7 @@ pub(super) async fn detach(talk: &Talk, asked: wire::Attachment) -> Of<wire::Not
 
 pub(super) async fn prompt(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatched> {
     let attachment = talk.attachment(asked.attachment)?;
-    let mut told = |place: usize| {
-        // Who does not read misses a place that is no longer true soon.
-        talk.tell_or_drop(&wire::Waiting {
-            attachment: asked.attachment,
-            place: place as u64,
-        });
-    };
+    let mut told = waits(talk, asked.attachment);
     dispatched(
         attachment
             .prompt(&asked.text, asked.key.as_deref(), &mut told)
@@ -169,6 +164,31 @@ pub(super) async fn interrupt(talk: &Talk, asked: wire::Interrupt) -> Of<wire::D
     dispatched(attachment.interrupt(asked.at_once).await)
 }
 
+pub(super) async fn command(talk: &Talk, asked: wire::Command) -> Of<wire::Performed> {
+    let attachment = talk.attachment(asked.attachment)?;
+    let operation = slash_commands::read(&asked.line)?;
+    let mut told = waits(talk, asked.attachment);
+    let done = attachment
+        .perform(operation, asked.key.as_deref(), &mut told)
+        .await?;
+    if done == Performed::Left {
+        talk.forget(asked.attachment);
+        talk.connection.detach(asked.attachment).await?;
+    }
+    Ok(wire::Performed {
+        text: done.text(),
+        dispatch: match &done {
+            Performed::Committed { by } | Performed::TakenBack { by, .. } => Some(by.to_string()),
+            Performed::Forked { .. } | Performed::Told { .. } | Performed::Left => None,
+        },
+        session: match &done {
+            Performed::Forked { session } => Some(session.to_string()),
+            _ => None,
+        },
+        left: done == Performed::Left,
+    })
+}
+
 pub(super) async fn query(talk: &Talk, asked: wire::Query) -> Of<wire::Answer> {
     let variables = asked.variables.map(Value::Object).unwrap_or_default();
     let response = talk
@@ -183,6 +203,14 @@ pub(super) async fn query(talk: &Talk, asked: wire::Query) -> Of<wire::Answer> {
     match response.to_json() {
         Ok(Value::Object(answer)) => Ok(wire::Answer(answer)),
         _ => Err(Fault::new(INTERNAL, "the graph gave no answer")),
+    }
+}
+
+/// Tells a client the place of its prompt in the queue. Who does not read misses a place that is no longer true soon.
+fn waits(talk: &Talk, attachment: u64) -> impl FnMut(usize) + Send {
+    move |place| {
+        let place = place as u64;
+        talk.tell_or_drop(&wire::Waiting { attachment, place });
     }
 }
 
