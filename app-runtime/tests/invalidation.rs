@@ -50,14 +50,13 @@ fn session(scope: &Scope) -> &Arc<Session> {
     }
 }
 
-/// How often each projection was named, and changed, over a history.
-fn walk(world: &world::World) -> BTreeMap<Projection, (u32, u32)> {
+/// Compares what is named with what changes, commit by commit.
+fn walk(world: &world::World) {
     let mut scope = Glasswork::vacant(Kind::Session, world::SCOPE);
     let mut now: BTreeMap<Projection, String> = BTreeMap::new();
     for projection in Projection::VARIANTS {
         now.insert(*projection, shown(*projection, session(&scope)));
     }
-    let mut counts = BTreeMap::new();
     for (event, facts, moment) in &world.commits {
         for fact in facts {
             Glasswork::evolve(&mut scope, fact, *moment);
@@ -66,16 +65,12 @@ fn walk(world: &world::World) -> BTreeMap<Projection, (u32, u32)> {
         for projection in Projection::VARIANTS {
             let after = shown(*projection, session(&scope));
             let before = now.insert(*projection, after.clone()).unwrap();
-            let (named, changed) = counts.entry(*projection).or_insert((0, 0));
-            *named += u32::from(touched.contains(projection));
-            *changed += u32::from(before != after);
             assert!(
                 before == after || touched.contains(projection),
                 "{projection:?} changed, and is not named\nevent: {event:?}\nfacts: {facts:#?}\nbefore: {before}\nafter: {after}"
             );
         }
     }
-    counts
 }
 
 proptest! {
@@ -113,8 +108,7 @@ fn pieces_of_an_answer_and_of_output_name_no_conversation() {
     ] {
         assert!(!touched.contains(&projection), "{projection:?}");
     }
-    let counts = walk(&world);
-    assert!(counts.values().all(|(named, _)| usize::try_from(*named).unwrap() < world.commits.len()));
+    walk(&world);
 }
 
 #[test]

@@ -57,6 +57,8 @@ const ENTRY: &[Projection] = &[Status, Footer, Context, Notifications, Transcrip
 const ATTEMPT: &[Projection] = &[Status, Footer];
 /// What where a turn stands shows in.
 const TURN: &[Projection] = &[Status, Footer, Dialogs, Notifications, Activity];
+/// What a new turn shows in: after one that had fallen back, estimates are those of the session's own model again.
+const BEGINNING: &[Projection] = &[Status, Footer, Context, Dialogs, Notifications, Activity];
 /// What where a call stands shows in.
 const CALL: &[Projection] = &[Status, Footer, Transcript, Dialogs, Notifications, Activity];
 const ALL: &[Projection] = &[
@@ -97,7 +99,8 @@ fn of(fact: &Fact) -> &'static [Projection] {
             prompt::Fact::Keyed { .. } => &[],
         },
         Fact::Turn(fact) => match fact {
-            turn::Fact::Began { .. } | turn::Fact::Moved { .. } => TURN,
+            turn::Fact::Began { .. } => BEGINNING,
+            turn::Fact::Moved { .. } => TURN,
             turn::Fact::Prepared { .. } => ATTEMPT,
             turn::Fact::Pending(_) => &[Status],
             turn::Fact::Noticed { .. } => ENTRY,
@@ -105,19 +108,17 @@ fn of(fact: &Fact) -> &'static [Projection] {
             turn::Fact::GoesOn => &[],
         },
         Fact::Model(fact) => match fact {
-            model::Fact::Called { .. }
-            | model::Fact::Waits { .. }
-            | model::Fact::Charged(_)
-            | model::Fact::Failed(_)
-            | model::Fact::Dropped => ATTEMPT,
-            model::Fact::Limits(_) => &[Status],
-            // What a provider counts makes our own estimates better.
-            model::Fact::Counted(_) | model::Fact::Finished(_) => SIZE,
-            model::Fact::AnswerKept { .. } => ENTRY,
-            model::Fact::Sent(_)
-            | model::Fact::BlockBegan(..)
+            model::Fact::Called { .. } | model::Fact::Waits { .. } | model::Fact::Charged(_) => ATTEMPT,
+            // Whatever comes begins the wait for the next piece anew.
+            model::Fact::BlockBegan(..)
             | model::Fact::Grew(..)
-            | model::Fact::BlockFinished(..) => &[],
+            | model::Fact::BlockFinished(..)
+            | model::Fact::Counted(_) => ATTEMPT,
+            // What a provider has counted makes our own estimates better.
+            model::Fact::Finished(_) | model::Fact::Failed(_) | model::Fact::Dropped => SIZE,
+            model::Fact::Limits(_) => &[Status],
+            model::Fact::AnswerKept { .. } => ENTRY,
+            model::Fact::Sent(_) => &[],
         },
         Fact::Structured(fact) => match fact {
             structured::Fact::Wanted(_) => SIZE,
