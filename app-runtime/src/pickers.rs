@@ -110,7 +110,11 @@ pub fn models(listed: Vec<Listed>, current: Option<&ModelId>) -> Vec<Item<ModelI
         let id = listed.model.id;
         Item {
             text: id.to_string(),
-            detail: if listed.usable { String::new() } else { "no key".to_owned() },
+            detail: if listed.usable {
+                String::new()
+            } else {
+                "no key".to_owned()
+            },
             current: Some(&id) == current,
             value: id,
         }
@@ -201,7 +205,14 @@ mod tests {
 
     #[test]
     fn what_fits_best_stands_first_and_what_fits_alike_stays_in_order() {
-        let names = ["Write the docs", "Fix the parser", "parse a par", "Übung", "b a", "a b"];
+        let names = [
+            "Write the docs",
+            "Fix the parser",
+            "parse a par",
+            "Übung",
+            "b a",
+            "a b",
+        ];
         let check = |typed: &str, expected: &[&str]| {
             assert_eq!(texts(&ranked(of(&names), typed)), expected, "{typed}");
         };
@@ -216,7 +227,10 @@ mod tests {
         // Nothing that is typed is an operator.
         check("^Fix", &[]);
         assert_eq!(texts(&ranked(of(&["b x", "a x"]), "x")), ["b x", "a x"]);
-        assert_eq!(texts(&ranked(of(&["s-p-a-r", "spar"]), "spar")), ["spar", "s-p-a-r"]);
+        assert_eq!(
+            texts(&ranked(of(&["s-p-a-r", "spar"]), "spar")),
+            ["spar", "s-p-a-r"]
+        );
         assert!(ranked(of(&names), &"x".repeat(100_000)).is_empty());
         assert_eq!(ranked(of(&[&"y".repeat(1_000_000)]), "yy").len(), 1);
     }

@@ -300,10 +300,12 @@ pub fn of_session(name: &str, text: &str, place: &str) -> Result<Setting, Settin
     };
     match parse(name, text, source, place)? {
         AnySetting::Session(setting) => Ok(setting),
-        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => Err(SettingsError::NotOfASession {
-            place: place.to_owned(),
-            name: name.to_owned(),
-        }),
+        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => {
+            Err(SettingsError::NotOfASession {
+                place: place.to_owned(),
+                name: name.to_owned(),
+            })
+        }
     }
 }
 

@@ -683,12 +683,7 @@ mod tests {
             let operation = read(command.example).unwrap();
             assert!(command.example.starts_with(command.name));
             called.insert(OperationName::from(&operation));
-            assert_eq!(
-                command.operation(),
-                Some((&operation).into()),
-                "{}",
-                command.name
-            );
+            assert_eq!(command.operation(), Some((&operation).into()), "{}", command.name);
         }
         let all: BTreeSet<_> = OperationName::VARIANTS.iter().copied().collect();
         assert_eq!(called, all);
@@ -715,10 +710,7 @@ mod tests {
             assert_eq!(read(command.name).is_err(), wants, "{}", command.name);
             if command.arguments.is_empty() {
                 let line = format!("{} more", command.name);
-                assert!(
-                    matches!(read(&line), Err(CommandError::Usage { .. })),
-                    "{line}"
-                );
+                assert!(matches!(read(&line), Err(CommandError::Usage { .. })), "{line}");
             }
         }
     }
@@ -744,10 +736,7 @@ mod tests {
                 of: Some(named("/fork").unwrap()),
             }),
         );
-        check(
-            "/refuse",
-            Err("CALL is missing; it is `/refuse CALL [REASON]`"),
-        );
+        check("/refuse", Err("CALL is missing; it is `/refuse CALL [REASON]`"));
         check(
             "/approve it",
             Err("`it` is not a tool call (`412.1`); it is `/approve CALL`"),
@@ -760,7 +749,10 @@ mod tests {
             "/etc/hosts is wrong",
             Err("there is no command `/etc/hosts`; `/help` shows those there are"),
         );
-        check("words", Err("a command begins with a slash; `/help` shows those there are"));
+        check(
+            "words",
+            Err("a command begins with a slash; `/help` shows those there are"),
+        );
         let of_host = read("/set proxy none").unwrap_err();
         assert!(matches!(of_host, CommandError::Usage { .. }), "{of_host}");
         assert!(read("/mode whatever").is_err());

@@ -62,7 +62,7 @@ fn the_reference_names_every_setting_with_its_default_and_every_exit_code() {
 #[test]
 fn the_page_for_clients_has_the_table_of_commands() {
     const HEAD: &str = "| command | what it does | operation |\n|---|---|---|\n";
-    let row = |command: &Command| {
+    let row = |command: &'static Command| {
         // A bar would end the cell.
         let usage = command.usage().replace('|', "\\|");
         let operation: &str = command.operation().unwrap().into();

@@ -22,7 +22,10 @@ use glasswork_session_state::state::{Kind, Scope, Session};
 use proptest::prelude::*;
 use strum::VariantArray;
 
-#[allow(dead_code, reason = "these are the histories of another crate's tests, which use all of it")]
+#[allow(
+    dead_code,
+    reason = "these are the histories of another crate's tests, which use all of it"
+)]
 #[path = "../../agent-session/state/tests/state/histories.rs"]
 mod histories;
 #[allow(dead_code, reason = "as above")]

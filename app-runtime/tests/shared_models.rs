@@ -172,10 +172,23 @@ async fn commands_act_in_the_session_under_the_number_of_the_client() {
 
     // Whoever looks may ask, and nothing else.
     let told = looker.line("/status").await.unwrap().text().unwrap();
-    for part in [" · The parser", "scripted/test", "thinking low", "it waits for a prompt"] {
+    for part in [
+        " · The parser",
+        "scripted/test",
+        "thinking low",
+        "it waits for a prompt",
+    ] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert!(looker.line("/context").await.unwrap().text().unwrap().contains("system"));
+    assert!(
+        looker
+            .line("/context")
+            .await
+            .unwrap()
+            .text()
+            .unwrap()
+            .contains("system")
+    );
     let help = looker.line("/help").await.unwrap().text().unwrap();
     assert!(COMMANDS.iter().all(|command| help.contains(&command.usage())));
     assert_eq!(looker.line("/detach").await.unwrap(), Performed::Left);
@@ -222,7 +235,10 @@ async fn a_turn_that_rests_is_a_dialog_that_goes_on_or_stops() {
     assert_eq!(activity::of(&now).unwrap().doing, Doing::Paused);
     client.line(&dialog.answers[0].command).await.unwrap();
     client.until(&house, rests).await;
-    assert_eq!(house.now(session).turn.as_ref().unwrap().state, TurnState::Completed);
+    assert_eq!(
+        house.now(session).turn.as_ref().unwrap().state,
+        TurnState::Completed
+    );
     client.connection.leave().await;
     drop((client, hub));
     house.close().await;
@@ -255,7 +271,10 @@ async fn what_is_shown_is_of_the_state_now_and_as_of_any_commit() {
     let home = home.parent().unwrap().to_str().unwrap();
     assert_eq!(footer.path_line(Some(home)), "~/work");
     assert_eq!(footer.path_line(None), house.workspace().to_str().unwrap());
-    assert_eq!(footer.path_line(Some(&home[..home.len() - 1])), *before.meta.workspace);
+    assert_eq!(
+        footer.path_line(Some(&home[..home.len() - 1])),
+        *before.meta.workspace
+    );
 
     let filled = context::of(&before);
     let parts: u64 = filled.parts.iter().map(|part| part.tokens).sum();
@@ -267,9 +286,19 @@ async fn what_is_shown_is_of_the_state_now_and_as_of_any_commit() {
     let tools = filled.parts.iter().filter(|part| part.of == Source::Tool);
     assert_eq!(
         tools.map(|part| &*part.name).collect::<BTreeSet<_>>(),
-        before.context.head().tools.iter().map(|tool| &*tool.part.name).collect()
+        before
+            .context
+            .head()
+            .tools
+            .iter()
+            .map(|tool| &*tool.part.name)
+            .collect()
     );
-    let said = filled.parts.iter().find(|part| part.of == Source::Prompt).unwrap();
+    let said = filled
+        .parts
+        .iter()
+        .find(|part| part.of == Source::Prompt)
+        .unwrap();
     assert_eq!(&*said.name, "look");
     let commit = house.snapshot().commits(session, said.by, said.by).unwrap();
     assert_eq!(commit[0].origin, Origin::Client(client.connection.number()));
@@ -284,7 +313,14 @@ async fn what_is_shown_is_of_the_state_now_and_as_of_any_commit() {
     let [dialog] = &dialogs::of(&before)[..] else {
         panic!("one dialog")
     };
-    let Asks::Permission { call, tool, arguments, judgement_text, .. } = &dialog.asks else {
+    let Asks::Permission {
+        call,
+        tool,
+        arguments,
+        judgement_text,
+        ..
+    } = &dialog.asks
+    else {
         panic!("{dialog:?}")
     };
     assert_eq!((&**tool, &**arguments), ("bash", r#"{"command":"true"}"#));
@@ -321,7 +357,11 @@ async fn people_are_told_what_they_did_not_ask_for() {
     let turn = now.turn.as_ref().unwrap().id;
     assert_eq!(
         (&*told.id, told.level, &told.about),
-        (&*format!("turn_failed-{turn}"), Level::Error, &Subject::TurnFailed { turn })
+        (
+            &*format!("turn_failed-{turn}"),
+            Level::Error,
+            &Subject::TurnFailed { turn }
+        )
     );
     assert!(told.text.contains("no such key"), "{}", told.text);
     let scope = house.snapshot().session(session, None).unwrap().scope;
@@ -337,13 +377,20 @@ async fn a_client_hears_what_a_commit_touches() {
     let mut client = Client::attach(&hub, session, Role::Controller).await;
     let check = async |client: &mut Client, line: &str, expected: &[Projection]| {
         client.line(line).await.unwrap();
-        tokio::time::timeout(PATIENCE, client.updates.next()).await.unwrap();
+        tokio::time::timeout(PATIENCE, client.updates.next())
+            .await
+            .unwrap();
         let expected: BTreeSet<_> = expected.iter().copied().collect();
         assert_eq!(client.updates.touches(), &expected, "{line}");
     };
     use Projection::{Activity, Context, Footer, Notifications, Status};
     check(&mut client, "/rename a", &[Status, Footer, Activity]).await;
-    check(&mut client, "/mode plan", &[Status, Footer, Context, Notifications]).await;
+    check(
+        &mut client,
+        "/mode plan",
+        &[Status, Footer, Context, Notifications],
+    )
+    .await;
     client.connection.leave().await;
     drop((client, hub));
     house.close().await;

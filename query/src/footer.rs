@@ -196,7 +196,10 @@ pub(crate) struct ActiveSession {
 }
 
 impl ActiveSession {
-    pub(crate) fn all(op: &crate::operation::Operation, without: Option<glasswork_engine::ScopeId>) -> Vec<Self> {
+    pub(crate) fn all(
+        op: &crate::operation::Operation,
+        without: Option<glasswork_engine::ScopeId>,
+    ) -> Vec<Self> {
         let active = op.activity(without).into_iter();
         active
             .map(|active| Self {

@@ -1,8 +1,8 @@
 //! The runtime describing itself.
 
 use async_graphql::SimpleObject;
-use glasswork_engine::trace::{EffectPhase, Outcome};
 use glasswork_app_runtime::projection::invalidation::Projection;
+use glasswork_engine::trace::{EffectPhase, Outcome};
 use glasswork_engine::{Class, Domain as _, EffectKey, Origin, ScopeId, Stage as EngineStage};
 use glasswork_session_state::domain::DeadlineKey;
 use glasswork_session_state::effect::Effect;
@@ -265,7 +265,9 @@ mod tests {
     fn each_event_says_who_may_send_it() {
         let events = RuntimeSchema::describe().events;
         let from = |name: &str| {
-            let event = events.iter().find(|event| event.path == name.split('.').collect::<Vec<_>>());
+            let event = events
+                .iter()
+                .find(|event| event.path == name.split('.').collect::<Vec<_>>());
             event.map(|event| event.from.clone())
         };
         assert_eq!(

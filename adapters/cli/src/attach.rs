@@ -238,7 +238,11 @@ impl Conversing {
     /// The end, where all that was typed is done and nothing more can be.
     fn over(&self, is_terminal: bool) -> Option<ExitCode> {
         let done = self.input_ended && self.typed && self.asked == 0 && !self.prompted;
-        let code = if self.failed { ExitCode::Failed } else { ExitCode::Done };
+        let code = if self.failed {
+            ExitCode::Failed
+        } else {
+            ExitCode::Done
+        };
         (done && !is_terminal).then_some(code)
     }
 

@@ -260,7 +260,12 @@ fn text(tree: &Tree, paint: Paint) -> String {
 /// The sessions that begin at a place.
 fn forked(forks: Option<&Vec<ForkPoint>>, depth: usize, paint: Paint) -> String {
     let row = |fork: &ForkPoint| {
-        let fork = format!("  {}(forked at {}: {})\n", "  ".repeat(depth), fork.at, fork.session);
+        let fork = format!(
+            "  {}(forked at {}: {})\n",
+            "  ".repeat(depth),
+            fork.at,
+            fork.session
+        );
         paint.dim(&fork)
     };
     forks.into_iter().flatten().map(row).collect()

@@ -135,14 +135,16 @@ impl Attachment {
             }
             Operation::TakeBack { entry } => {
                 let key = own_key();
-                self.ask(Event::Tree(tree::Event::TakenBack { entry, key })).await?
+                self.ask(Event::Tree(tree::Event::TakenBack { entry, key }))
+                    .await?
             }
             Operation::Label { entry, label } => {
                 self.ask(Event::Tree(tree::Event::Labelled { entry, label }))
                     .await?
             }
             Operation::PinEntry { entry, pinned } => {
-                self.ask(Event::Tree(tree::Event::Pinned { entry, pinned })).await?
+                self.ask(Event::Tree(tree::Event::Pinned { entry, pinned }))
+                    .await?
             }
             Operation::Status => return self.tell(|attachment, session| attachment.status(session)),
             Operation::Context => return self.tell(|_, session| context::of(session).text()),
@@ -175,7 +177,11 @@ impl Attachment {
         for active in activity::of_others(&snapshot, Some(self.session)) {
             let doing: &str = active.doing.into();
             let title = active.title.as_deref().unwrap_or_default();
-            lines.push(format!("{doing}: {} {title}", active.session).trim_end().to_owned());
+            lines.push(
+                format!("{doing}: {} {title}", active.session)
+                    .trim_end()
+                    .to_owned(),
+            );
         }
         lines.join("\n") + "\n"
     }

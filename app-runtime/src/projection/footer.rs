@@ -191,7 +191,11 @@ impl Footer {
         let context = &self.context;
         parts.push(match (context.window, context.per_mille) {
             (Some(window), Some(share)) => {
-                let itself = if context.threshold.is_some() { " (auto)" } else { "" };
+                let itself = if context.threshold.is_some() {
+                    " (auto)"
+                } else {
+                    ""
+                };
                 format!("{}.{}% of {}{itself}", share / 10, share % 10, short(window))
             }
             _ => format!("{} in the window", short(context.tokens)),

@@ -148,9 +148,8 @@ pub fn of(session: &Session) -> Vec<Notification> {
     }
     let count: u32 = session.masked.counts().iter().map(|(_, count)| count).sum();
     if count > 0 {
-        let text = format!(
-            "{count} secrets were masked; the model and the record have placeholders in their place"
-        );
+        let text =
+            format!("{count} secrets were masked; the model and the record have placeholders in their place");
         all.push(notification(
             Level::Info,
             Subject::SecretsMasked { count },
@@ -220,7 +219,10 @@ fn of_turn(session: &Session, turn: &Turn, all: &mut Vec<Notification>) {
         _ => None,
     });
     if let Some(kind) = circles.last() {
-        let text = format!("the agent went in circles, and was told so: {}", explain::looped(kind));
+        let text = format!(
+            "the agent went in circles, and was told so: {}",
+            explain::looped(kind)
+        );
         all.push(notification(
             Level::Warning,
             Subject::WentInCircles { turn: id },

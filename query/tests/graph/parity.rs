@@ -47,7 +47,10 @@ fn every_field_that_the_page_names_exists() {
         .iter()
         .filter(|(kind, field)| !fields.get(kind).is_some_and(|fields| fields.contains(field)))
         .collect();
-    assert!(gone.is_empty(), "docs/graph-parity.md names what is not there: {gone:?}");
+    assert!(
+        gone.is_empty(),
+        "docs/graph-parity.md names what is not there: {gone:?}"
+    );
 }
 
 #[test]

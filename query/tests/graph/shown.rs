@@ -32,7 +32,7 @@ fn what_is_shown_while_people_are_asked_is_gone_when_they_have_answered_and_stil
         json!([{
             "id": format!("call-{call}"),
             "kind": "PERMISSION",
-            "reason": "asked: rule bash-ask; mode ask (/work/.glasswork/settings.ron:3); it runs a command",
+            "reason": "asked: rule ask.change; mode ask (/work/.glasswork/settings.ron:3); it runs a command",
             "call": { "id": name, "tool": "bash" },
             "answers": [
                 { "label": "allow", "command": format!("/approve {call}") },
@@ -41,7 +41,10 @@ fn what_is_shown_while_people_are_asked_is_gone_when_they_have_answered_and_stil
         }])
     );
     let footer = &shown["footer"];
-    assert_eq!(footer["countdowns"], json!([{ "of": "QUESTION_CLOSED", "call": name }]));
+    assert_eq!(
+        footer["countdowns"],
+        json!([{ "of": "QUESTION_CLOSED", "call": name }])
+    );
     assert_eq!(
         (&footer["model"], &footer["mode"], &footer["contextWindow"]),
         (&json!("scripted/test"), &json!("ASK"), &json!(2000))
@@ -82,7 +85,10 @@ fn what_is_shown_while_people_are_asked_is_gone_when_they_have_answered_and_stil
 
     world.accept(Event::Prompt(glasswork_session_state::prompt::Event::Cancelled));
     let now = of(&world, None, SHOWN);
-    assert_eq!((&now["dialogs"], &now["footer"]["countdowns"]), (&json!([]), &json!([])));
+    assert_eq!(
+        (&now["dialogs"], &now["footer"]["countdowns"]),
+        (&json!([]), &json!([]))
+    );
     assert_eq!(of(&world, Some(asked_at), SHOWN), shown);
     assert_eq!(world.ask("{ activity { session } }")["activity"], json!([]));
 }
@@ -119,7 +125,13 @@ fn the_tree_has_its_branches_as_rows_by_pages() {
         nodes { name parent kind words active forks { at } } } }";
     let shown = of(&world, None, fields)["tree"].clone();
     let rows = shown["nodes"]["nodes"].as_array().unwrap();
-    let row = |row: &Value| (row["words"].clone(), row["parent"].is_null(), row["active"].clone());
+    let row = |row: &Value| {
+        (
+            row["words"].clone(),
+            row["parent"].is_null(),
+            row["active"].clone(),
+        )
+    };
     assert_eq!(
         rows.iter().map(row).collect::<Vec<_>>(),
         [
@@ -152,9 +164,17 @@ fn commands_are_those_of_the_table() {
     let world = World::new(Mode::Ask);
     let fields = "name usage operation arguments { name kind optional }";
     let all = world.ask(&format!("{{ commands {{ {fields} }} }}"))["commands"].clone();
-    let names: Vec<_> = all.as_array().unwrap().iter().map(|command| &command["name"]).collect();
+    let names: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|command| &command["name"])
+        .collect();
     let table = glasswork_app_runtime::slash_commands::COMMANDS;
-    assert_eq!(names, table.iter().map(|command| command.name).collect::<Vec<_>>());
+    assert_eq!(
+        names,
+        table.iter().map(|command| command.name).collect::<Vec<_>>()
+    );
     let typed = world.ask(&format!("{{ commands(typed: \"/refus\") {{ {fields} }} }}"))["commands"].clone();
     assert_eq!(
         typed,
