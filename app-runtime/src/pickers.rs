@@ -3,15 +3,14 @@
 //! What is picked is a value, so that whoever picks acts on what was shown and on nothing that is called alike.
 
 use std::cmp::Reverse;
+use std::path::Path;
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_session::tools::file_names;
 use glasswork_ai::abilities::ThinkingSupport;
 use glasswork_ai::model::{ModelId, Thinking};
-use glasswork_engine::ScopeId;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
-use std::path::Path;
 
 use crate::archive::ArchivedSession;
 use crate::model_list::{self, Listed};
@@ -78,12 +77,6 @@ pub fn sessions(rows: Vec<ArchivedSession>) -> Vec<Item<ArchivedSession>> {
         value: row,
     };
     rows.into_iter().map(item).collect()
-}
-
-/// The ids alone of [`sessions`].
-#[must_use]
-pub fn session_ids(items: &[Item<ArchivedSession>]) -> Vec<ScopeId> {
-    items.iter().map(|item| item.value.id).collect()
 }
 
 /// Entries at which a conversation can go on, oldest first.

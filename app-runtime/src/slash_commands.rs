@@ -368,7 +368,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "/context",
         arguments: &[],
-        about: "show what fills the window, by part",
+        about: "show what fills the window",
         example: "/context",
         operation: |_| Ok(Operation::Context),
     },
@@ -470,7 +470,7 @@ pub const COMMANDS: &[Command] = &[
             takes("ENTRY|start", ArgumentKind::Place),
             may_take("FOCUS", ArgumentKind::Words),
         ],
-        about: "the same, with a summary of the branch that is left",
+        about: "let the conversation go on there, with a summary of the branch that is left",
         example: "/leave start what did not work",
         operation: |given| {
             Ok(Operation::LeaveBranch {
@@ -520,7 +520,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "/unpin",
         arguments: &[takes("ENTRY", ArgumentKind::Entry)],
-        about: "have them do so no more",
+        about: "have compactions carry an entry over no more",
         example: "/unpin 412.0",
         operation: |given| {
             Ok(Operation::PinEntry {

@@ -1,15 +1,14 @@
 //! What the slash commands do in the session to which a client is attached.
 
-use glasswork_ai::catalogue::{Choice, SelectError};
-use glasswork_engine::Accepted;
-use glasswork_session_state::settings::{Layer, Setting, Sourced};
-use glasswork_session_state::state::{Scope, Session};
-use glasswork_session_state::{Event, Glasswork, Reply, compaction, prompt, session, tree};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use glasswork_engine::{DispatchId, ScopeId};
+use glasswork_ai::catalogue::{Choice, SelectError};
+use glasswork_engine::{Accepted, DispatchId, ScopeId};
 use glasswork_session_state::host::Credential;
+use glasswork_session_state::settings::{Layer, Setting, Sourced};
+use glasswork_session_state::state::{Scope, Session};
+use glasswork_session_state::{Event, Glasswork, Reply, compaction, prompt, session, tree};
 use serde::Serialize;
 
 use super::{AttachError, Attachment};
