@@ -23,6 +23,7 @@ pub mod edit;
 mod evidence;
 mod failure;
 mod file_lock;
+pub mod file_names;
 pub mod find;
 pub mod grep;
 mod limits;

@@ -6,6 +6,7 @@
 mod asking;
 mod attendance;
 mod base;
+mod commanding;
 mod turns;
 mod updates;
 
@@ -14,12 +15,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_agent_core::id::CallId;
+use glasswork_ai::catalogue::SelectError;
 use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
 use glasswork_session_state::clients::{self, Client, History, Left, Role, places};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork};
 
 pub use base::Base;
+pub use commanding::Performed;
 pub use updates::{Delivery, Updates};
 
 use crate::runtime::{OperationError, Runtime};
@@ -84,6 +87,9 @@ pub enum AttachError {
     /// The host ends.
     #[error("this host is stopping and begins no turn; the session can be gone on with elsewhere")]
     Stopping,
+    /// No model is called so, or several are.
+    #[error(transparent)]
+    Model(#[from] SelectError),
     /// The operation failed.
     #[error(transparent)]
     Operation(#[from] OperationError),

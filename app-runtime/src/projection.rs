@@ -1,5 +1,12 @@
 //! Projections: what people look at, computed from a session's state.
 
+pub mod activity;
+pub mod context;
+pub mod dialogs;
+pub mod family;
+pub mod footer;
+pub mod invalidation;
+pub mod notifications;
 pub mod report;
 pub mod status;
 pub mod stuck;

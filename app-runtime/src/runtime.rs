@@ -483,11 +483,15 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn set(&self, session: ScopeId, setting: Setting) -> Done {
+        self.set_as(&self.user, session, setting).await
+    }
+
+    /// The same, of somebody else.
+    pub(crate) async fn set_as(&self, asker: &Handle<Glasswork>, session: ScopeId, setting: Setting) -> Done {
         let is_list = matches!(setting, Setting::FallbackModels(_));
         let is_model = is_list || matches!(setting, Setting::Model(_) | Setting::CompactModel(_));
-        let done = self
-            .ask(session, Event::Session(session::Event::SettingChanged(setting)))
-            .await?;
+        let changed = Event::Session(session::Event::SettingChanged(setting));
+        let done = self.ask_as(asker, session, changed).await?;
         if is_model
             && let Some(scope) = self.engine.reader().scope(session)
             && let state::Scope::Session(state) = &scope.state

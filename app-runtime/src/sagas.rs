@@ -4,12 +4,13 @@
 //! session that is mounted here the session itself has the record, and recovery resumes what was cut short; of any
 //! other the host has it, and what it makes says itself where it comes from.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_agent_core::id::EntryId;
 use glasswork_agent_session::runners::Records;
-use glasswork_engine::{Clock, Commit, EffectKey, FeedItem, Following, ScopeId};
+use glasswork_engine::{Clock, Commit, EffectKey, FeedItem, Following, Handle, ScopeId};
 use glasswork_session_state::state::{self, Session};
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{Event, Glasswork, fork, trash};
@@ -29,6 +30,23 @@ pub enum ForkAt {
     Commit(u64),
     /// At the commit that added an entry.
     Entry(EntryId),
+}
+
+/// A text that names no place to fork at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a commit (`412`) nor an entry (`412.0`)")]
+pub struct NotAPlace(String);
+
+impl FromStr for ForkAt {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let place = match text.contains('.') {
+            true => text.parse().ok().map(Self::Entry),
+            false => text.parse().ok().map(Self::Commit),
+        };
+        place.ok_or_else(|| NotAPlace(text.to_owned()))
+    }
 }
 
 /// The records of sessions, through the vault.
@@ -56,6 +74,16 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn fork(&self, of: ScopeId, at: ForkAt) -> Result<ScopeId, OperationError> {
+        self.fork_as(&self.user, of, at).await
+    }
+
+    /// The same, of somebody else.
+    pub(crate) async fn fork_as(
+        &self,
+        asker: &Handle<Glasswork>,
+        of: ScopeId,
+        at: ForkAt,
+    ) -> Result<ScopeId, OperationError> {
         let at = self.commit_of(of, at).await?;
         let child = ScopeId::mint();
         let scope = match self.mounted(of) {
@@ -66,7 +94,7 @@ impl Runtime {
             self.sagas.past.settled().await;
         }
         let requested = fork::Event::Requested { child, of, at };
-        self.sagas.done(scope, Event::Fork(requested)).await?;
+        self.sagas.done(asker, scope, Event::Fork(requested)).await?;
         Ok(child)
     }
 
@@ -141,7 +169,8 @@ impl Sagas {
     ) -> Result<(), OperationError> {
         self.past.settled().await;
         let requested = trash::Event::Requested { session, way, why };
-        self.done(self.mounts.host, Event::Trash(requested)).await
+        self.done(&self.mounts.user, self.mounts.host, Event::Trash(requested))
+            .await
     }
 
     pub(crate) async fn empty_trash(
@@ -165,13 +194,18 @@ impl Sagas {
     }
 
     /// Dispatches an event that asks for one effect, and waits for its result.
-    async fn done(&self, scope: ScopeId, event: Event) -> Result<(), OperationError> {
+    async fn done(
+        &self,
+        asker: &Handle<Glasswork>,
+        scope: ScopeId,
+        event: Event,
+    ) -> Result<(), OperationError> {
         let live = &self.mounts.reader;
         // Before the event, so that its result cannot be missed.
         let following = live.follow(scope, None);
         let Following { mut follower, .. } =
             following.ok_or_else(|| failed(format!("{scope} is not open here")))?;
-        let asked = self.mounts.user.dispatch(scope, event).await?;
+        let asked = asker.dispatch(scope, event).await?;
         let effect = EffectKey {
             seq: asked.id.seq,
             ordinal: 0,

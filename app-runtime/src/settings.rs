@@ -209,6 +209,14 @@ pub enum SettingsError {
         /// What is wrong.
         message: String,
     },
+    /// It is a setting of the host, which no session changes.
+    #[error("{place}: `{name}` is a setting of the host; set it in the settings file, and start anew")]
+    NotOfASession {
+        /// Where it stands.
+        place: String,
+        /// The setting.
+        name: String,
+    },
 }
 
 /// A setting as a flag gives it.
@@ -277,6 +285,28 @@ pub fn resolve(
     workspace: &Path,
 ) -> Result<Resolved, SettingsError> {
     Layers::read(homes, environment)?.resolve(flags, workspace)
+}
+
+/// A setting of a session, as somebody changes it while the session is open: RON, or plain text. `place` is where they
+/// said so, for people.
+///
+/// # Errors
+/// [`SettingsError`], also where it is no setting of a session.
+pub fn of_session(name: &str, text: &str, place: &str) -> Result<Setting, SettingsError> {
+    let source = Source {
+        layer: Layer::Session,
+        file: None,
+        line: None,
+    };
+    match parse(name, text, source, place)? {
+        AnySetting::Session(setting) => Ok(setting),
+        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => {
+            Err(SettingsError::NotOfASession {
+                place: place.to_owned(),
+                name: name.to_owned(),
+            })
+        }
+    }
 }
 
 fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {

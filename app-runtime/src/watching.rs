@@ -1,5 +1,6 @@
 //! Watching a session: what happens in it, as screens show it. Derived from commits; nothing is decided here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Why;
@@ -23,6 +24,7 @@ use glasswork_session_state::{
 };
 use serde::Serialize;
 
+use crate::projection::invalidation::{self, Projection};
 use crate::structured;
 
 #[cfg(test)]
@@ -312,6 +314,8 @@ pub struct Watched {
     pub origin: Option<Origin>,
     /// What happened, in order.
     pub updates: Vec<Update>,
+    /// What a client that shows it asks for anew.
+    pub touches: BTreeSet<Projection>,
 }
 
 impl Watch {
@@ -418,17 +422,20 @@ impl Watch {
                     seq: to,
                     origin: None,
                     updates: vec![Update::Gap { from, to }],
+                    touches: invalidation::all(),
                 })
             }
             FeedItem::JournalFailed(reason) => Some(Watched {
                 seq: self.seq,
                 origin: None,
                 updates: vec![Update::RecordingFailed { reason }],
+                touches: BTreeSet::from([Projection::Notifications]),
             }),
             FeedItem::Ended => Some(Watched {
                 seq: self.seq,
                 origin: None,
                 updates: vec![Update::Ended],
+                touches: BTreeSet::new(),
             }),
         }
     }
@@ -449,6 +456,7 @@ impl Watch {
             seq: commit.id.seq,
             origin: Some(commit.origin.clone()),
             updates,
+            touches: invalidation::touched(&commit.facts),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use glasswork_app_runtime::charts;
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::slash_commands::{COMMANDS, Command};
 use glasswork_session_state::settings::Settings;
 use strum::VariantArray;
 
@@ -55,4 +56,30 @@ fn the_reference_names_every_setting_with_its_default_and_every_exit_code() {
         let row = format!("| {} | {} |", *code as u8, code.meaning());
         assert!(reference.contains(&row), "docs/reference.md lacks the row {row}");
     }
+}
+
+/// The rows of the table of slash commands in `docs/clients.md`; `UPDATE_DOCS=1` writes them.
+#[test]
+fn the_page_for_clients_has_the_table_of_commands() {
+    const HEAD: &str = "| command | what it does | operation |\n|---|---|---|\n";
+    let row = |command: &'static Command| {
+        // A bar would end the cell.
+        let usage = command.usage().replace('|', "\\|");
+        let operation: &str = command.operation().unwrap().into();
+        format!("| `{usage}` | {} | `{operation}` |\n", command.about)
+    };
+    let rows: String = COMMANDS.iter().map(row).collect();
+    let file = docs().join("clients.md");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (before, after) = page.split_once(HEAD).unwrap();
+    let end = after.find("\n\n").map_or(after.len(), |end| end + 1);
+    let end = if after.starts_with('|') { end } else { 0 };
+    let written = format!("{before}{HEAD}{rows}{}", &after[end..]);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &written).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&file).unwrap() == written,
+        "docs/clients.md is out of date: UPDATE_DOCS=1 cargo test -p glasswork-app-runtime --test docs"
+    );
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
 use glasswork_agent_core::compaction::{self, Why};
+use glasswork_app_runtime::projection::context;
+use glasswork_app_runtime::projection::footer::Share;
 use glasswork_session_state::compaction::{Guard, Subject};
 
+use crate::context_part::{ContextGroup, ContextPart};
 use crate::entry::Entry;
 use crate::error::Answer;
 use crate::id;
+use crate::page::{self, Page, Place};
 use crate::request::Request;
 use crate::scalar::{Long, Time};
 use crate::session::View;
@@ -233,6 +237,38 @@ impl ContextUse {
     /// itself.
     async fn threshold(&self) -> Option<Long> {
         self.0.session.compaction_threshold().map(Long)
+    }
+
+    /// What the estimate is of the window, in thousandths; null where nobody knows the window.
+    async fn per_mille(&self) -> Option<Long> {
+        Share::of(&self.0.session).per_mille.map(Long)
+    }
+
+    /// Tokens of the window that are left before what is kept free for an answer; null where nobody knows the window.
+    async fn free(&self) -> Option<Long> {
+        context::of(&self.0.session).free.map(Long)
+    }
+
+    /// What fills it, in groups, in the order in which they are sent.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn groups(&self) -> Vec<ContextGroup> {
+        let groups = context::of(&self.0.session).groups;
+        groups.iter().map(ContextGroup::shown).collect()
+    }
+
+    /// What fills it, part by part, in the order in which they are sent.
+    #[graphql(complexity = "page::cost(first, child_complexity)")]
+    async fn parts(&self, first: Option<u32>, after: Option<String>) -> Answer<Option<Page<ContextPart>>> {
+        let length = page::length(&self.0.op, first)?;
+        let after = page::after::<Place>(after.as_deref())?;
+        let parts = context::of(&self.0.session).parts.into_iter().enumerate();
+        let shown = parts
+            .skip(after.map_or(0, |after| after.0.saturating_add(1)))
+            .map(|(place, part)| {
+                let view = Arc::clone(&self.0);
+                (place.to_string(), ContextPart { view, part })
+            });
+        Ok(Some(page::page(length, after.is_some(), shown)))
     }
 
     /// Why that does not happen now all the same: the last compaction saved too little, or got no summary.

@@ -179,6 +179,15 @@ impl Host {
         }
     }
 
+    /// The clients that are attached to one of its sessions.
+    pub(crate) fn clients_of(&self, session: ScopeId) -> Vec<AttachedClient> {
+        let clients = self.host.clients.iter();
+        clients
+            .filter(|(_, client)| client.session == session)
+            .map(|(attachment, client)| AttachedClient::of(&self.op, self.scope.id, *attachment, client))
+            .collect()
+    }
+
     /// Whether a provider can be used; `None` where the host does not know it.
     pub(crate) fn credential(&self, provider: &str) -> Option<CredentialStatus> {
         self.host

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use glasswork_ai::catalogue::Catalogue;
 use glasswork_app_runtime::archive::{self, Found, Listing, Search, StoreError};
+use glasswork_app_runtime::projection::activity::{self, Active};
+use glasswork_app_runtime::projection::family::{self, Relative};
 use glasswork_app_runtime::reading::{ReadError, Seen, SessionRow, Snapshot};
 use glasswork_engine::trace::{DispatchTrace, TraceRecord};
 use glasswork_engine::{DispatchId, Domain as _, ScopeId};
@@ -208,6 +210,17 @@ impl Operation {
     /// The sessions that are mounted here.
     pub(crate) fn mounted(&self) -> impl Iterator<Item = ScopeId> {
         self.snapshot.mounted()
+    }
+
+    /// What the sessions do that are mounted here, without one of them.
+    pub(crate) fn activity(&self, without: Option<ScopeId>) -> Vec<Active> {
+        activity::of_others(&self.snapshot, without)
+    }
+
+    /// The family of a session, as it is now.
+    pub(crate) fn family(&self, id: ScopeId) -> Answer<Vec<Relative>> {
+        self.in_time()?;
+        family::of(&self.snapshot, id).map_err(|error| self.unread(id, None, &error))
     }
 
     /// The host's scope, for a viewer who may see it.

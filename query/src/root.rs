@@ -9,6 +9,7 @@ use crate::chart::Chart;
 use crate::diff::StateDiff;
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::error::{Answer, Code, absent, fail};
+use crate::footer::ActiveSession;
 use crate::host::Host;
 use crate::id;
 use crate::model::Model;
@@ -20,6 +21,7 @@ use crate::scalar::Long;
 use crate::schema::RuntimeSchema;
 use crate::session::{Session, View};
 use crate::sessions::{self, SearchResult, SessionFilter, SessionSort, SessionSummary};
+use crate::slash_command::SlashCommand;
 use crate::tool::Tool;
 use crate::why::{Why, WhySubject};
 
@@ -177,6 +179,22 @@ impl Query {
             Some(name) if charts.is_empty() => Err(absent("chart", name)),
             _ => Ok(Some(charts)),
         }
+    }
+
+    /// What the sessions of this host do at this moment, those that want a person first. Those that rest are left out.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn activity(&self, context: &Context<'_>) -> Answer<Option<Vec<ActiveSession>>> {
+        Ok(Some(ActiveSession::all(operation(context)?, None)))
+    }
+
+    /// The slash commands, of which any client gives one with a line: those that fit best what was typed first; all, in
+    /// their order, where nothing was.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn commands(
+        &self,
+        #[graphql(default, desc = "What was typed.")] typed: String,
+    ) -> Vec<SlashCommand> {
+        SlashCommand::fitting(&typed)
     }
 
     /// The runtime describing itself.

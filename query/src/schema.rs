@@ -1,11 +1,13 @@
 //! The runtime describing itself.
 
 use async_graphql::SimpleObject;
+use glasswork_app_runtime::projection::invalidation::Projection;
 use glasswork_engine::trace::{EffectPhase, Outcome};
-use glasswork_engine::{Class, Domain as _, Stage as EngineStage};
+use glasswork_engine::{Class, Domain as _, EffectKey, Origin, ScopeId, Stage as EngineStage};
 use glasswork_session_state::domain::DeadlineKey;
 use glasswork_session_state::effect::Effect;
-use glasswork_session_state::state::AttemptWait;
+use glasswork_session_state::settings::Settings;
+use glasswork_session_state::state::{AttemptWait, Kind};
 use glasswork_session_state::{Event, Fact, Glasswork};
 use strum::VariantArray as _;
 
@@ -13,6 +15,8 @@ use crate::chart;
 use crate::dispatch::Stage;
 use crate::effect::EffectClass;
 use crate::error::Code;
+use crate::origin::OriginKind;
+use crate::setting::Setting;
 use crate::shape::{self, Variant};
 
 /// What the runtime is made of, as it says itself.
@@ -39,6 +43,10 @@ pub(crate) struct RuntimeSchema {
     outcomes: Vec<&'static str>,
     /// What can happen to an effect.
     effect_phases: Vec<&'static str>,
+    /// The settings of a session, each with its value where nobody sets it.
+    settings: Vec<SettingKind>,
+    /// What clients show of a session, as an update of a subscriber names what it touches.
+    projections: Vec<&'static str>,
     /// The codes of errors, as `extensions.code` has them.
     error_codes: Vec<ErrorCode>,
 }
@@ -54,6 +62,17 @@ pub(crate) struct EventKind {
     fields: Vec<&'static str>,
     /// Whether it passes other events that wait.
     urgent: bool,
+    /// Who may send it. A handler may refuse it all the same.
+    from: Vec<OriginKind>,
+}
+
+/// A setting of a session.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct SettingKind {
+    /// Its name, as settings files have it.
+    name: &'static str,
+    /// Its value as text where nobody sets it; null where that is none. Durations are in milliseconds.
+    default: Option<String>,
 }
 
 /// A kind of fact.
@@ -96,10 +115,28 @@ pub(crate) struct ErrorCode {
     meaning: &'static str,
 }
 
+/// The origins that the stage *permission* lets send an event, by asking that stage.
+fn senders(event: &Event) -> Vec<OriginKind> {
+    let effect = EffectKey { seq: 1, ordinal: 0 };
+    let origins = [
+        Origin::User,
+        Origin::Client(1),
+        Origin::Extension("any".into()),
+        Origin::Agent("any".into()),
+        Origin::Effect(effect),
+        Origin::Deadline,
+        Origin::Recovery,
+    ];
+    let vacant = Glasswork::vacant(Kind::Session, ScopeId::from_u128(0));
+    let may = |origin: &&Origin| Glasswork::permit(&vacant, event, origin).is_ok();
+    origins.iter().filter(may).map(OriginKind::of).collect()
+}
+
 fn event(variant: Variant<Event>) -> EventKind {
     let name = variant.sample.as_ref().map(Glasswork::event_name);
     EventKind {
         name: name.map_or_else(|| variant.path.join("."), str::to_owned),
+        from: variant.sample.as_ref().map_or_else(Vec::new, senders),
         urgent: variant.sample.as_ref().is_some_and(Glasswork::is_urgent),
         path: variant.path,
         fields: variant.fields,
@@ -178,6 +215,16 @@ impl RuntimeSchema {
             attempt_deadlines: names::<AttemptWait>(),
             outcomes: names::<Outcome>(),
             effect_phases: names::<EffectPhase>(),
+            settings: Settings::default()
+                .all()
+                .iter()
+                .map(Setting::from)
+                .map(|setting| SettingKind {
+                    name: setting.name,
+                    default: setting.value,
+                })
+                .collect(),
+            projections: Projection::VARIANTS.iter().map(Into::into).collect(),
             error_codes: Code::VARIANTS
                 .iter()
                 .map(|code| ErrorCode {
@@ -211,6 +258,28 @@ mod tests {
             .filter(|(_, made)| !made)
             .collect();
         assert_eq!(failed, []);
+    }
+
+    /// Whoever may send nothing at all is in none of the lists.
+    #[test]
+    fn each_event_says_who_may_send_it() {
+        let events = RuntimeSchema::describe().events;
+        let from = |name: &str| {
+            let event = events
+                .iter()
+                .find(|event| event.path == name.split('.').collect::<Vec<_>>());
+            event.map(|event| event.from.clone())
+        };
+        assert_eq!(
+            from("prompt.prompted"),
+            Some(vec![OriginKind::User, OriginKind::Client])
+        );
+        assert_eq!(from("model.connected"), Some(vec![OriginKind::Effect]));
+        assert!(events.iter().all(|event| !event.from.is_empty()));
+        let nobody = |event: &EventKind| {
+            event.from.contains(&OriginKind::Extension) || event.from.contains(&OriginKind::Agent)
+        };
+        assert!(!events.iter().any(nobody));
     }
 
     #[test]

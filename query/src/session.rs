@@ -12,12 +12,16 @@ use glasswork_app_runtime::reading::Seen;
 use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
 
+use crate::attached_client::AttachedClient;
 use crate::call::Call;
 use crate::compaction::{CompactionUnderWay, ContextUse};
+use crate::dialog::{Dialog, Notification};
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
+use crate::footer::Footer;
+use crate::host::Host;
 use crate::id;
 use crate::import::ImportedFrom;
 use crate::journal::JournalFiles;
@@ -30,6 +34,7 @@ use crate::scalar::{Long, Time};
 use crate::setting::Setting;
 use crate::tokens::Usage;
 use crate::tool::Tool;
+use crate::tree_node::{Relative, Tree};
 use crate::turn::Turn;
 use crate::wait::{Deadline, Waiting};
 
@@ -118,7 +123,7 @@ pub(crate) struct ForkPoint {
 }
 
 impl ForkPoint {
-    fn of(session: ScopeId, at: u64) -> Self {
+    pub(crate) fn of(session: ScopeId, at: u64) -> Self {
         Self {
             session: ID(session.to_string()),
             at: Long(at),
@@ -554,6 +559,45 @@ impl Session {
             .iter()
             .map(|waiting| Waiting::of(self.0.id, waiting))
             .collect()
+    }
+
+    /// Its footer: where it works, what it has used, how full its window is, what it asks, what counts down.
+    #[graphql(complexity = "4 + child_complexity")]
+    async fn footer(&self) -> Footer {
+        Footer::of(&self.0)
+    }
+
+    /// The tree of its conversation, with where other sessions begin.
+    #[graphql(complexity = "16 + child_complexity")]
+    async fn tree(&self) -> Tree {
+        Tree::of(&self.0)
+    }
+
+    /// The session from which it descends by forks, and all that descend from that one, each before its own forks, at
+    /// most 256; as they are now, also where the session is seen as of a past commit.
+    #[graphql(complexity = "50 * child_complexity")]
+    async fn family(&self) -> Answer<Option<Vec<Relative>>> {
+        let family = self.0.op.family(self.0.id)?;
+        Ok(Some(family.iter().map(Relative::of).collect()))
+    }
+
+    /// What it asks people, in the order in which it asked.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn dialogs(&self) -> Vec<Dialog> {
+        Dialog::all(&self.0)
+    }
+
+    /// What people should know without having asked, what matters most first.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn notifications(&self) -> Answer<Option<Vec<Notification>>> {
+        Notification::all(&self.0).map(Some)
+    }
+
+    /// The clients that are attached to it at this moment, in the order in which they came.
+    #[graphql(complexity = "16 * child_complexity")]
+    async fn clients(&self) -> Vec<AttachedClient> {
+        let host = Host::of(&self.0.op);
+        host.map_or_else(Vec::new, |host| host.clients_of(self.0.id))
     }
 
     /// Its dispatches, oldest first, refusals among them; up to the commit as of which it is seen.

@@ -1,10 +1,12 @@
 //! `glasswork attach`: a plain console on a session of a live host.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
+use std::sync::Arc;
 use std::thread;
 
 use clap::{Args, ValueEnum};
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::slash_commands::{self, CommandError, Operation};
 use glasswork_rpc::socket::client::{Client, ClientError, Notice};
 use glasswork_rpc::socket::directory::{Directory, Live};
 use glasswork_rpc::socket::wire;
@@ -58,66 +60,6 @@ impl From<Before> for wire::History {
     }
 }
 
-/// Something that can be typed.
-struct Typed {
-    name: &'static str,
-    takes: &'static str,
-    about: &'static str,
-    /// The method and its parameters; `None` where something is missing.
-    asks: fn(u64, &str) -> Option<(&'static str, Value)>,
-}
-
-/// What can be typed, besides words for the agent.
-const TYPED: &[Typed] = &[
-    Typed {
-        name: "/steer",
-        takes: "WORDS",
-        about: "say something to the turn that runs",
-        asks: |attachment, words| {
-            let params = json!({ "attachment": attachment, "text": words });
-            (!words.is_empty()).then_some(("_glasswork/steer", params))
-        },
-    },
-    Typed {
-        name: "/approve",
-        takes: "CALL",
-        about: "let a call run",
-        asks: |attachment, call| {
-            let params = json!({ "attachment": attachment, "call": call });
-            (!call.is_empty()).then_some(("_glasswork/approve", params))
-        },
-    },
-    Typed {
-        name: "/refuse",
-        takes: "CALL [REASON]",
-        about: "do not let a call run",
-        asks: |attachment, words| {
-            let (call, reason) = words.split_once(' ').unwrap_or((words, ""));
-            let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());
-            let params = json!({ "attachment": attachment, "call": call, "reason": reason });
-            (!call.is_empty()).then_some(("_glasswork/refuse", params))
-        },
-    },
-    Typed {
-        name: "/resume",
-        takes: "",
-        about: "let a turn go on that rests",
-        asks: |attachment, _| Some(("_glasswork/resume", json!({ "attachment": attachment }))),
-    },
-    Typed {
-        name: "/interrupt",
-        takes: "",
-        about: "stop the turn",
-        asks: |attachment, _| Some(("_glasswork/interrupt", json!({ "attachment": attachment }))),
-    },
-    Typed {
-        name: "/detach",
-        takes: "",
-        about: "leave; the session goes on",
-        asks: |attachment, _| Some(("_glasswork/detach", json!({ "attachment": attachment }))),
-    },
-];
-
 /// Attaches to a session and stays until it ends, or the person leaves.
 pub(crate) fn attach(arguments: &Attach, console: &Console) -> Result<ExitCode, Problem> {
     let directory = hosts::directory()?;
@@ -170,12 +112,16 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
         .await
         .map_err(failed)?;
     let conversing = Conversing {
-        client,
+        client: Arc::new(client),
         attachment: attached.attachment,
         shown,
         console: *console,
-        in_vain: false,
+        prompted: false,
         input_ended: false,
+        typed: false,
+        asked: 0,
+        commanded: false,
+        failed: false,
     };
     conversing.until_the_end(notices).await
 }
@@ -247,6 +193,18 @@ impl Shown {
         }
     }
 
+    /// What the host answered, where that is something to be shown.
+    fn answered(&mut self, answer: &Value) -> Result<(), Problem> {
+        let text = answer.get("text").and_then(Value::as_str);
+        match (self, text) {
+            (_, None) => Ok(()),
+            (Self::Screen(screen), Some(text)) => screen.note(text.trim_end()),
+            (Self::Lines(console), Some(_)) => {
+                console.json(&json!({ "method": "performed", "params": answer }), Layout::Line)
+            }
+        }
+    }
+
     fn told(&mut self, notice: &Notice) -> Result<(), Problem> {
         match self {
             Self::Screen(screen) => screen.told(notice),
@@ -259,32 +217,50 @@ impl Shown {
 }
 
 struct Conversing {
-    client: Client,
+    client: Arc<Client>,
     attachment: u64,
     shown: Shown,
     console: Console,
-    /// Whether the last turn that this client would have begun was refused.
-    in_vain: bool,
+    /// Whether a prompt of this client has not come to rest yet.
+    prompted: bool,
     input_ended: bool,
+    /// Whether anything was typed: whoever only looks on stays.
+    typed: bool,
+    /// What the host has not answered yet.
+    asked: usize,
+    /// Whether a command is among that: the next line waits for it, so that what is typed is done in order. A prompt may
+    /// wait for long, and what is typed meanwhile may be to stop it.
+    commanded: bool,
+    failed: bool,
 }
 
 impl Conversing {
+    /// The end, where all that was typed is done and nothing more can be.
+    fn over(&self, is_terminal: bool) -> Option<ExitCode> {
+        let done = self.input_ended && self.typed && self.asked == 0 && !self.prompted;
+        let code = if self.failed {
+            ExitCode::Failed
+        } else {
+            ExitCode::Done
+        };
+        (done && !is_terminal).then_some(code)
+    }
+
     async fn until_the_end(mut self, mut notices: mpsc::Receiver<Notice>) -> Result<ExitCode, Problem> {
         let mut lines = typed();
         // Answers come while notices are read: a request must not keep them waiting.
-        let (asked, mut answers) = mpsc::channel::<(bool, Result<(), ClientError>)>(1);
+        let (asked, mut answers) = mpsc::channel::<(bool, Result<Value, ClientError>)>(1);
         let is_terminal = io::stdin().is_terminal();
-        let client = std::sync::Arc::new(self.client);
         loop {
+            if let Some(code) = self.over(is_terminal) {
+                return Ok(code);
+            }
             tokio::select! {
-                line = lines.recv(), if !self.input_ended => {
+                line = lines.recv(), if !self.input_ended && !self.commanded => {
                     let Some(line) = line else {
                         self.input_ended = true;
                         if is_terminal {
                             return Ok(ExitCode::Done);
-                        }
-                        if self.in_vain {
-                            return Ok(ExitCode::Failed);
                         }
                         continue;
                     };
@@ -292,29 +268,35 @@ impl Conversing {
                     if line.is_empty() {
                         continue;
                     }
-                    match parsed(self.attachment, line) {
-                        Ok(("_glasswork/detach", _)) => return Ok(ExitCode::Done),
-                        Ok((method, params)) => {
-                            let begins = matches!(method, "_glasswork/prompt" | "_glasswork/resume");
-                            if begins {
-                                self.in_vain = false;
-                            }
-                            let (client, asked) = (std::sync::Arc::clone(&client), asked.clone());
+                    match read(self.attachment, line) {
+                        Line::Leave => return Ok(ExitCode::Done),
+                        Line::Ask { method, params, begins } => {
+                            self.prompted |= begins;
+                            self.typed = true;
+                            self.asked += 1;
+                            self.commanded = !begins;
+                            let (client, asked) = (Arc::clone(&self.client), asked.clone());
                             tokio::spawn(async move {
-                                let done = client.ask::<Value>(method, &params).await.map(drop);
+                                let done = client.ask::<Value>(method, &params).await;
                                 let _ = asked.send((begins, done)).await;
                             });
                         }
-                        Err(help) => self.console.note(&help),
+                        Line::Show(text) => {
+                            self.typed = true;
+                            self.console.note(&escape::text(&text));
+                        }
                     }
                 }
                 Some((begins, done)) = answers.recv() => {
-                    if let Err(error) = done {
-                        self.console.note(&format!("{} {}\n", self.console.err.red("error:"), escape::text(&error.to_string())));
-                        self.in_vain |= begins;
-                        // There is no turn whose end could be waited for.
-                        if begins && self.input_ended && !is_terminal {
-                            return Ok(ExitCode::Failed);
+                    self.commanded &= begins;
+                    self.asked = self.asked.saturating_sub(1);
+                    match done {
+                        Ok(answer) => self.shown.answered(&answer)?,
+                        Err(error) => {
+                            self.prompted &= !begins;
+                            self.failed = true;
+                            let error = escape::text(&error.to_string()).into_owned();
+                            self.console.note(&format!("{} {error}\n", self.console.err.red("error:")));
                         }
                     }
                 }
@@ -326,8 +308,8 @@ impl Conversing {
                     if notice.method == "_glasswork/ended" {
                         return Ok(ExitCode::Done);
                     }
-                    if rests(&notice) && self.input_ended && !is_terminal {
-                        return Ok(ExitCode::Done);
+                    if rests(&notice) {
+                        self.prompted = false;
                     }
                 }
             }
@@ -344,25 +326,40 @@ fn rests(notice: &Notice) -> bool {
     })
 }
 
-/// What a line asks for; the error is what can be typed.
-fn parsed(attachment: u64, line: &str) -> Result<(&'static str, Value), String> {
+/// What a line asks for.
+enum Line {
+    /// The client itself leaves.
+    Leave,
+    /// This is shown.
+    Show(String),
+    /// The host is asked.
+    Ask {
+        method: &'static str,
+        params: Value,
+        /// Whether a turn begins, or goes on, by it.
+        begins: bool,
+    },
+}
+
+fn read(attachment: u64, line: &str) -> Line {
     if !line.starts_with('/') {
-        return Ok((
-            "_glasswork/prompt",
-            json!({ "attachment": attachment, "text": line }),
-        ));
-    }
-    let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let known = TYPED.iter().find(|typed| typed.name == name);
-    let asked = known.and_then(|typed| (typed.asks)(attachment, rest.trim()));
-    asked.ok_or_else(|| {
-        let row = |typed: &Typed| {
-            let command = format!("{} {}", typed.name, typed.takes);
-            format!("  {:<24} {}\n", command.trim_end(), typed.about)
+        return Line::Ask {
+            method: "_glasswork/prompt",
+            params: json!({ "attachment": attachment, "text": line }),
+            begins: true,
         };
-        let rows: String = TYPED.iter().map(row).collect();
-        format!("words begin a turn;\n{rows}")
-    })
+    }
+    match slash_commands::read(line) {
+        Ok(Operation::Detach) => Line::Leave,
+        Ok(Operation::Help { of }) => Line::Show(slash_commands::help(of)),
+        Ok(operation) => Line::Ask {
+            method: "_glasswork/command",
+            params: json!({ "attachment": attachment, "line": line }),
+            begins: matches!(operation, Operation::FollowUp { .. } | Operation::Resume),
+        },
+        Err(CommandError::Unknown { .. }) if line == "/" => Line::Show(slash_commands::help(None)),
+        Err(error) => Line::Show(format!("{error}\n")),
+    }
 }
 
 /// The lines that are typed. The thread ends with the process.

@@ -142,7 +142,8 @@ impl Screen {
         }
     }
 
-    fn note(&mut self, text: &str) -> Result<(), Problem> {
+    /// Says something that is not the model's.
+    pub(crate) fn note(&mut self, text: &str) -> Result<(), Problem> {
         self.end_line()?;
         self.console
             .note(&format!("{}\n", self.console.err.dim(&escape::text(text))));

@@ -14,6 +14,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue, terminal};
 use glasswork_app_runtime::archive::{ArchivedSession, Filter, Listing, Sort};
 use glasswork_app_runtime::ending::ExitCode;
+use glasswork_app_runtime::pickers;
 use glasswork_app_runtime::reading::Snapshot;
 use glasswork_engine::{ScopeId, Timestamp};
 
@@ -23,8 +24,8 @@ use crate::problem::Problem;
 use crate::session_list;
 use crate::signals::{Asked, Signals};
 
-/// Most sessions that are walked through; who has more of them types a word.
-const MOST: usize = 500;
+/// Most sessions among which what is typed is looked for by letters; of those that are older by parts of a name.
+const MOST: usize = 2_000;
 /// How long a key is waited for before signals are looked at.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -171,8 +172,26 @@ impl Picker {
     /// Looks up the sessions anew. The one at which the person stands stays where it can.
     fn look(&mut self) -> Result<(), Problem> {
         let stood = self.rows.get(self.at).map(|row| row.id);
+        let (mut rows, more) = self.listed(None)?;
+        let typed = self.typed.trim();
+        if more && !typed.is_empty() {
+            let (older, _) = self.listed(Some(typed.to_owned()))?;
+            let known: BTreeSet<ScopeId> = rows.iter().map(|row| row.id).collect();
+            rows.extend(older.into_iter().filter(|row| !known.contains(&row.id)));
+        }
+        let fitting = pickers::ranked(pickers::sessions(rows), typed).into_iter();
+        self.rows = fitting.map(|item| item.value).collect();
+        self.more = more;
+        self.at = stood
+            .and_then(|id| self.rows.iter().position(|row| row.id == id))
+            .unwrap_or(0);
+        Ok(())
+    }
+
+    /// The first sessions among which one is picked, and whether there are more.
+    fn listed(&self, named: Option<String>) -> Result<(Vec<ArchivedSession>, bool), Problem> {
         let mut filter = Filter {
-            named: Some(self.typed.trim().to_owned()).filter(|typed| !typed.is_empty()),
+            named,
             ..Filter::default()
         };
         match &self.among {
@@ -186,12 +205,8 @@ impl Picker {
             limit: MOST,
         };
         let page = self.snapshot.page(&listing, None)?;
-        self.rows = page.rows.into_iter().map(|row| row.archived).collect();
-        self.more = page.more;
-        self.at = stood
-            .and_then(|id| self.rows.iter().position(|row| row.id == id))
-            .unwrap_or(0);
-        Ok(())
+        let rows = page.rows.into_iter().map(|row| row.archived).collect();
+        Ok((rows, page.more))
     }
 
     fn press(&mut self, key: KeyEvent) -> Result<Next, Problem> {

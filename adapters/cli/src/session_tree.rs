@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use glasswork_agent_core::id::EntryId;
-use glasswork_app_runtime::projection::tree::{self, Kind, Node, Tree};
+use glasswork_app_runtime::projection::tree::{self, ForkPoint, Kind, Node, Tree};
 use glasswork_app_runtime::reading::{Snapshot, Viewer};
 use glasswork_app_runtime::retention::DAY;
 use glasswork_app_runtime::runtime::Runtime;
@@ -176,12 +176,7 @@ async fn fork(
 ) -> Result<(), Problem> {
     let at = match arguments.at.as_deref() {
         None => ForkAt::Head,
-        Some(at) if at.contains('.') => ForkAt::Entry(entry_of(at)?),
-        Some(at) => ForkAt::Commit(at.parse().map_err(|_| {
-            Problem::usage(format!(
-                "`{at}` is neither a commit (`412`) nor an entry (`412.0`)"
-            ))
-        })?),
+        Some(at) => at.parse().map_err(Problem::usage)?,
     };
     let child = runtime.fork(session, at).await?;
     match arguments.json.json {
@@ -245,6 +240,8 @@ fn text(tree: &Tree, paint: Paint) -> String {
             .iter()
             .map(|node| (Some(node.entry), node.children.len())),
     );
+    let forks = tree.fork_points();
+    text.push_str(&forked(forks.get(&None), 0, paint));
     let mut depths = BTreeMap::new();
     for node in &tree.nodes {
         let siblings = ways.get(&node.parent).copied().unwrap_or(1);
@@ -255,11 +252,23 @@ fn text(tree: &Tree, paint: Paint) -> String {
         let depth: usize = above + usize::from(siblings > 1);
         depths.insert(node.entry, depth);
         text.push_str(&line(tree, node, depth, paint));
-    }
-    for child in &tree.children {
-        text.push_str(&paint.dim(&format!("(forked at {}: {})\n", child.at, child.session)));
+        text.push_str(&forked(forks.get(&Some(node.entry)), depth, paint));
     }
     text
+}
+
+/// The sessions that begin at a place.
+fn forked(forks: Option<&Vec<ForkPoint>>, depth: usize, paint: Paint) -> String {
+    let row = |fork: &ForkPoint| {
+        let fork = format!(
+            "  {}(forked at {}: {})\n",
+            "  ".repeat(depth),
+            fork.at,
+            fork.session
+        );
+        paint.dim(&fork)
+    };
+    forks.into_iter().flatten().map(row).collect()
 }
 
 fn line(tree: &Tree, node: &Node, depth: usize, paint: Paint) -> String {

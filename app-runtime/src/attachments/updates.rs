@@ -1,5 +1,6 @@
 //! What one client is given of what happens in a session: every commit once and in order, or a marked gap.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use glasswork_engine::{Cursor, Origin, Reader, ScopeId};
@@ -7,6 +8,7 @@ use glasswork_session_state::Glasswork;
 use glasswork_session_state::clients::History;
 
 use super::base::Base;
+use crate::projection::invalidation::{self, Projection};
 use crate::watching::{Update, Watch, Watched};
 
 /// One thing that a client is given.
@@ -57,6 +59,7 @@ pub struct Updates {
     /// The last commit that was given, or told to be missing.
     seen: u64,
     first: Option<Delivery>,
+    touches: BTreeSet<Projection>,
 }
 
 impl Updates {
@@ -80,6 +83,7 @@ impl Updates {
             watch,
             history,
             first: None,
+            touches: invalidation::all(),
         };
         if resync {
             let base = Box::new(updates.base());
@@ -106,6 +110,12 @@ impl Updates {
         }
     }
 
+    /// What a client that shows it asks for anew, after what came last.
+    #[must_use]
+    pub fn touches(&self) -> &BTreeSet<Projection> {
+        &self.touches
+    }
+
     fn gap(&mut self) -> Delivery {
         let from = self.seen + 1;
         self.seen = self.watch.seq();
@@ -130,6 +140,7 @@ impl Updates {
     }
 
     fn take(&mut self, watched: Watched) -> Option<Delivery> {
+        self.touches = watched.touches;
         if let Some(origin) = watched.origin {
             // A state that was taken from the ring may be older than what the client has seen.
             if watched.seq <= self.seen {

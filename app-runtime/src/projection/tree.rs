@@ -100,14 +100,14 @@ pub fn of(session: &Session) -> Tree {
     let tree = &session.tree;
     let (active, mut below) = (active(tree), below(tree));
     let nodes = tree.entries().map(|(id, entry)| {
-        let (kind, words) = said(&entry.body);
+        let (kind, words) = glance(&entry.body);
         Node {
             entry: id,
             parent: entry.parent,
             children: below.remove(&Some(id)).unwrap_or_default(),
             at: entry.at,
             kind,
-            words: first_words(&words),
+            words,
             label: tree.label_of(id).cloned(),
             pinned: tree.is_pinned(id),
             active: active.contains(&id),
@@ -131,6 +131,27 @@ pub fn of(session: &Session) -> Tree {
             })
             .collect(),
     }
+}
+
+impl Tree {
+    /// The forks by the entry that was the newest one when they were made; by `None` those made before the first entry.
+    #[must_use]
+    pub fn fork_points(&self) -> BTreeMap<Option<EntryId>, Vec<ForkPoint>> {
+        let mut points = BTreeMap::<_, Vec<_>>::new();
+        for fork in &self.children {
+            let before = self.nodes.iter().rev().find(|node| node.entry.seq <= fork.at);
+            let newest = before.map(|node| node.entry);
+            points.entry(newest).or_default().push(*fork);
+        }
+        points
+    }
+}
+
+/// What an entry is, and the beginning of what it says, on one line.
+#[must_use]
+pub fn glance(body: &Body) -> (Kind, String) {
+    let (kind, words) = said(body);
+    (kind, first_words(&words))
 }
 
 fn said(body: &Body) -> (Kind, String) {

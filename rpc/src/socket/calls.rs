@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use glasswork_app_runtime::archive::Record;
-use glasswork_app_runtime::attachments::{Asked, AttachError};
+use glasswork_app_runtime::attachments::{Asked, AttachError, Performed};
 use glasswork_app_runtime::reading::{ReadError, Viewer};
 use glasswork_app_runtime::runtime::OperationError;
+use glasswork_app_runtime::slash_commands;
 use glasswork_engine::{Accepted, Cursor, ScopeId};
 use glasswork_session_state::Glasswork;
 use serde::Serialize;
@@ -187,6 +188,31 @@ pub(super) async fn refuse(talk: &Talk, asked: wire::Refuse) -> Of<wire::Dispatc
 pub(super) async fn interrupt(talk: &Talk, asked: wire::Interrupt) -> Of<wire::Dispatched> {
     let attachment = talk.attachment(asked.attachment)?;
     dispatched(attachment.interrupt(asked.at_once).await)
+}
+
+pub(super) async fn command(talk: &Talk, asked: wire::Command) -> Of<wire::Performed> {
+    let attachment = talk.attachment(asked.attachment)?;
+    let operation = slash_commands::read(&asked.line)?;
+    let mut told = tells_place(talk, asked.attachment);
+    let done = attachment
+        .perform(operation, asked.key.as_deref(), &mut told)
+        .await?;
+    if done == Performed::Left {
+        talk.forget(asked.attachment);
+        talk.connection.detach(asked.attachment).await?;
+    }
+    Ok(wire::Performed {
+        text: done.text(),
+        dispatch: match &done {
+            Performed::Committed { by } | Performed::TakenBack { by, .. } => Some(by.to_string()),
+            Performed::Forked { .. } | Performed::Told { .. } | Performed::Left => None,
+        },
+        session: match &done {
+            Performed::Forked { session } => Some(session.to_string()),
+            _ => None,
+        },
+        left: done == Performed::Left,
+    })
 }
 
 pub(super) async fn query(talk: &Talk, asked: wire::Query) -> Of<wire::Answer> {

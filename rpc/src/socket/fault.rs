@@ -2,6 +2,7 @@
 
 use glasswork_app_runtime::attachments::AttachError;
 use glasswork_app_runtime::runtime::OperationError;
+use glasswork_app_runtime::slash_commands::CommandError;
 use glasswork_engine::Refusal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,6 +49,16 @@ impl Fault {
     }
 }
 
+impl From<CommandError> for Fault {
+    fn from(error: CommandError) -> Self {
+        let kind = match &error {
+            CommandError::NotACommand | CommandError::Unknown { .. } => "no_such_command",
+            CommandError::Usage { .. } => "usage",
+        };
+        Self::refused(kind, error.to_string())
+    }
+}
+
 impl From<AttachError> for Fault {
     fn from(error: AttachError) -> Self {
         let message = error.to_string();
@@ -58,6 +69,7 @@ impl From<AttachError> for Fault {
             AttachError::Observer => "observer",
             AttachError::NotAttached => "not_attached",
             AttachError::Stopping => "stopping",
+            AttachError::Model(_) => "no_such_model",
             AttachError::AnsweredAlready {
                 call,
                 approved,

@@ -105,6 +105,8 @@ methods! {
         Refuse => Dispatched, refuse;
     "_glasswork/interrupt", "Stops the turn.",
         Interrupt => Dispatched, interrupt;
+    "_glasswork/command", "Does what a slash command says.",
+        Command => Performed, command;
     "_glasswork/query", "Asks the graph (GraphQL).",
         Query => Answer, query;
     "_glasswork/replay",

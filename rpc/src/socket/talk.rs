@@ -285,6 +285,8 @@ async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>)
     loop {
         let delivery = updates.next().await;
         let epoch = updates.cursor().epoch;
+        let touches = updates.touches().iter();
+        let touches = touches.map(|touched| <&str>::from(touched).to_owned()).collect();
         let is_last = matches!(
             delivery,
             Delivery::Ended { .. } | Delivery::RecordingFailed { .. }
@@ -299,6 +301,7 @@ async fn tell(attachment: u64, mut updates: Updates, out: &mpsc::Sender<String>)
                     .iter()
                     .map(|update| serde_json::to_value(update).unwrap_or_default())
                     .collect(),
+                touches,
             }),
             Delivery::Gap { from, to, base } => told(&wire::Gap {
                 attachment,

@@ -239,6 +239,32 @@ pub struct Interrupt {
     pub at_once: bool,
 }
 
+/// A slash command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// The attachment.
+    pub attachment: u64,
+    /// The line: `/refuse 412.1 not here`. The graph's `commands` has all that there are.
+    pub line: String,
+    /// Names the request: what was done under a key is not done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// What a slash command came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Performed {
+    /// The dispatch, where it was one of this session: `SESSION/412`.
+    pub dispatch: Option<String>,
+    /// What the person who gave it is told.
+    pub text: Option<String>,
+    /// The session that was made.
+    pub session: Option<String>,
+    /// Whether the attachment has ended by it.
+    pub left: bool,
+}
+
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dispatched {
@@ -308,6 +334,9 @@ pub struct Update {
     pub origin: Value,
     /// What happened, in order; empty where it is nothing that is shown. As the lines of `run --output-format stream-json`.
     pub updates: Vec<Value>,
+    /// What of the session may have changed, and is asked for anew by whoever shows it: `status`, `transcript`, `tree`,
+    /// `footer`, `context`, `dialogs`, `notifications`, `activity`. What is not named is as it was.
+    pub touches: Vec<String>,
 }
 
 /// Commits that do not come: the client was too slow, or they are not kept any more.

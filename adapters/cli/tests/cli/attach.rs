@@ -189,7 +189,7 @@ fn a_host_serves_a_console_that_begins_prompts_and_leaves_and_drains_when_it_is_
     // Another one sees what was before; what it types in vain is told.
     let again = house.give(
         house.command(["attach", &session[..13], "--json", "--observe"]),
-        "more\n/what\n/detach\n",
+        "more\n/aprove 1.0\n/help\n/detach\n",
     );
     assert_eq!(again.code, 0, "{again:?}");
     let first: Value = serde_json::from_str(again.out.lines().next().unwrap()).unwrap();
@@ -199,7 +199,19 @@ fn a_host_serves_a_console_that_begins_prompts_and_leaves_and_drains_when_it_is_
         .map(|line| line["text"].as_str().unwrap())
         .collect();
     assert_eq!(texts, ["say hello", "hello you"]);
-    assert!(again.err.contains("/approve CALL"), "{}", again.err);
+    assert!(again.err.contains("did you mean `/approve`?"), "{}", again.err);
+    assert!(again.err.contains("/refuse CALL [REASON]"), "{}", again.err);
+    // Commands are done by the host; when the last one is answered, nothing more can be typed.
+    let commands = house.give(
+        house.command(["attach", &session[..13]]),
+        "/rename The greeting\n/thinking low\n/status\n",
+    );
+    assert_eq!(commands.code, 0, "{commands:?}");
+    for part in ["The greeting", "thinking low", "it waits for a prompt"] {
+        assert!(commands.err.contains(part), "{part}: {}", commands.err);
+    }
+    let wrong = house.give(house.command(["attach", &session[..13]]), "/approve 1.0\n");
+    assert_eq!(wrong.code, 1, "{wrong:?}");
     serving.signal(Signal::TERM);
     let (code, notes) = serving.end();
     assert_eq!((code, &*notes), (Some(143), ""));

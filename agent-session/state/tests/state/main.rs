@@ -16,6 +16,7 @@ mod damage;
 mod failing_over;
 mod fixtures;
 mod handing_over;
+mod histories;
 mod host_affairs;
 mod images;
 mod import;
