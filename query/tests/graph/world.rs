@@ -434,10 +434,13 @@ pub(crate) fn ask(graph: &Graph, viewer: Viewer, query: &str) -> Value {
         .enable_time()
         .build()
         .unwrap();
-    runtime
+    let mut answer = runtime
         .block_on(graph.execute(viewer, query, Value::Null, None))
         .to_json()
-        .unwrap()
+        .unwrap();
+    // Printed, it is the same whether or not a build has `serde_json` keep the order of members.
+    answer.sort_all_objects();
+    answer
 }
 
 pub(crate) fn failures(graph: &Graph, viewer: Viewer, query: &str) -> Vec<(String, String)> {
