@@ -15,6 +15,7 @@ use crate::archive::{
     Archive, ArchivedSession, Filter, Found, KeptRecord, Listing, Page, Record, Search, SearchError, Sort,
     TrashedSession,
 };
+use crate::watching::Watch;
 
 /// Who reads, and what they may see. Checked here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +161,15 @@ impl Reader {
             return None;
         }
         self.live.as_ref()?.follow(session, cursor)
+    }
+
+    /// Watches a mounted session; `None` where it is not mounted here, or the viewer may not see it.
+    #[must_use]
+    pub fn watch(&self, viewer: &Viewer, session: ScopeId) -> Option<Watch> {
+        if !viewer.sees(session) {
+            return None;
+        }
+        Watch::begin(self.live.clone()?, session)
     }
 }
 

@@ -76,7 +76,7 @@ pub fn ports(archive: &FileArchive, models: Arc<dyn ModelPort>) -> Ports {
 pub struct House {
     home: TempDir,
     archive: FileArchive,
-    runtime: Option<Runtime>,
+    runtime: Option<Arc<Runtime>>,
 }
 
 /// What a turn came to.
@@ -133,12 +133,17 @@ impl House {
         Self {
             home,
             archive,
-            runtime: Some(runtime),
+            runtime: Some(Arc::new(runtime)),
         }
     }
 
     /// The runtime.
     pub fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("the house is open")
+    }
+
+    /// The runtime, for who serves it. All of them have to be gone when the house is closed.
+    pub fn shared(&self) -> &Arc<Runtime> {
         self.runtime.as_ref().expect("the house is open")
     }
 
@@ -257,6 +262,7 @@ impl House {
             .filter(|row| row.mounted)
             .map(|row| snapshot.session(row.archived.id, None).expect("a session").scope)
             .collect();
+        let runtime = Arc::into_inner(runtime).expect("nobody else holds the runtime");
         runtime.stop().await;
         for row in self.archive.list().expect("a list") {
             assert_eq!(row.damage, None, "session {}", row.id);
