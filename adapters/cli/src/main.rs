@@ -16,6 +16,7 @@ mod escape;
 mod export;
 mod failed_disk;
 mod graph;
+mod graph_server;
 mod hidden_line;
 mod import;
 mod login;
@@ -75,6 +76,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Why(arguments) => graph::why(&arguments, console),
         Command::Query(arguments) => graph::query(&arguments, console),
         Command::Schema => graph::schema(console),
+        Command::GraphServer(arguments) => graph_server::serve(&arguments, console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
         Command::Models(arguments) => models::models(&arguments, console),
