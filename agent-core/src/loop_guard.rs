@@ -53,15 +53,53 @@ pub struct Notice {
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(from = "AboutText", into = "AboutText")]
 pub enum About {
     /// That the agent goes in circles.
     Loop(Kind),
-    /// The result that the turn is asked for.
-    Result {
-        /// Why the model is told of it.
-        result: Telling,
-    },
+    /// The result that the turn is asked for, and why the model is told of it.
+    Result(Telling),
+}
+
+/// How it is written: one word, as it was when there were loops alone.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AboutText {
+    SameCall,
+    Alternating,
+    EmptyAnswer,
+    PromisedCall,
+    ResultWanted,
+    ResultDue,
+    ResultUnfit,
+}
+
+impl From<About> for AboutText {
+    fn from(about: About) -> Self {
+        match about {
+            About::Loop(Kind::SameCall) => Self::SameCall,
+            About::Loop(Kind::Alternating) => Self::Alternating,
+            About::Loop(Kind::EmptyAnswer) => Self::EmptyAnswer,
+            About::Loop(Kind::PromisedCall) => Self::PromisedCall,
+            About::Result(Telling::Wanted) => Self::ResultWanted,
+            About::Result(Telling::Due) => Self::ResultDue,
+            About::Result(Telling::Unfit) => Self::ResultUnfit,
+        }
+    }
+}
+
+impl From<AboutText> for About {
+    fn from(text: AboutText) -> Self {
+        match text {
+            AboutText::SameCall => Self::Loop(Kind::SameCall),
+            AboutText::Alternating => Self::Loop(Kind::Alternating),
+            AboutText::EmptyAnswer => Self::Loop(Kind::EmptyAnswer),
+            AboutText::PromisedCall => Self::Loop(Kind::PromisedCall),
+            AboutText::ResultWanted => Self::Result(Telling::Wanted),
+            AboutText::ResultDue => Self::Result(Telling::Due),
+            AboutText::ResultUnfit => Self::Result(Telling::Unfit),
+        }
+    }
 }
 
 /// The end of a conversation, as the guards see it.

@@ -290,7 +290,7 @@ fn errors_name_line_and_column() {
     insta::assert_snapshot!(error("(turns: [\n  (say: [txt(\"a\")]),\n])"), @r##"line 2, column 10: Unexpected variant named `txt` in enum `Step`, expected one of `text`, `thinking`, `call`, `call_json`, `partial`, `wait`, `connected`, `stop`, `cut`, `stall`, or `fail` instead"##);
     insta::assert_snapshot!(error("(turns: [(says: [])])"), @r##"line 1, column 11: Unexpected field named `says` in `Turn`, expected one of `first`, `expect`, `when`, `say`, `otherwise`, or `usage` instead"##);
     insta::assert_snapshot!(error("(turns: [\n  (say: [call(\"t\", [1])]),\n])"), @r##"line 2, column 22: arguments are a struct `(name: value)` or a map, not `[1]`; for any other text there is `call_json`"##);
-    insta::assert_snapshot!(error("(turns: [(say: [fail(class: tired)])])"), @r##"line 1, column 29: Unexpected variant named `tired` in enum `FailureClass`, expected one of `auth`, `rate_limit`, `overloaded`, `unavailable`, `timeout`, `transport`, `invalid`, `context_overflow`, `quota`, `refusal`, or `protocol` instead"##);
+    insta::assert_snapshot!(error("(turns: [(say: [fail(class: tired)])])"), @r##"line 1, column 29: Unexpected variant named `tired` in enum `FailureClass`, expected one of `auth`, `rate_limit`, `overloaded`, `unavailable`, `timeout`, `transport`, `invalid`, `context_overflow`, `quota`, `refusal`, `protocol`, or `breaker_open` instead"##);
     insta::assert_snapshot!(error("(turns: ["), @r##"line 1, column 9: Expected opening `(` for struct `Turn`"##);
     insta::assert_snapshot!(error(&" ".repeat((4 << 20) + 1)), @r##"the script has 4194305 bytes; at most 4194304 are read"##);
 }

@@ -331,13 +331,13 @@ fn anthropic_error_in_the_stream() {
 fn anthropic_redacted_thinking_and_refusal() {
     insta::assert_snapshot!(golden!(Wire::Anthropic, "anthropic_redacted.sse"), @r##"
     {"started":{"response":"msg_01","model":"claude-x"}}
-    {"usage":{"input":25,"output":1,"cache_read":0,"cache_write":0}}
+    {"usage":{"input":25,"output":1,"cache_read":0,"cache_write":10}}
     {"block_started":{"index":0,"kind":"thinking"}}
     {"block_finished":{"index":0,"block":{"thinking":{"text":"","redacted":"EmwKAhgBEgy3va3p"}}}}
     {"block_started":{"index":1,"kind":"text"}}
     {"delta":{"index":1,"text":"No."}}
     {"block_finished":{"index":1,"block":{"text":"No."}}}
-    {"usage":{"input":25,"output":2,"cache_read":0,"cache_write":0}}
+    {"usage":{"input":25,"output":2,"cache_read":0,"cache_write":10}}
     {"finished":"refusal"}
     "##);
 }

@@ -355,11 +355,11 @@ impl Entry {
                 text: self.view.op.text(&*notice.text)?,
                 kind: match notice.kind {
                     About::Loop(kind) => Some(kind.into()),
-                    About::Result { .. } => None,
+                    About::Result(_) => None,
                 },
                 result: match notice.kind {
                     About::Loop(_) => None,
-                    About::Result { result } => Some(result.into()),
+                    About::Result(telling) => Some(telling.into()),
                 },
             }),
             tree::Body::Superseded(gone) => EntryBody::Superseded(SupersededBody::of(&self.view.op, gone)?),

@@ -100,6 +100,11 @@ fn check_going_on(mut request: Request) -> Result<(), String> {
 fn next(session: &Session) -> Option<Request> {
     let last = session.requests.get_max();
     let id = RequestId(last.map_or(1, |(id, _)| id.0 + 1));
+    // What was imported may have no model yet.
+    let mut session = session.clone();
+    if session.settings.model.value.is_none() {
+        std::sync::Arc::make_mut(&mut session.settings).model.value = "scripted/test".parse().ok();
+    }
     let prepared = session.next_prepared()?;
     let mut requests = session.requests.clone();
     requests.insert(id, prepared.into());

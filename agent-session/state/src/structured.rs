@@ -191,7 +191,7 @@ impl Fact {
             }
             Self::Told { entry, telling, text } => {
                 let notice = Notice {
-                    kind: About::Result { result: *telling },
+                    kind: About::Result(*telling),
                     text: Arc::clone(text),
                 };
                 let id = session.say(moment, *entry, Body::Notice(Arc::new(notice)));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_ai::abilities::Abilities;
+use glasswork_ai::controls::{After, Controls};
 use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::image::{
     self, Image, MediaType, REQUEST_BYTES, REQUEST_IMAGES, Shown, Unsent, UnsentImage,
@@ -36,7 +37,10 @@ fn picture(name: &str, of: Option<&str>) -> Shown {
 /// Two images of the user; two calls, of which the first shows one, and one that failed and shows one all the same; words on the way.
 fn looking(model: &str) -> Request {
     let model: glasswork_ai::model::ModelId = model.parse().unwrap();
+    let mut controls = Controls::default();
+    controls.cache.after = [2, 8].map(After::Message).to_vec();
     Request {
+        controls,
         messages: vec![
             Message::Image(picture("a.png", None)),
             Message::Image(picture("b.jpg", None)),

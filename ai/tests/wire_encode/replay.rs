@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use glasswork_ai::controls::After;
 use glasswork_ai::conversation::Kept;
 use glasswork_ai::stream::StreamEvent;
 use glasswork_testkit::request_rules::check_body;
@@ -213,10 +214,10 @@ fn own_thinking_goes_back_as_each_wire_wants_it() {
     {"functionResponse":{"id":"fc-7","name":"now","response":{"output":"found"}}},
     {"functionResponse":{"id":"call_1_6","name":"now","response":{"output":"found"}}}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}
 
-    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":[{"type":"text","text":"Look."}]},
+    {"model":"anthropic/claude-opus-5","messages":[{"role":"user","content":"Look."},
     {"role":"assistant","content":"Four.","reasoning_details":[{"format":"anthropic-claude-v1","index":0,"signature":"c2ln","text":"Two and two.","type":"reasoning.text"},
     {"data":"RW5j","format":"anthropic-claude-v1","index":1,"type":"reasoning.encrypted"}],"tool_calls":[{"id":"x","type":"function","function":{"name":"read","arguments":"{\"path\": \"a\"}"},"extra_content":{"google":{"thought_signature":"U2ln"}}}]},
-    {"role":"tool","tool_call_id":"x","content":[{"type":"text","text":"found"}]}],"stream":true,"stream_options":{"include_usage":true}}
+    {"role":"tool","tool_call_id":"x","content":"found"}],"stream":true,"stream_options":{"include_usage":true}}
     "##);
 }
 
@@ -357,6 +358,7 @@ fn nothing_is_asked_for_that_the_request_has_no_use_for() {
         },
         result("a", " ", false),
     ];
+    request.controls.cache.after = [0, 2].map(After::Message).to_vec();
     let server = Server {
         differences: Differences::known("openrouter", None),
         ..Wire::OpenAiCompatible.into()

@@ -189,7 +189,7 @@ async fn a_server_is_spoken_to_as_its_entry_says() {
     assert_eq!((done.code, &*done.out), (0, "Done.\n"), "{}", done.err);
     let sent = String::from_utf8(server.received().remove(0).body).unwrap();
     assert!(
-        sent.contains(r#""chat_template_kwargs":{"enable_thinking":false}"#)
+        sent.contains(r#""chat_template_kwargs":{"enable_thinking":false,"thinking":false}"#)
             && sent.contains(r#""role":"developer""#),
         "{sent}"
     );
