@@ -135,7 +135,7 @@ async fn the_page_asks_with_the_token_and_shows_what_comes_as_text() {
         .await
         .unwrap();
     let mut page = Page::open(&format!("http://{}/", served.address)).await;
-    page.until("typeof look === 'function'").await;
+    page.until("document.getElementById('who') !== null && typeof showSchema === 'function'").await;
     // Without the token the schema is not shown.
     page.value(
         "document.getElementById('token').value = 'wrong'; document.getElementById('who').requestSubmit()",
@@ -187,7 +187,7 @@ async fn the_page_asks_with_the_token_and_shows_what_comes_as_text() {
             .pin(served.session, n % 2 == 0)
             .await
             .unwrap();
-        let told = "document.getElementById('answer').textContent.includes('pinned')";
+        let told = "document.getElementById('answer').textContent.includes('session_pinned')";
         if page.value(told).await == true {
             break;
         }

@@ -81,6 +81,8 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
         resync,
         json!({ "__typename": "Resync", "cursor": { "seq": last } })
     );
+    say(&mut back, json!({ "type": "complete", "id": "c" })).await;
+    say(&mut back, json!({ "type": "complete", "id": "d" })).await;
     // One that asks for events by name is told of those, and of nothing after it has ended that.
     subscribe(
         &mut back,
@@ -94,7 +96,6 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
     subscribe(&mut back, "sync", "{ __typename }").await;
     next(&mut back, "sync").await;
     hear(&mut back).await;
-    say(&mut back, json!({ "type": "complete", "id": "d" })).await;
     served.house.runtime().pin(served.session, true).await.unwrap();
     served.house.runtime().rename(served.session, "t").await.unwrap();
     assert_eq!(
