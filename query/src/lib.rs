@@ -4,9 +4,13 @@
 //! viewer may see it. Each field that has to read something can fail alone: it is null then, and `errors` says why,
 //! with a [`Code`] in `extensions.code`.
 //!
+//! A graph that was [given a running runtime](Graph::with_operations) can be asked for changes too, by its owner: a
+//! mutation is an operation of app-runtime, and what comes of it is on record. Subscriptions tell what comes.
+//!
 //! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
+mod asker;
 mod attached_client;
 mod bisect;
 mod branch_summary;
@@ -14,6 +18,7 @@ mod call;
 mod chart;
 mod compaction;
 mod controls;
+mod cursor;
 mod diff;
 mod dispatch;
 mod effect;
@@ -26,13 +31,16 @@ mod id;
 mod image;
 mod import;
 mod journal;
+mod keys;
 mod limits;
 mod model;
+mod mutation;
 mod node;
 mod operation;
 mod origin;
 mod page;
 mod rate_limit;
+mod refusal;
 mod request;
 mod request_diff;
 mod root;
@@ -43,6 +51,7 @@ mod sessions;
 mod setting;
 mod shape;
 mod structured;
+mod subscription;
 mod summary;
 mod text;
 mod tokens;
@@ -54,5 +63,5 @@ mod why;
 
 pub use bisect::{BisectError, Bisected, Bisection, MOST_STATES, Wanted, Way};
 pub use error::Code;
-pub use graph::{Graph, QueryError, Response};
+pub use graph::{Graph, Kind, Prepared, QueryError, Response, Subscribed};
 pub use limits::Limits;

@@ -234,6 +234,14 @@ impl Sessions {
         Graph::new(self.reader()).with_models(Arc::clone(&self.catalogue))
     }
 
+    /// The graph over a running runtime, through which its operations can be asked for.
+    #[must_use]
+    pub(crate) fn graph_of_runtime(&self, runtime: &Arc<Runtime>) -> Graph {
+        Graph::new(runtime.reader().clone())
+            .with_models(Arc::clone(&self.catalogue))
+            .with_operations(runtime)
+    }
+
     /// The graph over one record as it was replayed, and nothing else.
     #[must_use]
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {
