@@ -39,7 +39,7 @@ impl Asker {
         let runtime = self.graph.runtime().ok_or_else(|| {
             fail(
                 Code::ReadOnly,
-                "this graph can be read only; ask the one of a running `glasswork graph-server`",
+                "this graph can be read only; ask the one of a running `glasswork serve --http`",
             )
         })?;
         runtime

@@ -333,6 +333,12 @@ impl Graph {
         }
     }
 
+    /// Waits until no operation is under way any more: then nothing of them holds the runtime.
+    pub async fn settled(&self) {
+        let all = u32::try_from(self.limits.at_once).unwrap_or(u32::MAX);
+        let _ = self.acting.acquire_many(all).await;
+    }
+
     /// Begins a subscription, as one viewer may see things. Each of its responses is of one moment.
     ///
     /// Must be called within a tokio runtime, and so must [`Subscribed::next`].

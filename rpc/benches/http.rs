@@ -40,7 +40,7 @@ async fn measure() {
     let script = format!(r#"(chunk: 10, pace_ms: 10, turns: [(say: [text("{text}")])])"#);
     let house = House::of_script(&script).await;
     let session = house.session(House::settings(Mode::Ask)).await;
-    let listener = http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
+    let listener = http::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
     let address = listener.local_addr().unwrap();
     let token = Token::mint().unwrap();
     let file = token.write(&house.home().join("run"), "token").unwrap();

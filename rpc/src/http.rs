@@ -24,7 +24,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use glasswork_query::Graph;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, watch};
 
 pub use access::{Access, BadOrigin};
 pub use token::{Token, TokenError, TokenFile};
@@ -32,8 +33,11 @@ pub use token::{Token, TokenError, TokenFile};
 /// What one connection, and all of them together, may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; who comes after that waits to be accepted.
+    /// Connections at a time, WebSockets among them; who comes after that waits to be accepted.
     pub connections: usize,
+    /// How long a connection may last that is no WebSocket: then it takes no further request, and after as long again it
+    /// is cut.
+    pub life: Duration,
     /// How long a client may take to send the head of a request, the next one on the same connection included.
     pub head_time: Duration,
     /// The longest head, in bytes.
@@ -54,6 +58,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            life: Duration::from_secs(120),
             head_time: Duration::from_secs(10),
             head_bytes: 16 << 10,
             body_time: Duration::from_secs(10),
@@ -71,7 +76,7 @@ pub enum ServeError {
     /// The address can be reached from other machines.
     #[error(
         "{0} can be reached from other machines, and there is no TLS: whoever can listen in on the network reads the \
-         token. Bind to 127.0.0.1 and come through an SSH tunnel, or say `--beyond-loopback`"
+         token. Bind to 127.0.0.1 and come through an SSH tunnel, or say `--http-beyond-loopback`"
     )]
     BeyondLoopback(SocketAddr),
     /// The system does not give the address.
@@ -86,15 +91,34 @@ pub enum ServeError {
 
 /// Listens on an address: on one that other machines can reach only where `beyond_loopback` says so.
 ///
+/// Must be called within a tokio runtime.
+///
 /// # Errors
 /// [`ServeError`].
-pub async fn bind(address: SocketAddr, beyond_loopback: bool) -> Result<TcpListener, ServeError> {
+pub fn bind(address: SocketAddr, beyond_loopback: bool) -> Result<TcpListener, ServeError> {
     if !address.ip().is_loopback() && !beyond_loopback {
         return Err(ServeError::BeyondLoopback(address));
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| ServeError::Bind { address, error })
+    listen(address).map_err(|error| ServeError::Bind { address, error })
+}
+
+/// Most bytes that the system holds for one client who does not read; it takes twice of what it is told. By itself it
+/// would take some megabytes.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port whose last connections have hardly ended can be taken again.
+    socket.set_reuseaddr(true)?;
+    // Connections have it from the socket that accepts them.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What every request is answered from.
@@ -103,10 +127,13 @@ struct Desk {
     graph: Graph,
     access: Access,
     limits: Limits,
+    /// Says that the host ends.
+    ended: watch::Receiver<bool>,
 }
 
-/// Serves a graph until `end`. Within a tokio runtime of several threads: fields may read files. What is under way
-/// then is dropped: operations that were begun go on in the runtime, and are on record.
+/// Serves a graph until `end`. Within a tokio runtime of several threads: fields may read files. Then WebSockets are told
+/// that the host ends, and all other connections are cut: operations that were begun go on in the runtime, and are on
+/// record ([`Graph::settled`] waits for them).
 pub async fn serve(
     listener: TcpListener,
     graph: Graph,
@@ -114,10 +141,12 @@ pub async fn serve(
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
+    let (ending, ended) = watch::channel(false);
     let desk = Arc::new(Desk {
         graph,
         access,
         limits,
+        ended,
     });
     let router = Router::new()
         .route("/", get(page::page))
@@ -127,7 +156,12 @@ pub async fn serve(
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), admit))
         .with_state(desk);
-    connections::accept(listener, router, limits, end).await;
+    let places = Arc::new(Semaphore::new(limits.connections));
+    connections::accept(listener, router, limits, &places, end).await;
+    let _ = ending.send(true);
+    // What is left are WebSockets that say goodbye; each of them has its place until it has.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let _ = places.acquire_many(all).await;
 }
 
 /// Looks at where a request was sent and who sends it, before anything else does.

@@ -1,6 +1,5 @@
 //! The table of commands: parsing, help, completions and the manual page all come from it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,11 +77,6 @@ pub(crate) enum Command {
     Reading(Reading),
     /// Print the schema of the graph
     Schema,
-    /// Serve the graph over HTTP and WebSocket, until a signal comes
-    ///
-    /// For programs and pages on this machine: queries, mutations (what can be done to a session) and subscriptions.
-    /// Every request needs the token that lies in a file of yours alone. `http://ADDR/` is a page to try queries on.
-    GraphServer(GraphServer),
     /// The charts that govern sessions, turns and tool calls
     Charts(Charts),
     /// Decide every event of a session again, and compare
@@ -244,24 +238,6 @@ pub(crate) struct Login {
 pub(crate) enum Auth {
     /// Where somebody is signed in, with what, and until when
     Status(Json),
-}
-
-/// Arguments of `graph-server`.
-#[derive(Debug, Args)]
-pub(crate) struct GraphServer {
-    /// Listen here; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub http: SocketAddr,
-    /// Let pages of this origin speak to it too (`http://localhost:3000`); they need the token like everybody
-    #[arg(long, value_name = "ORIGIN")]
-    pub origin: Vec<String>,
-    /// Answer by this name too, as clients say it (`build.example:8080`)
-    #[arg(long, value_name = "HOST")]
-    pub host: Vec<String>,
-    /// Listen where other machines can reach it, without TLS: whoever can listen in on the network then reads the token,
-    /// and can do what you can do
-    #[arg(long)]
-    pub beyond_loopback: bool,
 }
 
 /// Arguments of `charts`.

@@ -242,6 +242,12 @@ impl Sessions {
             .with_operations(runtime)
     }
 
+    /// The directory of this user's hosts.
+    #[must_use]
+    pub(crate) fn runtime_directory(&self) -> &Path {
+        &self.sockets
+    }
+
     /// The graph over one record as it was replayed, and nothing else.
     #[must_use]
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {

@@ -21,9 +21,9 @@ mod escape;
 mod export;
 mod failed_disk;
 mod graph;
-mod graph_server;
 mod hidden_line;
 mod hosts;
+mod http_door;
 mod import;
 mod login;
 mod model_commands;
@@ -90,7 +90,6 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Bundle(arguments) => bundle::bundle(&arguments, console),
         Command::Open(arguments) => bundle::open(&arguments, console),
         Command::Schema => graph::schema(console),
-        Command::GraphServer(arguments) => graph_server::serve(&arguments, console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
         Command::Models(arguments) => models::models(&arguments, console),

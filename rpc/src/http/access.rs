@@ -27,21 +27,22 @@ impl Access {
     /// Access to a host that listens here, by its own names and from its own page only.
     #[must_use]
     pub fn new(address: SocketAddr, token: Token) -> Self {
-        let port = address.port();
-        let names = match address.ip().is_loopback() {
-            true => vec![
-                format!("127.0.0.1:{port}"),
-                format!("[::1]:{port}"),
-                format!("localhost:{port}"),
-            ],
-            false => vec![address.to_string()],
+        let names = match (address.ip().is_loopback(), address) {
+            (true, _) => vec!["127.0.0.1".to_owned(), "[::1]".to_owned(), "localhost".to_owned()],
+            (false, SocketAddr::V4(address)) => vec![address.ip().to_string()],
+            (false, SocketAddr::V6(address)) => vec![format!("[{}]", address.ip())],
         };
+        let names = names.into_iter().map(|name| match address.port() {
+            // Clients leave this one out.
+            80 => name,
+            port => format!("{name}:{port}"),
+        });
         let access = Self {
             hosts: BTreeSet::new(),
             origins: BTreeSet::new(),
             token,
         };
-        names.into_iter().fold(access, Self::with_host)
+        names.fold(access, Self::with_host)
     }
 
     /// The same by one more name, as `Host` has it: with the port where that is not 80.

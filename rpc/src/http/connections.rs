@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::http::Limits;
@@ -19,20 +19,27 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Most headers of a request.
 const HEADERS: usize = 64;
 
-/// Serves whoever comes, until `end`; then nobody any more.
+/// The place of one connection among all. It is free once no clone of it is left: what became a WebSocket has it still
+/// when its connection is no HTTP any more.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// Serves whoever comes and finds a place, until `end`; then nobody any more.
 pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    places: &Arc<Semaphore>,
     end: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut end = pin!(end);
     loop {
         let next = async {
             // It is never closed.
-            let place = Arc::clone(&places).acquire_owned().await;
+            let place = Arc::clone(places).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
@@ -41,14 +48,18 @@ pub(super) async fn accept(
             Some(_) = connections.join_next() => continue,
             next = next => next,
         };
-        let (Ok(place), Ok((stream, _))) = (place, accepted) else {
+        let (Ok(permit), Ok((stream, _))) = (place, accepted) else {
             tokio::time::sleep(AGAIN).await;
             continue;
         };
         // Without it, small messages would wait for each other.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let place = Place {
+            _permit: Arc::new(permit),
+        };
+        let service = TowerToHyperService::new(router.clone().layer(Extension(place.clone())));
         connections.spawn(async move {
+            let _place = place;
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_time)
@@ -56,9 +67,14 @@ pub(super) async fn accept(
                 .max_headers(HEADERS)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
+            let mut connection = pin!(connection);
             // What a client did wrong on the wire concerns nobody else.
-            let _ = connection.await;
-            drop(place);
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = tokio::time::sleep(limits.life) => connection.as_mut().graceful_shutdown(),
+            }
+            // The answer that is under way may be waited for; not for ever, by who does not read it.
+            let _ = tokio::time::timeout(limits.life, connection).await;
         });
     }
     connections.shutdown().await;

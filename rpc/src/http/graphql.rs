@@ -13,6 +13,7 @@ use glasswork_query::Kind;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::http::connections::Place;
 use crate::http::{Desk, websocket};
 
 /// The media type of the specification.
@@ -118,6 +119,7 @@ async fn upgrade(desk: Arc<Desk>, request: Request) -> Result<Response, Refused>
         return Err(Refused::Token);
     }
     let (mut parts, _) = request.into_parts();
+    let place = parts.extensions.get::<Place>().cloned();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let upgrade = upgrade
         .map_err(|_| Refused::Upgrade)?
@@ -127,7 +129,7 @@ async fn upgrade(desk: Arc<Desk>, request: Request) -> Result<Response, Refused>
     if upgrade.selected_protocol().is_none() {
         return Err(Refused::Upgrade);
     }
-    Ok(upgrade.on_upgrade(move |socket| websocket::speak(socket, desk, knows)))
+    Ok(upgrade.on_upgrade(move |socket| websocket::speak(socket, desk, knows, place)))
 }
 
 async fn ask(desk: &Desk, request: Request) -> Result<Response, Refused> {

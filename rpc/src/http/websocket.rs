@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::http::Desk;
+use crate::http::connections::Place;
 
 /// The name of the protocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
@@ -113,9 +114,10 @@ struct Connection {
     words: mpsc::Sender<Word>,
 }
 
-/// Speaks with a client until one of the two ends it.
-pub(super) async fn speak(socket: WebSocket, desk: Arc<Desk>, knows: bool) {
+/// Speaks with a client until one of the two ends it. It has its place among the connections until then.
+pub(super) async fn speak(socket: WebSocket, desk: Arc<Desk>, knows: bool, _place: Option<Place>) {
     let (words, mut queue) = mpsc::channel(QUEUE);
+    let mut ended = desk.ended.clone();
     let mut connection = Connection {
         socket,
         desk,
@@ -123,7 +125,10 @@ pub(super) async fn speak(socket: WebSocket, desk: Arc<Desk>, knows: bool) {
         serial: 0,
         words,
     };
-    let End(code, reason) = connection.converse(&mut queue, knows).await;
+    let End(code, reason) = tokio::select! {
+        end = connection.converse(&mut queue, knows) => end,
+        _ = ended.wait_for(|ended| *ended) => End::new(1001, "the host ends"),
+    };
     let goodbye = Message::Close(Some(CloseFrame {
         code,
         reason: reason.into(),

@@ -135,7 +135,8 @@ async fn the_page_asks_with_the_token_and_shows_what_comes_as_text() {
         .await
         .unwrap();
     let mut page = Page::open(&format!("http://{}/", served.address)).await;
-    page.until("document.getElementById('who') !== null && typeof showSchema === 'function'").await;
+    page.until("document.getElementById('who') !== null && typeof showSchema === 'function'")
+        .await;
     // Without the token the schema is not shown.
     page.value(
         "document.getElementById('token').value = 'wrong'; document.getElementById('who').requestSubmit()",

@@ -1,8 +1,6 @@
 //! A house whose graph is served on the loopback, and clients of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use glasswork_engine::ScopeId;
@@ -12,7 +10,7 @@ use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::{House, PATIENCE};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
@@ -27,7 +25,8 @@ pub(crate) struct Served {
     pub(crate) session: ScopeId,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
-    end: oneshot::Sender<()>,
+    graph: Graph,
+    end: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
@@ -66,7 +65,7 @@ impl Served {
     ) -> Self {
         let house = House::of_script(script).await;
         let session = house.session(House::settings(Mode::Ask)).await;
-        let listener = http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
+        let listener = http::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
         let address = listener.local_addr().unwrap();
         let minted = Token::mint().unwrap();
         let folder = house.home().join("run");
@@ -80,7 +79,7 @@ impl Served {
             .with_origin("http://friend.example:3000")
             .unwrap();
         let (end, ended) = oneshot::channel();
-        let serving = tokio::spawn(http::serve(listener, graph, access, limits, async {
+        let serving = tokio::spawn(http::serve(listener, graph.clone(), access, limits, async {
             let _ = ended.await;
         }));
         Self {
@@ -88,19 +87,31 @@ impl Served {
             session,
             address,
             token,
-            end,
+            graph,
+            end: Some(end),
             serving,
         }
     }
 
-    pub(crate) async fn close(self) {
-        self.end.send(()).unwrap();
-        self.serving.await.unwrap();
-        // An operation that nobody waits for any more may still hold the runtime for a moment.
-        while Arc::strong_count(&self.house.shared()) > 2 {
-            tokio::task::yield_now().await;
+    /// Tells the host to serve no longer.
+    pub(crate) fn end(&mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+    }
+
+    pub(crate) async fn close(mut self) {
+        if self.end.is_some() {
+            self.end();
         }
+        self.serving.await.unwrap();
+        // An operation that nobody waits for any more may still hold the runtime.
+        self.graph.settled().await;
         self.house.close().await;
+    }
+
+    /// The last commit of the session.
+    pub(crate) fn last(&self) -> u64 {
+        let snapshot = self.house.snapshot();
+        snapshot.session(self.session, None).unwrap().scope.seq
     }
 
     /// Sends bytes as they are, and reads what comes until the other side ends it.
@@ -158,7 +169,7 @@ impl Served {
         json["data"].clone()
     }
 
-    /// Asks for an upgrade; the status where there is none.
+    /// Asks for an upgrade; the status where there is none, and 0 where the connection ended without one.
     pub(crate) async fn upgrade(&self, target: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
         let mut request = format!("ws://{}{target}", self.address)
             .into_client_request()
@@ -169,21 +180,27 @@ impl Served {
             let name = tungstenite::http::HeaderName::from_bytes(name.as_bytes()).unwrap();
             all.insert(name, value.parse().unwrap());
         }
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        // Little room: who does not read is not read for by the system either.
+        let stream = TcpSocket::new_v4().unwrap();
+        stream.set_recv_buffer_size(32 << 10).unwrap();
+        let stream = stream.connect(self.address).await.unwrap();
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => Ok(socket),
             Err(tungstenite::Error::Http(refused)) => Err(refused.status().as_u16()),
-            Err(other) => panic!("{other}"),
+            Err(_) => Err(0),
         }
     }
 
-    /// A program's WebSocket, after its acknowledgement.
-    pub(crate) async fn connect(&self) -> Socket {
+    /// A program's WebSocket, before its first message.
+    pub(crate) async fn open(&self) -> Socket {
         let bearer = self.bearer();
-        let mut socket = self
-            .upgrade("/graphql", &[("Authorization", &bearer)])
-            .await
-            .unwrap();
+        let upgraded = self.upgrade("/graphql", &[("Authorization", &bearer)]);
+        upgraded.await.unwrap()
+    }
+
+    /// The same, after its acknowledgement.
+    pub(crate) async fn connect(&self) -> Socket {
+        let mut socket = self.open().await;
         say(&mut socket, json!({ "type": "connection_init" })).await;
         assert_eq!(
             hear(&mut socket).await,
@@ -225,7 +242,18 @@ pub(crate) async fn subscribe(socket: &mut Socket, id: &str, query: &str) {
     .await;
 }
 
+/// What comes next; who is asked whether they are still there says so.
 pub(crate) async fn hear(socket: &mut Socket) -> Heard {
+    loop {
+        match hear_all(socket).await {
+            Heard::Said(said) if said["type"] == "ping" => say(socket, json!({ "type": "pong" })).await,
+            heard => return heard,
+        }
+    }
+}
+
+/// What comes next, whatever it is.
+pub(crate) async fn hear_all(socket: &mut Socket) -> Heard {
     loop {
         let next = tokio::time::timeout(PATIENCE, socket.next()).await;
         match next.expect("a message in time") {
@@ -248,11 +276,4 @@ pub(crate) async fn next(socket: &mut Socket, id: &str) -> Value {
         "{said:#}"
     );
     said["payload"].clone()
-}
-
-/// Nothing for a moment: what does not come cannot be waited for.
-pub(crate) async fn quiet(socket: &mut Socket) -> bool {
-    tokio::time::timeout(Duration::from_millis(150), hear(socket))
-        .await
-        .is_err()
 }

@@ -16,12 +16,13 @@ async fn other_names_and_other_pages_are_turned_away() {
     let own = served.address.to_string();
     let local = format!("localhost:{}", served.address.port());
     let own_page = format!("http://{own}");
-    let cases: [(&[(&str, &str)], u16); 14] = [
+    let cases: [(&[(&str, &str)], u16); 15] = [
         (&[("Host", "evil.com")], 403),
         (&[("Host", "127.0.0.1")], 403),
         (&[("Host", "127.0.0.1:1")], 403),
         (&[("Host", "127.0.0.1.evil.com")], 403),
         (&[("Host", "")], 403),
+        (&[("Host", "*")], 403),
         (&[("Host", &own), ("host", "evil.com")], 403),
         (&[("Host", &local)], 200),
         (&[("Origin", "http://evil.com")], 403),
@@ -44,6 +45,13 @@ async fn other_names_and_other_pages_are_turned_away() {
     let answer = served.send("OPTIONS /graphql", &preflight, "").await;
     assert_eq!(answer.status, 401);
     assert!(!answer.head.to_ascii_lowercase().contains("access-control"));
+    // Who names no host at all.
+    let answer = served.raw(b"GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(answer.status, 403);
+    // The body is not waited for: who was turned away has not sent any of it.
+    let unsent =
+        "POST /graphql HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n";
+    assert_eq!(served.raw(unsent.as_bytes()).await.status, 403);
     // The target names another host than `Host` does.
     let line = "GET http://evil.com/ HTTP/1.1\r\nConnection: close\r\n";
     let answer = served.raw(format!("{line}Host: {own}\r\n\r\n").as_bytes()).await;
@@ -254,11 +262,11 @@ async fn the_page_runs_nothing_but_its_own_file() {
 
 #[tokio::test]
 async fn other_machines_are_served_only_where_that_was_said() {
-    let refused = http::bind("0.0.0.0:0".parse().unwrap(), false).await;
+    let refused = http::bind("0.0.0.0:0".parse().unwrap(), false);
     assert!(
         matches!(refused, Err(ServeError::BeyondLoopback(_))),
         "{refused:?}"
     );
-    assert!(http::bind("0.0.0.0:0".parse().unwrap(), true).await.is_ok());
-    assert!(http::bind("[::1]:0".parse().unwrap(), false).await.is_ok());
+    assert!(http::bind("0.0.0.0:0".parse().unwrap(), true).is_ok());
+    assert!(http::bind("[::1]:0".parse().unwrap(), false).is_ok());
 }

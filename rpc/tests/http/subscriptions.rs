@@ -1,9 +1,12 @@
 //! Subscriptions: each commit once and in order, limits, and readers that are slow (cases 6 and 10).
 
+use std::time::{Duration, Instant};
+
 use glasswork_rpc::http::Limits;
+use glasswork_testkit::house::PATIENCE;
 use serde_json::{Value, json};
 
-use crate::served::{Heard, Served, TALK, hear, next, quiet, say, subscribe};
+use crate::served::{Heard, Served, Socket, TALK, hear, next, say, subscribe};
 
 fn commits(served: &Served, arguments: &str) -> String {
     format!(
@@ -14,7 +17,7 @@ fn commits(served: &Served, arguments: &str) -> String {
     )
 }
 
-async fn event(socket: &mut crate::served::Socket, id: &str) -> Value {
+async fn event(socket: &mut Socket, id: &str) -> Value {
     let payload = next(socket, id).await;
     assert!(payload.get("errors").is_none(), "{payload:#}");
     payload["data"]["commits"].clone()
@@ -34,13 +37,7 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
     let mut stays = served.connect().await;
     subscribe(&mut stays, "a", &commits(&served, &cursor)).await;
     served.house.turn(served.session, "hello").await;
-    let middle = served
-        .house
-        .snapshot()
-        .session(served.session, None)
-        .unwrap()
-        .scope
-        .seq;
+    let middle = served.last();
     let mut leaves = served.connect().await;
     subscribe(&mut leaves, "b", &commits(&served, &cursor)).await;
     let half = from.seq + (middle - from.seq) / 2;
@@ -50,13 +47,7 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
     }
     drop(leaves);
     served.house.turn(served.session, "again").await;
-    let last = served
-        .house
-        .snapshot()
-        .session(served.session, None)
-        .unwrap()
-        .scope
-        .seq;
+    let last = served.last();
     let mut back = served.connect().await;
     let cursor = format!(", from: {{ epoch: {}, seq: {half} }}", from.epoch);
     subscribe(&mut back, "c", &commits(&served, &cursor)).await;
@@ -73,7 +64,11 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
         .map(|event| event["dispatch"]["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(numbers, (from.seq + 1..=last).collect::<Vec<_>>());
-    assert!(quiet(&mut stays).await);
+    // Nothing came twice: what comes next is what happens next.
+    served.house.runtime().pin(served.session, true).await.unwrap();
+    assert_eq!(event(&mut stays, "a").await["dispatch"]["seq"], json!(last + 1));
+    assert_eq!(event(&mut back, "c").await["dispatch"]["seq"], json!(last + 1));
+    let last = last + 1;
     // A cursor of another record: what its holder knows is void.
     subscribe(&mut back, "d", &commits(&served, ", from: { epoch: 99, seq: 1 }")).await;
     let resync = event(&mut back, "d").await;
@@ -87,21 +82,15 @@ async fn each_commit_comes_once_and_in_order_also_to_who_comes_back() {
     subscribe(
         &mut back,
         "e",
-        &commits(
-            &served,
-            ", filter: { events: [\"retitled\"], deltas: false }",
-        ),
+        &commits(&served, ", filter: { events: [\"retitled\"], deltas: false }"),
     )
     .await;
     subscribe(&mut back, "sync", "{ __typename }").await;
     next(&mut back, "sync").await;
     hear(&mut back).await;
-    served.house.runtime().pin(served.session, true).await.unwrap();
+    served.house.runtime().pin(served.session, false).await.unwrap();
     served.house.runtime().rename(served.session, "t").await.unwrap();
-    assert_eq!(
-        event(&mut back, "e").await["dispatch"]["event"],
-        "retitled"
-    );
+    assert_eq!(event(&mut back, "e").await["dispatch"]["event"], "retitled");
     served.house.runtime().close(served.session).await.unwrap();
     let ended = event(&mut back, "e").await;
     assert_eq!(ended["__typename"], "Ended", "{ended}");
@@ -155,7 +144,7 @@ async fn a_session_and_what_screens_show_of_it_are_told_whenever_they_change() {
     served.close().await;
 }
 
-async fn next_of(socket: &mut crate::served::Socket) -> (String, Value) {
+async fn next_of(socket: &mut Socket) -> (String, Value) {
     let said = hear(socket).await.said();
     assert_eq!(said["type"], "next", "{said:#}");
     (
@@ -173,10 +162,7 @@ async fn there_are_only_so_many_subscriptions() {
         ..Limits::default()
     };
     let served = Served::with(TALK, limits, |limits| limits.subscriptions = 4).await;
-    let query = commits(
-        &served,
-        ", filter: { events: [\"retitled\"], deltas: false }",
-    );
+    let query = commits(&served, ", filter: { events: [\"retitled\"], deltas: false }");
     let mut first = served.connect().await;
     for n in 0..1_000 {
         subscribe(&mut first, &n.to_string(), &query).await;
@@ -223,77 +209,127 @@ async fn there_are_only_so_many_subscriptions() {
     served.close().await;
 }
 
-/// Case 10: a client that does not read is ended after a while; until then it holds a bounded part of memory, and
-/// another client is told of everything meanwhile.
+/// A turn of the script: so many bytes of text, in pieces.
+fn wordy(turns: usize) -> String {
+    let turn = format!("(say: [text(\"{}\")])", "0123456789abcde ".repeat(12_000));
+    format!("(chunk: 512, turns: [{}])", vec![turn; turns].join(", "))
+}
+
+/// Case 10: for who does not read, so much is kept and no more. Everybody else is told of everything meanwhile, and the
+/// turns go on. When they read again, each commit comes once and in order, or in a gap that is marked; and after that
+/// what happens then.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_is_ended_and_keeps_nobody() {
+async fn who_does_not_read_misses_some_and_keeps_nobody() {
     let limits = Limits {
-        silence: std::time::Duration::from_millis(400),
+        // Nobody is thrown out here for being slow.
+        silence: Duration::from_secs(3_600),
         ..Limits::default()
     };
-    let served = Served::with(TALK, limits, |limits| limits.subscriptions = 9).await;
-    let mut deaf = served.connect().await;
-    let parts: String = (0..12)
-        .map(|n| format!("a{n}: settings {{ name value source {{ layer }} }} "))
-        .collect();
-    let fat = format!(
-        "subscription {{ session(id: \"{}\") {{ session {{ {parts} }} }} }}",
+    let served = Served::with(&wordy(12), limits, |_| {}).await;
+    let first = served.last();
+    let cursor = {
+        let snapshot = served.house.snapshot();
+        let epoch = snapshot.session(served.session, None).unwrap().scope.epoch;
+        format!(", from: {{ epoch: {epoch}, seq: {first} }}")
+    };
+    let whole = format!(
+        "subscription {{ commits(session: \"{}\"{cursor}) {{ __typename
+        ... on Committed {{ dispatch {{ seq payload facts {{ payload }} }} }} ... on Missed {{ from to }} }} }}",
         served.session
     );
-    for n in 0..8 {
-        subscribe(&mut deaf, &n.to_string(), &fat).await;
-    }
+    let mut deaf = served.connect().await;
+    subscribe(&mut deaf, "d", &whole).await;
     let mut reads = served.connect().await;
-    subscribe(
-        &mut reads,
-        "r",
-        &commits(
-            &served,
-            ", filter: { events: [\"retitled\"], deltas: false }",
-        ),
-    )
-    .await;
-    subscribe(&mut reads, "sync", "{ __typename }").await;
-    next(&mut reads, "sync").await;
-    hear(&mut reads).await;
-    for n in 0..100 {
-        served
-            .house
-            .runtime()
-            .rename(served.session, &n.to_string())
-            .await
-            .unwrap();
-        let told = told(&mut reads).await;
-        assert_eq!(
-            told["payload"]["data"]["commits"]["__typename"], "Committed",
-            "{told:.300}"
-        );
-    }
-    // All places are taken until the host has ended the one who does not read.
-    let mut third = served.connect().await;
-    for n in 0.. {
-        subscribe(&mut third, &n.to_string(), &fat).await;
-        if told(&mut third).await["type"] == "next" {
-            break;
-        }
-        assert!(n < 100_000, "it is never ended");
-    }
-    loop {
-        match hear(&mut deaf).await {
-            Heard::Said(_) => {}
-            Heard::Ended(_) => break,
+    subscribe(&mut reads, "r", &whole).await;
+    let mut seen = first;
+    let mut bytes = 0;
+    for _ in 0..12 {
+        served.house.turn(served.session, "go on").await;
+        // A turn is less than what the feed keeps, so who reads each one to its end misses nothing.
+        let last = served.last();
+        while seen < last {
+            let told = event(&mut reads, "r").await;
+            assert_eq!(told["__typename"], "Committed");
+            seen += 1;
+            assert_eq!(told["dispatch"]["seq"], seen);
+            bytes += told.to_string().len();
         }
     }
+    let (mut next, mut gaps, mut heard) = (first + 1, 0, 0);
+    while next <= seen {
+        let told = event(&mut deaf, "d").await;
+        heard += told.to_string().len();
+        next = match told["__typename"].as_str() {
+            Some("Committed") => {
+                assert_eq!(told["dispatch"]["seq"], next);
+                next + 1
+            }
+            Some("Missed") => {
+                gaps += 1;
+                assert_eq!(told["from"], next);
+                told["to"].as_u64().unwrap() + 1
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+    assert!(gaps >= 1, "nothing was missed of {bytes} bytes");
+    assert!(heard < bytes * 2 / 3, "{heard} of {bytes} bytes were kept");
+    served
+        .house
+        .runtime()
+        .rename(served.session, "then")
+        .await
+        .unwrap();
+    assert_eq!(event(&mut deaf, "d").await["dispatch"]["seq"], seen + 1);
+    drop((deaf, reads));
     served.close().await;
 }
 
-/// What is said beside questions whether somebody is still there.
-async fn told(socket: &mut crate::served::Socket) -> Value {
-    loop {
-        let said = hear(socket).await.said();
-        if said["type"] != "ping" {
-            return said;
-        }
-        say(socket, json!({ "type": "pong" })).await;
+/// A subscription that nobody reads is ended after a while, and its place is another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_for_long_is_ended() {
+    let limits = Limits {
+        silence: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let served = Served::with(&wordy(6), limits, |limits| limits.subscriptions = 1).await;
+    for _ in 0..6 {
+        served.house.turn(served.session, "go on").await;
     }
+    // More than the system keeps for it, in one answer.
+    let fat = format!(
+        "subscription {{ session(id: \"{}\") {{ session {{ entries(first: 50) {{ nodes {{ text }} }} }} }} }}",
+        served.session
+    );
+    let mut deaf = served.connect().await;
+    subscribe(&mut deaf, "d", &fat).await;
+    // Its place is taken as long as it has not been ended. Others have to answer in time too, or else try again.
+    let begun = Instant::now();
+    loop {
+        let mut other = served.connect().await;
+        let following = format!(
+            "subscription {{ session(id: \"{}\") {{ cursor {{ seq }} }} }}",
+            served.session
+        );
+        subscribe(&mut other, "o", &following).await;
+        match hear(&mut other).await {
+            Heard::Said(said) if said["type"] == "next" => break,
+            Heard::Said(said) => {
+                assert_eq!(
+                    said["payload"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS",
+                    "{said}"
+                );
+            }
+            Heard::Ended(code) => assert!(matches!(code, 4408 | 1006), "{code}"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "it is never ended");
+    }
+    // What had been on its way comes, and then the end: said, where there was still room to say it.
+    let ended = loop {
+        if let Heard::Ended(code) = hear(&mut deaf).await {
+            break code;
+        }
+    };
+    assert!(matches!(ended, 4413 | 1006), "{ended}");
+    served.close().await;
 }

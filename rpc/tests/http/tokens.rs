@@ -1,6 +1,8 @@
 //! Tokens, and the files that they lie in (case 5).
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use glasswork_rpc::http::{Access, Token, TokenError};
 use tempfile::TempDir;
@@ -75,4 +77,44 @@ fn there_is_no_wildcard_among_origins() {
         assert!(access().with_origin(wrong).is_err(), "{wrong}");
     }
     assert!(access().with_origin("https://a.example").is_ok());
+}
+
+/// Case 5: another user of the machine does not get at the token, also where they can get at its directory.
+#[test]
+fn another_user_cannot_read_the_token() {
+    const NOBODY: u32 = 65_534;
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("run");
+    let file = Token::mint().unwrap().write(&folder, "token").unwrap();
+    let read = |path: &std::path::Path| {
+        let mut cat = Command::new("cat");
+        cat.arg(path).env("LC_ALL", "C");
+        if rustix::process::geteuid().is_root() {
+            // Without the groups of root too: `uid` takes them away.
+            cat.uid(NOBODY).gid(NOBODY);
+        }
+        cat.output().unwrap()
+    };
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    open(home.path(), 0o755);
+    let public = home.path().join("public");
+    std::fs::write(&public, "for all").unwrap();
+    assert_eq!(read(&public).stdout, b"for all");
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can be played.
+        return;
+    }
+    for folder_mode in [0o700, 0o755] {
+        open(&folder, folder_mode);
+        let done = read(file.path());
+        assert_eq!(
+            (done.status.success(), &*done.stdout),
+            (false, &b""[..]),
+            "{folder_mode:o}"
+        );
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(said.contains("Permission denied"), "{said}");
+    }
 }

@@ -15,6 +15,7 @@ mod demo;
 mod ending;
 mod exchange;
 mod graph;
+mod http;
 mod images;
 mod layers;
 mod leaving;
