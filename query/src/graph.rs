@@ -82,7 +82,12 @@ impl Subscribed {
     /// What comes next; `None` where nothing more comes. Cancellation safe.
     pub async fn next(&mut self) -> Option<Response> {
         let response = poll_fn(|context| blocking(|| self.responses.poll_next_unpin(context))).await?;
-        Some(Response(classified(response)))
+        let mut response = classified(response);
+        // The one field of a subscription cannot be null, so without it there is no data at all.
+        if response.errors.iter().any(|error| error.path.len() <= 1) {
+            response.data = Value::Null;
+        }
+        Some(Response(response))
     }
 }
 

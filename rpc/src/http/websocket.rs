@@ -220,7 +220,8 @@ impl Connection {
             }
             Some(Ok(Message::Binary(_))) => Err(End::new(4400, "Invalid message: it is binary")),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::gone()),
+            Some(Err(_)) => Err(End::new(1009, "what was sent is too long, or broken")),
+            Some(Ok(Message::Close(_))) | None => Err(End::gone()),
         }
     }
 

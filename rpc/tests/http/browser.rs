@@ -1,6 +1,7 @@
 //! The page in real Chromium, driven through its debugging port: case 45, and that the page works at all.
 
 use std::process::Stdio;
+use std::time::Instant;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use glasswork_testkit::house::PATIENCE;
@@ -81,6 +82,11 @@ impl Page {
     }
 
     async fn call(&mut self, method: &str, parameters: Value) -> Value {
+        let answer = self.try_call(method, parameters).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    async fn try_call(&mut self, method: &str, parameters: Value) -> Result<Value, String> {
         self.count += 1;
         let mut call = json!({ "id": self.count, "method": method, "params": parameters });
         if !self.target.is_empty() {
@@ -94,8 +100,10 @@ impl Page {
             };
             let heard: Value = serde_json::from_str(&text).unwrap();
             if heard["id"] == self.count {
-                assert!(heard.get("error").is_none(), "{method}: {heard}");
-                return heard["result"].clone();
+                return match heard.get("error") {
+                    Some(error) => Err(error.to_string()),
+                    None => Ok(heard["result"].clone()),
+                };
             }
         }
     }
@@ -111,15 +119,21 @@ impl Page {
         result["result"]["value"].clone()
     }
 
-    /// Waits until an expression holds, looking at each frame of the page.
+    /// Waits until an expression holds. A page that is still coming takes the one before it away, and with it whoever
+    /// looked at that.
     async fn until(&mut self, condition: &str) {
-        let wait = format!(
-            "new Promise((done, failed) => {{ const until = Date.now() + 30000; (function look() {{
-            if (document.readyState === 'complete' && ({condition})) done(true);
-            else if (Date.now() > until) failed(new Error(document.body.innerText));
-            else setTimeout(look, 10); }})(); }})"
-        );
-        assert_eq!(self.value(&wait).await, true, "{condition}");
+        let begun = Instant::now();
+        let expression = format!("document.readyState === 'complete' && Boolean({condition})");
+        loop {
+            let parameters = json!({ "expression": expression, "returnByValue": true });
+            let looked = self.try_call("Runtime.evaluate", parameters).await;
+            if looked.is_ok_and(|looked| looked["result"]["value"] == true) {
+                return;
+            }
+            if begun.elapsed() > PATIENCE {
+                panic!("{condition}: {}", self.value("document.body.innerText").await);
+            }
+        }
     }
 }
 

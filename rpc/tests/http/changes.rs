@@ -215,7 +215,7 @@ async fn no_field_returns_a_secret_now_or_then() {
     let ask = format!("{{ session(id: \"{id}\") {{ entries(first: 1) {{ nodes {{ id text }} }} }} }}");
     let seen = served.ask(&ask).await["session"]["entries"]["nodes"][0].clone();
     let (entry, text) = (seen["id"].as_str().unwrap(), seen["text"].as_str().unwrap());
-    for kind in ["secret-value", "github-token", "url-password", "password"] {
+    for kind in ["credential", "github-token", "url-password", "password"] {
         assert!(
             text.contains(&format!("[secret:{kind}:")),
             "{kind} is not masked in {text}"

@@ -134,7 +134,6 @@ async fn what_asks_for_too_much_is_refused() {
     let session = served.session;
     let mut socket = served.connect().await;
     let aliases: String = (0..100).map(|n| format!("a{n}:__typename ")).collect();
-    let wide = "__typename ".repeat(20);
     let subscriptions = [
         (
             format!(
@@ -150,10 +149,9 @@ async fn what_asks_for_too_much_is_refused() {
         ),
         (
             format!(
-                "subscription {{ session(id: \"{session}\") {{ session {{ {} }} }} }}",
-                (0..32)
-                    .map(|n| format!("a{n}: entries(first: 200) {{ nodes {{ {wide} }} }} "))
-                    .collect::<String>()
+                "subscription {{ commits(session: \"{session}\") {{ ... on Committed {{ dispatch {{ {0} {0} {0} id {1} }} }} }} }}",
+                "caused(first: 200) { nodes {",
+                "} }".repeat(3)
             ),
             "TOO_EXPENSIVE",
         ),
@@ -328,14 +326,14 @@ async fn a_websocket_speaks_the_protocol() {
         say(
             &mut socket,
             json!({ "type": "subscribe", "id": "q", "payload": {
-                "query": "query a($n: Int) { sessions(first: $n) { nodes { title } } } query b { host { version } }",
-                "operationName": "a", "variables": { "n": 1 }, "extensions": {} } }),
+                "query": "query a($id: String!) { session(id: $id) { meta { title } } } query b { host { version } }",
+                "operationName": "a", "variables": { "id": served.session.to_string() }, "extensions": {} } }),
         )
         .await;
         assert_eq!(
             hear_all(&mut socket).await.said(),
             json!({ "type": "next", "id": "q",
-                "payload": { "data": { "sessions": { "nodes": [{ "title": null }] } } } })
+                "payload": { "data": { "session": { "meta": { "title": null } } } } })
         );
         assert_eq!(
             hear_all(&mut socket).await.said(),
@@ -470,8 +468,7 @@ async fn what_is_against_the_protocol_ends_the_connection() {
             vec![json!({ "type": "connection_init", "payload": 7 }).to_string()],
             4400,
         ),
-        // The system ends it while the rest is still on its way.
-        (vec![init.clone(), "x".repeat(300_000)], 1006),
+        (vec![init.clone(), "x".repeat(300_000)], 1009),
     ];
     for (messages, code) in cases {
         let mut socket = served.open().await;
@@ -486,7 +483,9 @@ async fn what_is_against_the_protocol_ends_the_connection() {
                 }
             }
         };
-        assert_eq!(ended, code, "{messages:.200?}");
+        // Who is still sending when it ends may not hear why.
+        let unheard = code == 1009 && ended == 1006;
+        assert!(ended == code || unheard, "{ended} {code} {messages:.200?}");
     }
     let mut socket = served.connect().await;
     socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();

@@ -194,8 +194,8 @@ impl Served {
     /// A program's WebSocket, before its first message.
     pub(crate) async fn open(&self) -> Socket {
         let bearer = self.bearer();
-        let upgraded = self.upgrade("/graphql", &[("Authorization", &bearer)]);
-        upgraded.await.unwrap()
+        let headers = [("Authorization", &*bearer)];
+        self.upgrade("/graphql", &headers).await.unwrap()
     }
 
     /// The same, after its acknowledgement.
