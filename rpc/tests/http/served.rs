@@ -244,12 +244,17 @@ pub(crate) async fn subscribe(socket: &mut Socket, id: &str, query: &str) {
 
 /// What comes next; who is asked whether they are still there says so.
 pub(crate) async fn hear(socket: &mut Socket) -> Heard {
-    loop {
-        match hear_all(socket).await {
-            Heard::Said(said) if said["type"] == "ping" => say(socket, json!({ "type": "pong" })).await,
-            heard => return heard,
+    let heard = async {
+        loop {
+            match hear_all(socket).await {
+                Heard::Said(said) if said["type"] == "ping" => say(socket, json!({ "type": "pong" })).await,
+                heard => return heard,
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, heard)
+        .await
+        .expect("a message in time")
 }
 
 /// What comes next, whatever it is.

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::served::{Heard, Served, hear, say};
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const HOSTS: &str = "{\"query\":\"{ host { version } }\"}";
 
 /// Cases 1 and 2: a name or a page that is not ours is turned away before the token is looked at, and nothing in the
@@ -16,7 +18,7 @@ async fn other_names_and_other_pages_are_turned_away() {
     let own = served.address.to_string();
     let local = format!("localhost:{}", served.address.port());
     let own_page = format!("http://{own}");
-    let cases: [(&[(&str, &str)], u16); 15] = [
+    let cases: [(Headers<'_>, u16); 15] = [
         (&[("Host", "evil.com")], 403),
         (&[("Host", "127.0.0.1")], 403),
         (&[("Host", "127.0.0.1:1")], 403),
@@ -155,7 +157,7 @@ async fn no_websocket_speaks_without_the_token() {
     let short = format!("Bearer {}", &token[..10]);
     let own_page = format!("http://{}", served.address);
     let with_token = format!("/graphql?token={token}");
-    let refused: [(&str, &[(&str, &str)], u16); 7] = [
+    let refused: [(&str, Headers<'_>, u16); 7] = [
         ("/graphql", &[], 401),
         (&with_token, &[], 401),
         ("/graphql", &[("Authorization", &short)], 401),
