@@ -16,6 +16,7 @@ use crate::archive::{
     Archive, ArchivedSession, Filter, Found, KeptRecord, Listing, Page, Record, Search, SearchError, Sort,
     TrashedSession,
 };
+use crate::watching::Watch;
 
 use crate::one_moment::OneMoment;
 
@@ -163,6 +164,15 @@ impl Reader {
             return None;
         }
         self.live.as_ref()?.follow(session, cursor)
+    }
+
+    /// Watches a mounted session; `None` where it is not mounted here, or the viewer may not see it.
+    #[must_use]
+    pub fn watch(&self, viewer: &Viewer, session: ScopeId) -> Option<Watch> {
+        if !viewer.sees(session) {
+            return None;
+        }
+        Watch::begin(self.live.clone()?, session)
     }
 }
 

@@ -540,6 +540,33 @@ impl<'de> de::Deserialize<'de> for Name {
     }
 }
 
+/// A setting of a session, as somebody changes it while the session is open: the value is RON, or plain text.
+///
+/// # Errors
+/// [`SettingsError`], also for what is set for the program as a whole, and for keys: those stand in the user's file.
+pub fn changed(name: &str, value: &str) -> Result<Setting, SettingsError> {
+    const PLACE: &str = "the change";
+    let source = Source {
+        layer: Layer::Session,
+        file: None,
+        line: None,
+    };
+    let is_secret = name == PROXY || API_KEYS.iter().any(|(key, _)| *key == name);
+    let of_program = || SettingsError::Misfit {
+        place: PLACE.to_owned(),
+        name: name.to_owned(),
+        value: "what is written there".to_owned(),
+        message: "it is set for the program as a whole; write it to `settings.ron`".to_owned(),
+    };
+    if is_secret {
+        return Err(of_program());
+    }
+    match parse(name, value, source, PLACE)? {
+        AnySetting::Session(setting) => Ok(setting),
+        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => Err(of_program()),
+    }
+}
+
 /// Parses one value: as RON, or as plain text where it is none (`GLASSWORK_MODE=ask`).
 fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetting, SettingsError> {
     if let Some((name, _)) = API_KEYS.into_iter().find(|(key, _)| *key == name) {

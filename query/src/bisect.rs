@@ -259,6 +259,7 @@ impl<'a> Searching<'a> {
         let variables = json!({ "id": self.session.to_string() });
         self.graph
             .request(&self.query, variables, None)
+            .map(|(request, _)| request)
             .map_err(|refused| first_error(&refused).map_or(BisectError::Broken, BisectError::Refused))
     }
 

@@ -184,7 +184,7 @@ impl Dispatch {
     }
 
     /// A commit that was read already.
-    fn read(op: &Op, commit: &Arc<Commit>) -> Self {
+    pub(crate) fn read(op: &Op, commit: &Arc<Commit>) -> Self {
         let known = OnceLock::from(Some(Arc::clone(commit)));
         Self {
             op: Arc::clone(op),

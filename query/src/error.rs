@@ -42,6 +42,24 @@ pub enum Code {
     Damaged,
     /// The system could not read the record.
     Unreadable,
+    /// The viewer may read only, or there is no runtime that could change anything.
+    ReadOnly,
+    /// The gate denied the operation: who asks may not.
+    Denied,
+    /// The gate refused the operation; `extensions.reason` says why as data.
+    Rejected,
+    /// The operation was begun, and failed.
+    NotDone,
+    /// The session is not open here.
+    NotOpen,
+    /// The session's record cannot be written.
+    JournalUnavailable,
+    /// Too much waits already; try again.
+    Overloaded,
+    /// As many subscriptions as are allowed are open.
+    TooManySubscriptions,
+    /// The runtime has stopped.
+    Stopped,
     /// The runtime itself failed. A defect.
     Internal,
 }
@@ -75,6 +93,15 @@ impl Code {
             Self::Future => "the session has not come so far",
             Self::Damaged => "the record is damaged",
             Self::Unreadable => "the system could not read the record",
+            Self::ReadOnly => "the viewer may read only, or there is no runtime that could change anything",
+            Self::Denied => "the gate denied the operation: who asks may not",
+            Self::Rejected => "the gate refused the operation; `extensions.reason` says why as data",
+            Self::NotDone => "the operation was begun, and failed",
+            Self::NotOpen => "the session is not open here",
+            Self::JournalUnavailable => "the session's record cannot be written",
+            Self::Overloaded => "too much waits already; try again",
+            Self::TooManySubscriptions => "as many subscriptions as are allowed are open",
+            Self::Stopped => "the runtime has stopped",
             Self::Internal => "the runtime itself failed; a defect",
         }
     }

@@ -1,32 +1,102 @@
 //! The graph: what it is made of, and how a query is answered.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use async_graphql::futures_util::StreamExt as _;
+use async_graphql::futures_util::stream::BoxStream;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::parser::{self, Error as ParseError};
-use async_graphql::{
-    EmptyMutation, EmptySubscription, Name, PathSegment, Request, SDLExportOptions, Schema, ServerError,
-    Value, Variables,
-};
+use async_graphql::{Name, PathSegment, Request, SDLExportOptions, Schema, ServerError, Value, Variables};
 use glasswork_ai::catalogue::Catalogue;
-use glasswork_app_runtime::reading::{Reader, Viewer};
+use glasswork_app_runtime::reading::{Reader, Viewer, Visible};
+use glasswork_app_runtime::runtime::Runtime;
 use serde::Serialize;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::asker::Asker;
 use crate::error::Code;
+use crate::keys::Keys;
 use crate::limits::{self, Limits};
-use crate::operation::Operation;
+use crate::mutation::Mutation;
 use crate::root::Query;
+use crate::subscription::Subscription;
 
 /// The graph over everything that a [`Reader`] reads. Clones share it.
 #[derive(Clone)]
 pub struct Graph {
-    pub(crate) schema: Schema<Query, EmptyMutation, EmptySubscription>,
+    pub(crate) schema: Schema<Query, Mutation, Subscription>,
     pub(crate) reader: Reader,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) limits: Arc<Limits>,
+    /// Places of queries, of operations and of subscriptions: none of them waits for another kind.
     places: Arc<Semaphore>,
+    acting: Arc<Semaphore>,
+    subscriptions: Arc<Semaphore>,
+    /// What does the operations. A graph keeps no runtime alive.
+    runtime: Option<Weak<Runtime>>,
+    keys: Arc<Keys>,
+}
+
+/// What an operation of GraphQL does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It looks.
+    Query,
+    /// It changes something.
+    Mutation,
+    /// It is told of what comes.
+    Subscription,
+}
+
+/// A request that was parsed, and is within the limits that its text can be held against.
+#[derive(Debug)]
+pub struct Prepared {
+    request: Request,
+    kind: Kind,
+}
+
+impl Prepared {
+    /// What it does. Where it could be several, the one that does most.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// A subscription that goes on. Dropping it ends it, and nothing of it stays.
+pub struct Subscribed {
+    responses: BoxStream<'static, async_graphql::Response>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Subscribed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subscribed")
+    }
+}
+
+impl Subscribed {
+    /// What comes next; `None` where nothing more comes. Cancellation safe.
+    pub async fn next(&mut self) -> Option<Response> {
+        let response = poll_fn(|context| blocking(|| self.responses.poll_next_unpin(context))).await?;
+        let mut response = classified(response);
+        // The one field of a subscription cannot be null, so without it there is no data at all.
+        if response.errors.iter().any(|error| error.path.len() <= 1) {
+            response.data = Value::Null;
+        }
+        Some(Response(response))
+    }
+}
+
+/// Fields may read files. Where there are other threads, they go on with everything else meanwhile.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 impl std::fmt::Debug for Graph {
@@ -65,6 +135,12 @@ impl Response {
         self.0.errors.iter().map(error).collect()
     }
 
+    /// Whether there is no data, because the request as a whole was refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.0.data == Value::Null && !self.0.errors.is_empty()
+    }
+
     /// The response as JSON.
     ///
     /// # Errors
@@ -73,7 +149,7 @@ impl Response {
         serde_json::to_value(&self.0)
     }
 
-    fn refused(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn refused(code: Code, message: impl Into<String>) -> Self {
         Self(async_graphql::Response::from_errors(vec![coded(
             ServerError::new(message, None),
             code,
@@ -110,19 +186,54 @@ impl Graph {
     /// The graph with other limits.
     #[must_use]
     pub fn with_limits(reader: Reader, limits: Limits) -> Self {
-        let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+        let schema = Schema::build(Query, Mutation, Subscription)
             .limit_complexity(limits.complexity)
             // Depth is checked before validation, which recurses.
             .limit_recursive_depth(limits.depth.saturating_add(1))
             .finish();
-        let places = Arc::new(Semaphore::new(limits.at_once));
+        let places = |count| Arc::new(Semaphore::new(count));
         Self {
             schema,
             reader,
             catalogue: Arc::default(),
+            places: places(limits.at_once),
+            acting: places(limits.at_once),
+            subscriptions: places(limits.subscriptions),
             limits: Arc::new(limits),
-            places,
+            runtime: None,
+            keys: Arc::default(),
         }
+    }
+
+    /// The graph through which the operations of this runtime can be asked for, by a viewer who sees everything.
+    #[must_use]
+    pub fn with_operations(self, runtime: &Arc<Runtime>) -> Self {
+        Self {
+            runtime: Some(Arc::downgrade(runtime)),
+            ..self
+        }
+    }
+
+    /// How much may be asked for.
+    #[must_use]
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&Weak<Runtime>> {
+        self.runtime.as_ref()
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The graph with this knowledge of models, instead of what is shipped with the program.
@@ -153,26 +264,56 @@ impl Graph {
         variables: serde_json::Value,
         operation: Option<&str>,
     ) -> Response {
-        let until = Instant::now() + self.limits.time;
-        let request = match self.request(query, variables, operation) {
-            Ok(request) => request,
-            Err(refused) => return *refused,
+        match self.prepare(query, variables, operation) {
+            Ok(prepared) => self.run(viewer, prepared).await,
+            Err(refused) => *refused,
+        }
+    }
+
+    /// Parses a request and holds it against the limits, so that what it does is known before it is done.
+    ///
+    /// # Errors
+    /// The response that refuses it.
+    pub fn prepare(
+        &self,
+        query: &str,
+        variables: serde_json::Value,
+        operation: Option<&str>,
+    ) -> Result<Prepared, Box<Response>> {
+        let (request, kind) = self.request(query, variables, operation)?;
+        Ok(Prepared { request, kind })
+    }
+
+    /// Answers a query, or does what a mutation asks for, as [`execute`](Self::execute) says. An operation that was
+    /// begun goes on where nobody waits for its answer any more.
+    pub async fn run(&self, viewer: Viewer, prepared: Prepared) -> Response {
+        let Prepared { request, kind } = prepared;
+        let (places, time) = match kind {
+            Kind::Query => (&self.places, self.limits.time),
+            Kind::Mutation => (&self.acting, self.limits.acting),
+            Kind::Subscription => {
+                let text = "a subscription has no single answer; subscribe over a WebSocket";
+                return Response::refused(Code::Invalid, text);
+            }
         };
-        let place = tokio::time::timeout_at(until.into(), Arc::clone(&self.places).acquire_owned()).await;
+        if kind == Kind::Mutation && (viewer.sessions != Visible::All || self.runtime.is_none()) {
+            let text = "this graph can be read only, here and by this viewer: nothing was changed";
+            return Response::refused(Code::ReadOnly, text);
+        }
+        let until = Instant::now() + time;
+        let place = tokio::time::timeout_at(until.into(), Arc::clone(places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             return Response::refused(Code::TimedOut, "too many queries are being answered; try again");
         };
         let graph = self.clone();
         let runtime = Handle::current();
         let work = tokio::task::spawn_blocking(move || {
-            let snapshot = graph.reader.snapshot(viewer);
-            let operation = Arc::new(Operation::new(
-                snapshot,
-                Arc::clone(&graph.limits),
-                Arc::clone(&graph.catalogue),
-                until,
-            ));
-            let response = runtime.block_on(graph.schema.execute(request.data(operation)));
+            let operation = Arc::new(graph.operation(viewer.clone(), until));
+            let asker = Asker {
+                graph: graph.clone(),
+                viewer,
+            };
+            let response = runtime.block_on(graph.schema.execute(request.data(operation).data(asker)));
             drop(place);
             response
         });
@@ -180,6 +321,11 @@ impl Graph {
             Ok(Ok(response)) => Response(classified(response)),
             Ok(Err(_)) => {
                 Response::refused(Code::Internal, "the query's resolver failed; please report this")
+            }
+            Err(_) if kind == Kind::Mutation => {
+                let text =
+                    "the operation takes long, and may still happen; ask again with the same key, or look";
+                Response::refused(Code::TimedOut, text)
             }
             // The thread sees by itself that its time is over, at the next thing that it reads.
             Err(_) => {
@@ -192,12 +338,43 @@ impl Graph {
         }
     }
 
+    /// Waits until no operation is under way any more: then nothing of them holds the runtime.
+    pub async fn settled(&self) {
+        let all = u32::try_from(self.limits.at_once).unwrap_or(u32::MAX);
+        let _ = self.acting.acquire_many(all).await;
+    }
+
+    /// Begins a subscription, as one viewer may see things. Each of its responses is of one moment.
+    ///
+    /// Must be called within a tokio runtime, and so must [`Subscribed::next`].
+    ///
+    /// # Errors
+    /// The response that refuses it: it is no subscription, or too many are open.
+    pub fn subscribe(&self, viewer: Viewer, prepared: Prepared) -> Result<Subscribed, Box<Response>> {
+        let refused = |code, text: &str| Box::new(Response::refused(code, text));
+        if prepared.kind != Kind::Subscription {
+            return Err(refused(Code::Invalid, "this is no subscription"));
+        }
+        let place = Arc::clone(&self.subscriptions).try_acquire_owned().map_err(|_| {
+            let text = "as many subscriptions as this host allows are open; end one, or try again";
+            refused(Code::TooManySubscriptions, text)
+        })?;
+        let asker = Asker {
+            graph: self.clone(),
+            viewer,
+        };
+        Ok(Subscribed {
+            responses: self.schema.execute_stream(prepared.request.data(asker)),
+            _place: place,
+        })
+    }
+
     pub(crate) fn request(
         &self,
         query: &str,
         variables: serde_json::Value,
         operation: Option<&str>,
-    ) -> Result<Request, Box<Response>> {
+    ) -> Result<(Request, Kind), Box<Response>> {
         let refused = |(code, text)| Box::new(Response::refused(code, text));
         limits::check_text(query, &self.limits).map_err(refused)?;
         if variables.to_string().len() > self.limits.query_bytes {
@@ -221,12 +398,26 @@ impl Graph {
             )])))
         })?;
         limits::check_document(&document, &self.limits).map_err(refused)?;
+        let kind = kind(&document, operation);
         let mut request = Request::new(query).variables(Variables::from_json(variables));
         if let Some(operation) = operation {
             request = request.operation_name(operation);
         }
         request.set_parsed_query(document);
-        Ok(request)
+        Ok((request, kind))
+    }
+}
+
+fn kind(document: &ExecutableDocument, operation: Option<&str>) -> Kind {
+    let named = document
+        .operations
+        .iter()
+        .filter(|(name, _)| operation.is_none() || name.map(Name::as_str) == operation);
+    let kinds: Vec<OperationType> = named.map(|(_, operation)| operation.node.ty).collect();
+    match kinds {
+        kinds if kinds.contains(&OperationType::Mutation) => Kind::Mutation,
+        kinds if kinds.contains(&OperationType::Subscription) => Kind::Subscription,
+        _ => Kind::Query,
     }
 }
 

@@ -4,9 +4,13 @@
 //! viewer may see it. Each field that has to read something can fail alone: it is null then, and `errors` says why,
 //! with a [`Code`] in `extensions.code`.
 //!
+//! A graph that was [given a running runtime](Graph::with_operations) can be asked for changes too, by its owner: a
+//! mutation is an operation of app-runtime, and what comes of it is on record. Subscriptions tell what comes.
+//!
 //! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
+mod asker;
 mod attached_client;
 mod bisect;
 mod branch_summary;
@@ -15,6 +19,7 @@ mod chart;
 mod compaction;
 mod context_part;
 mod controls;
+mod cursor;
 mod dialog;
 mod diff;
 mod dispatch;
@@ -29,13 +34,16 @@ mod id;
 mod image;
 mod import;
 mod journal;
+mod keys;
 mod limits;
 mod model;
+mod mutation;
 mod node;
 mod operation;
 mod origin;
 mod page;
 mod rate_limit;
+mod refusal;
 mod request;
 mod request_diff;
 mod root;
@@ -47,6 +55,7 @@ mod setting;
 mod shape;
 mod slash_command;
 mod structured;
+mod subscription;
 mod summary;
 mod text;
 mod tokens;
@@ -60,5 +69,5 @@ mod why;
 
 pub use bisect::{BisectError, Bisected, Bisection, MOST_STATES, Wanted, Way};
 pub use error::Code;
-pub use graph::{Graph, QueryError, Response};
+pub use graph::{Graph, Kind, Prepared, QueryError, Response, Subscribed};
 pub use limits::Limits;

@@ -31,6 +31,10 @@ pub struct Limits {
     pub time: Duration,
     /// Queries that are answered at the same time; others wait, and their waiting is part of their time.
     pub at_once: usize,
+    /// Longest time that is waited for an operation; it may still happen after that.
+    pub acting: Duration,
+    /// Subscriptions of one host, those of all connections together.
+    pub subscriptions: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +50,8 @@ impl Default for Limits {
             commits: 200_000,
             time: Duration::from_secs(10),
             at_once: 8,
+            acting: Duration::from_secs(60),
+            subscriptions: 256,
         }
     }
 }

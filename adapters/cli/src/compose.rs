@@ -236,6 +236,20 @@ impl Sessions {
         Graph::new(self.reader()).with_models(Arc::clone(&self.catalogue))
     }
 
+    /// The graph over a running runtime, through which its operations can be asked for.
+    #[must_use]
+    pub(crate) fn graph_of_runtime(&self, runtime: &Arc<Runtime>) -> Graph {
+        Graph::new(runtime.reader().clone())
+            .with_models(Arc::clone(&self.catalogue))
+            .with_operations(runtime)
+    }
+
+    /// The directory of this user's hosts.
+    #[must_use]
+    pub(crate) fn runtime_directory(&self) -> &Path {
+        &self.sockets
+    }
+
     /// The graph over one record as it was replayed, and nothing else.
     #[must_use]
     pub(crate) fn graph_of(&self, record: Record, replayed: &Replayed<Glasswork>) -> Graph {

@@ -24,6 +24,7 @@ mod failed_disk;
 mod graph;
 mod hidden_line;
 mod hosts;
+mod http_door;
 mod import;
 mod login;
 mod model_commands;

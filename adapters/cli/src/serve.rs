@@ -10,6 +10,7 @@ use crate::commands::PermissionMode;
 use crate::compose::{self, Doors, OfPlace, Place};
 use crate::console::Console;
 use crate::escape;
+use crate::http_door::{HttpArguments, HttpDoor};
 use crate::problem::Problem;
 use crate::run;
 use crate::signals::{Asked, Signals};
@@ -29,6 +30,8 @@ pub(crate) struct Serve {
     /// How long turns that run may take to end after SIGTERM or Ctrl-C, in seconds; then they are paused
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub drain: u64,
+    #[command(flatten)]
+    pub http: HttpArguments,
 }
 
 /// Waits for clients until it is told to end.
@@ -46,12 +49,29 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
         let mut signals = Signals::take().map_err(Problem::failed)?;
         let runtime = sessions.start(ready.providers, &ready.model).await?;
         let (doors, failed) = sessions.doors(runtime, "serve", Some(house));
-        if let Some(error) = failed {
-            doors.close().await;
-            return Err(Problem::failed(error));
-        }
+        let http = match failed {
+            Some(error) => Err(Problem::failed(error)),
+            None => {
+                let graph = sessions.graph_of_runtime(doors.runtime());
+                HttpDoor::open(&arguments.http, sessions.runtime_directory(), graph)
+            }
+        };
+        let http = match http {
+            Ok(http) => http,
+            Err(problem) => {
+                doors.close().await;
+                return Err(problem);
+            }
+        };
         console.note("glasswork serves; `glasswork attach --new` begins a session here, Ctrl-C ends it\n");
+        if let Some(http) = &http {
+            http.announce(console);
+        }
         let asked = signals.next().await;
+        // What comes through it begins turns like everybody's, so it is closed first.
+        if let Some(http) = http {
+            http.close(TO_A_SAFE_POINT).await;
+        }
         drain(&doors, deadline, &mut signals, console).await;
         doors.give_up().await;
         doors.close().await;

@@ -17,6 +17,7 @@ mod ending;
 mod exchange;
 mod graph;
 mod hosts;
+mod http;
 mod images;
 mod layers;
 mod leaving;
