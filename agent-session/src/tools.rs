@@ -42,6 +42,7 @@ pub use evidence::{CommandEvidence, Evidence, FileEvidence, Found, evidence};
 pub use failure::ToolFailure;
 pub use file_lock::FileLocks;
 pub use limits::Limits;
+pub(crate) use truncation::{head, size};
 pub use open::FileKind;
 pub use path::Unresolvable;
 pub use replacement::Change;

@@ -50,6 +50,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt_with(&self, session: ScopeId, prompt: Prompt, key: Option<&str>) -> Done {
+        self.servers_ready(session).await?;
         let result = match &prompt.result {
             Some(schema) => {
                 if self.mounted(session).is_none() {

@@ -161,6 +161,7 @@ pub(crate) fn prepare(
         workspace,
         settings,
         title: None,
+        servers: vec![],
     };
     Ok(Ready {
         opening,
