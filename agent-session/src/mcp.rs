@@ -206,6 +206,12 @@ impl Servers {
         Ok((introduction, tools))
     }
 
+    /// Whether a server of a session was started by this process, and not ended by it.
+    #[must_use]
+    pub fn is_running(&self, session: ScopeId, name: &str) -> bool {
+        self.running(session, name).is_some()
+    }
+
     /// The server as it runs.
     pub(crate) fn running(&self, session: ScopeId, name: &str) -> Option<Arc<Connection>> {
         let sessions = self.sessions();

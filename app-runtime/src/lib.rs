@@ -47,6 +47,7 @@ pub mod retention;
 pub mod runtime;
 pub mod runtime_directory;
 pub mod sagas;
+pub mod server_settings;
 pub mod servers;
 pub mod settings;
 pub mod sign_in;

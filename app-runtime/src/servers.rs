@@ -6,10 +6,13 @@ use std::sync::{Arc, Weak};
 use glasswork_agent_core::mcp_server::State;
 use glasswork_agent_session::mcp::News;
 pub use glasswork_agent_session::mcp::ServerCommand;
+use glasswork_agent_session::secrets::is_credential;
 use glasswork_engine::{Engine, Party, ScopeId};
 use glasswork_session_state::mcp::{Event as Mcp, Server};
 use glasswork_session_state::permission::SERVER;
 use glasswork_session_state::{Event, Glasswork};
+
+use secrecy::ExposeSecret as _;
 
 use crate::runtime::{Done, OperationError, Runtime};
 use crate::watching::Update;
@@ -42,6 +45,11 @@ impl Runtime {
             commands.retain(|other| other.name != command.name);
             commands.push(command);
         }
+        for (name, value) in commands.iter().flat_map(|command| &command.env) {
+            if is_credential(name, value.expose_secret()) {
+                self.secrets.learn(session, value);
+            }
+        }
         let masking = self.secrets.masking(session, masks);
         let servers = commands.iter().map(|command| command.offer(&masking)).collect();
         self.servers.know(session, commands);
@@ -58,7 +66,11 @@ impl Runtime {
         let Some(session) = self.mounted(id).filter(|session| !session.mcp.is_empty()) else {
             return Ok(());
         };
-        let wanted = |server: &Arc<Server>| server.wants_start();
+        // That one does not run any more may be on its way into the session, of one that was mounted just now.
+        let wanted = |server: &Arc<Server>| {
+            server.wants_start()
+                || server.state == State::Ready && !self.servers.is_running(id, &server.offer.name)
+        };
         // While a turn is open the prompt is refused, or waits.
         if session.mcp.values().any(wanted) && session.open_turn().is_none() {
             self.ask(id, Event::Mcp(Mcp::Needed)).await?;

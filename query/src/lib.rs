@@ -27,6 +27,7 @@ mod image;
 mod import;
 mod journal;
 mod limits;
+mod mcp;
 mod model;
 mod node;
 mod operation;

@@ -161,7 +161,7 @@ pub(crate) fn prepare(
         workspace,
         settings,
         title: None,
-        servers: vec![],
+        servers: resolved.mcp_servers.commands().to_vec(),
     };
     Ok(Ready {
         opening,

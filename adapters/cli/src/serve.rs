@@ -53,7 +53,7 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
             workspace,
             settings,
             title: None,
-            servers: vec![],
+            servers: resolved.mcp_servers.commands().to_vec(),
         })
     });
     let deadline = Duration::from_secs(arguments.drain);
