@@ -8,7 +8,7 @@ use glasswork_session_state::mcp::{Problem, Server};
 
 use crate::dispatch::Dispatch;
 use crate::id;
-use crate::scalar::{Long, Time};
+use crate::scalar::Time;
 use crate::session::View;
 use crate::setting::Source;
 use crate::wait::Deadline;

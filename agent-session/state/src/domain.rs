@@ -197,7 +197,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 7;
+    const STATE: u32 = 8;
 
     type Kind = Kind;
     type State = Scope;

@@ -116,6 +116,11 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
                 _ => read("/work/a"),
             }),
         }),
+        // No server is given in these stories; `mcp` has its own.
+        Effect::StartServer { server } => Event::Mcp(mcp::Event::Failed {
+            server: Arc::clone(server),
+            problem: mcp::Problem::NotTold,
+        }),
         Effect::RunTool { call, .. } if how % 4 == 3 => Event::Tools(tools::Event::ToolProgressed {
             call: *call,
             tail: "…".into(),
