@@ -18,9 +18,9 @@ use glasswork_session_state::mcp::{Event, Introduction, Offer, Problem, Told};
 use glasswork_session_state::settings::Source;
 use secrecy::{ExposeSecret, SecretString};
 
-use self::connection::{Connection, Launch};
 pub(crate) use self::answer::answered;
 pub(crate) use self::connection::CallEnd;
+use self::connection::{Connection, Launch};
 use crate::secrets::{Masking, Origin};
 
 /// Most sessions of which is known how their servers are started.

@@ -109,7 +109,15 @@ impl Running {
         output: PipeWriter,
     ) -> io::Result<Self> {
         let errors = output.try_clone()?;
-        Self::keep(KEEPER, command, directory, environment, call, output.into(), errors)
+        Self::keep(
+            KEEPER,
+            command,
+            directory,
+            environment,
+            call,
+            output.into(),
+            errors,
+        )
     }
 
     /// Starts a program with which one talks over the socket that comes with it. Its errors go to `errors`; the rest is
@@ -279,6 +287,27 @@ mod tests {
     use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
     use super::*;
+
+    /// As when whoever started it is killed: all that it has is the link, and that is closed.
+    #[tokio::test]
+    async fn a_program_with_which_one_talks_ends_when_nobody_holds_its_link() {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+        let (mut errors, theirs) = io::pipe().unwrap();
+        let script = "trap '' TERM HUP; sleep 1000 & echo began; cat";
+        let command = ["sh", "-c", script].map(OsStr::new);
+        let (mut running, socket) =
+            Running::start_talking(&command, Path::new("/"), std::env::vars_os(), "call", theirs).unwrap();
+        let (from, mut to) = socket.into_split();
+        let mut lines = tokio::io::BufReader::new(from).lines();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "began");
+        to.write_all(b"said\n").await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "said");
+        running.link = None;
+        running.keeper.wait().await.unwrap();
+        // Every one of them holds the other end of this pipe, so it ends when the last of them has.
+        let read = tokio::task::spawn_blocking(move || io::Read::read_to_end(&mut errors, &mut Vec::new()));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
 
     #[tokio::test]
     async fn those_who_lost_their_keeper_are_found_by_session_and_mark() {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
-pub use secrecy::SecretString;
 use secrecy::ExposeSecret as _;
+pub use secrecy::SecretString;
 
 mod answer;
 mod assignments;

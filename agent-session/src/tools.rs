@@ -42,10 +42,10 @@ pub use evidence::{CommandEvidence, Evidence, FileEvidence, Found, evidence};
 pub use failure::ToolFailure;
 pub use file_lock::FileLocks;
 pub use limits::Limits;
-pub(crate) use truncation::{head, size};
 pub use open::FileKind;
 pub use path::Unresolvable;
 pub use replacement::Change;
+pub(crate) use truncation::{head, size};
 
 /// The tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

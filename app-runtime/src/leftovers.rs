@@ -25,7 +25,12 @@ pub(crate) async fn end(scope: &Scope<Glasswork>) -> Option<String> {
         .filter(|(_, call)| running(call.state))
         .map(|(id, _)| format!("{}/{id}", scope.id));
     // Their own shells end them; what has left those is found by its mark, as that of commands.
-    let up = |server: &Server| matches!(server.state, mcp_server::State::Starting | mcp_server::State::Ready);
+    let up = |server: &Server| {
+        matches!(
+            server.state,
+            mcp_server::State::Starting | mcp_server::State::Ready
+        )
+    };
     let servers = session
         .mcp
         .values()

@@ -376,7 +376,12 @@ impl Runtime {
         self.give_servers(id, servers, masks).await
     }
 
-    async fn enter_itself(&self, id: ScopeId, workspace: &Path, opening: Opening) -> Result<(), OperationError> {
+    async fn enter_itself(
+        &self,
+        id: ScopeId,
+        workspace: &Path,
+        opening: Opening,
+    ) -> Result<(), OperationError> {
         if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
@@ -468,6 +473,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn resume(&self, session: ScopeId) -> Done {
+        self.servers_ready(session).await?;
         self.tell_spending(session).await?;
         self.tell_candidates(session).await?;
         self.ask(session, Event::Prompt(prompt::Event::Resumed)).await

@@ -7,8 +7,8 @@ use glasswork_agent_session::mcp::ServerCommand;
 use glasswork_agent_session::secrets::SecretString;
 use glasswork_session_state::settings::{Layer, Source};
 use ron::Options;
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde::Deserialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 
 /// The name of the setting.

@@ -71,8 +71,7 @@ impl Runtime {
             server.wants_start()
                 || server.state == State::Ready && !self.servers.is_running(id, &server.offer.name)
         };
-        // While a turn is open the prompt is refused, or waits.
-        if session.mcp.values().any(wanted) && session.open_turn().is_none() {
+        if session.mcp.values().any(wanted) {
             self.ask(id, Event::Mcp(Mcp::Needed)).await?;
         }
         let Some(mut watch) = self.watch(id) else {
@@ -100,12 +99,7 @@ impl Tellings {
 }
 
 impl News for Tellings {
-    fn tell(
-        &self,
-        session: ScopeId,
-        server: &str,
-        event: Mcp,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    fn tell(&self, session: ScopeId, server: &str, event: Mcp) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let party = Party::Extension(format!("{SERVER}{server}"));
         let handle = self.0.upgrade().map(|engine| engine.handle(party));
         Box::pin(async move {

@@ -111,7 +111,10 @@ async fn a_tool_of_a_server_is_offered_asked_about_and_called() {
     // The model was told of it by the first request, after the session's own tools, by the dispatch that listed it.
     let first = now.requests.values().next().unwrap();
     let head = now.context.head_by(first.plan.head).unwrap();
-    let theirs = head.tools.iter().position(|tool| &*tool.part.name == "mcp__shell__echo");
+    let theirs = head
+        .tools
+        .iter()
+        .position(|tool| &*tool.part.name == "mcp__shell__echo");
     assert!(theirs.unwrap() >= 8, "{theirs:?}");
     assert_eq!(head.tools[theirs.unwrap()].by, shell.tools.by);
     assert!(called());
@@ -129,18 +132,22 @@ async fn a_server_that_does_not_start_is_told_and_the_session_goes_on() {
         (missing, 30_000, |problem| {
             matches!(problem, Problem::Ended { code: Some(127), .. })
         }),
-        (server("bad", "quits"), 30_000, |problem| {
-            matches!(problem, Problem::Ended { code: Some(3), said } if said.contains("no such thing here"))
-        }),
+        (
+            server("bad", "quits"),
+            30_000,
+            |problem| matches!(problem, Problem::Ended { code: Some(3), said } if said.contains("no such thing here")),
+        ),
         (server("bad", "floods"), 30_000, |problem| {
             matches!(problem, Problem::Flooded { .. })
         }),
         (server("bad", "endless"), 30_000, |problem| {
             matches!(problem, Problem::Flooded { .. })
         }),
-        (server("bad", "refuses"), 30_000, |problem| {
-            matches!(problem, Problem::Protocol { message } if message.contains("not today"))
-        }),
+        (
+            server("bad", "refuses"),
+            30_000,
+            |problem| matches!(problem, Problem::Protocol { message } if message.contains("not today")),
+        ),
         (server("bad", "strange"), 30_000, |problem| {
             matches!(problem, Problem::Protocol { .. })
         }),
@@ -157,7 +164,11 @@ async fn a_server_that_does_not_start_is_told_and_the_session_goes_on() {
         let end = house.turn(session, "go").await;
         let now = house.now(session);
         let bad = of(&now, "bad");
-        assert_eq!((bad.state, end.state), (Stands::Failed, State::Completed), "{manner:?}");
+        assert_eq!(
+            (bad.state, end.state),
+            (Stands::Failed, State::Completed),
+            "{manner:?}"
+        );
         let problem = bad.problem.as_ref().unwrap();
         assert!(is_right(problem), "{manner:?}: {problem:?}");
         assert_eq!(offered(&now), [""; 0]);
@@ -176,14 +187,26 @@ async fn a_server_that_does_not_start_is_told_and_the_session_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_end_as_their_server_says_or_as_it_fails() {
     let cases: &[(&str, tool_call::State, &str)] = &[
-        (r#"call("mcp__shell__fail", ())"#, tool_call::State::Failed, "it went wrong"),
+        (
+            r#"call("mcp__shell__fail", ())"#,
+            tool_call::State::Failed,
+            "it went wrong",
+        ),
         (
             r#"call("mcp__shell__refuse", ())"#,
             tool_call::State::Failed,
             "The MCP server `shell` refused the call: wrong in some way",
         ),
-        (r#"call("mcp__shell__junk", ())"#, tool_call::State::Succeeded, "[no output]"),
-        (r#"call("mcp__shell__ask", ())"#, tool_call::State::Succeeded, "asked"),
+        (
+            r#"call("mcp__shell__junk", ())"#,
+            tool_call::State::Succeeded,
+            "[no output]",
+        ),
+        (
+            r#"call("mcp__shell__ask", ())"#,
+            tool_call::State::Succeeded,
+            "asked",
+        ),
         (
             r#"call("mcp__shell__echo", (words: "x"))"#,
             tool_call::State::Failed,
@@ -321,7 +344,10 @@ async fn names_that_no_provider_takes_are_mended_and_what_cannot_be_told_is_left
         ["mcp__my_server___echo", "mcp__my_server___two_words"]
     );
     // What the model calls by that name is asked for by the server's own.
-    assert_eq!(ends(&now)[0].1, "The MCP server `my server!` refused the call: no such tool");
+    assert_eq!(
+        ends(&now)[0].1,
+        "The MCP server `my server!` refused the call: no such tool"
+    );
     let description = (1 << 17) + "{\"type\":\"object\"}".len();
     let bytes = u64::try_from(description).unwrap();
     check("bomb", 2, &[("bomb", Why::TooLong { bytes })]).await;
@@ -340,6 +366,11 @@ async fn names_that_no_provider_takes_are_mended_and_what_cannot_be_told_is_left
     )
     .await;
     drop(now);
+    // A list that goes on for ever is long enough at some time.
+    let session = begin(&house, Mode::Yolo, vec![server("my server!", "pages")]).await;
+    house.turn(session, "go").await;
+    let tools = of(&house.now(session), "my server!").tools.clone();
+    assert_eq!((tools.tools.len(), tools.left_out.len()), (11, 512 - 11));
     house.close().await;
 }
 
@@ -357,7 +388,10 @@ async fn other_tools_are_offered_with_the_next_request_that_follows() {
     let session = begin(&house, Mode::Yolo, vec![server("shell", "good")]).await;
     house.turn(session, "go").await;
     let mut watch = house.runtime().watch(session).unwrap();
-    until(&mut watch, |session| offered(session).contains(&"mcp__shell__new".to_owned())).await;
+    until(&mut watch, |session| {
+        offered(session).contains(&"mcp__shell__new".to_owned())
+    })
+    .await;
     house.turn(session, "more").await;
     let now = house.now(session);
     assert_eq!(ends(&now)[1], (tool_call::State::Succeeded, "newer".to_owned()));
@@ -380,7 +414,10 @@ async fn the_environment_of_a_server_is_told_to_nobody() {
     let workspace = house.workspace();
     assert_eq!(state, tool_call::State::Succeeded);
     assert!(told.starts_with("[secret:"), "{told}");
-    assert!(told.ends_with(&format!(" from {} with []", workspace.display())), "{told}");
+    assert!(
+        told.ends_with(&format!(" from {} with []", workspace.display())),
+        "{told}"
+    );
     let offer = &of(&now, "shell").offer;
     assert_eq!(
         offer.environment.iter().map(|name| &**name).collect::<Vec<_>>(),
@@ -428,9 +465,7 @@ async fn servers_end_with_their_session_and_are_started_again_when_it_is_needed(
         .unwrap();
     house.runtime().unmount_after(Duration::from_secs(60)).unwrap();
     clock.advance(Duration::from_secs(61));
-    while house.snapshot().mounted().any(|mounted| mounted == session)
-        || !marked(session).is_empty()
-    {
+    while house.snapshot().mounted().any(|mounted| mounted == session) || !marked(session).is_empty() {
         host.follower.next().await;
     }
     assert_eq!(marked(session), [0; 0]);
@@ -438,7 +473,11 @@ async fn servers_end_with_their_session_and_are_started_again_when_it_is_needed(
     house.turn(session, "two").await;
     let now = house.now(session);
     assert_eq!((of(&now, "shell").starts, now.context.head()), (2, known));
-    assert!(ends(&now).iter().all(|(state, _)| *state == tool_call::State::Succeeded));
+    assert!(
+        ends(&now)
+            .iter()
+            .all(|(state, _)| *state == tool_call::State::Succeeded)
+    );
 
     house.runtime().close(session).await.unwrap();
     assert_eq!(marked(session), [0; 0]);

@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, mcp, model, prompt,
-    recovery, session, sign_in, tools, trash, tree,
+    DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, mcp, model,
+    prompt, recovery, session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};

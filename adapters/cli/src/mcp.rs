@@ -41,7 +41,11 @@ fn that_are_set(arguments: &Mcp, place: &Place, console: &Console) -> Result<(),
             left.reason
         ));
     }
-    console.data(&set.iter().map(|server| text_of_set(server, console.out)).collect::<String>())
+    console.data(
+        &set.iter()
+            .map(|server| text_of_set(server, console.out))
+            .collect::<String>(),
+    )
 }
 
 fn document_of_set(server: &ServerCommand) -> Value {
@@ -59,7 +63,11 @@ fn text_of_set(server: &ServerCommand, paint: Paint) -> String {
     format!(
         "{}\n  {}\n  {}\n",
         paint.bold(&escape::line(&server.name)),
-        started(&server.command, server.args.iter().map(String::as_str), environment),
+        started(
+            &server.command,
+            server.args.iter().map(String::as_str),
+            environment
+        ),
         paint.dim(&escape::line(&From(&server.from).to_string()))
     )
 }
@@ -97,7 +105,11 @@ fn of_session(name: &str, arguments: &Mcp, place: &Place, console: &Console) -> 
     if session.mcp.is_empty() {
         console.note("This session has no MCP server.\n");
     }
-    console.data(&servers().map(|server| text(server, console.out)).collect::<String>())
+    console.data(
+        &servers()
+            .map(|server| text(server, console.out))
+            .collect::<String>(),
+    )
 }
 
 fn document(server: &Server) -> Value {
@@ -152,7 +164,10 @@ fn text(server: &Server, paint: Paint) -> String {
         line(&escape::line(&tool.spec.name));
     }
     for left in &server.tools.left_out {
-        line(&paint.dim(&escape::line(&format!("not offered: {}: {}", left.name, left.why))));
+        line(&paint.dim(&escape::line(&format!(
+            "not offered: {}: {}",
+            left.name, left.why
+        ))));
     }
     text
 }

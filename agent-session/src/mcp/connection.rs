@@ -83,10 +83,14 @@ impl ClientHandler for Ear {
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("glasswork", env!("CARGO_PKG_VERSION"));
         // None of the capabilities that servers may use: no roots, no sampling, no elicitation.
-        ClientConfig::new(Default::default(), us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+        ClientConfig::new(Default::default(), us)
+            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
-    fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) -> impl Future<Output = ()> + Send + '_ {
+    fn on_tool_list_changed(
+        &self,
+        _: NotificationContext<RoleClient>,
+    ) -> impl Future<Output = ()> + Send + '_ {
         self.0.notify_one();
         std::future::ready(())
     }
@@ -409,14 +413,19 @@ impl Watched {
             if tools == self.told {
                 return;
             }
-            let Some(news) = self.launch.news.clone() else { return };
+            let Some(news) = self.launch.news.clone() else {
+                return;
+            };
             for _ in 0..TELLINGS {
                 let event = Event::Listed {
                     server: self.launch.command.name.as_str().into(),
                     launch: self.launch.launch,
                     tools: tools.clone(),
                 };
-                if news.tell(self.launch.session, &self.launch.command.name, event).await {
+                if news
+                    .tell(self.launch.session, &self.launch.command.name, event)
+                    .await
+                {
                     self.told = tools;
                     return;
                 }

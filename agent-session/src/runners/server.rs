@@ -25,8 +25,13 @@ pub(super) async fn start(work: Work, name: Arc<str>) {
     let Work {
         session, world, port, ..
     } = work;
-    let Some(server) = session.mcp.get(&name) else { return };
-    let protocol = server.introduction.as_ref().map(|known| Arc::clone(&known.protocol));
+    let Some(server) = session.mcp.get(&name) else {
+        return;
+    };
+    let protocol = server
+        .introduction
+        .as_ref()
+        .map(|known| Arc::clone(&known.protocol));
     let mut demands = port.demands();
     let starting = world.servers.start(
         session.id,
@@ -93,7 +98,11 @@ fn down(session: &Session) -> String {
 
 fn object(arguments: &str) -> Result<Value, String> {
     // Some models say nothing where there is nothing to say.
-    let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+    let text = if arguments.trim().is_empty() {
+        "{}"
+    } else {
+        arguments
+    };
     match json_schema::value(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err("the arguments must be a JSON object".to_owned()),
@@ -104,7 +113,9 @@ fn object(arguments: &str) -> Result<Value, String> {
 fn fits(schema: &str, arguments: &str) -> Result<(), String> {
     let value = object(arguments)?;
     // What a schema says that cannot be held against a value, the server itself holds it to.
-    let Ok(schema) = Schema::parse(schema) else { return Ok(()) };
+    let Ok(schema) = Schema::parse(schema) else {
+        return Ok(());
+    };
     schema.check(&value).map_err(|misfits| {
         let misfits: Vec<String> = misfits.iter().map(ToString::to_string).collect();
         format!("the arguments do not fit: {}", misfits.join("; "))
@@ -126,7 +137,9 @@ pub(super) async fn call(work: Work, id: CallId, call: &ToolCall, asked: &Server
     if same.is_none() {
         let why = match server {
             Some(server) if server.state != State::Ready => not_running(server),
-            _ => format!("the MCP server `{name}` does not have this tool any more as it was when the call was judged"),
+            _ => format!(
+                "the MCP server `{name}` does not have this tool any more as it was when the call was judged"
+            ),
         };
         return settle(port, id, Word::Failed, failed(format!("Not run: {why}")));
     }
@@ -152,7 +165,11 @@ pub(super) async fn call(work: Work, id: CallId, call: &ToolCall, asked: &Server
             let put = tokio::task::spawn_blocking(move || answered(result, &limits, &masking, &blobs)).await;
             match put {
                 Ok(answer) => {
-                    let word = if answer.is_error { Word::Failed } else { Word::Succeeded };
+                    let word = if answer.is_error {
+                        Word::Failed
+                    } else {
+                        Word::Succeeded
+                    };
                     let outcome = Outcome {
                         text: answer.text.into(),
                         is_error: answer.is_error,
@@ -173,7 +190,9 @@ pub(super) async fn call(work: Work, id: CallId, call: &ToolCall, asked: &Server
         ),
         CallEnd::Wants(what) => (
             Word::Failed,
-            failed(format!("The MCP server `{name}` wants {what}, which it is not given.")),
+            failed(format!(
+                "The MCP server `{name}` wants {what}, which it is not given."
+            )),
         ),
         CallEnd::TimedOut => (
             Word::Failed,

@@ -568,7 +568,9 @@ fn taken_in(
     if taken.contains(&called) {
         return Err(Why::SameName { called });
     }
-    let left = room.checked_sub(bytes + called.len()).filter(|_| taken.len() < TOOLS_CAP);
+    let left = room
+        .checked_sub(bytes + called.len())
+        .filter(|_| taken.len() < TOOLS_CAP);
     *room = left.ok_or(Why::TooMany)?;
     Ok(Tool {
         name: Arc::clone(&told.name),
@@ -583,7 +585,10 @@ fn taken_in(
 
 /// The beginning of a text, at most so many bytes, cut where a character ends.
 fn first_bytes(text: &Arc<str>, most: usize) -> Arc<str> {
-    match (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)) {
+    match (0..=most.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+    {
         Some(at) if at < text.len() => text.get(..at).unwrap_or_default().into(),
         _ => Arc::clone(text),
     }

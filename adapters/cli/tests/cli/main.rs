@@ -18,6 +18,7 @@ mod graph;
 mod images;
 mod layers;
 mod leaving;
+mod mcp;
 mod models;
 mod models_wrong;
 mod network;

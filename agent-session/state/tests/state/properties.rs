@@ -17,7 +17,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::state::Session;
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{compaction, fork, model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, mcp, model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
