@@ -409,7 +409,8 @@ async fn the_environment_of_a_server_is_told_to_nobody() {
     let session = begin(&house, Mode::Yolo, vec![shell]).await;
     house.turn(session, "go").await;
     let now = house.now(session);
-    // Where the server itself says it, it is masked.
+    // Where the server itself says it, it is masked; and of our own environment it has not got what Cargo put there.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     let (state, told) = ends(&now).remove(0);
     let workspace = house.workspace();
     assert_eq!(state, tool_call::State::Succeeded);

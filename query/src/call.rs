@@ -173,6 +173,8 @@ pub(crate) enum Access {
     WriteOutside,
     /// Runs a command.
     Execute,
+    /// Has an MCP server do something; nobody knows what.
+    AskServer,
 }
 
 /// A verdict with all that it rests on, as it was recorded when it was made.

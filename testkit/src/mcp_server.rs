@@ -55,7 +55,7 @@ while read -r line; do
     *'"method":"tools/call"'*)
         case $line in
         *'"name":"echo"'*) text=${line#*\"text\":\"} text=${text%%\"*}; told "you said $text" ;;
-        *'"name":"token"'*) told "$TOKEN from $(pwd) with [$SECRET_OF_ANOTHER]" ;;
+        *'"name":"token"'*) told "$TOKEN from $(pwd) with [$CARGO_MANIFEST_DIR]" ;;
         *'"name":"die"'*) echo "I cannot go on" >&2; exit 7 ;;
         *'"name":"fail"'*) told 'it went wrong' true ;;
         *'"name":"refuse"'*) refuse -32602 'wrong in some way' ;;

@@ -147,10 +147,15 @@ impl Process {
             };
         }
         let exit = tokio::time::timeout(PATIENCE, self.running.exit()).await;
+        self.ended(exit.unwrap_or(Exit::Unknown))
+    }
+
+    /// The same, of one that has ended like this: that is told once only.
+    fn ended(&self, exit: Exit) -> Problem {
         Problem::Ended {
             code: match exit {
-                Ok(Exit::Code(code)) => Some(code),
-                Ok(Exit::Unknown) | Err(_) => None,
+                Exit::Code(code) => Some(code),
+                Exit::Unknown => None,
             },
             said: self.murmur.said(&self.masking),
         }
@@ -378,10 +383,7 @@ impl Watched {
                 biased;
                 () = self.stop.cancelled() => break None,
                 () = self.process.gauge.closed() => break Some(self.process.problem().await),
-                exit = self.process.running.exit() => {
-                    let _ = exit;
-                    break Some(self.process.problem().await);
-                }
+                exit = self.process.running.exit() => break Some(self.process.ended(exit)),
                 () = self.changed.notified() => self.list_anew().await,
             }
         };

@@ -25,8 +25,7 @@ fn what_is_started_and_where_it_stands() {
     let seen = world.ask(&format!(
         "{{ session(id: \"{S}\") {{ mcpServers {{ name command arguments environment source {{ layer line }} state starts \
          launch deadline {{ call afterMs }} problem {{ kind text }} protocol program offered tools {{ name }} leftOut {{ \
-         name }} listedBy {{ id }} }} }} charts(name: \"mcp_server\") {{ configuration(session: \"{S}\") {{ state within }} }} \
-         dispatch(id: \"{S}/{given}\") {{ summary }} }}"
+         name }} listedBy {{ id }} }} }} charts(name: \"mcp_server\") {{ configuration(session: \"{S}\") {{ state within }} }} }}"
     ));
     assert_eq!(
         seen["session"]["mcpServers"],
@@ -41,5 +40,4 @@ fn what_is_started_and_where_it_stands() {
         seen["charts"][0]["configuration"],
         json!([{ "state": "starting", "within": ["up"] }])
     );
-    assert_eq!(seen["dispatch"]["summary"], "given the MCP servers files");
 }
