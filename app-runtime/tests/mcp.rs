@@ -122,13 +122,16 @@ async fn a_tool_of_a_server_is_offered_asked_about_and_called() {
     house.close().await;
 }
 
+/// A server, how long it may take to start in milliseconds, and what must be said of it.
+type BadStart = (ServerCommand, u64, fn(&Problem) -> bool);
+
 /// Of each manner of starting badly: why the server failed, while the session goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_start_is_told_and_the_session_goes_on() {
     let house = House::of_script(&calling(&[r#"call("mcp__bad__echo", (text: "x"))"#])).await;
     let mut missing = server("bad", "good");
     missing.command = "/nonexistent/server".to_owned();
-    let cases: Vec<(ServerCommand, u64, fn(&Problem) -> bool)> = vec![
+    let cases: Vec<BadStart> = vec![
         (missing, 30_000, |problem| {
             matches!(problem, Problem::Ended { code: Some(127), .. })
         }),
