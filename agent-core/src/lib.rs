@@ -10,6 +10,7 @@ pub mod context;
 pub mod id;
 pub mod json_schema;
 pub mod loop_guard;
+pub mod mcp_server;
 pub mod partial;
 pub mod session;
 pub mod structured;

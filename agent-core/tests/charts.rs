@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use glasswork_agent_core::mcp_server::McpServerChart;
 use glasswork_agent_core::session::SessionChart;
 use glasswork_agent_core::tool_call::ToolCallChart;
 use glasswork_agent_core::turn::{self, TurnChart};
@@ -135,6 +136,11 @@ fn turn() {
 #[test]
 fn tool_call() {
     check::<ToolCallChart>();
+}
+
+#[test]
+fn mcp_server() {
+    check::<McpServerChart>();
 }
 
 /// Whatever state an open turn is in, some trigger of a person or of recovery ends it.

@@ -5,6 +5,7 @@ pub mod foreign;
 pub mod git_head;
 pub mod images;
 pub mod index;
+pub mod mcp;
 pub mod processes;
 pub mod runners;
 pub mod secrets;

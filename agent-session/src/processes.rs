@@ -41,6 +41,16 @@ exec >/dev/null 3>&-
 echo "$ended" >&0
 while read -r ended; do :; done"#;
 
+/// The keeper of a program with which one talks: on its standard output, which is a socket, the program reads and
+/// writes. It watches its link while the program runs, and when that is closed (because whoever started it was killed,
+/// for one) it kills what is left of its group, and itself.
+const TALKING_KEEPER: &str = r#"trap : HUP INT QUIT TERM
+exec 3>&2 4>&0 2>/dev/null
+((exec "$@" <&1 2>&3 3>&- 4>&-); echo "$?" >&4) &
+exec >/dev/null 3>&- 4>&-
+while read -r ended; do :; done
+kill -KILL 0"#;
+
 /// What stands in the place of its name.
 const KEEPER_NAME: &str = "glasswork-keeper";
 
@@ -98,21 +108,64 @@ impl Running {
         call: &str,
         output: PipeWriter,
     ) -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair()?;
-        let theirs = theirs.into_std()?;
-        // The keeper is a plain program: it waits when it reads.
-        theirs.set_nonblocking(false)?;
+        let errors = output.try_clone()?;
+        Self::keep(
+            KEEPER,
+            command,
+            directory,
+            environment,
+            call,
+            output.into(),
+            errors,
+        )
+    }
+
+    /// Starts a program with which one talks over the socket that comes with it. Its errors go to `errors`; the rest is
+    /// as above. It is ended also when this process is killed.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_talking(
+        command: &[&OsStr],
+        directory: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        call: &str,
+        errors: PipeWriter,
+    ) -> io::Result<(Self, UnixStream)> {
+        let (ours, theirs) = plain_pair()?;
+        let running = Self::keep(
+            TALKING_KEEPER,
+            command,
+            directory,
+            environment,
+            call,
+            theirs,
+            errors,
+        )?;
+        Ok((running, ours))
+    }
+
+    fn keep(
+        script: &str,
+        command: &[&OsStr],
+        directory: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        call: &str,
+        output: OwnedFd,
+        errors: PipeWriter,
+    ) -> io::Result<Self> {
+        let (ours, theirs) = plain_pair()?;
         let mark = unique(call);
         let mut keeper = Command::new("/bin/sh");
         keeper
-            .args(["-c", KEEPER, KEEPER_NAME])
+            .args(["-c", script, KEEPER_NAME])
             .args(command)
             .current_dir(directory)
             .env_clear()
             .envs(environment)
             .env(MARK, &mark)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(Stdio::from(output.try_clone()?))
+            .stdin(Stdio::from(theirs))
+            .stderr(Stdio::from(errors))
             .stdout(Stdio::from(output));
         members::prepare(&mut keeper);
         let keeper = keeper.spawn()?;
@@ -205,6 +258,14 @@ pub async fn end_left(calls: &[String], grace: Duration) -> Ended {
     members::end_left(calls, grace).await
 }
 
+/// A socket for us, and its other end for a plain program: that waits when it reads.
+fn plain_pair() -> io::Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = theirs.into_std()?;
+    theirs.set_nonblocking(false)?;
+    Ok((ours, theirs.into()))
+}
+
 /// A mark that no other call has had, here or in another process: ids of calls are other people's.
 fn unique(call: &str) -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -226,6 +287,27 @@ mod tests {
     use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
     use super::*;
+
+    /// As when whoever started it is killed: all that it has is the link, and that is closed.
+    #[tokio::test]
+    async fn a_program_with_which_one_talks_ends_when_nobody_holds_its_link() {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+        let (mut errors, theirs) = io::pipe().unwrap();
+        let script = "trap '' TERM HUP; sleep 1000 & echo began; cat";
+        let command = ["sh", "-c", script].map(OsStr::new);
+        let (mut running, socket) =
+            Running::start_talking(&command, Path::new("/"), std::env::vars_os(), "call", theirs).unwrap();
+        let (from, mut to) = socket.into_split();
+        let mut lines = tokio::io::BufReader::new(from).lines();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "began");
+        to.write_all(b"said\n").await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "said");
+        running.link = None;
+        running.keeper.wait().await.unwrap();
+        // Every one of them holds the other end of this pipe, so it ends when the last of them has.
+        let read = tokio::task::spawn_blocking(move || io::Read::read_to_end(&mut errors, &mut Vec::new()));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
 
     #[tokio::test]
     async fn those_who_lost_their_keeper_are_found_by_session_and_mark() {

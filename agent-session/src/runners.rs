@@ -7,6 +7,7 @@ mod gate;
 pub mod graph;
 mod model;
 mod records;
+mod server;
 mod tool;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use glasswork_session_state::state::{Scope, Session};
 use tokio::runtime::Handle;
 
 use crate::blobs::BlobStore;
+use crate::mcp::Servers;
 use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
 
@@ -47,6 +49,8 @@ pub struct World {
     pub sessions: Arc<dyn Sessions>,
     /// The secrets of all sessions.
     pub secrets: Arc<Vaults>,
+    /// The servers of tools of all sessions.
+    pub servers: Arc<Servers>,
 }
 
 /// All runners.
@@ -103,6 +107,10 @@ impl Runner<Glasswork> for Runners {
             (Effect::RunTool { call, path, .. }, Scope::Session(session)) => {
                 let work = self.work(session, port);
                 drop(runtime.spawn(tool::run(work, *call, path.clone())));
+            }
+            (Effect::StartServer { server }, Scope::Session(session)) => {
+                let work = self.work(session, port);
+                drop(runtime.spawn(server::start(work, Arc::clone(server))));
             }
             (Effect::Fork { child, of, at }, _) => {
                 let world = Arc::clone(&self.world);

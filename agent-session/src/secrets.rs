@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
+use secrecy::ExposeSecret as _;
 pub use secrecy::SecretString;
 
 mod answer;
@@ -66,6 +67,10 @@ impl Vaults {
     /// How the texts of a session are masked, or not.
     #[must_use]
     pub fn masking(&self, session: ScopeId, on: bool) -> Masking {
+        Masking::new(self.vault(session), on)
+    }
+
+    fn vault(&self, session: ScopeId) -> Arc<Vault> {
         let mut vaults = self.vaults.lock().unwrap_or_else(PoisonError::into_inner);
         if vaults.len() >= MOST_VAULTS && !vaults.contains_key(&session) {
             // The id of a session begins with the time at which it was made.
@@ -74,7 +79,16 @@ impl Vaults {
         let vault = vaults
             .entry(session)
             .or_insert_with(|| Arc::new(Vault::new(session, &self.own)));
-        Masking::new(Arc::clone(vault), on)
+        Arc::clone(vault)
+    }
+
+    /// Says that a value is secret in a session, whatever it looks like. It may go nowhere.
+    pub fn learn(&self, session: ScopeId, value: &SecretString) {
+        // Whether the session masks does not matter for what is known.
+        let vault = self.vault(session);
+        for word in words::words_of(value.expose_secret()) {
+            vault.keep(Kind::Credential, word, &Origin::Elsewhere, true, None);
+        }
     }
 
     /// Forgets the values of a session. Its placeholders cannot be put back any more.

@@ -46,6 +46,7 @@ pub use limits::Limits;
 pub use open::FileKind;
 pub use path::Unresolvable;
 pub use replacement::Change;
+pub(crate) use truncation::{head, size};
 
 /// The tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use glasswork_agent_core::mcp_server::McpServerChart;
 use glasswork_agent_core::session::SessionChart;
 use glasswork_agent_core::tool_call::ToolCallChart;
 use glasswork_agent_core::turn::TurnChart;
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Description> {
         describe::<SessionChart>(),
         describe::<TurnChart>(),
         describe::<ToolCallChart>(),
+        describe::<McpServerChart>(),
     ]
 }
 

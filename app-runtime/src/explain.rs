@@ -101,6 +101,7 @@ pub fn access(access: Access) -> &'static str {
         Access::Write => "writes in the workspace",
         Access::WriteOutside => "writes outside the workspace",
         Access::Execute => "runs a command",
+        Access::AskServer => "has an MCP server do something",
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use glasswork_agent_core::mcp_server;
 use glasswork_agent_core::tool_call::State;
 use glasswork_agent_session::processes::{self, Process};
 use glasswork_engine::Scope;
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::mcp::Server;
 use glasswork_session_state::state;
 
 /// How long a command has to tidy up.
@@ -18,11 +20,23 @@ pub(crate) async fn end(scope: &Scope<Glasswork>) -> Option<String> {
         return None;
     };
     let running = |state: State| matches!(state, State::Running | State::Cancelling);
-    let calls: Vec<String> = session
+    let calls = session
         .batch()
         .filter(|(_, call)| running(call.state))
-        .map(|(id, _)| format!("{}/{id}", scope.id))
-        .collect();
+        .map(|(id, _)| format!("{}/{id}", scope.id));
+    // Their own shells end them; what has left those is found by its mark, as that of commands.
+    let up = |server: &Server| {
+        matches!(
+            server.state,
+            mcp_server::State::Starting | mcp_server::State::Ready
+        )
+    };
+    let servers = session
+        .mcp
+        .values()
+        .filter(|server| up(server))
+        .map(|server| format!("{}/mcp:{}", scope.id, server.offer.name));
+    let calls: Vec<String> = calls.chain(servers).collect();
     if calls.is_empty() {
         return None;
     }

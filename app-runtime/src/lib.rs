@@ -49,6 +49,8 @@ pub mod retention;
 pub mod runtime;
 pub mod runtime_directory;
 pub mod sagas;
+pub mod server_settings;
+pub mod servers;
 pub mod settings;
 pub mod sign_in;
 pub mod slash_commands;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
+use glasswork_agent_session::mcp::Servers;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Refusal, Scope, ScopeId};
 use glasswork_session_state::{Event, Glasswork, fork, host, state};
@@ -25,6 +26,7 @@ pub(crate) struct Mounts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: tokio::runtime::Handle,
     pub(crate) host: ScopeId,
+    servers: Arc<Servers>,
     /// Who works on whether a session is mounted, as long as somebody does.
     turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
     /// When each session was mounted, in time awake.
@@ -50,6 +52,7 @@ impl Mounts {
         clock: &Arc<dyn Clock>,
         tasks: tokio::runtime::Handle,
         host: ScopeId,
+        servers: &Arc<Servers>,
     ) -> Self {
         Self {
             engine: Arc::downgrade(engine),
@@ -59,6 +62,7 @@ impl Mounts {
             clock: Arc::clone(clock),
             tasks,
             host,
+            servers: Arc::clone(servers),
             turns: Mutex::default(),
             since: Mutex::default(),
         }
@@ -147,6 +151,8 @@ impl Mounts {
     pub(crate) async fn unmount(&self, session: ScopeId) -> Result<(), OperationError> {
         let leaving = Leaving::begin(&self.reader, session);
         self.engine()?.unmount(session).await?;
+        // Whoever mounts it again has them started when they are needed.
+        self.servers.end(session).await;
         lock(&self.since).remove(&session);
         let vault = Arc::clone(&self.vault);
         // Closing a file waits for the disk.

@@ -50,6 +50,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn prompt_with(&self, session: ScopeId, prompt: Prompt, key: Option<&str>) -> Done {
+        self.servers_ready(session).await?;
         let event = self.prompted(session, prompt, key).await?;
         self.note_checkout(session).await;
         self.tell_spending(session).await?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::{BlobError, BlobStore};
+use glasswork_agent_session::mcp::{ServerCommand, Servers};
 use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
@@ -39,6 +40,7 @@ use crate::mounting::{Mounts, Resting};
 use crate::past_hosts::Past;
 use crate::reading::{ReadError, Reader};
 use crate::sagas::{Sagas, VaultRecords};
+use crate::servers::Tellings;
 use crate::sign_in::SignIns;
 use crate::system_prompt;
 use crate::watching::{Update, Watch};
@@ -130,6 +132,7 @@ pub struct Runtime {
     pub(crate) host: ScopeId,
     graph: Arc<LateGraph>,
     pub(crate) secrets: Arc<Vaults>,
+    pub(crate) servers: Arc<Servers>,
     pub(crate) models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// What is known of models, once somebody has told it.
@@ -155,6 +158,8 @@ pub struct Opening {
     pub settings: Settings,
     /// Its title.
     pub title: Option<Arc<str>>,
+    /// The servers of tools that it has from now on, whoever named them. Of several with one name the last counts.
+    pub servers: Vec<ServerCommand>,
 }
 
 impl Runtime {
@@ -167,6 +172,7 @@ impl Runtime {
         let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
+        let servers = Arc::<Servers>::default();
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -183,6 +189,7 @@ impl Runtime {
             }),
             sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             secrets: Arc::clone(&ports.secrets),
+            servers: Arc::clone(&servers),
         };
         let engine = Arc::new(
             Engine::start(glasswork_engine::Parts {
@@ -194,11 +201,12 @@ impl Runtime {
             })
             .map_err(OperationError::Start)?,
         );
+        servers.bind(Arc::new(Tellings::of(&engine)));
         ports.vault.keep(engine.reader());
         let user = engine.handle(Party::User);
         let host = ScopeId::mint();
         let reader = Reader::of_host(host, engine.reader(), ports.archive);
-        let mounts = Mounts::new(&engine, &ports.vault, &ports.clock, tasks.clone(), host);
+        let mounts = Mounts::new(&engine, &ports.vault, &ports.clock, tasks.clone(), host, &servers);
         let mounts = Arc::new(mounts);
         sessions.bind(&mounts);
         let loaded = ports.vault.create(host, Kind::Host, ports.clock.wall())?;
@@ -226,6 +234,7 @@ impl Runtime {
             host,
             graph,
             secrets: ports.secrets,
+            servers,
             models,
             instructions: OnceLock::new(),
             catalogue: OnceLock::new(),
@@ -361,6 +370,18 @@ impl Runtime {
         for fitting in self.room(&opening.settings) {
             opening.settings.set(fitting);
         }
+        let servers = std::mem::take(&mut opening.servers);
+        let masks = opening.settings.mask_secrets.value;
+        self.enter_itself(id, workspace, opening).await?;
+        self.give_servers(id, servers, masks).await
+    }
+
+    async fn enter_itself(
+        &self,
+        id: ScopeId,
+        workspace: &Path,
+        opening: Opening,
+    ) -> Result<(), OperationError> {
         if let Some(session) = self.mounted(id)
             && session.open_turn().is_some()
         {
@@ -452,6 +473,7 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn resume(&self, session: ScopeId) -> Done {
+        self.servers_ready(session).await?;
         self.tell_spending(session).await?;
         self.tell_candidates(session).await?;
         self.ask(session, Event::Prompt(prompt::Event::Resumed)).await
@@ -577,6 +599,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
         self.mounts.unmount(session).await?;
+        self.servers.forget(session).await;
         self.secrets.forget(session);
         Ok(())
     }
@@ -589,9 +612,11 @@ impl Runtime {
             resting,
             housekeeping,
             vault,
+            servers,
             ..
         } = self;
         drop(housekeeping);
+        servers.end_all().await;
         // Joining threads blocks.
         let _ = tokio::task::spawn_blocking(move || {
             drop(resting);

@@ -32,6 +32,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use crate::api_keys::{API_KEYS, ApiKeySetting, ApiKeys};
 use crate::homes::{Environment, Homes};
 use crate::proxy_setting::{PROXY, ProxySetting};
+use crate::server_settings::{MCP_SERVERS, ServersSetting};
 
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "GLASSWORK_";
@@ -60,6 +61,8 @@ pub struct Resolved {
     pub api_keys: ApiKeys,
     /// The proxy.
     pub proxy: ProxySetting,
+    /// The MCP servers of every session.
+    pub mcp_servers: ServersSetting,
     /// Every setting in force, in order, each with what it overrode, the nearest layer first.
     pub explained: Vec<Explained>,
     /// Files that would hold settings and are not read, each with the reason.
@@ -87,6 +90,8 @@ pub enum AnySetting {
     ApiKey(ApiKeySetting),
     /// The proxy.
     Proxy(ProxySetting),
+    /// The MCP servers.
+    Servers(ServersSetting),
 }
 
 impl AnySetting {
@@ -98,6 +103,7 @@ impl AnySetting {
             Self::Host(setting) => setting.name(),
             Self::ApiKey(setting) => setting.name(),
             Self::Proxy(setting) => setting.name(),
+            Self::Servers(setting) => setting.name(),
         }
     }
 
@@ -109,6 +115,7 @@ impl AnySetting {
             Self::Host(setting) => setting.from(),
             Self::ApiKey(setting) => setting.from(),
             Self::Proxy(setting) => setting.from(),
+            Self::Servers(setting) => setting.from(),
         }
     }
 
@@ -118,15 +125,25 @@ impl AnySetting {
             Self::Session(_) | Self::Host(_) => false,
             Self::ApiKey(setting) => setting.key().is_some(),
             Self::Proxy(setting) => setting.address().is_some_and(ProxyAddress::has_credentials),
+            Self::Servers(setting) => setting.is_secret(),
         }
     }
 }
 
-fn all(settings: &Settings, host: &HostSettings, keys: &ApiKeys, proxy: &ProxySetting) -> Vec<AnySetting> {
+fn all(
+    settings: &Settings,
+    host: &HostSettings,
+    keys: &ApiKeys,
+    proxy: &ProxySetting,
+    servers: &ServersSetting,
+) -> Vec<AnySetting> {
     let session = settings.all().into_iter().map(AnySetting::Session);
     session
         .chain(host.all().into_iter().map(AnySetting::Host))
-        .chain([AnySetting::Proxy(proxy.clone())])
+        .chain([
+            AnySetting::Proxy(proxy.clone()),
+            AnySetting::Servers(servers.clone()),
+        ])
         .chain(keys.all().map(AnySetting::ApiKey))
         .collect()
 }
@@ -321,16 +338,18 @@ fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Res
 
     let (mut settings, mut host) = (Settings::default(), HostSettings::default());
     let (mut api_keys, mut proxy) = (ApiKeys::default(), ProxySetting::default());
-    let defaults = all(&settings, &host, &api_keys, &proxy);
+    let mut servers = ServersSetting::default();
+    let defaults = all(&settings, &host, &api_keys, &proxy, &servers);
     for setting in &stack {
         match setting {
             AnySetting::Session(setting) => settings.set(setting.clone()),
             AnySetting::Host(setting) => host.set(setting.clone()),
             AnySetting::ApiKey(key) => api_keys.add(key.clone()),
             AnySetting::Proxy(set) => proxy = set.clone(),
+            AnySetting::Servers(set) => servers = set.clone(),
         }
     }
-    let explained = all(&settings, &host, &api_keys, &proxy)
+    let explained = all(&settings, &host, &api_keys, &proxy, &servers)
         .into_iter()
         .zip(defaults)
         .map(|(setting, default)| {
@@ -352,6 +371,7 @@ fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Res
         host,
         api_keys,
         proxy,
+        mcp_servers: servers,
         explained,
         not_read: not_read.into_iter().collect(),
     })
@@ -445,7 +465,7 @@ fn from_file(file: &Path) -> Result<Vec<AnySetting>, SettingsError> {
 
 /// What is wrong with a text that is no RON. Words of the text are left out where one of them may be a key.
 fn without_key(message: String, text: &str) -> String {
-    let mut secret = API_KEYS.iter().map(|(name, _)| *name).chain([PROXY]);
+    let mut secret = API_KEYS.iter().map(|(name, _)| *name).chain([PROXY, MCP_SERVERS]);
     let has_key = secret.any(|name| text.contains(name));
     match has_key && message.contains('`') {
         true => "this is no RON; a key or an address stands in quotation marks".to_owned(),
@@ -579,6 +599,12 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
             .map(AnySetting::Proxy)
             .map_err(|error| misfit(PROXY, place, error.to_string()));
     }
+    if name == MCP_SERVERS {
+        let servers = ServersSetting::parse(&options(), text, source);
+        return servers
+            .map(AnySetting::Servers)
+            .map_err(|message| misfit(MCP_SERVERS, place, message));
+    }
     if text == "null" {
         return Err(SettingsError::Misfit {
             place: place.to_owned(),
@@ -599,6 +625,7 @@ fn parse(name: &str, text: &str, source: Source, place: &str) -> Result<AnySetti
         &HostSettings::default(),
         &ApiKeys::default(),
         &ProxySetting::default(),
+        &ServersSetting::default(),
     );
     if !known.iter().any(|setting| setting.name() == name) {
         let nearest = known

@@ -491,7 +491,7 @@ fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Up
                 skipped: skipped.clone(),
             }));
         }
-        Fact::Failover(failover::Fact::Known { .. }) => {}
+        Fact::Failover(failover::Fact::Known { .. }) | Fact::Mcp(_) => {}
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }

@@ -212,6 +212,7 @@ async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
             ..Budget::default()
         }),
         title: None,
+        servers: vec![],
     };
     // Twice as much: there is room for one more.
     house.runtime().give_up(third).await.unwrap();
@@ -242,6 +243,7 @@ async fn what_a_fork_has_inherited_was_spent_once() {
             ..Budget::default()
         }),
         title: None,
+        servers: vec![],
     };
     house.runtime().open(fork, opening("0.1301")).await.unwrap();
     assert_eq!(house.turn(fork, "two").await.state, State::Completed);
@@ -321,6 +323,7 @@ async fn sums_over_sessions_count_every_call_once_whatever_was_forked() {
         workspace: house.workspace(),
         settings: settings(Budget::default()),
         title: None,
+        servers: vec![],
     };
     let first = house.session(settings(Budget::default())).await;
     house.turn(first, "one").await;

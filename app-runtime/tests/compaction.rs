@@ -448,6 +448,7 @@ async fn open(house: &House, session: ScopeId, settings: Settings) {
         workspace: house.workspace(),
         settings,
         title: None,
+        servers: vec![],
     };
     house.runtime().open(session, opening).await.unwrap();
 }

@@ -78,6 +78,7 @@ fn opening(home: &std::path::Path) -> Opening {
         workspace: home.join("work"),
         settings: House::settings(Mode::Yolo),
         title: None,
+        servers: vec![],
     }
 }
 

@@ -105,6 +105,7 @@ fn opening(house: &House) -> Opening {
         workspace: house.workspace(),
         settings: House::settings(Mode::Yolo),
         title: None,
+        servers: vec![],
     }
 }
 

@@ -42,6 +42,7 @@ async fn open(house: &House, session: ScopeId) -> Result<Vec<String>, OperationE
         workspace: house.workspace(),
         settings: House::settings(Mode::Ask),
         title: None,
+        servers: vec![],
     };
     house.runtime().open(session, opening).await
 }

@@ -653,6 +653,7 @@ async fn pages_in_every_order_add_up_to_the_whole() {
             workspace: house.workspace(),
             settings: House::settings(Mode::Yolo),
             title: (!title.is_empty()).then(|| (*title).into()),
+            servers: vec![],
         };
         let session = house.runtime().new_session(opening).await.unwrap();
         for _ in 0..number % 3 {
@@ -823,6 +824,7 @@ async fn a_house_that_was_lived_in_before_is_listed_at_once() {
         workspace: house.workspace(),
         settings: House::settings(Mode::Yolo),
         title: Some("Again".into()),
+        servers: vec![],
     };
     house.runtime().open(session, opening).await.unwrap();
     let rows = house.snapshot().page(&all(), None).unwrap().rows;

@@ -608,6 +608,7 @@ async fn a_process_that_ends_in_the_middle_loses_nothing() {
         workspace: house.workspace(),
         settings: settings(),
         title: None,
+        servers: vec![],
     };
     house.runtime().open(session, opening).await.unwrap();
     let place = Place {

@@ -358,6 +358,7 @@ async fn a_session_whose_disk_failed_goes_on_once_the_disk_is_well() {
         workspace: home.path().to_owned(),
         settings: House::settings(Mode::Ask),
         title: None,
+        servers: vec![],
     };
     let session = runtime.new_session(opening).await.unwrap();
     fails.store(true, Ordering::SeqCst);
@@ -389,6 +390,7 @@ async fn of_a_session_that_could_not_be_begun_nothing_stays() {
         workspace: house.workspace(),
         settings: House::settings(Mode::Ask),
         title: title.map(Into::into),
+        servers: vec![],
     };
     let begun = house.runtime().new_session(opening(Some("fits"))).await.unwrap();
     // No line of a journal holds this.

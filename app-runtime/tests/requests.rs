@@ -261,6 +261,7 @@ async fn what_was_sent_is_the_beginning_of_what_is_sent_next_until_something_is_
                     workspace: house.workspace(),
                     settings: (*house.now(session).settings).clone(),
                     title: None,
+                    servers: vec![],
                 };
                 house.runtime().give_up(session).await.unwrap();
                 house.runtime().open(session, opening).await.unwrap();

@@ -155,3 +155,61 @@ fn an_empty_file_sets_nothing_and_a_projects_file_is_not_read() {
     );
     assert_eq!(resolved.not_read.len(), 1);
 }
+
+/// What is started is the user's to say, in the one file that is theirs alone; what it is given is shown to nobody.
+#[test]
+fn servers_are_named_by_the_users_own_file_and_by_nothing_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with(Some(
+        "(\n    mcp_servers: {\n        \"files\": (command: \"npx\", args: [\"-y\"]),\n        \"tickets\": (command: \"t\", env: {\"KEY\": \"hidden\"}),\n    },\n)",
+    ));
+    let file = place.homes().settings_file();
+    let resolve = |environment: &Environment, flags: &[Flag]| {
+        resolve(&place.homes(), environment, flags, place.home.path())
+    };
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&file, open).unwrap();
+    let exposed = resolve(&Environment::default(), &[]).unwrap_err().to_string();
+    assert!(
+        exposed.contains("`mcp_servers` is a secret") && exposed.contains("chmod 600"),
+        "{exposed}"
+    );
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let resolved = resolve(&Environment::default(), &[]).unwrap();
+    let commands = resolved.mcp_servers.commands();
+    let told: Vec<_> = commands
+        .iter()
+        .map(|server| {
+            (
+                &*server.name,
+                &*server.command,
+                server.args.len(),
+                server.env.len(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("files", "npx", 1, 0), ("tickets", "t", 0, 1)]);
+    assert_eq!(commands[0].from.line, Some(2));
+    let shown = serde_json::to_string(&resolved.mcp_servers).unwrap() + &format!("{resolved:?}");
+    assert!(shown.contains("KEY") && !shown.contains("hidden"), "{shown}");
+
+    let flag = Flag {
+        name: "mcp_servers".to_owned(),
+        value: "{}".to_owned(),
+        flag: "--set".to_owned(),
+    };
+    let environment = Environment::of([("GLASSWORK_MCP_SERVERS", "{}")]);
+    for refused in [
+        resolve(&environment, &[]),
+        resolve(&Environment::default(), &[flag]),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("only your own settings file"), "{refused}");
+    }
+    std::fs::write(&file, "(mcp_servers: {\"a\": (comand: \"hidden\")})").unwrap();
+    let wrong = resolve(&Environment::default(), &[]).unwrap_err().to_string();
+    assert!(
+        wrong.contains("it looks like") && !wrong.contains("hidden"),
+        "{wrong}"
+    );
+}

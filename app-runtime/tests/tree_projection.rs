@@ -160,6 +160,7 @@ async fn every_entry_is_a_node_with_its_place_in_the_tree() {
         workspace: house.workspace(),
         settings: House::settings(Mode::Yolo),
         title: None,
+        servers: vec![],
     };
     runtime.open(fork, opening).await.unwrap();
     let unpinned = |node: &Node| Node {

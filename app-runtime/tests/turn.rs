@@ -171,6 +171,7 @@ async fn a_session_whose_process_ended_in_mid_turn_is_abandoned_settled_and_goes
         workspace: house.workspace(),
         settings: House::settings(Mode::Yolo),
         title: None,
+        servers: vec![],
     };
     let notices = house.runtime().open(session, opening.clone()).await.unwrap();
     assert_eq!(notices, Vec::<String>::new());

@@ -33,6 +33,7 @@ pub(crate) enum Evidence {
     File(FileEvidence),
     Command(CommandEvidence),
     Session(SessionEvidence),
+    Server(ServerEvidence),
     Misfit(MisfitEvidence),
 }
 
@@ -95,6 +96,17 @@ pub(crate) struct SessionEvidence {
     reads_only_itself: bool,
 }
 
+/// A tool of an MCP server, as it would be called.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ServerEvidence {
+    /// The server, by its name in the session.
+    server: String,
+    /// The tool's name there.
+    tool: String,
+    /// BLAKE3 of its description and schema, in hexadecimal, as they were when the call was judged.
+    digest: String,
+}
+
 /// The call cannot run.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct MisfitEvidence {
@@ -120,6 +132,11 @@ impl Evidence {
             }),
             evidence::Evidence::Session => Self::Session(SessionEvidence {
                 reads_only_itself: true,
+            }),
+            evidence::Evidence::Server(server) => Self::Server(ServerEvidence {
+                server: server.server.to_string(),
+                tool: server.tool.to_string(),
+                digest: server.digest.to_string(),
             }),
             evidence::Evidence::Misfit { message } => Self::Misfit(MisfitEvidence {
                 message: op.text(&**message)?,
@@ -156,6 +173,8 @@ pub(crate) enum Access {
     WriteOutside,
     /// Runs a command.
     Execute,
+    /// Has an MCP server do something; nobody knows what.
+    AskServer,
 }
 
 /// A verdict with all that it rests on, as it was recorded when it was made.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::{ID, Object, SimpleObject};
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::mcp_server::McpServerChart;
 use glasswork_agent_core::session::SessionChart;
 use glasswork_agent_core::tool_call::ToolCallChart;
 use glasswork_agent_core::turn::TurnChart;
@@ -97,11 +98,12 @@ pub(crate) struct TakenTransition {
 }
 
 /// All charts of Glasswork, each described by the table that runs.
-pub(crate) fn all() -> [Description; 3] {
+pub(crate) fn all() -> [Description; 4] {
     [
         describe::<SessionChart>(),
         describe::<TurnChart>(),
         describe::<ToolCallChart>(),
+        describe::<McpServerChart>(),
     ]
 }
 
@@ -202,8 +204,8 @@ impl Chart {
         self.description.rows.iter().map(Into::into).collect()
     }
 
-    /// Where it stands in a session: once for the session and its last turn, and once for each call of the batch
-    /// that is worked on.
+    /// Where it stands in a session: once for the session and its last turn, once for each call of the batch that is
+    /// worked on, and once for each MCP server, by name.
     #[graphql(complexity = "8 * child_complexity")]
     async fn configuration(
         &self,
@@ -219,6 +221,12 @@ impl Chart {
             name if name == <TurnChart as glasswork_engine::chart::Chart>::NAME => {
                 let turn = session.turn.iter();
                 turn.map(|turn| self.stands(turn.state.into(), None, Some(Time(turn.since))))
+                    .collect()
+            }
+            name if name == <McpServerChart as glasswork_engine::chart::Chart>::NAME => {
+                let servers = session.mcp.values();
+                servers
+                    .map(|server| self.stands(server.state.into(), None, Some(Time(server.since))))
                     .collect()
             }
             _ => session

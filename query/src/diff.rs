@@ -203,6 +203,7 @@ impl Differ {
             footprint,
             children,
             candidates,
+            mcp,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -256,6 +257,11 @@ impl Differ {
         self.field("candidates", |differ| {
             if *candidates != after.candidates {
                 differ.values(candidates, &after.candidates);
+            }
+        });
+        self.field("mcp", |differ| {
+            if *mcp != after.mcp {
+                differ.values(mcp, &after.mcp);
             }
         });
         self.field("queue", |differ| {

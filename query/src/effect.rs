@@ -53,7 +53,8 @@ impl Effect {
             effect::Effect::GatherEvidence { call } | effect::Effect::RunTool { call, .. } => {
                 (None, Some(id::global(session, call)))
             }
-            effect::Effect::Fork { .. }
+            effect::Effect::StartServer { .. }
+            | effect::Effect::Fork { .. }
             | effect::Effect::Trash { .. }
             | effect::Effect::CloseSession { .. } => (None, None),
         };

@@ -36,6 +36,7 @@ mod import;
 mod journal;
 mod keys;
 mod limits;
+mod mcp;
 mod model;
 mod mutation;
 mod node;

@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::id;
 use crate::import::ImportedFrom;
 use crate::journal::JournalFiles;
+use crate::mcp::McpServer;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
@@ -491,6 +492,12 @@ impl Session {
     #[graphql(complexity = "16 * child_complexity")]
     async fn tools(&self) -> Vec<Tool> {
         Tool::all(&self.0)
+    }
+
+    /// The MCP servers that it has, by name; at most 32.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn mcp_servers(&self) -> Vec<McpServer> {
+        McpServer::all(&self.0)
     }
 
     /// Requests that were prepared, oldest first.

@@ -2,8 +2,8 @@
 
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
-    DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, model, prompt,
-    recovery, session, sign_in, tools, trash, tree,
+    DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, mcp, model,
+    prompt, recovery, session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -42,6 +42,7 @@ pub(crate) fn of(event: &Event) -> String {
         Event::Failover(failover::Event::Told { candidates }) => {
             format!("told of {} models that may be asked instead", candidates.len())
         }
+        Event::Mcp(event) => of_server(event),
         Event::DeadlineReached {
             key: DeadlineKey::Attempt | DeadlineKey::Answer,
             deadline,
@@ -57,6 +58,15 @@ pub(crate) fn of(event: &Event) -> String {
         } => {
             format!(
                 "the deadline of call {call} of {} ms, set by {}, was reached",
+                deadline.after_ms, deadline.set_by
+            )
+        }
+        Event::DeadlineReached {
+            key: DeadlineKey::Server(launch),
+            deadline,
+        } => {
+            format!(
+                "the deadline of {} ms of the server that {launch} starts, set by {}, was reached",
                 deadline.after_ms, deadline.set_by
             )
         }
@@ -116,6 +126,30 @@ pub(crate) fn of(event: &Event) -> String {
             format!("the turns asked for {} are over", places.join(", "))
         }
         Event::Host(host::Event::Unmounted(session)) => format!("session {session} was unmounted"),
+    }
+}
+
+fn of_server(event: &mcp::Event) -> String {
+    use mcp::Event as M;
+    match event {
+        M::Given { servers } => {
+            let names: Vec<&str> = servers.iter().map(|server| &*server.name).collect();
+            format!("given the MCP servers {}", names.join(", "))
+        }
+        M::Needed => "a turn needs the MCP servers".to_owned(),
+        M::StartRequested { server } => format!("asked to start the MCP server {server}"),
+        M::Introduced {
+            server,
+            introduction,
+            tools,
+        } => format!(
+            "the MCP server {server} speaks {} and has {} tools",
+            introduction.protocol,
+            tools.len()
+        ),
+        M::Failed { server, problem } => format!("the MCP server {server} did not start: {problem}"),
+        M::Listed { server, tools, .. } => format!("the MCP server {server} has {} tools now", tools.len()),
+        M::Ended { server, problem, .. } => format!("the MCP server {server} is gone: {problem}"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scalar::{Long, Time};
 /// A moment by which something must have happened. A value of the state, so a restart arms nothing.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Deadline {
-    /// The call that it is of; null for the attempt to get an answer.
+    /// The call that it is of; null for the attempt to get an answer, and for the start of an MCP server.
     call: Option<ID>,
     /// Whether it is of the attempt as a whole, whatever that waits for.
     whole: bool,
@@ -31,7 +31,7 @@ impl Deadline {
         Self {
             call: match key {
                 Some(DeadlineKey::Call(call)) => Some(id::global(session, call)),
-                Some(DeadlineKey::Attempt | DeadlineKey::Answer) | None => None,
+                Some(DeadlineKey::Attempt | DeadlineKey::Answer | DeadlineKey::Server(_)) | None => None,
             },
             whole: key == Some(DeadlineKey::Answer),
             set_by: id::commit(session, deadline.set_by),

@@ -191,6 +191,7 @@ impl House {
             workspace: self.workspace(),
             settings,
             title: None,
+            servers: vec![],
         };
         self.runtime().new_session(opening).await.expect("a session")
     }

@@ -4,6 +4,7 @@ pub mod authority;
 pub mod authorization_server;
 pub mod house;
 pub mod kept;
+pub mod mcp_server;
 pub mod model_server;
 pub mod programs;
 pub mod proxy_server;

@@ -9,7 +9,7 @@ use crate::answering::Answering;
 use crate::attach::Attach;
 use crate::bundle_commands::{Bundle, Open};
 use crate::model_commands::Models;
-use crate::reading_commands::Reading;
+use crate::reading_commands::{At, Reading};
 use crate::serve::Serve;
 use crate::session_commands::SessionsCommand;
 
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     /// Every byte is checked against the manifest first. Without a command it says what is in the file; with one, that
     /// command reads the session in it, which is called `last`: `glasswork open FILE why last/412.0`.
     Open(Open),
+    /// The MCP servers that are set, or those of a session: where they stand, and which tools they have
+    Mcp(Mcp),
     /// The models that can be asked: what they take, cost and can do
     Models(Models),
     /// Every setting: its value, where it comes from, and what it overrode
@@ -125,6 +127,17 @@ pub(crate) enum Command {
     },
     /// Print the manual page (`glasswork man | man -l -`)
     Man,
+}
+
+/// Arguments of `mcp`.
+#[derive(Debug, Args)]
+pub(crate) struct Mcp {
+    /// The session; without one, the servers that your settings name
+    pub session: Option<String>,
+    #[command(flatten)]
+    pub at: At,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Arguments of `demo`.

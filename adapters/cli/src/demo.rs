@@ -72,6 +72,7 @@ pub(crate) fn demo(arguments: &Demo, console: &Console) -> Result<ExitCode, Prob
         workspace: scratch.folder.clone(),
         settings,
         title: Some("demo".into()),
+        servers: vec![],
     };
     let tasks = compose::tasks()?;
     let code = tasks.block_on(stage.perform(&sessions, providers, &model, opening, asker, &scratch));

@@ -27,6 +27,7 @@ mod hosts;
 mod http_door;
 mod import;
 mod login;
+mod mcp;
 mod model_commands;
 mod models;
 mod one_session;
@@ -94,6 +95,7 @@ fn perform(command: Command, console: &Console) -> Result<ExitCode, Problem> {
         Command::Schema => graph::schema(console),
         Command::Charts(arguments) => charts::charts(&arguments, console),
         Command::Replay(arguments) => replay::replay(&arguments, console),
+        Command::Mcp(arguments) => mcp::mcp(&arguments, console),
         Command::Models(arguments) => models::models(&arguments, console),
         Command::Settings(json) => settings::settings(json, console),
         Command::Login(arguments) => login::login(&arguments, console),

@@ -161,6 +161,7 @@ pub(crate) fn prepare(
         workspace,
         settings,
         title: None,
+        servers: resolved.mcp_servers.commands().to_vec(),
     };
     Ok(Ready {
         opening,

@@ -7,9 +7,10 @@ use glasswork_agent_core::id::CallId;
 use glasswork_session_state::evidence::{
     CommandEvidence, Evidence, FileAccess, FileEvidence, FileKind as Kind,
 };
+use glasswork_session_state::mcp::name;
 use glasswork_session_state::{Event, tools};
 
-use super::{Work, graph};
+use super::{Work, graph, server};
 use crate::tools::{self as hands, FileKind, Repeat};
 
 pub(super) async fn run(work: Work, id: CallId) {
@@ -33,7 +34,11 @@ pub(super) async fn run(work: Work, id: CallId) {
     let (tool, arguments) = (Arc::clone(&call.call.name), Arc::clone(&call.call.arguments));
     let workspace = Arc::clone(&work.session.meta.workspace);
     let most = work.world.limits.digest_bytes;
+    let session = Arc::clone(&work.session);
     let gathered = tokio::task::spawn_blocking(move || {
+        if name::is_of_server(&tool) {
+            return server::evidence(&session, &tool, &arguments);
+        }
         if &*tool == graph::NAME {
             return graph::evidence(&arguments);
         }

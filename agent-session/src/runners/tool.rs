@@ -7,12 +7,13 @@ use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tree::Body;
 use glasswork_engine::EffectPort;
 use glasswork_session_state::call::{BlobRef, Detail, Outcome};
+use glasswork_session_state::evidence::Evidence;
 use glasswork_session_state::state::Session;
 use glasswork_session_state::tools::Word;
 use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
-use super::{Work, graph};
+use super::{Work, graph, server};
 use crate::secrets::Origin;
 use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
@@ -23,6 +24,9 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     };
     if &*call.call.name == graph::NAME {
         return graph::run(work, id, &call.call.arguments).await;
+    }
+    if let Some(Evidence::Server(asked)) = call.evidence().map(|evidence| &**evidence) {
+        return server::call(work, id, &call.call, asked).await;
     }
     let parsed = call
         .call

@@ -88,6 +88,21 @@ pub(crate) fn head_lines(text: &str, most_bytes: usize) -> (&str, bool) {
     (text.get(..at).unwrap_or_default(), true)
 }
 
+/// The beginning of a text within the limits of a result: whole lines where there are some. Says whether anything was
+/// left out.
+pub(crate) fn head<'t>(text: &'t str, limits: &super::Limits) -> (&'t str, bool) {
+    let lines = memchr::memchr_iter(b'\n', text.as_bytes()).nth(limits.lines.saturating_sub(1));
+    let within = text.get(..lines.map_or(text.len(), |at| at + 1)).unwrap_or(text);
+    match head_lines(within, limits.bytes) {
+        // One line that is too long by itself.
+        ("", true) => {
+            let at = (0..=limits.bytes).rev().find(|at| within.is_char_boundary(*at));
+            (within.get(..at.unwrap_or(0)).unwrap_or_default(), true)
+        }
+        (shown, cut) => (shown, cut || within.len() < text.len()),
+    }
+}
+
 /// A file name as one line of a listing: what is no text, or would break or colour the line, is escaped.
 pub(crate) fn shown_name(name: &std::ffi::OsStr) -> String {
     name.to_string_lossy()

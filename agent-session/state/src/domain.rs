@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, TurnId};
+use glasswork_agent_core::mcp_server::McpServerChart;
 use glasswork_agent_core::session::SessionChart;
 use glasswork_agent_core::tool_call::ToolCallChart;
 use glasswork_agent_core::turn::TurnChart;
@@ -27,7 +28,7 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, clients, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import,
-    model, pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn,
+    mcp, model, pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn,
     upgrade,
 };
 
@@ -63,6 +64,8 @@ pub enum Event {
     Closing(closing::Event),
     /// What the host knows of models that may be asked instead.
     Failover(failover::Event),
+    /// What happens to servers of tools.
+    Mcp(mcp::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -114,6 +117,8 @@ pub enum Fact {
     Closing(closing::Fact),
     /// Of models that are asked instead.
     Failover(failover::Fact),
+    /// Of servers of tools.
+    Mcp(mcp::Fact),
     /// Of the host.
     Host(host::Fact),
     /// Of sign-ins.
@@ -132,6 +137,8 @@ pub enum DeadlineKey {
     Answer,
     /// Of a call: to find out what it would touch, of the person who is asked, or of running.
     Call(CallId),
+    /// Of the start of a server of tools, by the effect that starts it.
+    Server(EffectKey),
 }
 
 /// What the asker is told.
@@ -181,6 +188,7 @@ into_fact!(
     trash::Trash,
     closing::Closing,
     failover::Failover,
+    mcp::Mcp,
     host::Host,
     sign_in::SignIn,
     clients::Client
@@ -260,6 +268,13 @@ impl Domain for Glasswork {
             Event::Closing(closing::Event::Closed { .. }) => "session_closed",
             Event::Closing(closing::Event::Stayed { .. }) => "session_stayed",
             Event::Failover(failover::Event::Told { .. }) => "candidates_told",
+            Event::Mcp(mcp::Event::Given { .. }) => "servers_given",
+            Event::Mcp(mcp::Event::Needed) => "servers_needed",
+            Event::Mcp(mcp::Event::StartRequested { .. }) => "server_start_requested",
+            Event::Mcp(mcp::Event::Introduced { .. }) => "server_introduced",
+            Event::Mcp(mcp::Event::Failed { .. }) => "server_failed",
+            Event::Mcp(mcp::Event::Listed { .. }) => "server_listed",
+            Event::Mcp(mcp::Event::Ended { .. }) => "server_ended",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -368,6 +383,7 @@ impl Domain for Glasswork {
             Fact::Session(session::Fact::Moved { row, .. }) => (SessionChart::NAME, row),
             Fact::Turn(turn::Fact::Moved { row, .. }) => (TurnChart::NAME, row),
             Fact::Tools(tools::Fact::Moved { row, .. }) => (ToolCallChart::NAME, row),
+            Fact::Mcp(mcp::Fact::Moved { row, .. }) => (McpServerChart::NAME, row),
             _ => return None,
         };
         Some(Transition { chart, row })
@@ -375,6 +391,11 @@ impl Domain for Glasswork {
 
     fn deadlines(state: &Scope, each: &mut dyn FnMut(DeadlineKey, Deadline)) {
         let Scope::Session(session) = state else { return };
+        for server in session.mcp.values() {
+            if let (Some(launch), Some(deadline)) = (server.launch, server.deadline) {
+                each(DeadlineKey::Server(launch), deadline);
+            }
+        }
         if session.open_turn().is_none() && session.compactions.open.is_none() {
             return;
         }
@@ -432,6 +453,12 @@ impl Domain for Glasswork {
             Effect::RunTool { call, .. } => Event::Tools(tools::Event::ToolLost {
                 call: *call,
                 message: message.into(),
+            }),
+            Effect::StartServer { server } => Event::Mcp(mcp::Event::Failed {
+                server: Arc::clone(server),
+                problem: mcp::Problem::Abandoned {
+                    message: message.into(),
+                },
             }),
             Effect::Fork { child, .. } => Event::Fork(fork::Event::Failed {
                 child: *child,
@@ -558,6 +585,7 @@ impl Domain for Glasswork {
             | Event::Trash(_)
             | Event::Closing(_)
             | Event::Failover(_)
+            | Event::Mcp(_)
             | Event::SignIn(_)
             | Event::Client(_)
             | Event::Host(_) => Durability::Written,
@@ -584,10 +612,12 @@ fn decide_session(
             DeadlineKey::Attempt => model::deadline_reached(&mut draft, *deadline)?,
             DeadlineKey::Answer => model::took_too_long(&mut draft, *deadline)?,
             DeadlineKey::Call(call) => tools::deadline_reached(&mut draft, *call, *deadline)?,
+            DeadlineKey::Server(launch) => mcp::deadline_reached(&mut draft, *launch, *deadline)?,
         },
         Event::Recovery(event) => recovery::decide(&mut draft, event)?,
         Event::Fork(event) => fork::decide(&mut draft, event)?,
         Event::Failover(event) => failover::decide(&mut draft, event)?,
+        Event::Mcp(event) => mcp::decide(&mut draft, event)?,
         Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) | Event::Client(_) => {
             Reply::Done
         }

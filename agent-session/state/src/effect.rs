@@ -52,6 +52,14 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<Arc<str>>,
     },
+    /// Start a server of tools, and ask it which it has. Result: [`mcp::Event::Introduced`] or [`mcp::Event::Failed`].
+    ///
+    /// [`mcp::Event::Introduced`]: crate::mcp::Event::Introduced
+    /// [`mcp::Event::Failed`]: crate::mcp::Event::Failed
+    StartServer {
+        /// The server; the session knows the rest.
+        server: Arc<str>,
+    },
     /// Make a fork. Result: [`fork::Event::Made`] or [`fork::Event::Failed`].
     ///
     /// [`fork::Event::Made`]: crate::fork::Event::Made
@@ -93,6 +101,8 @@ impl Effect {
             | Self::CloseSession { .. } => Class::Again,
             // A request costs money.
             Self::CallModel { .. } | Self::Summarise { .. } => Class::Once,
+            // What a program does when it starts nobody knows.
+            Self::StartServer { .. } => Class::Once,
             Self::RunTool { access, .. } if access.is_repeatable() => Class::Again,
             Self::RunTool { .. } => Class::Once,
         }

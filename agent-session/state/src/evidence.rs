@@ -14,6 +14,8 @@ pub enum Evidence {
     Command(CommandEvidence),
     /// It only looks at this session itself (the tool `graph`).
     Session,
+    /// It has an MCP server do something.
+    Server(ServerEvidence),
     /// It cannot run: there is no such tool, or its arguments are not JSON or do not fit.
     Misfit {
         /// What is wrong and what would be right; the model is told this.
@@ -76,6 +78,17 @@ pub struct CommandEvidence {
     pub timeout_ms: Option<u64>,
 }
 
+/// A tool of an MCP server, as it would be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerEvidence {
+    /// The server.
+    pub server: Arc<str>,
+    /// The tool's name there.
+    pub tool: Arc<str>,
+    /// The digest of its description and schema.
+    pub digest: Arc<str>,
+}
+
 impl Evidence {
     /// What the call does, as far as the policy tells calls apart; `None` for one that cannot run.
     #[must_use]
@@ -89,6 +102,7 @@ impl Evidence {
             }),
             Self::Command(_) => Some(Access::Execute),
             Self::Session => Some(Access::Inspect),
+            Self::Server(_) => Some(Access::AskServer),
             Self::Misfit { .. } => None,
         }
     }
@@ -98,7 +112,7 @@ impl Evidence {
     pub fn path(&self) -> Option<&Arc<str>> {
         match self {
             Self::File(file) => Some(&file.resolved),
-            Self::Command(_) | Self::Session | Self::Misfit { .. } => None,
+            Self::Command(_) | Self::Session | Self::Server(_) | Self::Misfit { .. } => None,
         }
     }
 }
@@ -122,6 +136,8 @@ pub enum Access {
     WriteOutside,
     /// Runs a command.
     Execute,
+    /// Has an MCP server do something; nobody knows what.
+    AskServer,
 }
 
 impl Access {
@@ -130,7 +146,7 @@ impl Access {
     pub fn is_repeatable(self) -> bool {
         match self {
             Self::Read | Self::ReadOutside | Self::Inspect => true,
-            Self::Write | Self::WriteOutside | Self::Execute => false,
+            Self::Write | Self::WriteOutside | Self::Execute | Self::AskServer => false,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, EntryId, RequestId};
+use glasswork_agent_core::mcp_server;
 use glasswork_agent_core::session::State as SessionState;
 use glasswork_agent_core::tool_call;
 use glasswork_agent_core::tree::Body;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::call::Call;
 use crate::domain::Fact;
 use crate::keys::KEYS;
+use crate::mcp::SERVERS_CAP;
 use crate::queue::LANE_CAP;
 use crate::state::{AttemptWait, Session, Turn};
 use crate::{compaction, model, tools};
@@ -70,6 +72,16 @@ pub enum Breach {
     /// A request refers to what is not there.
     #[error("request {0} keeps more than the request before it has, or refers to what is not there")]
     Request(RequestId),
+    /// An MCP server starts without an effect or deadline, or does not and has a deadline.
+    #[error("server `{server}` is {state:?}, but {missing}")]
+    Server {
+        /// The server.
+        server: Arc<str>,
+        /// Where it stands.
+        state: mcp_server::State,
+        /// What is wrong.
+        missing: &'static str,
+    },
     /// Something holds more than it may.
     #[error("too many {0} are kept")]
     Cap(&'static str),
@@ -143,6 +155,28 @@ fn caps(session: &Session) -> Result<(), Breach> {
     let queue = &session.queue;
     if queue.steering.len() > LANE_CAP || queue.follow_ups.len() > LANE_CAP {
         return Err(Breach::Cap("waiting messages"));
+    }
+    servers(session)
+}
+
+/// One that starts has an effect and a deadline, and no other has a deadline.
+fn servers(session: &Session) -> Result<(), Breach> {
+    if session.mcp.len() > SERVERS_CAP {
+        return Err(Breach::Cap("MCP servers"));
+    }
+    for (name, server) in &session.mcp {
+        let starts = server.state == mcp_server::State::Starting;
+        let missing = match (starts, server.launch.is_some(), server.deadline.is_some()) {
+            (true, false, _) => "has no effect that starts it",
+            (true, _, false) => "has no deadline",
+            (false, _, true) => "has a deadline",
+            (true, true, true) | (false, _, false) => continue,
+        };
+        return Err(Breach::Server {
+            server: Arc::clone(name),
+            state: server.state,
+            missing,
+        });
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ pub mod import;
 pub mod invariant;
 pub mod judge;
 pub mod keys;
+pub mod mcp;
 pub mod model;
 pub mod permission;
 pub mod pieces;

@@ -19,6 +19,8 @@ pub enum Grant {
     Clock,
     /// Recovery may settle what was left open.
     Recovery,
+    /// An MCP server may have it told what became of it.
+    Server,
     /// It is not for this origin.
     NotFor(Asker),
     /// Extensions and foreign agents have no grant.
@@ -37,6 +39,8 @@ pub enum Asker {
     Clock,
     /// Recovery.
     Recovery,
+    /// The MCP server of which it tells.
+    Server,
 }
 
 impl fmt::Display for Grant {
@@ -46,10 +50,12 @@ impl fmt::Display for Grant {
             Self::Effect => "effects may report on their work",
             Self::Clock => "the watcher of deadlines may report that one was reached",
             Self::Recovery => "recovery may settle what was left open",
+            Self::Server => "an MCP server may have it told what became of it",
             Self::NotFor(Asker::Person) => "people may not send this; it is reported from inside",
             Self::NotFor(Asker::Effect) => "effects may only report on their work",
             Self::NotFor(Asker::Clock) => "the watcher of deadlines may only report that one was reached",
             Self::NotFor(Asker::Recovery) => "recovery may only settle what was left open",
+            Self::NotFor(Asker::Server) => "an MCP server may only have it told what became of itself",
             Self::NoGrant => {
                 "extensions and foreign agents may send nothing unless a grant says so; there is none"
             }
@@ -64,6 +70,12 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
         Origin::Effect(_) => Asker::Effect,
         Origin::Deadline => Asker::Clock,
         Origin::Recovery => Asker::Recovery,
+        Origin::Extension(name) if name.starts_with(SERVER) => {
+            return match server_of(event) {
+                Some(server) if name.strip_prefix(SERVER) == Some(server) => Ok(Grant::Server),
+                _ => Err(Grant::NotFor(Asker::Server)),
+            };
+        }
         Origin::Extension(_) | Origin::Agent(_) => return Err(Grant::NoGrant),
     };
     match (asker, belongs_to(event)) {
@@ -75,9 +87,22 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
     }
 }
 
+/// How the origin of what is told of an MCP server begins; its name follows.
+pub const SERVER: &str = "mcp:";
+
+/// The server of which an event tells what became of it.
+fn server_of(event: &Event) -> Option<&str> {
+    use crate::mcp::Event as Mcp;
+    match event {
+        Event::Mcp(Mcp::Listed { server, .. } | Mcp::Ended { server, .. }) => Some(server),
+        _ => None,
+    }
+}
+
 fn belongs_to(event: &Event) -> Asker {
     use crate::closing::Event as Closing;
     use crate::fork::Event as Fork;
+    use crate::mcp::Event as Mcp;
     use crate::tools::Event as Tools;
     use crate::trash::Event as Trash;
     match event {
@@ -105,6 +130,9 @@ fn belongs_to(event: &Event) -> Asker {
             | Tools::ToolLost { .. },
         )
         | Event::Model(_) => Asker::Effect,
+        Event::Mcp(Mcp::Given { .. } | Mcp::Needed | Mcp::StartRequested { .. }) => Asker::Person,
+        Event::Mcp(Mcp::Introduced { .. } | Mcp::Failed { .. }) => Asker::Effect,
+        Event::Mcp(Mcp::Listed { .. } | Mcp::Ended { .. }) => Asker::Server,
         Event::DeadlineReached { .. } => Asker::Clock,
         Event::Recovery(_) => Asker::Recovery,
     }

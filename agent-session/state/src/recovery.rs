@@ -9,7 +9,7 @@ use crate::domain::Reply;
 use crate::draft::Draft;
 use crate::rejection::Rejection;
 use crate::state::Session;
-use crate::{fork, session, turn};
+use crate::{fork, mcp, session, turn};
 
 /// What recovery found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,16 +34,23 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
     for effect in open {
         draft.close(*effect);
     }
+    mcp::abandon(draft)?;
     fork::make_again(draft);
     Ok(Reply::Done)
 }
 
 /// The event that brings a session to rest, with the commit that left it open.
 pub(crate) fn recover(session: &Session, open: Vec<EffectKey>) -> Option<(u64, Event)> {
-    if open.is_empty() && !is_running(session) {
+    let launched = session.mcp.values().filter_map(|server| server.launch);
+    let launched = launched
+        .map(|launch| launch.seq)
+        .max()
+        .filter(|_| mcp::any_up(session));
+    if open.is_empty() && !is_running(session) && launched.is_none() {
         return None;
     }
     let began = session.turn.as_ref().map_or(0, |turn| turn.id.0);
+    let began = began.max(launched.unwrap_or(0));
     let cause = open.iter().map(|effect| effect.seq).max().unwrap_or(began);
     Some((cause, Event::Abandoned { open }))
 }

@@ -15,6 +15,7 @@ use crate::closing::{CLOSINGS_CAP, TREE_CAP};
 use crate::compaction::FOCUS_BYTES;
 use crate::fork::CHILDREN_CAP;
 use crate::keys::KEY_BYTES;
+use crate::mcp::{COMMAND_BYTES, NAME_BYTES as SERVER_NAME_BYTES, SERVERS_CAP};
 use crate::prompt::IMAGES_CAP;
 use crate::queue::LANE_CAP;
 use crate::sign_in::PROVIDERS_CAP;
@@ -175,6 +176,23 @@ pub enum Rejection {
     /// Two tools have one name.
     #[error("there are two tools with the name `{0}`; give each its own")]
     ToolTwice(Arc<str>),
+    /// A tool of the session itself is called like one of a server.
+    #[error("no tool but those of MCP servers has a name like `{0}`")]
+    ToolOfServer(Arc<str>),
+    /// There is no such server.
+    #[error("this session has no MCP server `{0}`; `glasswork mcp` lists those that it has")]
+    UnknownServer(Arc<str>),
+    /// Two servers have one name.
+    #[error("there are two MCP servers with the name `{0}`; give each its own")]
+    ServerTwice(Arc<str>),
+    /// There are too many servers.
+    #[error("a session has at most {SERVERS_CAP} MCP servers")]
+    TooManyServers,
+    /// A server has no name or no command, or they are too long.
+    #[error(
+        "an MCP server has a name of 1 to {SERVER_NAME_BYTES} bytes and a command, with its arguments at most          {COMMAND_BYTES} bytes"
+    )]
+    UnsoundServer,
     /// The event belongs to another kind of scope.
     #[error("`{event}` is not for {scope} scopes")]
     WrongScope {

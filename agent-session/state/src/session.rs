@@ -17,7 +17,7 @@ use crate::queue::Lane;
 use crate::rejection::Rejection;
 use crate::settings::{Setting, Settings};
 use crate::state::{Session, Turn};
-use crate::{batch, compaction, model, retry, turn};
+use crate::{batch, compaction, mcp, model, retry, turn};
 
 /// What people do with a session as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ impl Fact {
             }
             Self::SpentElsewhere(elsewhere) => session.usage.elsewhere = Some(*elsewhere),
             Self::SystemSet { parts } => session.context.set_system(moment.seq, parts),
-            Self::ToolsSet { tools } => session.context.set_tools(moment.seq, tools),
+            Self::ToolsSet { tools } => session.offer(moment.seq, Some(tools)),
             Self::Moved { to, .. } => session.state = *to,
         }
     }
@@ -192,13 +192,19 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
                 draft.fact(Fact::SpentElsewhere(elsewhere).into());
             }
         }
-        Event::Closed => advance(draft, Trigger::Close)?,
+        Event::Closed => {
+            advance(draft, Trigger::Close)?;
+            mcp::stop_all(draft)?;
+        }
         Event::ClosedAtRest => match draft.session.state {
             State::Closed => {}
             State::Busy if draft.session.open_turn().is_some_and(is_paused) => return Err(Rejection::Paused),
             State::Busy | State::Closing => return Err(Rejection::Busy),
             State::Compacting => return Err(Rejection::Compacting),
-            State::Idle | State::Vacant => advance(draft, Trigger::Close)?,
+            State::Idle | State::Vacant => {
+                advance(draft, Trigger::Close)?;
+                mcp::stop_all(draft)?;
+            }
         },
     }
     Ok(Reply::Done)
@@ -233,6 +239,9 @@ fn retitle(draft: &mut Draft<'_>, title: &Arc<str>) {
 fn put_head(draft: &mut Draft<'_>, system: &[SystemPart], tools: &[ToolSpec]) -> Result<(), Rejection> {
     let mut names: Vec<&Arc<str>> = tools.iter().map(|tool| &tool.name).collect();
     names.sort();
+    if let Some(theirs) = names.iter().find(|name| mcp::name::is_of_server(name)) {
+        return Err(Rejection::ToolOfServer(Arc::clone(theirs)));
+    }
     if let Some(twice) = names.windows(2).find_map(|pair| match pair {
         [one, two] if one == two => Some(*one),
         _ => None,
@@ -244,7 +253,7 @@ fn put_head(draft: &mut Draft<'_>, system: &[SystemPart], tools: &[ToolSpec]) ->
         let parts = system.to_vec();
         draft.fact(Fact::SystemSet { parts }.into());
     }
-    if !head.tools.iter().map(|part| &part.part).eq(tools) {
+    if draft.session.own_tools() != tools {
         let tools = tools.to_vec();
         draft.fact(Fact::ToolsSet { tools }.into());
     }

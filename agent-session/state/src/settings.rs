@@ -253,6 +253,8 @@ settings! {
     evidence_timeout_ms / EvidenceTimeoutMs: u64 = 30_000;
     /// How long a call may run that does not say, in milliseconds.
     tool_timeout_ms / ToolTimeoutMs: u64 = 120_000;
+    /// How long a server of tools may take to start and to say which it has, in milliseconds.
+    mcp_start_timeout_ms / McpStartTimeoutMs: u64 = 30_000;
     /// How long a person may take to answer, in milliseconds. After that the answer is no.
     approval_timeout_ms / ApprovalTimeoutMs: u64 = 12 * 60 * 60 * 1000;
     /// Most attempts of one request.

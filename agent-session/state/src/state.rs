@@ -30,6 +30,7 @@ use crate::fork::Child;
 use crate::host::Host;
 use crate::import::Import;
 use crate::keys::Keys;
+use crate::mcp::Servers;
 use crate::queue::Queue;
 use crate::secrets::Masked;
 use crate::settings::Settings;
@@ -110,6 +111,9 @@ pub struct Session {
     /// What the host knows of the models that may be asked instead of its own, as it was told last.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub candidates: OrdMap<ModelId, Candidate>,
+    /// The servers of tools that it has.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub mcp: Servers,
 }
 
 /// What a provider allows within a time.
@@ -332,6 +336,7 @@ impl Session {
             footprint: Footprint::default(),
             children: OrdMap::new(),
             candidates: OrdMap::new(),
+            mcp: Servers::new(),
         }
     }
 

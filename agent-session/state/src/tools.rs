@@ -475,7 +475,7 @@ fn perform(draft: &mut Draft<'_>, id: CallId, call: &Call, intent: Intent) {
             });
             let own = match &**evidence {
                 Evidence::Command(command) => command.timeout_ms,
-                Evidence::File(_) | Evidence::Session | Evidence::Misfit { .. } => None,
+                Evidence::File(_) | Evidence::Session | Evidence::Server(_) | Evidence::Misfit { .. } => None,
             };
             let limit = own.unwrap_or(settings.tool_timeout_ms.value);
             let begun = Fact::Begun {

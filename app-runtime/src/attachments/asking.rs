@@ -65,6 +65,7 @@ impl Attachment {
             // It waits for the turn, or is refused by its handler, and on record.
             return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
         }
+        runtime.servers_ready(self.session).await?;
         let (turns, connection) = (&self.hub.turns, self.client()?.connection);
         let place = turns
             .place(&runtime.live(), &self.handle, connection, self.session, told)

@@ -239,6 +239,7 @@ async fn whatever_happens_in_a_session_has_its_cause() {
         workspace: house.home().to_owned(),
         settings: hasty(Mode::Yolo),
         title: None,
+        servers: vec![],
     };
     house.runtime().open(session, elsewhere).await.unwrap();
     let end = house.turn(session, "go on").await;

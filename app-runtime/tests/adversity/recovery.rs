@@ -60,6 +60,7 @@ fn opening(house: &House, settings: Settings) -> Opening {
         workspace: house.workspace(),
         settings,
         title: None,
+        servers: vec![],
     }
 }
 

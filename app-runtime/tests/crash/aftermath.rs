@@ -85,6 +85,7 @@ pub(crate) fn opening(home: &Path) -> Opening {
         workspace: home.join("work"),
         settings: House::settings(Mode::Yolo),
         title: None,
+        servers: vec![],
     }
 }
 

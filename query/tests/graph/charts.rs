@@ -45,6 +45,7 @@ fn charts_stand_where_the_session_stands_now_and_then() {
                 { "state": "gating", "within": ["acting", "working", "open"], "call": null }] },
             { "name": "tool_call", "configuration": [
                 { "state": "asked", "within": ["unstarted"], "call": format!("{S}/{call}") }] },
+            { "name": "mcp_server", "configuration": [] },
         ])
     );
     let past = stands(&world, "at: 1");

@@ -460,13 +460,20 @@ fn what_happens_is_what_the_schema_says_can_happen() {
             { "name": "summarise", "fields": ["request", "attempt"], "classes": ["ONCE"] },
             { "name": "gather_evidence", "fields": ["call"], "classes": ["AGAIN"] },
             { "name": "run_tool", "fields": ["call", "access", "path"], "classes": ["AGAIN", "ONCE"] },
+            { "name": "start_server", "fields": ["server"], "classes": ["ONCE"] },
             { "name": "fork", "fields": ["child", "of", "at"], "classes": ["AGAIN"] },
             { "name": "trash", "fields": ["session", "way"], "classes": ["AGAIN"] },
             { "name": "close_session", "fields": ["session"], "classes": ["AGAIN"] },
         ])
     );
-    assert_eq!(schema["deadlines"], json!(["attempt", "answer", "call"]));
-    assert_eq!(schema["charts"], json!(["session", "turn", "tool_call"]));
+    assert_eq!(
+        schema["deadlines"],
+        json!(["attempt", "answer", "call", "server"])
+    );
+    assert_eq!(
+        schema["charts"],
+        json!(["session", "turn", "tool_call", "mcp_server"])
+    );
 }
 
 /// Commits are read piece by piece; the seams do not show.

@@ -17,6 +17,7 @@ mod dispatches;
 mod failing_over;
 mod images;
 mod limits;
+mod mcp;
 mod models;
 mod parity;
 mod readings;

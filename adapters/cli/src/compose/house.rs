@@ -8,7 +8,8 @@ use glasswork_app_runtime::model_list::{self, Which};
 use glasswork_app_runtime::models::{self, Provider};
 use glasswork_app_runtime::resuming;
 use glasswork_app_runtime::runtime::Opening;
-use glasswork_app_runtime::settings::Flag;
+use glasswork_app_runtime::server_settings::ServersSetting;
+use glasswork_app_runtime::settings::{Flag, Resolved};
 use glasswork_engine::ScopeId;
 use glasswork_rpc::acp::{House, ModelChoice, NotReady, ProviderChoice};
 use glasswork_session_state::settings::Settings;
@@ -41,12 +42,16 @@ impl OfPlace {
         })
     }
 
-    fn settings(&self, workspace: &Path) -> Result<Settings, NotReady> {
-        let resolved = self.place.settings(&self.flags, workspace);
-        Ok(resolved.map_err(wrong)?.settings)
+    fn resolved(&self, workspace: &Path) -> Result<Resolved, NotReady> {
+        self.place.settings(&self.flags, workspace).map_err(wrong)
     }
 
-    fn opening(&self, workspace: PathBuf, settings: Settings) -> Result<Opening, NotReady> {
+    fn opening(
+        &self,
+        workspace: PathBuf,
+        settings: Settings,
+        servers: &ServersSetting,
+    ) -> Result<Opening, NotReady> {
         if let Some(id) = &settings.model.value {
             models::check(id, &self.known).map_err(|error| NotReady::NoModel(error.to_string()))?;
         }
@@ -54,23 +59,25 @@ impl OfPlace {
             workspace,
             settings,
             title: None,
+            servers: servers.commands().to_vec(),
         })
     }
 }
 
 impl House for OfPlace {
     fn new_session(&self, workspace: &Path) -> Result<Opening, NotReady> {
-        let mut settings = self.settings(workspace)?;
-        let chosen = models::choose(&settings.model, &self.known);
-        settings.model = chosen.map_err(|error| NotReady::NoModel(error.to_string()))?;
-        self.opening(workspace.to_owned(), settings)
+        let mut resolved = self.resolved(workspace)?;
+        let chosen = models::choose(&resolved.settings.model, &self.known);
+        resolved.settings.model = chosen.map_err(|error| NotReady::NoModel(error.to_string()))?;
+        self.opening(workspace.to_owned(), resolved.settings, &resolved.mcp_servers)
     }
 
     fn again(&self, session: ScopeId) -> Result<Opening, NotReady> {
         let past = resuming::past(&self.sessions.snapshot(), session).map_err(wrong)?;
-        let settings = resuming::settings(self.settings(&past.workspace)?, &past, &self.known);
+        let resolved = self.resolved(&past.workspace)?;
+        let settings = resuming::settings(resolved.settings, &past, &self.known);
         let settings = settings.map_err(|error| NotReady::NoModel(error.to_string()))?;
-        self.opening(past.workspace, settings)
+        self.opening(past.workspace, settings, &resolved.mcp_servers)
     }
 
     fn models(&self) -> Vec<ModelChoice> {

@@ -21,6 +21,7 @@ mod http;
 mod images;
 mod layers;
 mod leaving;
+mod mcp;
 mod models;
 mod models_wrong;
 mod network;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use glasswork_agent_core::mcp_server::McpServerChart;
 use glasswork_agent_core::session::SessionChart;
 use glasswork_agent_core::tool_call::ToolCallChart;
 use glasswork_agent_core::turn::TurnChart;
 use glasswork_engine::chart::{Chart, describe};
 
 use crate::world::World;
-use crate::{compacting, failing_over, leaving, scenarios, structured};
+use crate::{compacting, failing_over, leaving, mcp, scenarios, structured};
 
 fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
     let rows = describe::<C>().rows.into_iter();
@@ -24,6 +25,7 @@ fn every_row_of_every_chart_is_taken_by_a_story() {
         .chain(leaving::ALL)
         .chain(failing_over::ALL)
         .chain(structured::ALL)
+        .chain(mcp::ALL)
     {
         let mut world = World::new();
         story(&mut world);
@@ -32,6 +34,7 @@ fn every_row_of_every_chart_is_taken_by_a_story() {
     let mut rows = keys::<SessionChart>();
     rows.extend(keys::<TurnChart>());
     rows.extend(keys::<ToolCallChart>());
+    rows.extend(keys::<McpServerChart>());
     let untaken: Vec<_> = rows.difference(&taken).collect();
     assert!(untaken.is_empty(), "no story takes {untaken:?}");
     let unknown: Vec<_> = taken.difference(&rows).collect();

@@ -14,7 +14,7 @@ use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{compaction, fork, model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, mcp, model, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -112,6 +112,11 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
                 4 => Evidence::Session,
                 _ => read("/work/a"),
             }),
+        }),
+        // No server is given in these stories; `mcp` has its own.
+        Effect::StartServer { server } => Event::Mcp(mcp::Event::Failed {
+            server: Arc::clone(server),
+            problem: mcp::Problem::NotTold,
         }),
         Effect::RunTool { call, .. } if how % 4 == 3 => Event::Tools(tools::Event::ToolProgressed {
             call: *call,

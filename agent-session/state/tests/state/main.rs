@@ -25,6 +25,7 @@ mod inherited;
 #[path = "../../../../testkit/src/kept.rs"]
 mod kept;
 mod leaving;
+mod mcp;
 mod merging;
 mod policy;
 mod properties;

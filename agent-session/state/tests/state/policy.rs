@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glasswork_session_state::evidence::{Access, Evidence, FileAccess};
+use glasswork_session_state::evidence::{Access, Evidence, FileAccess, ServerEvidence};
 use glasswork_session_state::judge::{RULES, Verdict, judge};
 use glasswork_session_state::settings::{Layer, Mode, Source, Sourced};
 use strum::VariantArray;
@@ -17,19 +17,24 @@ fn evidence(access: Access) -> Evidence {
         Access::Write => file(FileAccess::Write, "/work/a", true),
         Access::WriteOutside => file(FileAccess::Write, "/etc/a", false),
         Access::Execute => bash(),
+        Access::AskServer => Evidence::Server(ServerEvidence {
+            server: "files".into(),
+            tool: "list".into(),
+            digest: "00".into(),
+        }),
     }
 }
 
 #[test]
 fn every_mode_judges_every_access_as_written() {
     use Verdict::{Allow as A, Ask as Q, Deny as D};
-    // read, read outside, graph, write, write outside, bash
+    // read, read outside, graph, write, write outside, bash, a server's tool
     let expected = [
-        (Mode::Plan, [A, Q, A, D, D, D]),
-        (Mode::Ask, [A, Q, A, Q, Q, Q]),
-        (Mode::AcceptEdits, [A, Q, A, A, Q, Q]),
-        (Mode::Auto, [A, Q, A, A, Q, Q]),
-        (Mode::Yolo, [A, A, A, A, A, A]),
+        (Mode::Plan, [A, Q, A, D, D, D, D]),
+        (Mode::Ask, [A, Q, A, Q, Q, Q, Q]),
+        (Mode::AcceptEdits, [A, Q, A, A, Q, Q, Q]),
+        (Mode::Auto, [A, Q, A, A, Q, Q, Q]),
+        (Mode::Yolo, [A, A, A, A, A, A, A]),
     ];
     assert_eq!(expected.map(|(mode, _)| mode), Mode::VARIANTS);
     for (mode, verdicts) in expected {

@@ -15,7 +15,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Source, Sourced};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::waiting::{Waiting, What, Whom, waiting_for};
-use glasswork_session_state::{host, model, prompt, session, tools};
+use glasswork_session_state::{host, mcp, model, prompt, session, tools};
 
 use crate::world::*;
 
@@ -119,7 +119,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 42);
+    assert_eq!(settings.len(), 43);
 }
 
 #[test]
@@ -256,6 +256,14 @@ fn opening_again_states_only_what_changed() {
     assert_eq!(facts.len(), 1, "{facts:?}");
 }
 
+fn ended(server: &str) -> Event {
+    Event::Mcp(mcp::Event::Ended {
+        server: server.into(),
+        launch: EffectKey { seq: 1, ordinal: 0 },
+        problem: mcp::Problem::NotTold,
+    })
+}
+
 #[test]
 fn who_may_send_what() {
     let state = World::new().state;
@@ -291,6 +299,20 @@ fn who_may_send_what() {
         (Origin::Recovery, evidence, Err(Grant::NotFor(Asker::Recovery))),
         (Origin::Extension("x".into()), prompted("x"), Err(Grant::NoGrant)),
         (Origin::Agent("x".into()), prompted("x"), Err(Grant::NoGrant)),
+        // A server has it told what became of itself, of no other, and nothing else.
+        (Origin::Extension("mcp:a".into()), ended("a"), Ok(Grant::Server)),
+        (
+            Origin::Extension("mcp:a".into()),
+            ended("b"),
+            Err(Grant::NotFor(Asker::Server)),
+        ),
+        (
+            Origin::Extension("mcp:a".into()),
+            prompted("x"),
+            Err(Grant::NotFor(Asker::Server)),
+        ),
+        (Origin::Extension("a".into()), ended("a"), Err(Grant::NoGrant)),
+        (Origin::User, ended("a"), Err(Grant::NotFor(Asker::Person))),
     ];
     for (origin, event, expected) in cases {
         assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use glasswork_agent_core::context::{BodyRef, SystemPart};
 use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::tree::{Assistant, Body};
-use glasswork_agent_core::{session as session_chart, tool_call, turn as turn_chart};
+use glasswork_agent_core::{mcp_server, session as session_chart, tool_call, turn as turn_chart};
 use glasswork_ai::conversation::{Block, ToolCall};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::{ModelId, ToolSpec};
@@ -26,7 +26,7 @@ use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::{Kind, Scope, Session, Turn};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{fork, model, prompt, recovery, session, tools, tree};
+use glasswork_session_state::{fork, mcp, model, prompt, recovery, session, tools, tree};
 
 pub(crate) struct World {
     pub(crate) state: Scope,
@@ -226,7 +226,11 @@ impl World {
         let attempt = session.attempt().and_then(|attempt| attempt.effect);
         let calls = session.batch().filter_map(|(_, call)| call.effect);
         let forks = session.children.values().filter_map(|child| child.effect);
-        let known: BTreeSet<EffectKey> = attempt.into_iter().chain(calls).chain(forks).collect();
+        let starting = session.mcp.values();
+        let starting = starting.filter(|server| server.state == mcp_server::State::Starting);
+        let starts = starting.filter_map(|server| server.launch);
+        let known = attempt.into_iter().chain(calls).chain(forks).chain(starts);
+        let known: BTreeSet<EffectKey> = known.collect();
         let open: BTreeSet<EffectKey> = self.open.keys().copied().collect();
         assert_eq!(known, open, "the state and the table of open effects differ");
     }
@@ -509,6 +513,7 @@ fn is_result(event: &Event) -> bool {
     matches!(
         event,
         Event::Model(model::Event::Answered { .. })
+            | Event::Mcp(mcp::Event::Introduced { .. } | mcp::Event::Failed { .. })
             | Event::Fork(fork::Event::Made { .. } | fork::Event::Failed { .. })
             | Event::Tools(
                 tools::Event::EvidenceGathered { .. }
