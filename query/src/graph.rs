@@ -1,6 +1,6 @@
 //! The graph: what it is made of, and how a query is answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_graphql::parser::{self, Error as ParseError};
@@ -19,10 +19,14 @@ use crate::limits::{self, Limits};
 use crate::operation::Operation;
 use crate::root::Query;
 
+type Whole = Schema<Query, EmptyMutation, EmptySubscription>;
+type LazySchema = LazyLock<Whole, Box<dyn FnOnce() -> Whole + Send>>;
+
 /// The graph over everything that a [`Reader`] reads. Clones share it.
 #[derive(Clone)]
 pub struct Graph {
-    pub(crate) schema: Schema<Query, EmptyMutation, EmptySubscription>,
+    /// Made by whoever asks first: that takes some milliseconds and pages of memory, and most hosts are never asked.
+    pub(crate) schema: Arc<LazySchema>,
     pub(crate) reader: Reader,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) limits: Arc<Limits>,
@@ -110,14 +114,17 @@ impl Graph {
     /// The graph with other limits.
     #[must_use]
     pub fn with_limits(reader: Reader, limits: Limits) -> Self {
-        let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
-            .limit_complexity(limits.complexity)
-            // Depth is checked before validation, which recurses.
-            .limit_recursive_depth(limits.depth.saturating_add(1))
-            .finish();
+        let (complexity, depth) = (limits.complexity, limits.depth);
+        let made = move || {
+            Schema::build(Query, EmptyMutation, EmptySubscription)
+                .limit_complexity(complexity)
+                // Depth is checked before validation, which recurses.
+                .limit_recursive_depth(depth.saturating_add(1))
+                .finish()
+        };
         let places = Arc::new(Semaphore::new(limits.at_once));
         Self {
-            schema,
+            schema: Arc::new(LazyLock::new(Box::new(made))),
             reader,
             catalogue: Arc::default(),
             limits: Arc::new(limits),
