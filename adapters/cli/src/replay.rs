@@ -131,10 +131,14 @@ fn text(document: &Document<'_>, console: &Console) -> String {
         ));
     }
     if document.folded > 0 {
-        text.push_str(&format!(
-            "{} deltas were folded away when the session was archived, and are not decided again\n",
-            document.folded
-        ));
+        text.push_str(&match document.folded {
+            1 => {
+                "1 delta was folded away when the session was archived, and is not decided again\n".to_owned()
+            }
+            many => format!(
+                "{many} deltas were folded away when the session was archived, and are not decided again\n"
+            ),
+        });
     }
     if document.unsure > 0 {
         text.push_str(&match document.unsure {

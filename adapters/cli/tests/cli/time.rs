@@ -235,7 +235,9 @@ fn a_session_is_given_away_without_what_is_private_and_read_elsewhere() {
     let other = House::new();
     let replayed = other.run(["replay", path]);
     assert_eq!((replayed.code, &*replayed.err), (0, ""));
-    assert!(replayed.out.starts_with("equal: "), "{}", replayed.out);
+    // A slow machine cuts the text in pieces, which a bundle has folded into one.
+    let last = replayed.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("equal: "), "{}", replayed.out);
     let what = other.run(["open", path]);
     for told in ["format 2", "journal.jsonl", "× home-path: taken out"] {
         assert!(what.out.contains(told), "{told}: {}", what.out);
