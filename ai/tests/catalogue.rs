@@ -570,6 +570,19 @@ fn models_of_models_dev_are_taken() {
         "vertex": { "npm": "@ai-sdk/google-vertex", "api": "https://x.example", "models": {
             "plain": { "reasoning": false, "tool_call": false } } }
     }"#;
+    // Of a list with hundreds of providers a person wants a few, and hears nothing of the others.
+    let one = import(text, &|name| name == "vertex").unwrap();
+    let ids: Vec<String> = one.own.models.keys().map(ToString::to_string).collect();
+    assert_eq!(
+        (one.own.providers.len(), ids),
+        (0, vec!["vertex/plain".to_owned()])
+    );
+    assert!(
+        one.left.iter().all(|left| left.contains("vertex")),
+        "{:?}",
+        one.left
+    );
+
     let taken = import(text, &|_| true).unwrap();
     let ron = ron::ser::to_string_pretty(&taken.own, ron::ser::PrettyConfig::new().depth_limit(3)).unwrap();
     insta::assert_snapshot!(ron, @r#"

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use glasswork_ai::conversation::{Block, Message, Request};
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::grammar::Grammar;
-use glasswork_ai::http::{BaseUrl, Provider, SecretString, Settings};
+use glasswork_ai::http::{BaseUrl, HeaderMap, Provider, SecretString, Settings, TokenSource, Waiting};
 use glasswork_ai::model::{Thinking, ToolSpec};
 use glasswork_ai::port::{Call, ModelPort};
 use glasswork_ai::scripted::{Cue, Script};
 use glasswork_ai::stream::{Progress, StopReason, StreamEvent};
 use glasswork_ai::wire::{EVENT_LIMIT, Wire};
 use glasswork_testkit::model_server::{Answers, Framing, ModelServer, Reply};
+use secrecy::ExposeSecret as _;
 
 const KEY: &str = "sk-only-for-tests";
 
@@ -379,6 +380,14 @@ async fn a_key_is_never_shown() {
     let body = format!("{{\"error\":{{\"message\":\"wrong key {KEY}\"}}}}");
     let (_, failure) = failure(Wire::OpenAiChat, Reply::status(401).body(body)).await;
     assert!(failure.message.contains("wrong key [key]"), "{failure}");
+    // Some servers want it in the address.
+    let nobody = ModelServer::refused_url().await.unwrap();
+    let (_, steps) = all(provider(Wire::Anthropic, &format!("{nobody}/x?key={KEY}")).call(go(), 1)).await;
+    let [StreamEvent::Failed(failure)] = &steps[..] else {
+        panic!("{steps:?}");
+    };
+    assert_eq!(failure.class, FailureClass::Transport);
+    assert!(!failure.message.contains(KEY), "{failure}");
 }
 
 #[tokio::test]
@@ -546,5 +555,71 @@ async fn what_the_server_allows_is_known_with_its_headers_whether_it_answers_or_
             (&*limit.name, limit.remaining, limit.limit),
             ("requests", Some(0), Some(60))
         );
+    }
+}
+
+/// Gives `token-1`, `token-2` and so on, and knows what it was asked.
+#[derive(Debug, Default)]
+struct Tokens(std::sync::Mutex<Vec<Option<String>>>);
+
+impl TokenSource for Tokens {
+    fn token(&self, refused: Option<SecretString>) -> Waiting<Result<SecretString, Failure>> {
+        let mut asked = self.0.lock().unwrap();
+        asked.push(refused.map(|token| token.expose_secret().to_owned()));
+        let token = SecretString::from(format!("token-{}", asked.len()));
+        Box::pin(async move { Ok(token) })
+    }
+
+    fn headers(&self) -> HeaderMap {
+        [("x-beta".parse().unwrap(), "signed-in".parse().unwrap())]
+            .into_iter()
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_not_sent_again_and_nothing_else_asks_for_another() {
+    let stream = || Reply::stream(include_str!("golden/anthropic_tools.sse"));
+    let no = |status| Reply::status(status).body("{\"error\":{\"message\":\"no, token-1 token-2\"}}");
+    // The replies, the class of the failure at the end, and how often a token was sent.
+    let table = [
+        (vec![stream()], None, 1),
+        (vec![no(401), stream()], None, 2),
+        (vec![no(401), no(401)], Some(FailureClass::Auth), 2),
+        (vec![no(403)], Some(FailureClass::Auth), 1),
+        (vec![no(429)], Some(FailureClass::RateLimit), 1),
+        (vec![no(500)], Some(FailureClass::Unavailable), 1),
+    ];
+    for (replies, class, times) in table {
+        let server = ModelServer::start(Answers::replies(replies)).await.unwrap();
+        let tokens = Arc::new(Tokens::default());
+        let url = BaseUrl::parse(&server.url()).unwrap();
+        let port = Provider::new("TEST_KEY", Wire::Anthropic, &url, None)
+            .signed_in(Arc::clone(&tokens) as Arc<dyn TokenSource>);
+        let (_, steps) = all(port.call(go(), 1)).await;
+        let failure = steps.iter().find_map(|step| match step {
+            StreamEvent::Failed(failure) => Some(failure),
+            _ => None,
+        });
+        assert_eq!(failure.map(|failure| failure.class), class, "{failure:?}");
+        // A server that repeats the token that it refuses is not repeated.
+        let shown = failure
+            .map(|failure| failure.message.to_string())
+            .unwrap_or_default();
+        assert!(!shown.contains(&format!("token-{times}")), "{shown}");
+        let sent: Vec<_> = server
+            .received()
+            .iter()
+            .map(|request| {
+                let header = |name| request.header(name).unwrap_or_default().to_owned();
+                (header("authorization"), header("x-beta"))
+            })
+            .collect();
+        let expected: Vec<_> = (1..=times)
+            .map(|number| (format!("Bearer token-{number}"), "signed-in".to_owned()))
+            .collect();
+        assert_eq!(sent, expected);
+        let asked = [None, Some("token-1".to_owned())];
+        assert_eq!(*tokens.0.lock().unwrap(), asked[..times]);
     }
 }

@@ -6,7 +6,10 @@
     clippy::panic
 )] // a test may fail loudly
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use glasswork_ai::conversation::{Message, Request};
 use glasswork_ai::failure::{Failure, FailureClass};
@@ -23,6 +26,7 @@ use glasswork_testkit::authority::{Authority, Identity, TlsDoor};
 use glasswork_testkit::authorization_server::AuthorizationServer;
 use glasswork_testkit::model_server::{Answers, ModelServer, Reply};
 use glasswork_testkit::proxy_server::{Manner, ProxyServer};
+use glasswork_testkit::second::{self, Second};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -342,6 +346,52 @@ async fn certificates_are_believed_where_their_authority_is_known_and_else_it_is
     }
 }
 
+/// What the system believes is in a file here, which is named to a process of its own.
+#[tokio::test]
+async fn certificates_of_the_system_are_believed_beside_those_of_the_user_and_not_where_others_stand_in_place()
+ {
+    let system = |home: &Path| home.join("system.pem");
+    let part = async |home: &Path| {
+        let read =
+            |name: &str| Some(Certificates::parse(&fs::read(home.join(name)).unwrap(), "own.pem").unwrap());
+        let server = fs::read_to_string(home.join("server")).unwrap();
+        for (in_place, beside) in [
+            (None, None),
+            (None, read("stranger.pem")),
+            (read("stranger.pem"), None),
+            (read("stranger.pem"), read("system.pem")),
+        ] {
+            let settings = ClientSettings {
+                authorities: Authorities { in_place, beside },
+                ..ClientSettings::default()
+            };
+            let asked = asked(&provider(&server, &Clients::new(settings))).await;
+            second::say(asked.is_ok());
+        }
+    };
+    if second::plays("asks", part).await {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new("of the system").unwrap();
+    let stranger = Authority::new("a stranger").unwrap();
+    fs::write(system(home.path()), authority.pem()).unwrap();
+    fs::write(home.path().join("stranger.pem"), stranger.pem()).unwrap();
+    let models = models().await;
+    let identity = authority.identity("localhost").unwrap();
+    let door = TlsDoor::before(models.address(), &identity).await.unwrap();
+    fs::write(home.path().join("server"), door.url("localhost")).unwrap();
+    let name = "certificates_of_the_system_are_believed_beside_those_of_the_user_and_not_where_others_stand_in_place";
+    let mut command = second::command(name, "asks", home.path());
+    command
+        .env("SSL_CERT_FILE", system(home.path()))
+        .env_remove("SSL_CERT_DIR");
+    let said = tokio::task::spawn_blocking(move || Second::start(command).end())
+        .await
+        .unwrap();
+    assert_eq!(said.lines, ["true", "true", "false", "true"]);
+}
+
 /// A server of plain HTTP, which takes a greeting in TLS for a wrong request.
 async fn plain() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -427,6 +477,19 @@ async fn models_probes_and_sign_ins_go_the_same_way() {
     door.device().await.unwrap().unwrap();
     door.device().await.unwrap().unwrap();
     assert_eq!(proxy.asked().len(), 1, "{:?}", proxy.asked());
+}
+
+#[tokio::test]
+async fn a_probe_leaves_no_connection_behind() {
+    let models = ModelServer::start(Answers::by(|_| Reply::status(404)))
+        .await
+        .unwrap();
+    let clients = Clients::default();
+    let url = BaseUrl::parse(&models.url()).unwrap();
+    assert!(probe(&url, None, &clients).await.unwrap().is_none());
+    // One that is kept would be used, and waited for, by a runtime that is not there any more.
+    let closed = tokio::time::timeout(Duration::from_secs(60), models.until_closed(1)).await;
+    closed.expect("the probe's connections end with it");
 }
 
 #[tokio::test]

@@ -302,6 +302,7 @@ async fn a_budget_without_a_price_lets_nothing_through_and_no_budget_everything(
     let free = house.session(settings(Budget::default())).await;
     assert_eq!(house.turn(free, "go").await.state, State::Completed);
     assert_eq!(house.now(free).usage.cost(), None, "nobody knows");
+    assert_eq!(house.now(free).usage.elsewhere, None, "nobody asks");
     house.close().await;
 }
 
@@ -396,6 +397,28 @@ async fn a_script_costs_nothing_unless_the_user_says_so_and_every_call_is_on_the
     assert_eq!((prices.len(), prices[&other].is_unknown()), (2, true));
     let end = house.turn(session, "go").await;
     assert_eq!(exhausted(&end), &Exhausted::Unpriced { model: other });
+    house.close().await;
+}
+
+/// Also of those that would only be asked where another one fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_told_the_prices_of_all_models_that_it_may_ask() {
+    let house = House::of_script(r#"(turns: [])"#).await;
+    priced(&house);
+    let [compact, fallback] =
+        ["scripted/compact", "scripted/fallback"].map(|id| id.parse::<ModelId>().unwrap());
+    let session = house
+        .session(Settings {
+            compact_model: Sourced::from_layer(Some(compact.clone()), Layer::Flag),
+            fallback_models: Sourced::from_layer(vec![fallback.clone()], Layer::Flag),
+            ..settings(Budget::default())
+        })
+        .await;
+    let now = house.now(session);
+    let prices = &now.settings.prices.value;
+    let mut told: Vec<_> = prices.keys().cloned().collect();
+    told.sort_by_key(ToString::to_string);
+    assert_eq!(told, [compact, fallback, MODEL.parse().unwrap()]);
     house.close().await;
 }
 

@@ -213,3 +213,46 @@ fn servers_are_named_by_the_users_own_file_and_by_nothing_else() {
         "{wrong}"
     );
 }
+
+#[test]
+fn a_file_with_a_secret_is_for_nobody_else_and_one_without_for_everybody() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let explain = |text: &str, mode: u32| {
+        let place = Place::with(Some(text));
+        let file = place.homes().settings_file();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+        place.explain(&[], &[])
+    };
+    let key = "(\n  openai_api_key: \"sk-hidden\")";
+    let password = "(proxy: \"http://me:hidden@proxy.test:3128\")";
+    for (text, name, line) in [(key, "openai_api_key", 2), (password, "proxy", 1)] {
+        for mode in [0o644, 0o620, 0o604, 0o601] {
+            let expected =
+                format!("~/config/settings.ron:{line}: `{name}` is a secret, and others can read or change");
+            let told = explain(text, mode).unwrap_err();
+            assert!(told.starts_with(&expected) && !told.contains("hidden"), "{told}");
+        }
+        let shown = explain(text, 0o600).unwrap().concat();
+        assert!(shown.contains(name) && !shown.contains("hidden"), "{shown}");
+    }
+    // No secret is in these.
+    for text in [
+        "(proxy: \"http://proxy.test:3128\")",
+        "(proxy: \"\")",
+        "(proxy: \" \")",
+        "(max_steps: 7)",
+    ] {
+        explain(text, 0o644).unwrap();
+    }
+    // What is no RON may have the secret where the mistake is.
+    for (text, is_hidden) in [
+        ("(openai_api_key: `hidden`)", true),
+        ("(proxy: `hidden`)", true),
+        ("(openai_api_key: hidden, mode: `ask`)", true),
+        ("(mode: `ask`)", false),
+    ] {
+        let told = explain(text, 0o600).unwrap_err();
+        assert!(!told.contains("hidden"), "{told}");
+        assert_eq!(told.contains("this is no RON"), is_hidden, "{told}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The graph: what it is made of, and how a query is answered.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Instant;
 
 use async_graphql::futures_util::StreamExt as _;
@@ -24,10 +24,14 @@ use crate::mutation::Mutation;
 use crate::root::Query;
 use crate::subscription::Subscription;
 
+type Whole = Schema<Query, Mutation, Subscription>;
+type LazySchema = LazyLock<Whole, Box<dyn FnOnce() -> Whole + Send>>;
+
 /// The graph over everything that a [`Reader`] reads. Clones share it.
 #[derive(Clone)]
 pub struct Graph {
-    pub(crate) schema: Schema<Query, Mutation, Subscription>,
+    /// Made by whoever asks first: that takes some milliseconds and pages of memory, and most hosts are never asked.
+    pub(crate) schema: Arc<LazySchema>,
     pub(crate) reader: Reader,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) limits: Arc<Limits>,
@@ -186,14 +190,17 @@ impl Graph {
     /// The graph with other limits.
     #[must_use]
     pub fn with_limits(reader: Reader, limits: Limits) -> Self {
-        let schema = Schema::build(Query, Mutation, Subscription)
-            .limit_complexity(limits.complexity)
-            // Depth is checked before validation, which recurses.
-            .limit_recursive_depth(limits.depth.saturating_add(1))
-            .finish();
+        let (complexity, depth) = (limits.complexity, limits.depth);
+        let made = move || {
+            Schema::build(Query, Mutation, Subscription)
+                .limit_complexity(complexity)
+                // Depth is checked before validation, which recurses.
+                .limit_recursive_depth(depth.saturating_add(1))
+                .finish()
+        };
         let places = |count| Arc::new(Semaphore::new(count));
         Self {
-            schema,
+            schema: Arc::new(LazyLock::new(Box::new(made))),
             reader,
             catalogue: Arc::default(),
             places: places(limits.at_once),

@@ -156,3 +156,99 @@ impl Silence {
         self.since.elapsed().saturating_add(early) >= self.most
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// Lets everybody through, and writes down what it is told.
+    struct Book {
+        is_clear: bool,
+        told: Mutex<Vec<Verdict>>,
+    }
+
+    impl Gate for Book {
+        fn is_clear(&self, _: &str) -> bool {
+            self.is_clear
+        }
+
+        fn admit(&self, _: &str) -> Result<Pass, Refused> {
+            Ok(Pass::default())
+        }
+
+        fn settle(&self, _: &str, _: Pass, verdict: Verdict) {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.push(verdict);
+        }
+    }
+
+    async fn told(is_clear: bool, part: impl AsyncFnOnce(Passage)) -> Vec<Verdict> {
+        let book = Arc::new(Book {
+            is_clear,
+            told: Mutex::default(),
+        });
+        let gate = Arc::clone(&book) as Arc<dyn Gate>;
+        part(Passage::ask(&gate, &"p".into()).await.unwrap()).await;
+        let told = book.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.clone()
+    }
+
+    const LONG: u64 = 3_600_000;
+
+    #[tokio::test]
+    async fn what_came_of_a_request_is_told_once() {
+        use Verdict::{Answered, Failed, Unknown};
+        let failure = |class| Failure::new(class, "no");
+        let answered = async |mut passage: Passage| {
+            passage.answered().await;
+            passage.answered().await;
+            passage.end(None, true).await;
+        };
+        assert_eq!(told(false, answered).await, [Answered]);
+        let broke_off = async |mut passage: Passage| {
+            passage.answered().await;
+            passage.end(Some(&failure(FailureClass::Transport)), true).await;
+        };
+        assert_eq!(told(false, broke_off).await, [Answered, Failed]);
+        let dropped_late = async |mut passage: Passage| {
+            passage.answered().await;
+            passage.dropped(&Silence::of(LONG)).await;
+        };
+        assert_eq!(told(false, dropped_late).await, [Answered]);
+        let dropped = async |passage: Passage| passage.dropped(&Silence::of(LONG)).await;
+        assert_eq!(told(false, dropped).await, [Unknown]);
+        let silent = async |passage: Passage| passage.dropped(&Silence::of(0)).await;
+        assert_eq!(told(false, silent).await, [Failed]);
+        // What was never sent tells nothing of who would have got it, whatever the reason.
+        for class in [FailureClass::Auth, FailureClass::Transport, FailureClass::Invalid] {
+            let unsent = async |passage: Passage| passage.end(Some(&failure(class)), false).await;
+            assert_eq!(told(false, unsent).await, [Unknown], "{class:?}");
+        }
+        for (class, verdict) in [
+            (FailureClass::Timeout, Failed),
+            (FailureClass::Unavailable, Failed),
+            (FailureClass::Overloaded, Failed),
+            (FailureClass::Auth, Answered),
+            (FailureClass::Refusal, Answered),
+            (FailureClass::Protocol, Unknown),
+        ] {
+            let sent = async |passage: Passage| passage.end(Some(&failure(class)), true).await;
+            assert_eq!(told(false, sent).await, [verdict], "{class:?}");
+        }
+    }
+
+    /// Where nothing is noted, only a failure is worth a look at the file.
+    #[tokio::test]
+    async fn a_gate_that_is_clear_is_told_of_failures_alone() {
+        let answered = async |mut passage: Passage| passage.answered().await;
+        assert_eq!(told(true, answered).await, []);
+        let failed = async |passage: Passage| {
+            let failure = Failure::new(FailureClass::Timeout, "no");
+            passage.end(Some(&failure), true).await;
+        };
+        assert_eq!(told(true, failed).await, [Verdict::Failed]);
+    }
+}

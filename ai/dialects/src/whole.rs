@@ -249,8 +249,8 @@ impl Whole {
         if found.is_empty() || !is_call {
             return None;
         }
-        let is_open = self.depth > 0 || self.quote.is_some();
-        let closing = if is_open && closing == Closing::Marked {
+        // A string is open only inside of brackets.
+        let closing = if self.depth > 0 && closing == Closing::Marked {
             Closing::Natural
         } else {
             closing

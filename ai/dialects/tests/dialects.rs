@@ -17,6 +17,8 @@ mod kit;
 mod announcing;
 #[path = "dialects/defects.rs"]
 mod defects;
+#[path = "dialects/ends.rs"]
+mod ends;
 #[path = "dialects/mending.rs"]
 mod mending;
 #[path = "dialects/natives.rs"]

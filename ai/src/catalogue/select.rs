@@ -226,6 +226,7 @@ mod tests {
             "openai/o4-2025-04-16",
             "relay/claude-opus-4-5",
             "relay/kimi:high",
+            "lab/relay-kit",
         ]
         .map(wanted);
         let providers = ["anthropic", "openai", "local"];
@@ -250,6 +251,9 @@ mod tests {
             ),
             // New at its provider, and not cut down to what is known.
             ("anthropic/claude-opus", "anthropic/claude-opus"),
+            (" anthropic/claude-opus\n", "anthropic/claude-opus"),
+            // The beginning of an id goes before words of it, however near the others are.
+            ("relay/ki", "relay/kimi:high"),
             ("local/any:thing", "local/any:thing"),
             ("local/any:off", "local/any Off"),
             ("claude-opus-4-5", "anthropic/claude-opus-4-5"),

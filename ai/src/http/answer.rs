@@ -23,7 +23,10 @@ const ERROR_LIMIT: usize = 64 << 10;
 
 /// How long the last step of a complete answer waits for the end of the body. Only a connection whose body was read
 /// to its end serves the next request, and that end often comes a moment after the last event.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(25);
+/// So many times, one after the other: what a busy machine kept from running for a while does not take that for silence
+/// of the server.
+const PATIENT: u8 = 10;
 
 /// A response, and the secret that its request carried.
 pub(super) type Sent = Result<(Response, Option<SecretString>), Failure>;
@@ -43,7 +46,7 @@ enum State {
     Sending(Sending),
     Answered(Response),
     /// The answer is complete; its last step waits for the end of the body.
-    Ending(Response, StreamEvent, Pin<Box<Sleep>>),
+    Ending(Response, StreamEvent, Pin<Box<Sleep>>, u8),
     /// The server refuses, and says why.
     Refused(Response, Vec<u8>),
     Over,
@@ -70,7 +73,7 @@ impl Answering {
         self.steps(steps);
         self.state = match (std::mem::replace(&mut self.state, State::Over), end) {
             (State::Answered(response), Some(end)) => {
-                State::Ending(response, end, Box::pin(tokio::time::sleep(PATIENCE)))
+                State::Ending(response, end, Box::pin(tokio::time::sleep(PATIENCE)), PATIENT)
             }
             (state, None) if !self.decoder.is_over() => state,
             // Dropping the response closes the connection.
@@ -151,12 +154,18 @@ impl Source for Answering {
                     Ok(None) => self.ended(None),
                     Err(error) => self.ended(Some(error)),
                 },
-                State::Ending(response, end, patience) => {
-                    if patience.as_mut().poll(context).is_pending() {
-                        match poll_chunk(response, context) {
-                            Poll::Ready(Ok(Some(_))) => continue,
-                            Poll::Ready(Ok(None) | Err(_)) => {}
-                            Poll::Pending => return Poll::Pending,
+                State::Ending(response, end, patience, left) => {
+                    let more = poll_chunk(response, context);
+                    if !matches!(more, Poll::Ready(Ok(None) | Err(_))) {
+                        let is_late = patience.as_mut().poll(context).is_ready();
+                        if is_late {
+                            *left = left.saturating_sub(1);
+                            *patience = Box::pin(tokio::time::sleep(PATIENCE));
+                        }
+                        match *left > 0 {
+                            true if more.is_pending() && !is_late => return Poll::Pending,
+                            true => continue,
+                            false => {}
                         }
                     }
                     let end = end.clone();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter;
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use reqwest::{Client, Url};
@@ -86,10 +87,17 @@ impl Clients {
     /// Makes the client for a server on a thread of its own, so that it is there when it is needed. Reading the system's
     /// certificates takes a while.
     pub fn make_ready(&self, to: &BaseUrl) {
-        if self.security(to.url()) == Security::Secured {
+        drop(self.making(to));
+    }
+
+    /// The thread; none where there is nothing to be read.
+    fn making(&self, to: &BaseUrl) -> Option<JoinHandle<()>> {
+        let is_secured = self.security(to.url()) == Security::Secured;
+        is_secured.then(|| {
             let (clients, url) = (self.clone(), to.url().clone());
-            std::thread::spawn(move || clients.client(&url).map(drop));
-        }
+            // What is wrong is told to whoever asks for the client.
+            std::thread::spawn(move || drop(clients.client(&url)))
+        })
     }
 
     /// The client for an address, whoever else uses it.
@@ -145,4 +153,24 @@ fn build(settings: &ClientSettings, security: Security) -> Result<Client, Failur
     builder
         .build()
         .map_err(|error| transport_failure("no connection can be made", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_made_ready_where_that_takes_a_while() {
+        let made = |address: &str| {
+            let clients = Clients::default();
+            let making = clients.making(&BaseUrl::parse(address).expect(address));
+            if let Some(making) = making {
+                making.join().expect("it ends");
+            }
+            (clients.0.plain.get().is_some(), clients.0.secured.get().is_some())
+        };
+        assert_eq!(made("https://x.org"), (false, true));
+        // Nothing is read, and no thread is worth it.
+        assert_eq!(made("http://x.org"), (false, false));
+    }
 }

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn names_networks_and_ports_are_told_apart() {
-        let list = "a.org, .b.org,*.c.org\tD.org. 10.0.0.0/8 192.0.2.7,2001:db8::/32 [::2] e.org:8080 [2001::1]:99,f,0.0.0.0/0x";
+        let list = "a.org, .b.org,*.c.org\tD.org. 10.0.0.0/8 192.0.2.7,2001:db8::/32 [::2] e.org:8080 [2001::1]:99,f,0.0.0.0/0x fd00::7";
         for (url, entry) in [
             ("https://a.org/x", Some("a.org")),
             ("https://A.ORG./x", Some("a.org")),
@@ -173,6 +173,8 @@ mod tests {
             ("http://[2001:db8:ffff::1]/", Some("2001:db8::/32")),
             ("http://[2001:db9::1]/", None),
             ("http://[::2]", Some("[::2]")),
+            // Without brackets its last part is no port.
+            ("http://[fd00::7]:80/", Some("fd00::7")),
             ("http://e.org:8080", Some("e.org:8080")),
             ("http://e.org", None),
             ("http://[2001::1]:99", Some("[2001::1]:99")),

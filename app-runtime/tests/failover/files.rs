@@ -1,14 +1,17 @@
 //! The file of the breakers: what lasts, what is damaged, and what cannot be written.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glasswork_agent_session::runners::Gate as _;
-use glasswork_app_runtime::breakers::Breakers;
+use glasswork_app_runtime::breakers::{Breakers, rules};
 use glasswork_engine::{Timestamp, VirtualClock};
 use glasswork_session_state::breaker::{Rules, State, Verdict};
+use glasswork_session_state::host_settings::Settings as HostSettings;
+use glasswork_session_state::settings::{Layer, Sourced};
 use tempfile::TempDir;
 
 const RULES: Rules = Rules {
@@ -67,6 +70,64 @@ fn a_person_can_reset_one_or_all() {
     assert_eq!(other.reset(None).unwrap(), ["q".into()]);
 }
 
+/// Whoever sends looks at the file first, and asks no further where nothing is noted there.
+#[test]
+fn what_another_process_noted_is_seen_before_anything_is_asked() {
+    let (home, clock) = (TempDir::new().unwrap(), clock());
+    let process = || Breakers::below(home.path(), RULES, clock.clone());
+    let (one, other) = (process(), process());
+    assert!(one.is_clear("p"));
+    fails(&other, 1);
+    assert!(!one.is_clear("p"), "a failure that an answer would settle");
+    assert!(one.is_clear("q"));
+    let pass = one.admit("p").unwrap();
+    one.settle("p", pass, Verdict::Answered);
+    assert!(other.is_clear("p"));
+    for file in ["breakers.json", "breakers.lock"] {
+        let mode = fs::metadata(home.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+/// Who waits for the lock keeps nobody waiting who only wants to know: that one is told to ask.
+#[test]
+fn nobody_waits_for_the_lock_to_learn_that_nothing_is_noted() {
+    let (home, clock) = (TempDir::new().unwrap(), clock());
+    let breakers = Breakers::below(home.path(), RULES, clock);
+    let lock = fs::File::create(home.path().join("breakers.lock")).unwrap();
+    lock.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| fails(&breakers, 1));
+        let begun = Instant::now();
+        let mut is_told_to_ask = false;
+        while !is_told_to_ask && begun.elapsed() < Duration::from_secs(60) {
+            is_told_to_ask = !breakers.is_clear("q");
+            std::thread::yield_now();
+        }
+        lock.unlock().unwrap();
+        waiting.join().unwrap();
+        assert!(is_told_to_ask);
+    });
+    assert!(breakers.is_clear("q"));
+}
+
+#[test]
+fn the_settings_say_when_breakers_open() {
+    let settings = HostSettings {
+        breaker_failures: Sourced::from_layer(7, Layer::User),
+        breaker_window_seconds: Sourced::from_layer(8, Layer::User),
+        breaker_pause_seconds: Sourced::from_layer(9, Layer::User),
+        ..HostSettings::default()
+    };
+    let expected = Rules {
+        failures: 7,
+        window: Duration::from_secs(8),
+        pause: Duration::from_secs(9),
+    };
+    assert_eq!(rules(&settings), expected);
+    assert_eq!(rules(&HostSettings::default()), Rules::default());
+}
+
 /// No breaker is worth that nothing can be asked.
 #[test]
 fn a_damaged_file_stops_nobody_and_is_moved_aside() {
@@ -76,6 +137,8 @@ fn a_damaged_file_stops_nobody_and_is_moved_aside() {
         "[]",
         "nonsense",
         r#"{"version":1,"providers":{"p":{"state":"ajar"}}}"#,
+        // Whole, and longer than any such file.
+        &format!("{}{}", " ".repeat(1 << 20), r#"{"version":1,"providers":{}}"#),
     ] {
         let (home, clock) = (TempDir::new().unwrap(), clock());
         let file = home.path().join("breakers.json");

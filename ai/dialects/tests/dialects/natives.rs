@@ -302,3 +302,24 @@ fn every_dialect_has_native_samples() {
         assert!(samples >= 2, "{dialect:?} has {samples}");
     }
 }
+
+/// Fuzzers begin with what models write.
+#[test]
+fn every_native_sample_is_a_seed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/recognise");
+    let update = std::env::var_os("UPDATE_SEEDS").is_some();
+    let mut numbers = std::collections::BTreeMap::new();
+    for (dialect, text, _) in NATIVES {
+        let number = numbers.entry(dialect.key()).or_insert(0);
+        *number += 1;
+        let file = folder.join(format!("{}-{number}", dialect.key()));
+        if update {
+            std::fs::write(&file, text).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap_or_default(),
+            *text,
+            "UPDATE_SEEDS=1 cargo test -p glasswork-dialects --test dialects seed"
+        );
+    }
+}
