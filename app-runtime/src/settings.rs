@@ -226,8 +226,8 @@ pub enum SettingsError {
         /// What is wrong.
         message: String,
     },
-    /// It is a setting of the host, which no session changes.
-    #[error("{place}: `{name}` is a setting of the host; set it in the settings file, and start anew")]
+    /// It is set for the program as a whole, which no session changes.
+    #[error("{place}: `{name}` is set for the program as a whole; write it to `settings.ron`, and start anew")]
     NotOfASession {
         /// Where it stands.
         place: String,
@@ -308,20 +308,25 @@ pub fn resolve(
 /// said so, for people.
 ///
 /// # Errors
-/// [`SettingsError`], also where it is no setting of a session.
+/// [`SettingsError`], also where it is no setting of a session. What is a secret, or names programs, is not even looked
+/// at: no error repeats it.
 pub fn of_session(name: &str, text: &str, place: &str) -> Result<Setting, SettingsError> {
     let source = Source {
         layer: Layer::Session,
         file: None,
         line: None,
     };
+    let not_of_a_session = || SettingsError::NotOfASession {
+        place: place.to_owned(),
+        name: name.to_owned(),
+    };
+    if name == PROXY || name == MCP_SERVERS || API_KEYS.iter().any(|(key, _)| *key == name) {
+        return Err(not_of_a_session());
+    }
     match parse(name, text, source, place)? {
         AnySetting::Session(setting) => Ok(setting),
-        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => {
-            Err(SettingsError::NotOfASession {
-                place: place.to_owned(),
-                name: name.to_owned(),
-            })
+        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) | AnySetting::Servers(_) => {
+            Err(not_of_a_session())
         }
     }
 }
@@ -557,33 +562,6 @@ impl<'de> de::Deserialize<'de> for Name {
             }
         }
         deserializer.deserialize_identifier(Identifier)
-    }
-}
-
-/// A setting of a session, as somebody changes it while the session is open: the value is RON, or plain text.
-///
-/// # Errors
-/// [`SettingsError`], also for what is set for the program as a whole, and for keys: those stand in the user's file.
-pub fn changed(name: &str, value: &str) -> Result<Setting, SettingsError> {
-    const PLACE: &str = "the change";
-    let source = Source {
-        layer: Layer::Session,
-        file: None,
-        line: None,
-    };
-    let is_secret = name == PROXY || API_KEYS.iter().any(|(key, _)| *key == name);
-    let of_program = || SettingsError::Misfit {
-        place: PLACE.to_owned(),
-        name: name.to_owned(),
-        value: "what is written there".to_owned(),
-        message: "it is set for the program as a whole; write it to `settings.ron`".to_owned(),
-    };
-    if is_secret {
-        return Err(of_program());
-    }
-    match parse(name, value, source, PLACE)? {
-        AnySetting::Session(setting) => Ok(setting),
-        AnySetting::Host(_) | AnySetting::ApiKey(_) | AnySetting::Proxy(_) => Err(of_program()),
     }
 }
 

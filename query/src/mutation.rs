@@ -322,7 +322,7 @@ impl Mutation {
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
         let setting =
-            settings::changed(&name, &value).map_err(|error| fail(Code::Invalid, error.to_string()))?;
+            settings::of_session(&name, &value, "the change").map_err(|error| fail(Code::Invalid, error.to_string()))?;
         act.dispatched(key.as_deref(), act.runtime.set(act.session, setting))
             .await
     }

@@ -22,7 +22,7 @@ use std::time::Instant;
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_query::Graph;
 use glasswork_rpc::socket::directory::{Card, Directory};
-use glasswork_rpc::socket::host::Socket;
+use glasswork_rpc::socket::host::{Offer, Socket};
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;
 use serde_json::{Value, json};
@@ -70,7 +70,13 @@ async fn host(place: &Path) {
     };
     let clients = Attachments::new(house.shared(), Limits::default());
     let graph = Graph::new(house.runtime().reader().clone());
-    let socket = Socket::open(Directory::open(place).unwrap(), card, clients, graph, None).unwrap();
+    let offer = Offer {
+        clients,
+        graph,
+        card: Arc::new(card),
+        house: None,
+    };
+    let socket = Socket::open(Directory::open(place).unwrap(), offer).unwrap();
     println!("{} {session}", socket.name());
     loop {
         let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use glasswork_session_state::Fact;
 use glasswork_session_state::{
-    compaction, failover, fork, import, model, prompt, session, structured, tools, tree, turn,
+    compaction, failover, fork, import, mcp, model, prompt, session, structured, tools, tree, turn,
 };
 use serde::Serialize;
 
@@ -153,6 +153,15 @@ fn of(fact: &Fact) -> &'static [Projection] {
         Fact::Failover(fact) => match fact {
             failover::Fact::FellBack { .. } => ENTRY,
             failover::Fact::Known { .. } => &[],
+        },
+        Fact::Mcp(fact) => match fact {
+            // Which tools the next request offers.
+            mcp::Fact::Given { .. }
+            | mcp::Fact::Removed { .. }
+            | mcp::Fact::Moved { .. }
+            | mcp::Fact::Offers { .. } => SIZE,
+            mcp::Fact::Launched { .. } => &[Status],
+            mcp::Fact::Renewed { .. } | mcp::Fact::Introduced { .. } | mcp::Fact::Troubled { .. } => &[],
         },
         // Of the host, which has none of these.
         Fact::Trash(_) | Fact::Closing(_) | Fact::Host(_) | Fact::SignIn(_) | Fact::Client(_) => &[],

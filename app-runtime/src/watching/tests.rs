@@ -43,6 +43,7 @@ fn a_gap_says_up_to_where_the_state_has_jumped_and_what_it_jumped_over_does_not_
             seq: jumped,
             origin: None,
             updates: vec![Update::Gap { from, to: jumped }],
+            touches: invalidation::all(),
         }
     );
     assert_eq!((watch.seq(), title(&watch)), (jumped, Some("title 5")));

@@ -1,16 +1,16 @@
 //! Clients that ask for more than there is.
 
-use std::path::PathBuf;
-use std::pin::Pin;
+use std::path::Path;
 use std::sync::Arc;
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
-use glasswork_app_runtime::runtime::{Opening, Runtime};
+use glasswork_app_runtime::runtime::Opening;
 use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
+use glasswork_rpc::acp::{self, ModelChoice, NotReady, ProviderChoice};
 use glasswork_rpc::socket::client::{Client, ClientError};
 use glasswork_rpc::socket::directory::Directory;
-use glasswork_rpc::socket::host::{Begin, Socket};
+use glasswork_rpc::socket::host::{Offer, Socket};
 use glasswork_rpc::socket::wire;
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;
@@ -18,27 +18,29 @@ use serde_json::{Value, json};
 
 use crate::{SCRIPT, attached, card, line, raw, run, send};
 
-/// Begins sessions, as `serve` does.
-struct Begins(std::sync::Weak<Runtime>);
+/// How sessions are begun, as `serve` does it.
+struct Begins;
 
-impl Begin for Begins {
-    fn begin(
-        &self,
-        workspace: PathBuf,
-        _: Option<String>,
-    ) -> Pin<Box<dyn Future<Output = Result<ScopeId, String>> + Send>> {
-        let runtime = self.0.upgrade().unwrap();
-        Box::pin(async move {
-            let opening = Opening {
-                workspace,
-                settings: House::settings(Mode::Ask),
-                title: None,
-            };
-            runtime
-                .new_session(opening)
-                .await
-                .map_err(|error| error.to_string())
+impl acp::House for Begins {
+    fn new_session(&self, workspace: &Path) -> Result<Opening, NotReady> {
+        Ok(Opening {
+            workspace: workspace.to_owned(),
+            settings: House::settings(Mode::Ask),
+            title: None,
+            servers: vec![],
         })
+    }
+
+    fn again(&self, session: ScopeId) -> Result<Opening, NotReady> {
+        Err(NotReady::Wrong(format!("nobody opens {session} again here")))
+    }
+
+    fn models(&self) -> Vec<ModelChoice> {
+        vec![]
+    }
+
+    fn providers(&self) -> Vec<ProviderChoice> {
+        vec![]
     }
 }
 
@@ -63,16 +65,14 @@ async fn connections_sessions_and_attachments_have_limits_that_are_told() {
         },
     );
     let graph = Graph::new(runtime.reader().clone());
-    let begins: Arc<dyn Begin> = Arc::new(Begins(Arc::downgrade(&runtime)));
     drop(runtime);
-    let socket = Socket::open(
-        Directory::open(&run).unwrap(),
-        card(&house),
+    let offer = Offer {
         clients,
         graph,
-        Some(begins),
-    )
-    .unwrap();
+        card: Arc::new(card(&house)),
+        house: Some(Arc::new(Begins)),
+    };
+    let socket = Socket::open(Directory::open(&run).unwrap(), offer).unwrap();
     let directory = Directory::open(&run).unwrap();
     let live = directory.live().unwrap().remove(0);
     let (one, _told) = Client::connect(&directory, &live).await.unwrap();
