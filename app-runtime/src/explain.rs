@@ -181,6 +181,7 @@ impl fmt::Display for Place<'_> {
                 Layer::Project => "project settings",
                 Layer::Environment => "environment",
                 Layer::Flag => "command line",
+                Layer::Client => "the client that opened the session",
                 Layer::Session => "changed in the session",
             }),
         }

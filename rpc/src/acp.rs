@@ -5,6 +5,7 @@
 
 mod agent;
 mod attached;
+mod commands;
 mod connection;
 mod content;
 mod elsewhere;
@@ -13,6 +14,8 @@ mod lines;
 mod opening;
 mod options;
 mod permission;
+mod prompting;
+mod servers;
 mod stopping;
 mod tool_calls;
 mod updates;

@@ -50,6 +50,8 @@ pub enum Layer {
     Environment,
     /// A flag of the command line.
     Flag,
+    /// A client named it as it opened the session.
+    Client,
     /// Changed while the session was open.
     Session,
 }

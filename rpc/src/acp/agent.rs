@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use agent_client_protocol::schema::ProtocolVersion;
@@ -10,32 +9,31 @@ use agent_client_protocol::v1::schema::{
     AgentCapabilities, AuthMethod, AuthMethodAgent, AuthMethodTerminal, AuthenticateRequest,
     AuthenticateResponse, CloseSessionRequest, CloseSessionResponse, DeleteSessionRequest,
     DeleteSessionResponse, Implementation, InitializeRequest, InitializeResponse, ListSessionsRequest,
-    ListSessionsResponse, LoadSessionRequest, LoadSessionResponse, Meta, NewSessionRequest,
-    NewSessionResponse, PromptCapabilities, PromptRequest, PromptResponse, ResumeSessionRequest,
-    ResumeSessionResponse, SessionCapabilities, SessionCloseCapabilities, SessionConfigOption,
-    SessionDeleteCapabilities, SessionId, SessionInfo, SessionListCapabilities, SessionModeState,
-    SessionNotification, SessionResumeCapabilities, SetSessionConfigOptionRequest,
-    SetSessionConfigOptionResponse, SetSessionModeRequest, SetSessionModeResponse,
+    ListSessionsResponse, LoadSessionRequest, LoadSessionResponse, McpCapabilities, Meta, NewSessionRequest,
+    NewSessionResponse, PromptCapabilities, ResumeSessionRequest, ResumeSessionResponse, SessionCapabilities,
+    SessionCloseCapabilities, SessionConfigOption, SessionDeleteCapabilities, SessionId, SessionInfo,
+    SessionListCapabilities, SessionModeState, SessionNotification, SessionResumeCapabilities, SessionUpdate,
+    SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
+    SetSessionModeResponse,
 };
 use agent_client_protocol::v1::{ConnectionTo, schema};
-use agent_client_protocol::{Client, Error, RequestCancellation};
-use glasswork_agent_core::id::TurnId;
-use glasswork_agent_core::turn;
+use agent_client_protocol::{Client, Error};
 use glasswork_app_runtime::archive::{Cursor, Filter, Listing};
 use glasswork_app_runtime::attachments::{Asked, AttachError, Attachment};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
+use glasswork_app_runtime::servers::ServerCommand;
 use glasswork_engine::{Refusal, ScopeId, Timestamp};
 use glasswork_session_state::clients::{History, Role};
 use glasswork_session_state::state::Session;
 use tokio::sync::watch;
 
-use super::attached::{Attached, Ended, Line};
-use super::content;
+use super::attached::{Attached, Line, Told};
+use super::commands;
 use super::lines::Pace;
 use super::opening::{self, House, ModelChoice, NotReady, ProviderChoice};
 use super::options;
-use super::stopping::Ending;
+use super::servers;
 use super::updates::{self, Offers};
 use crate::socket::talk::Talk;
 
@@ -85,7 +83,7 @@ impl Agent {
         house.map(|house| house.providers()).unwrap_or_default()
     }
 
-    fn offers(&self) -> Offers {
+    pub(super) fn offers(&self) -> Offers {
         self.client.get().map(|(offers, _)| *offers).unwrap_or_default()
     }
 
@@ -100,6 +98,8 @@ impl Agent {
         let _ = self.client.set((Offers::of(client), name.into()));
         let capabilities = AgentCapabilities::new()
             .load_session(true)
+            // Programs on this machine alone; that goes without saying.
+            .mcp_capabilities(McpCapabilities::new())
             .prompt_capabilities(PromptCapabilities::new().image(true).embedded_context(true))
             .session_capabilities(
                 SessionCapabilities::new()
@@ -151,50 +151,72 @@ impl Agent {
         &self,
         request: NewSessionRequest,
         client: &ConnectionTo<Client>,
-    ) -> Result<NewSessionResponse, Error> {
+    ) -> Result<(Arc<Session>, NewSessionResponse), Error> {
         fits(&request.cwd, &request.additional_directories)?;
+        let servers = servers::commands(request.mcp_servers)?;
         self.has_room()?;
         let house = self.house()?;
+        let _room = self.talk.connection.hub().room_for(None).map_err(refused)?;
         let opening = blocking(move || house.new_session(&request.cwd)).await?;
-        let id = self
-            .runtime()
-            .new_session(opening.map_err(not_ready)?)
-            .await
-            .map_err(failed)?;
+        let mut opening = opening.map_err(not_ready)?;
+        opening.servers.extend(servers);
+        let id = self.runtime().new_session(opening).await.map_err(failed)?;
         let session = self.attach(id, client, Role::Controller, false).await?;
         let (modes, options) = self.chosen(&session);
-        self.no_servers(id, client, request.mcp_servers.len()).await?;
-        Ok(NewSessionResponse::new(id.to_string())
-            .modes(modes)
-            .config_options(options))
+        let response = NewSessionResponse::new(id.to_string());
+        Ok((session, response.modes(modes).config_options(options)))
     }
 
     pub(super) async fn load(
         &self,
         request: LoadSessionRequest,
         client: &ConnectionTo<Client>,
-    ) -> Result<LoadSessionResponse, Error> {
+    ) -> Result<(Arc<Session>, LoadSessionResponse), Error> {
         fits(&request.cwd, &request.additional_directories)?;
         let role = role(request.meta.as_ref())?;
-        let id = self.open(&request.session_id).await?;
-        let session = self.attach(id, client, role, true).await?;
+        let servers = servers::commands(request.mcp_servers)?;
+        let session = self
+            .again(&request.session_id, role, servers, client, true)
+            .await?;
         let (modes, options) = self.chosen(&session);
-        self.no_servers(id, client, request.mcp_servers.len()).await?;
-        Ok(LoadSessionResponse::new().modes(modes).config_options(options))
+        let response = LoadSessionResponse::new();
+        Ok((session, response.modes(modes).config_options(options)))
     }
 
     pub(super) async fn resume(
         &self,
         request: ResumeSessionRequest,
         client: &ConnectionTo<Client>,
-    ) -> Result<ResumeSessionResponse, Error> {
+    ) -> Result<(Arc<Session>, ResumeSessionResponse), Error> {
         fits(&request.cwd, &request.additional_directories)?;
         let role = role(request.meta.as_ref())?;
-        let id = self.open(&request.session_id).await?;
-        let session = self.attach(id, client, role, false).await?;
+        let servers = servers::commands(request.mcp_servers)?;
+        let session = self
+            .again(&request.session_id, role, servers, client, false)
+            .await?;
         let (modes, options) = self.chosen(&session);
-        self.no_servers(id, client, request.mcp_servers.len()).await?;
-        Ok(ResumeSessionResponse::new().modes(modes).config_options(options))
+        let response = ResumeSessionResponse::new();
+        Ok((session, response.modes(modes).config_options(options)))
+    }
+
+    /// Opens a session that there was, where it is not open, and has the client see it.
+    async fn again(
+        &self,
+        session: &SessionId,
+        role: Role,
+        servers: Vec<ServerCommand>,
+        client: &ConnectionTo<Client>,
+        history: bool,
+    ) -> Result<Arc<Session>, Error> {
+        let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
+        // Who only looks on starts nothing.
+        let servers = Some(servers).filter(|_| role == Role::Controller);
+        let id = self.open(session, servers.unwrap_or_default()).await?;
+        let session = self.attach(id, client, role, history).await?;
+        if role == Role::Controller {
+            self.tell_missing(&names, &session, client).await?;
+        }
+        Ok(session)
     }
 
     pub(super) async fn list(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Error> {
@@ -273,77 +295,6 @@ impl Agent {
         )))
     }
 
-    /// A prompt, until its turn is over.
-    pub(super) async fn prompt(
-        &self,
-        request: PromptRequest,
-        client: &ConnectionTo<Client>,
-        cancellation: &RequestCancellation,
-    ) -> Result<PromptResponse, Error> {
-        let attachment = self.acting(&request.session_id)?;
-        let id = attachment.session();
-        let prompt = blocking(move || content::prompt(&request.prompt)).await??;
-        let (session, attachment) = self.looking(attachment, client).await?;
-        let mut ended = {
-            let attached = lock(&self.attached);
-            let attached = attached.get(&id).ok_or_else(|| unknown(&request.session_id))?;
-            attached.ended()
-        };
-        let resting = session
-            .open_turn()
-            .filter(|turn| turn.state == turn::State::Paused)
-            .map(|turn| turn.id);
-        let (told, offers) = (client.clone(), self.offers());
-        let is_waiting = AtomicBool::new(false);
-        let mut waits = |place: usize| {
-            is_waiting.store(true, Ordering::Relaxed);
-            let words = format!("other turns run; this one is number {place} of those that wait");
-            if let Some(notice) = offers.info("Waiting", words) {
-                // A client that is gone need not know.
-                drop(told.send_notification(SessionNotification::new(id.to_string(), notice)));
-            }
-        };
-        let begins = async {
-            match resting {
-                Some(turn) => {
-                    attachment.steer(&prompt.text, None).await?;
-                    attachment.resume(&mut waits).await.map(|_| turn)
-                }
-                None => {
-                    let begun = attachment.prompt_with(prompt, None, &mut waits).await;
-                    begun.map(|begun| TurnId(begun.id.seq))
-                }
-            }
-        };
-        let mut begins = std::pin::pin!(begins);
-        let turn = tokio::select! {
-            begun = &mut begins => begun,
-            () = cancellation.cancelled() => {
-                // One that waits for others has not begun, and does not any more.
-                if is_waiting.load(Ordering::Relaxed) {
-                    return Ok(PromptResponse::new(schema::StopReason::Cancelled));
-                }
-                begins.await
-            }
-        };
-        let turn = turn.map_err(refused)?;
-        let mut is_cancelled = false;
-        loop {
-            tokio::select! {
-                ending = ending(&mut ended, turn) => {
-                    // Whoever follows the session has stopped: it was closed, or taken away.
-                    let ending = ending.unwrap_or(Ending::Stopped(schema::StopReason::Cancelled));
-                    return ending.into_result().map(PromptResponse::new);
-                }
-                () = cancellation.cancelled(), if !is_cancelled => {
-                    is_cancelled = true;
-                    // It may have ended meanwhile.
-                    drop(attachment.interrupt(true).await);
-                }
-            }
-        }
-    }
-
     pub(super) async fn cancel(&self, session: &SessionId) {
         if let Ok(attachment) = self.acting(session) {
             // Where nothing works there is nothing to cancel.
@@ -382,7 +333,7 @@ impl Agent {
     }
 
     /// How this client acts in a session of the connection.
-    fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
+    pub(super) fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
         let id = session_id(session)?;
         let attachment = lock(&self.attached)
             .get(&id)
@@ -400,7 +351,7 @@ impl Agent {
     }
 
     /// Has the client see what happens in a session again, where that was unmounted meanwhile because nobody needed it.
-    async fn looking(
+    pub(super) async fn looking(
         &self,
         attachment: Attachment,
         client: &ConnectionTo<Client>,
@@ -430,14 +381,17 @@ impl Agent {
         }
     }
 
-    /// Opens a session of the past; one that is open here already is left as it is.
-    async fn open(&self, session: &SessionId) -> Result<ScopeId, Error> {
+    /// Opens a session of the past, with these servers besides those that are set; one that is open here already is
+    /// left as it is.
+    async fn open(&self, session: &SessionId, servers: Vec<ServerCommand>) -> Result<ScopeId, Error> {
         let id = self.existing(session).await?;
         if self.runtime().watch(id).is_some() {
             return Ok(id);
         }
         let house = self.house()?;
-        let opening: Opening = blocking(move || house.again(id)).await?.map_err(not_ready)?;
+        let _room = self.talk.connection.hub().room_for(Some(id)).map_err(refused)?;
+        let mut opening: Opening = blocking(move || house.again(id)).await?.map_err(not_ready)?;
+        opening.servers.extend(servers);
         match self.runtime().open(id, opening).await {
             Ok(_) => Ok(id),
             // Somebody else was faster.
@@ -491,32 +445,59 @@ impl Agent {
         )
     }
 
-    /// Servers of tools that the client has are not spoken with, and it is told so.
-    async fn no_servers(
+    /// Says which servers a session has not, of those that were named for it.
+    async fn tell_missing(
         &self,
-        id: ScopeId,
+        named: &[String],
+        session: &Session,
         client: &ConnectionTo<Client>,
-        count: usize,
     ) -> Result<(), Error> {
-        let offers = self.offers();
-        let more = format!("{count} were given; this version speaks with none");
-        match offers
-            .warning("MCP servers are not started", more)
-            .filter(|_| count > 0)
+        let missing = servers::missing(named, session);
+        let more = format!(
+            "{}: the session was open already, and keeps the servers that it has",
+            missing.join(", ")
+        );
+        match self
+            .offers()
+            .warning("MCP servers were not started", more)
+            .filter(|_| !missing.is_empty())
         {
-            Some(told) => {
-                self.pace.take().await;
-                client.send_notification(schema::SessionNotification::new(id.to_string(), told))
-            }
+            Some(told) => self.tell(session.id, client, told).await,
             None => Ok(()),
         }
     }
-}
 
-/// How a turn ended, once it has; `None` where nobody looks at it any more.
-async fn ending(ended: &mut watch::Receiver<Ended>, turn: TurnId) -> Option<Ending> {
-    let ended = ended.wait_for(|ended| ended.of(turn).is_some()).await.ok()?;
-    ended.of(turn).cloned()
+    /// Tells the client which commands a session has, and which of its servers do not run. It comes behind the answer
+    /// that names the session: who does not know a session takes no news of it.
+    pub(super) async fn announce(
+        &self,
+        session: &Session,
+        client: &ConnectionTo<Client>,
+    ) -> Result<(), Error> {
+        let troubles = updates::troubles(None, session, self.offers());
+        for told in [commands::available()].into_iter().chain(troubles) {
+            self.tell(session.id, client, told).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the client something about a session, once there is room for it.
+    pub(super) async fn tell(
+        &self,
+        id: ScopeId,
+        client: &ConnectionTo<Client>,
+        update: SessionUpdate,
+    ) -> Result<(), Error> {
+        self.pace.take().await;
+        client.send_notification(SessionNotification::new(id.to_string(), update))
+    }
+
+    /// What the client was told of a session of this connection, and how its turns end.
+    pub(super) fn told(&self, id: ScopeId) -> Result<watch::Receiver<Told>, Error> {
+        let attached = lock(&self.attached);
+        let attached = attached.get(&id).ok_or_else(|| unknown(&id.to_string().into()))?;
+        Ok(attached.told())
+    }
 }
 
 /// What a client wants to do: `_meta.glasswork.role`, where it says so.
@@ -565,7 +546,7 @@ fn unknown(session: &SessionId) -> Error {
     schema::Error::session_not_found(session.clone()).into()
 }
 
-fn wrong(text: impl ToString) -> Error {
+pub(super) fn wrong(text: impl ToString) -> Error {
     Error::invalid_params().data(text.to_string())
 }
 
@@ -584,7 +565,7 @@ fn not_ready(error: NotReady) -> Error {
     }
 }
 
-fn refused(error: AttachError) -> Error {
+pub(super) fn refused(error: AttachError) -> Error {
     match error {
         AttachError::Operation(error) => failed(error),
         other => Error::new(Error::invalid_request().code, other.to_string()),
@@ -607,7 +588,9 @@ fn rfc3339(at: Timestamp) -> String {
         .to_string()
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|broken| internal(broken.to_string()))
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
-    ConfigOptionUpdate, CurrentModeUpdate, SessionNotification, SessionUpdate,
+    ConfigOptionUpdate, CurrentModeUpdate, SessionNotification, SessionUpdate, StopReason,
 };
 use agent_client_protocol::{Client, Error, is_connection_terminated, is_incoming_transport_closed};
 use glasswork_agent_core::id::{CallId, TurnId};
+use glasswork_agent_core::session::State;
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments};
@@ -29,26 +30,64 @@ use super::updates::{self, Offers};
 /// How many turns that ended are remembered, for prompts that ask how theirs did.
 const TURNS: usize = 16;
 
-/// How the last turns ended; oldest first.
+/// What a client was told of a session, and how the last turns ended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ended(VecDeque<(TurnId, Ending)>);
+pub(super) struct Told {
+    /// The commit up to which it was told.
+    at: u64,
+    /// Whether nothing worked as of that.
+    rests: bool,
+    /// The commit with which a summary was given up last.
+    dropped: u64,
+    /// How turns ended; oldest first.
+    ended: VecDeque<(TurnId, Ending)>,
+}
 
-impl Ended {
-    pub(super) fn of(&self, turn: TurnId) -> Option<&Ending> {
-        self.0
-            .iter()
-            .find(|(id, _)| *id == turn)
-            .map(|(_, ending)| ending)
+impl Told {
+    /// How that ended which the commit `by` asked for: a turn of its own, or the one that rested until then, or one
+    /// that had to wait for a summary. `None` while it goes on.
+    pub(super) fn ending(&self, by: u64, rested: Option<TurnId>) -> Option<Ending> {
+        if self.at < by {
+            return None;
+        }
+        if let Some(own) = self.of(TurnId(by)) {
+            return Some(own.clone());
+        }
+        if !self.rests {
+            return None;
+        }
+        let later = || self.ended.iter().rev().find(|(turn, _)| turn.0 > by);
+        let turn = rested
+            .and_then(|turn| self.of(turn))
+            .or_else(|| later().map(|(_, ending)| ending));
+        let without_turn = match self.dropped >= by {
+            true => StopReason::Cancelled,
+            false => StopReason::EndTurn,
+        };
+        Some(turn.cloned().unwrap_or(Ending::Stopped(without_turn)))
+    }
+
+    fn of(&self, turn: TurnId) -> Option<&Ending> {
+        let of_turn = self.ended.iter().find(|(id, _)| *id == turn);
+        of_turn.map(|(_, ending)| ending)
     }
 
     fn add(&mut self, turn: TurnId, ending: Ending) {
         // A turn that rested may end after all.
-        self.0.retain(|(id, _)| *id != turn);
-        self.0.push_back((turn, ending));
-        if self.0.len() > TURNS {
-            self.0.pop_front();
+        self.ended.retain(|(id, _)| *id != turn);
+        self.ended.push_back((turn, ending));
+        if self.ended.len() > TURNS {
+            self.ended.pop_front();
         }
     }
+}
+
+/// Whether nothing works in a session: no turn runs, and no summary is being made.
+pub(super) fn rests(session: &Session) -> bool {
+    let turn_runs = session
+        .open_turn()
+        .is_some_and(|turn| turn.state != turn::State::Paused);
+    !turn_runs && session.state != State::Compacting
 }
 
 /// What all sessions of a connection share.
@@ -74,27 +113,31 @@ impl Line {
 #[derive(Debug)]
 pub(super) struct Attached {
     attachment: Attachment,
-    ended: watch::Receiver<Ended>,
+    told: watch::Receiver<Told>,
     task: JoinHandle<()>,
 }
 
 impl Attached {
     /// Looks at a session, from what `watch` sees first.
     pub(super) fn begin(line: Line, attachment: Attachment, watch: Watch) -> Self {
-        let (sender, ended) = watch::channel(Ended::default());
+        let (sender, told) = watch::channel(Told {
+            at: watch.seq(),
+            rests: rests(watch.session()),
+            ..Told::default()
+        });
         let following = Following {
             line,
             session: attachment.session(),
             own: attachment.origin(),
             attachment: attachment.clone(),
             watch,
-            ended: sender,
+            told: sender,
             asked: BTreeMap::new(),
             answers: JoinSet::new(),
         };
         Self {
             attachment,
-            ended,
+            told,
             task: tokio::spawn(following.follow()),
         }
     }
@@ -104,9 +147,9 @@ impl Attached {
         self.task.is_finished()
     }
 
-    /// How turns end, from now on.
-    pub(super) fn ended(&self) -> watch::Receiver<Ended> {
-        self.ended.clone()
+    /// What the client was told, and how turns end, from now on.
+    pub(super) fn told(&self) -> watch::Receiver<Told> {
+        self.told.clone()
     }
 
     /// The attachment, by which the client acts.
@@ -133,7 +176,7 @@ struct Following {
     line: Line,
     session: ScopeId,
     watch: Watch,
-    ended: watch::Sender<Ended>,
+    told: watch::Sender<Told>,
     attachment: Attachment,
     /// Whose prompts the client need not be told: its own.
     own: Option<Origin>,
@@ -193,12 +236,18 @@ impl Following {
                 Update::TurnPaused { turn } => {
                     self.end(*turn, stopping::of(turn::State::Paused, None, &now));
                 }
+                Update::CompactionDropped => self.told.send_modify(|told| told.dropped = watched.seq),
                 Update::Gap { .. } => self.catch_up(&now),
                 Update::Ended => goes_on = false,
                 _ => {}
             }
         }
         self.changed(before, &now).await?;
+        // Last: whoever waits for it has been told all that happened.
+        self.told.send_modify(|told| {
+            told.at = watched.seq;
+            told.rests = rests(&now);
+        });
         Ok(goes_on)
     }
 
@@ -206,6 +255,9 @@ impl Following {
     async fn changed(&self, before: &Session, now: &Session) -> Result<(), Error> {
         if before.meta.title != now.meta.title {
             self.line.tell(self.session, updates::title(now)).await?;
+        }
+        for told in updates::troubles(Some(before), now, self.line.offers) {
+            self.line.tell(self.session, told).await?;
         }
         if Arc::ptr_eq(&before.settings, &now.settings) {
             return Ok(());
@@ -244,7 +296,7 @@ impl Following {
     }
 
     fn end(&self, turn: TurnId, ending: Ending) {
-        self.ended.send_modify(|ended| ended.add(turn, ending));
+        self.told.send_modify(|told| told.add(turn, ending));
     }
 
     /// Tells a client that was asked who was faster.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
     AuthenticateRequest, CancelNotification, CloseSessionRequest, DeleteSessionRequest, InitializeRequest,
     ListSessionsRequest, LoadSessionRequest, NewSessionRequest, PromptRequest, ResumeSessionRequest,
     SetSessionConfigOptionRequest, SetSessionModeRequest,
 };
-use agent_client_protocol::{Lines, on_receive_notification, on_receive_request};
+use agent_client_protocol::{Client, Lines, on_receive_notification, on_receive_request};
 use glasswork_app_runtime::attachments::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -41,6 +42,29 @@ macro_rules! answer {
                 let answer = $answer;
                 drop($cancelled);
                 responder.respond_with_result(answer)
+            })
+        }
+    }};
+}
+
+/// The same for what opens a session, whose commands are announced behind the answer.
+macro_rules! opens {
+    ($agent:expr, $type:ty, $method:ident) => {{
+        let agent = Arc::clone(&$agent);
+        async move |request: $type, responder, client| {
+            let agent = Arc::clone(&agent);
+            let client: ConnectionTo<Client> = client;
+            client.clone().spawn(async move {
+                let opened = agent.$method(request, &client).await;
+                let (session, answer) = match opened {
+                    Ok((session, answer)) => (Some(session), Ok(answer)),
+                    Err(error) => (None, Err(error)),
+                };
+                responder.respond_with_result(answer)?;
+                match session {
+                    Some(session) => agent.announce(&session, &client).await,
+                    None => Ok(()),
+                }
             })
         }
     }};
@@ -111,26 +135,11 @@ async fn hold(
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent, request: NewSessionRequest, client, cancelled| {
-                agent.new_session(request, &client).await
-            }),
+            opens!(agent, NewSessionRequest, new_session),
             on_receive_request!(),
         )
-        .on_receive_request(
-            answer!(agent, |agent, request: LoadSessionRequest, client, cancelled| {
-                agent.load(request, &client).await
-            }),
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            answer!(agent, |agent,
-                            request: ResumeSessionRequest,
-                            client,
-                            cancelled| {
-                agent.resume(request, &client).await
-            }),
-            on_receive_request!(),
-        )
+        .on_receive_request(opens!(agent, LoadSessionRequest, load), on_receive_request!())
+        .on_receive_request(opens!(agent, ResumeSessionRequest, resume), on_receive_request!())
         .on_receive_request(
             answer!(agent, |agent, request: ListSessionsRequest, client, cancelled| {
                 agent.list(request).await
@@ -181,8 +190,7 @@ async fn hold(
                 let agent = Arc::clone(&agent);
                 async move |cancel: CancelNotification, client| {
                     let agent = Arc::clone(&agent);
-                    let client: agent_client_protocol::v1::ConnectionTo<agent_client_protocol::Client> =
-                        client;
+                    let client: ConnectionTo<Client> = client;
                     client.spawn(async move {
                         agent.cancel(&cancel.session_id).await;
                         Ok(())

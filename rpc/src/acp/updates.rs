@@ -4,6 +4,7 @@ use agent_client_protocol::v1::schema::{
     ClientCapabilities, ContentChunk, Cost, Notice, NoticeSeverity, SessionInfoUpdate, SessionUpdate,
     UsageUpdate,
 };
+use glasswork_agent_core::mcp_server::State;
 use glasswork_app_runtime::projection::transcript::{self, Said};
 use glasswork_app_runtime::watching::Update;
 use glasswork_session_state::state::Session;
@@ -124,6 +125,24 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers) -> Vec<Sess
     told.into_iter().collect()
 }
 
+/// The servers of tools that failed or ended since `before`.
+pub(super) fn troubles(before: Option<&Session>, now: &Session, offers: Offers) -> Vec<SessionUpdate> {
+    let is_down = |session: &Session, name: &str| {
+        let server = session.mcp.get(name);
+        server.is_some_and(|server| matches!(server.state, State::Failed | State::Lost))
+    };
+    let down = now.mcp.iter().filter(|(name, _)| {
+        let was_down = before.is_some_and(|before| is_down(before, name));
+        is_down(now, name) && !was_down
+    });
+    let told = down.filter_map(|(name, server)| {
+        let why = server.problem.as_ref().map(ToString::to_string);
+        let title = format!("The MCP server `{name}` does not run");
+        offers.warning(&title, why.unwrap_or_default())
+    });
+    told.collect()
+}
+
 /// What was said so far, for a client that sees the session for the first time.
 pub(super) fn history(session: &Session) -> Vec<SessionUpdate> {
     let lines = transcript::of(session).into_iter();
@@ -173,6 +192,11 @@ fn usage(session: &Session) -> Option<SessionUpdate> {
     Some(SessionUpdate::UsageUpdate(
         UsageUpdate::new(used, size).cost(cost),
     ))
+}
+
+/// Something that the agent says, though no model said it.
+pub(super) fn said(text: &str) -> SessionUpdate {
+    SessionUpdate::AgentMessageChunk(chunk(text))
 }
 
 fn chunk(text: &str) -> ContentChunk {
