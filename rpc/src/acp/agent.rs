@@ -332,13 +332,18 @@ impl Agent {
         }
     }
 
-    /// How this client acts in a session of the connection.
-    pub(super) fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
+    /// How this client is attached to a session of the connection.
+    pub(super) fn attached_to(&self, session: &SessionId) -> Result<Attachment, Error> {
         let id = session_id(session)?;
         let attachment = lock(&self.attached)
             .get(&id)
             .map(|known| known.attachment().clone());
-        let attachment = attachment.ok_or_else(|| unknown(session))?;
+        attachment.ok_or_else(|| unknown(session))
+    }
+
+    /// How this client acts in a session of the connection.
+    fn acting(&self, session: &SessionId) -> Result<Attachment, Error> {
+        let attachment = self.attached_to(session)?;
         match attachment.role() {
             Some(Role::Observer) => Err(refused(AttachError::Observer)),
             _ => Ok(attachment),

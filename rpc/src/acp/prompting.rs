@@ -28,7 +28,8 @@ impl Agent {
         client: &ConnectionTo<Client>,
         cancellation: &RequestCancellation,
     ) -> Result<PromptResponse, Error> {
-        let attachment = self.acting(&request.session_id)?;
+        // Who only looks on may give those commands that only tell something.
+        let attachment = self.attached_to(&request.session_id)?;
         let id = attachment.session();
         let prompt = blocking(move || content::prompt(&request.prompt)).await??;
         let (session, attachment) = self.looking(attachment, client).await?;

@@ -113,12 +113,34 @@ async fn connections_sessions_and_attachments_have_limits_that_are_told() {
     let info: wire::HostInfo = one.ask("_glasswork/host", &wire::Nothing {}).await.unwrap();
     assert_eq!(info.clients.len(), 32);
     // The third connection is told why it is none, and ends.
-    let _second = raw(&run, &socket).await;
+    let mut second = raw(&run, &socket).await;
     let mut third = raw(&run, &socket).await;
     let answer = line(&mut third).await.unwrap();
     assert_eq!(answer["error"]["data"]["kind"], "too_many_connections");
     assert_eq!(line(&mut third).await, None);
-    drop(one);
+    // An editor finds no more room for sessions than others.
+    for (id, method, params) in [
+        (1, "initialize", json!({ "protocolVersion": 1 })),
+        (
+            2,
+            "session/new",
+            json!({ "cwd": house.workspace(), "mcpServers": [] }),
+        ),
+    ] {
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        send(&mut second, format!("{request}\n").as_bytes()).await;
+    }
+    let told = loop {
+        let answer = line(&mut second).await.unwrap();
+        if answer["id"] == 2 {
+            break answer["error"]["message"].as_str().unwrap().to_owned();
+        }
+    };
+    assert!(
+        told.starts_with("2 sessions are open in this host already"),
+        "{told}"
+    );
+    drop((one, second));
     socket.close().await;
     house.close().await;
 }

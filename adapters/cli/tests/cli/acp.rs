@@ -1,11 +1,14 @@
 //! `glasswork acp`: the protocol's own library as a client, and clients that are rude.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 
+use glasswork_app_runtime::servers::ServerCommand;
+use glasswork_testkit::mcp_server::server;
 use glasswork_testkit::programs::ensure;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -20,6 +23,12 @@ const CONVERSATION: &str = r#"
     (say: [text("As you wish.")]),
     (say: [call("bash", (command: "tail -f /dev/null"))]),
     (say: [text("Still here.")]),
+"#;
+
+/// What a model says that has a server of tools.
+const WITH_TOOLS: &str = r#"
+    (say: [call("mcp__shell__token", ())]), (expect: "[secret:", say: [text("Heard.")]),
+    (say: [call("mcp__other__echo", (text: "hello"))]), (expect: "you said hello", say: [text("Heard again.")]),
 "#;
 
 /// Installs what the client needs, once for each state of its list, beside what is built.
@@ -54,11 +63,16 @@ fn the_librarys_own_client_has_a_whole_conversation() {
     let folder = client();
     let house = House::new();
     let model = house.script(CONVERSATION);
+    let ServerCommand { command, args, .. } = server("shell", "good");
+    let token = json!([{ "name": "TOKEN", "value": "not-for-the-record" }]);
+    let shell = json!({ "name": "shell", "command": command, "args": args, "env": token });
     let mut node = Command::new("node");
     node.arg(folder.join("client.mjs"))
         .arg(env!("CARGO_BIN_EXE_glasswork"))
         .arg(&house.work)
         .arg(&model)
+        .arg(house.script(WITH_TOOLS))
+        .arg(shell.to_string())
         .current_dir(&house.work)
         .env_clear()
         .envs(house.environment())
@@ -275,6 +289,116 @@ fn whatever_comes_in_is_answered_or_left_and_the_session_goes_on() {
     let said = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": "Hello?" }] });
     let answer = wire.call(20, "session/prompt", said);
     assert_eq!(answer["result"]["stopReason"], "end_turn", "{answer}");
+    assert_eq!(wire.leave(), 0);
+}
+
+/// The words of the agent that are told before these requests are answered, and how those that wait ended.
+fn until_answered(wire: &Wire, ids: &[u64]) -> (String, Vec<Value>) {
+    let (mut said, mut answers) = (String::new(), BTreeMap::new());
+    while answers.len() < ids.len() {
+        let line = wire.until(|_| true);
+        let update = &line["params"]["update"];
+        if update["sessionUpdate"] == "agent_message_chunk" {
+            said += update["content"]["text"].as_str().unwrap();
+        }
+        let id = line["id"].as_u64().filter(|id| ids.contains(id));
+        if let Some(id) = id.filter(|_| line.get("method").is_none()) {
+            answers.insert(id, line["result"]["stopReason"].clone());
+        }
+    }
+    (said, answers.into_values().collect())
+}
+
+#[test]
+fn a_command_that_has_a_turn_go_on_is_answered_when_it_ends() {
+    let house = House::new();
+    let model = house.script(r#"(say: [call("bash", (command: "true"))]), (say: [text("On.")])"#);
+    let mut wire = Wire::start(&house, &["--model", &model]);
+    let session = wire.begin(&house);
+    let asks = |line: &Value| line["method"] == "session/request_permission";
+    wire.prompt(3, &session, "go");
+    // The same turn rests twice.
+    for (pause, going) in [(4, 3), (6, 5)] {
+        wire.until(asks);
+        wire.prompt(pause, &session, "/pause");
+        let ended = until_answered(&wire, &[going, pause]);
+        assert_eq!(ended, (String::new(), vec!["end_turn".into(); 2]));
+        assert_eq!(last_turn(&house), "paused");
+        wire.prompt(pause + 1, &session, "/continue");
+    }
+    let asked = wire.until(asks);
+    let allow = json!({ "outcome": { "outcome": "selected", "optionId": "allow" } });
+    let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": allow });
+    wire.raw(answer.to_string().as_bytes());
+    let ended = until_answered(&wire, &[7]);
+    assert_eq!(ended, ("On.".to_owned(), vec!["end_turn".into()]));
+    assert_eq!(last_turn(&house), "completed");
+    // Where nothing goes on, words for after it begin a turn.
+    wire.prompt(8, &session, "/follow-up and now?");
+    let ended = until_answered(&wire, &[8]).1;
+    assert_eq!(
+        ended,
+        [Value::Null],
+        "there is nothing more in the script, which is told as an error"
+    );
+    assert_eq!(wire.leave(), 0);
+}
+
+#[test]
+fn a_summary_is_waited_for_and_one_that_is_given_up_is_cancelled() {
+    let house = House::new();
+    let long = "word ".repeat(600);
+    let answers = format!(r#"(say: [text("{long}")]), "#).repeat(5);
+    let model = |summary: &str| {
+        let first = format!(r#"(when: "Write the notes", say: [{summary}], otherwise: [text("{long}")])"#);
+        house.script(&format!("{first}, {answers}"))
+    };
+    let made = model(r#"wait(300), text("A tidy attic.")"#);
+    let mut wire = Wire::start(&house, &["--model", &made]);
+    let session = wire.begin(&house);
+    for id in 3..7 {
+        wire.prompt(id, &session, "Tidy the attic.");
+        assert_eq!(until_answered(&wire, &[id]).1, ["end_turn"]);
+    }
+    wire.prompt(7, &session, "/compact");
+    assert_eq!(
+        until_answered(&wire, &[7]),
+        (String::new(), vec!["end_turn".into()])
+    );
+    let shown = house.run(["sessions", "show", "last"]).out;
+    assert!(shown.contains("— compacted: about"), "{shown}");
+    // It is over indeed: what comes now is a turn of its own.
+    wire.prompt(8, &session, "And now?");
+    assert_eq!(
+        until_answered(&wire, &[8]),
+        (long.clone(), vec!["end_turn".into()])
+    );
+    assert_eq!(wire.leave(), 0);
+
+    let never = model("stall");
+    let mut wire = Wire::start(&house, &["--model", &never]);
+    let session = wire.begin(&house);
+    for id in 3..7 {
+        wire.prompt(id, &session, "Tidy the attic.");
+        assert_eq!(until_answered(&wire, &[id]).1, ["end_turn"]);
+    }
+    wire.prompt(7, &session, "/compact");
+    // What is said meanwhile waits for it, and is not said where it is given up.
+    wire.prompt(8, &session, "And now?");
+    let cancel = json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": { "sessionId": session } });
+    let queue = "{ session(id: \"last\") { queue { followUps { text } } } }";
+    let mut asked = 20..;
+    let mut waits = || {
+        let answer = wire.call(
+            asked.next().unwrap(),
+            "_glasswork/query",
+            json!({ "query": queue }),
+        );
+        answer.to_string().contains("And now?")
+    };
+    while !waits() {}
+    wire.raw(cancel.to_string().as_bytes());
+    assert_eq!(until_answered(&wire, &[7, 8]).1, ["cancelled", "cancelled"]);
     assert_eq!(wire.leave(), 0);
 }
 

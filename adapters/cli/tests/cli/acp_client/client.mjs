@@ -5,12 +5,12 @@ import { once } from "node:events";
 import { Readable, Writable } from "node:stream";
 import * as acp from "@agentclientprotocol/sdk";
 
-const [program, cwd, model] = process.argv.slice(2);
+const [program, cwd, model, toolModel, shellServer] = process.argv.slice(2);
 const { session: methods, initialize } = acp.methods.agent;
 
 /** One process of the program, and everything that it says. */
-async function connected(work) {
-  const child = spawn(program, ["acp", "--model", model], { stdio: ["pipe", "pipe", "inherit"] });
+async function connected(work, asks = model) {
+  const child = spawn(program, ["acp", "--model", asks], { stdio: ["pipe", "pipe", "inherit"] });
   const heard = { updates: [], asked: [], answer: () => "reject", waiting: [] };
   const stream = acp.ndJsonStream(Writable.toWeb(child.stdin), Readable.toWeb(child.stdout));
   const app = acp
@@ -119,6 +119,10 @@ const id = await connected(async (agent, heard) => {
   const resume = { sessionId, cwd, mcpServers: [] };
   await agent.request(methods.resume, { ...resume, _meta: { glasswork: { role: "observer" } } });
   await fails(agent.request(methods.prompt, { sessionId, prompt: say("Hi") }), -32600);
+  await fails(agent.request(methods.prompt, { sessionId, prompt: say("/rename It") }), -32600);
+  heard.updates = [];
+  await agent.request(methods.prompt, { sessionId, prompt: say("/help detach") });
+  assert.match(text(heard, "agent_message_chunk"), /\/detach: leave/);
   await fails(agent.request(methods.setMode, { sessionId, modeId: "ask" }), -32600);
   await agent.request(methods.resume, resume);
 
@@ -143,10 +147,90 @@ await connected(async (agent, heard) => {
   await fails(agent.request(methods.prompt, { sessionId: id, prompt: say("Hello?") }), -32002);
 
   heard.updates = [];
+  const announced = seen(heard, (update) => update.sessionUpdate === "available_commands_update");
   await agent.request(methods.resume, { sessionId: id, cwd, mcpServers: [] });
-  assert.deepEqual(heard.updates, [], "resuming tells nothing again");
+  await announced;
+  assert.deepEqual(heard.updates.map((update) => update.sessionUpdate), ["available_commands_update"], "resuming tells nothing again");
   await agent.request(methods.delete, { sessionId: id });
   assert.deepEqual((await agent.request(methods.list, { cwd })).sessions, []);
 });
+
+// A server of tools that the client brings along, and commands that are typed.
+const shell = JSON.parse(shellServer);
+const kept = await connected(async (agent, heard) => {
+  const hello = await start(agent);
+  const { http, sse } = hello.agentCapabilities.mcpCapabilities;
+  assert.deepEqual([http, sse], [false, false]);
+  const far = { type: "http", name: "far", url: "https://example.com", headers: [] };
+  await fails(agent.request(methods.new, { cwd, mcpServers: [shell, far] }), -32602);
+
+  const broken = { name: "broken", command: "/nowhere/at-all", args: [], env: [] };
+  const announced = seen(heard, (update) => update.sessionUpdate === "available_commands_update");
+  const warned = seen(heard, (update) => update.title === "The MCP server `broken` does not run");
+  const { sessionId } = await agent.request(methods.new, { cwd, mcpServers: [shell, broken] });
+  await announced;
+  await warned;
+  const [{ availableCommands }] = of(heard, "available_commands_update");
+  const named = (name) => availableCommands.find((command) => command.name === name);
+  assert.deepEqual(named("rename"), { name: "rename", description: "give the session a title", input: { hint: "TITLE" } });
+  assert.equal(named("status").input ?? null, null);
+  assert.equal(named("detach"), undefined, "an editor has other ways to leave");
+
+  heard.answer = () => chosen("allow");
+  const heardBack = await agent.request(methods.prompt, { sessionId, prompt: say("Call it") });
+  assert.equal(heardBack.stopReason, "end_turn");
+  assert.deepEqual(heard.asked.map((asked) => asked.options.map((option) => option.kind)), [["allow_once", "reject_once"]]);
+  const [call] = of(heard, "tool_call");
+  assert.equal(call.name, "mcp__shell__token");
+  const last = of(heard, "tool_call_update").at(-1);
+  assert.equal(last.status, "completed");
+  const result = JSON.stringify(last.content);
+  assert.ok(result.includes(` from ${cwd} with []`), result);
+  assert.ok(!result.includes("not-for-the-record"), result);
+  assert.equal(text(heard, "agent_message_chunk"), "Heard.");
+
+  // No model is asked about a command: the script has nothing more to say.
+  const typed = async (line) => {
+    heard.updates = [];
+    const { stopReason } = await agent.request(methods.prompt, { sessionId, prompt: say(line) });
+    assert.equal(stopReason, "end_turn");
+    return text(heard, "agent_message_chunk");
+  };
+  assert.equal(await typed("/rename The shell"), "");
+  assert.deepEqual(of(heard, "session_info_update").map((update) => update.title), ["The shell"]);
+  assert.match(await typed("/help rename"), /^```\n\/rename TITLE: give the session a title\n/);
+  assert.equal(await typed("/renam It"), "there is no command `/renam`; did you mean `/rename`?; `/help` shows those there are\n");
+  assert.equal(await typed("/thinking high"), "");
+  const [{ configOptions }] = of(heard, "config_option_update");
+  assert.equal(configOptions.find((option) => option.id === "thinking").currentValue, "high");
+  assert.equal(await typed("/detach"), "An editor leaves a session by closing it.\n");
+  await fails(agent.request(methods.prompt, { sessionId, prompt: say("/continue") }), -32600);
+  const servers = "query($id: ID!) { session(id: $id) { mcpServers { name state source { layer } } } }";
+  const { data } = await agent.request("_glasswork/query", { query: servers, variables: { id: sessionId } });
+  assert.deepEqual(data.session.mcpServers, [
+    { name: "broken", state: "FAILED", source: { layer: "CLIENT" } },
+    { name: "shell", state: "READY", source: { layer: "CLIENT" } },
+  ]);
+
+  // While it is open it keeps the servers that it has.
+  heard.updates = [];
+  const refused = seen(heard, (update) => update.title === "MCP servers were not started");
+  await agent.request(methods.resume, { sessionId, cwd, mcpServers: [shell, { ...shell, name: "late" }] });
+  await refused;
+  assert.match(of(heard, "notice")[0].description, /^late: /);
+  return sessionId;
+}, toolModel);
+
+// Opened again it has those that are named then.
+await connected(async (agent, heard) => {
+  await start(agent);
+  await agent.request(methods.load, { sessionId: kept, cwd, mcpServers: [{ ...shell, name: "other" }] });
+  heard.answer = () => chosen("allow");
+  heard.updates = [];
+  const again = await agent.request(methods.prompt, { sessionId: kept, prompt: say("Call the other") });
+  assert.equal(again.stopReason, "end_turn");
+  assert.equal(of(heard, "tool_call_update").at(-1).status, "completed");
+  assert.equal(text(heard, "agent_message_chunk"), "Heard again.");
+}, toolModel);
 
 console.log("done");
