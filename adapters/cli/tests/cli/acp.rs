@@ -312,24 +312,21 @@ fn until_answered(wire: &Wire, ids: &[u64]) -> (String, Vec<Value>) {
 #[test]
 fn a_command_that_has_a_turn_go_on_is_answered_when_it_ends() {
     let house = House::new();
-    let model = house.script(r#"(say: [call("bash", (command: "true"))]), (say: [text("On.")])"#);
+    // A call that is asked about when the turn shall rest is not run.
+    let call = r#"(say: [call("bash", (command: "touch never"))])"#;
+    let model = house.script(&format!(r#"{call}, {call}, (say: [text("On.")])"#));
     let mut wire = Wire::start(&house, &["--model", &model]);
     let session = wire.begin(&house);
-    let asks = |line: &Value| line["method"] == "session/request_permission";
     wire.prompt(3, &session, "go");
     // The same turn rests twice.
     for (pause, going) in [(4, 3), (6, 5)] {
-        wire.until(asks);
+        wire.until(|line| line["method"] == "session/request_permission");
         wire.prompt(pause, &session, "/pause");
         let ended = until_answered(&wire, &[going, pause]);
         assert_eq!(ended, (String::new(), vec!["end_turn".into(); 2]));
         assert_eq!(last_turn(&house), "paused");
         wire.prompt(pause + 1, &session, "/continue");
     }
-    let asked = wire.until(asks);
-    let allow = json!({ "outcome": { "outcome": "selected", "optionId": "allow" } });
-    let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": allow });
-    wire.raw(answer.to_string().as_bytes());
     let ended = until_answered(&wire, &[7]);
     assert_eq!(ended, ("On.".to_owned(), vec!["end_turn".into()]));
     assert_eq!(last_turn(&house), "completed");
