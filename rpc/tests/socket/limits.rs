@@ -119,6 +119,7 @@ async fn connections_sessions_and_attachments_have_limits_that_are_told() {
     assert_eq!(answer["error"]["data"]["kind"], "too_many_connections");
     assert_eq!(line(&mut third).await, None);
     // An editor finds no more room for sessions than others.
+    let mut told = String::new();
     for (id, method, params) in [
         (1, "initialize", json!({ "protocolVersion": 1 })),
         (
@@ -129,13 +130,10 @@ async fn connections_sessions_and_attachments_have_limits_that_are_told() {
     ] {
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         send(&mut second, format!("{request}\n").as_bytes()).await;
-    }
-    let told = loop {
         let answer = line(&mut second).await.unwrap();
-        if answer["id"] == 2 {
-            break answer["error"]["message"].as_str().unwrap().to_owned();
-        }
-    };
+        assert_eq!(answer["id"], id, "{answer}");
+        told = answer["error"]["message"].as_str().unwrap_or_default().to_owned();
+    }
     assert!(
         told.starts_with("2 sessions are open in this host already"),
         "{told}"

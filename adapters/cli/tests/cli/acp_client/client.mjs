@@ -33,7 +33,12 @@ async function connected(work, asks = model) {
 const chosen = (optionId) => ({ outcome: { outcome: "selected", optionId } });
 const of = (heard, kind) => heard.updates.filter((update) => update.sessionUpdate === kind);
 const text = (heard, kind) => of(heard, kind).map((update) => update.content.text).join("");
-const seen = (heard, fits) => new Promise((done) => heard.waiting.push((update) => fits(update) && (done(), true)));
+const seen = (heard, fits) =>
+  new Promise((done, fail) => {
+    heard.waiting.push((update) => fits(update) && (done(), true));
+    // Nothing hangs on how long it takes; but what never comes ends the test.
+    setTimeout(() => fail(new Error(`never told: ${fits}`)), 60_000).unref();
+  });
 const say = (words) => [{ type: "text", text: words }];
 const start = (agent) =>
   agent.request(initialize, { protocolVersion: acp.PROTOCOL_VERSION, clientCapabilities: { session: { notices: {} } } });
