@@ -470,7 +470,9 @@ async fn servers_end_with_their_session_and_are_started_again_when_it_is_needed(
     house.runtime().unmount_after(Duration::from_secs(60)).unwrap();
     clock.advance(Duration::from_secs(61));
     while house.snapshot().mounted().any(|mounted| mounted == session) || !marked(session).is_empty() {
-        tokio::time::timeout(PATIENCE, host.follower.next()).await.unwrap();
+        tokio::time::timeout(PATIENCE, host.follower.next())
+            .await
+            .unwrap();
     }
     assert_eq!(marked(session), [0; 0]);
     house.runtime().mount(session).await.unwrap();
