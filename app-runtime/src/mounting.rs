@@ -251,11 +251,14 @@ impl Resting {
         let (rung, over) = (Arc::clone(&bell), Arc::clone(&ended));
         // Often enough that nothing stays much longer than it should.
         let pause = (after / 8).max(Duration::from_millis(1));
+        // From now on, however late the thread begins.
+        let mut next = mounts.clock.awake() + pause;
         let thread = std::thread::Builder::new()
             .name("resting".to_owned())
             .spawn(move || {
                 while !over.load(Ordering::Acquire) {
-                    mounts.clock.wait(&rung, Some(mounts.clock.awake() + pause));
+                    mounts.clock.wait(&rung, Some(next));
+                    next = mounts.clock.awake() + pause;
                     if !over.load(Ordering::Acquire) {
                         tasks.block_on(mounts.unmount_idle(after));
                     }

@@ -227,7 +227,9 @@ pub enum SettingsError {
         message: String,
     },
     /// It is set for the program as a whole, which no session changes.
-    #[error("{place}: `{name}` is set for the program as a whole; write it to `settings.ron`, and start anew")]
+    #[error(
+        "{place}: `{name}` is set for the program as a whole; write it to `settings.ron`, and start anew"
+    )]
     NotOfASession {
         /// Where it stands.
         place: String,

@@ -43,7 +43,8 @@ fn the_pages_of_the_charts_are_drawn_from_the_tables() {
 fn the_reference_names_every_setting_with_its_default_and_every_exit_code() {
     let reference = std::fs::read_to_string(docs().join("reference.md")).unwrap();
     for setting in Settings::default().all() {
-        let json = serde_json::to_value(&setting).unwrap();
+        let mut json = serde_json::to_value(&setting).unwrap();
+        json.sort_all_objects();
         // People write RON.
         let default = match &json[setting.name()]["value"] {
             serde_json::Value::Null => "None".to_owned(),

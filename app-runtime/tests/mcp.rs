@@ -24,7 +24,7 @@ use glasswork_engine::{ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::mcp::{Problem, Server, Why};
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_session_state::state::Session;
-use glasswork_testkit::house::{House, scripted};
+use glasswork_testkit::house::{House, PATIENCE, scripted};
 use glasswork_testkit::mcp_server::{logging, server};
 
 fn opening(house: &House, settings: Settings, servers: Vec<ServerCommand>) -> Opening {
@@ -470,7 +470,9 @@ async fn servers_end_with_their_session_and_are_started_again_when_it_is_needed(
     house.runtime().unmount_after(Duration::from_secs(60)).unwrap();
     clock.advance(Duration::from_secs(61));
     while house.snapshot().mounted().any(|mounted| mounted == session) || !marked(session).is_empty() {
-        host.follower.next().await;
+        tokio::time::timeout(PATIENCE, host.follower.next())
+            .await
+            .unwrap();
     }
     assert_eq!(marked(session), [0; 0]);
     house.runtime().mount(session).await.unwrap();

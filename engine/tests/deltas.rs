@@ -311,7 +311,8 @@ fn states(journal: &[u8]) -> BTreeMap<u64, Scope<Downloads>> {
 pub(super) fn text(journal: &[u8]) -> Vec<String> {
     lines(journal)
         .map(|line| {
-            let value: serde_json::Value = serde_json::from_slice(line).unwrap();
+            let mut value: serde_json::Value = serde_json::from_slice(line).unwrap();
+            value.sort_all_objects();
             match (&value["seq"], &value["folded"]) {
                 (serde_json::Value::Null, serde_json::Value::Null) => "header".to_owned(),
                 (serde_json::Value::Null, folded) => format!("folded {folded}"),

@@ -321,8 +321,8 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        let setting =
-            settings::of_session(&name, &value, "the change").map_err(|error| fail(Code::Invalid, error.to_string()))?;
+        let setting = settings::of_session(&name, &value, "the change")
+            .map_err(|error| fail(Code::Invalid, error.to_string()))?;
         act.dispatched(key.as_deref(), act.runtime.set(act.session, setting))
             .await
     }

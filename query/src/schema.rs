@@ -8,7 +8,7 @@ use glasswork_session_state::domain::DeadlineKey;
 use glasswork_session_state::effect::Effect;
 use glasswork_session_state::settings::Settings;
 use glasswork_session_state::state::{AttemptWait, Kind};
-use glasswork_session_state::{Event, Fact, Glasswork};
+use glasswork_session_state::{Event, Fact, Glasswork, permission};
 use strum::VariantArray as _;
 
 use crate::chart;
@@ -118,10 +118,15 @@ pub(crate) struct ErrorCode {
 /// The origins that the stage *permission* lets send an event, by asking that stage.
 fn senders(event: &Event) -> Vec<OriginKind> {
     let effect = EffectKey { seq: 1, ordinal: 0 };
+    // One that tells of itself is named in the event.
+    let extension = match permission::server_of(event) {
+        Some(server) => format!("{}{server}", permission::SERVER),
+        None => "any".to_owned(),
+    };
     let origins = [
         Origin::User,
         Origin::Client(1),
-        Origin::Extension("any".into()),
+        Origin::Extension(extension),
         Origin::Agent("any".into()),
         Origin::Effect(effect),
         Origin::Deadline,
@@ -276,10 +281,13 @@ mod tests {
         );
         assert_eq!(from("model.connected"), Some(vec![OriginKind::Effect]));
         assert!(events.iter().all(|event| !event.from.is_empty()));
-        let nobody = |event: &EventKind| {
-            event.from.contains(&OriginKind::Extension) || event.from.contains(&OriginKind::Agent)
-        };
-        assert!(!events.iter().any(nobody));
+        let extensions: Vec<_> = events
+            .iter()
+            .filter(|event| event.from.contains(&OriginKind::Extension))
+            .map(|event| event.path.join("."))
+            .collect();
+        assert_eq!(extensions, ["mcp.listed", "mcp.ended"]);
+        assert!(!events.iter().any(|event| event.from.contains(&OriginKind::Agent)));
     }
 
     #[test]

@@ -246,6 +246,13 @@ impl Conversing {
         (done && !is_terminal).then_some(code)
     }
 
+    fn complain(&mut self, error: &dyn std::error::Error) {
+        self.failed = true;
+        let error = escape::text(&error.to_string()).into_owned();
+        self.console
+            .note(&format!("{} {error}\n", self.console.err.red("error:")));
+    }
+
     async fn until_the_end(mut self, mut notices: mpsc::Receiver<Notice>) -> Result<ExitCode, Problem> {
         let mut lines = typed();
         // Answers come while notices are read: a request must not keep them waiting.
@@ -285,6 +292,10 @@ impl Conversing {
                             self.typed = true;
                             self.console.note(&escape::text(&text));
                         }
+                        Line::Wrong(error) => {
+                            self.typed = true;
+                            self.complain(&error);
+                        }
                     }
                 }
                 Some((begins, done)) = answers.recv() => {
@@ -294,9 +305,7 @@ impl Conversing {
                         Ok(answer) => self.shown.answered(&answer)?,
                         Err(error) => {
                             self.prompted &= !begins;
-                            self.failed = true;
-                            let error = escape::text(&error.to_string()).into_owned();
-                            self.console.note(&format!("{} {error}\n", self.console.err.red("error:")));
+                            self.complain(&error);
                         }
                     }
                 }
@@ -332,6 +341,8 @@ enum Line {
     Leave,
     /// This is shown.
     Show(String),
+    /// It is no command.
+    Wrong(CommandError),
     /// The host is asked.
     Ask {
         method: &'static str,
@@ -358,7 +369,7 @@ fn read(attachment: u64, line: &str) -> Line {
             begins: matches!(operation, Operation::FollowUp { .. } | Operation::Resume),
         },
         Err(CommandError::Unknown { .. }) if line == "/" => Line::Show(slash_commands::help(None)),
-        Err(error) => Line::Show(format!("{error}\n")),
+        Err(error) => Line::Wrong(error),
     }
 }
 

@@ -90,8 +90,9 @@ pub(crate) fn permit(event: &Event, origin: &Origin) -> Result<Grant, Grant> {
 /// How the origin of what is told of an MCP server begins; its name follows.
 pub const SERVER: &str = "mcp:";
 
-/// The server of which an event tells what became of it.
-fn server_of(event: &Event) -> Option<&str> {
+/// The server of which an event tells what became of it: it is the only extension that may.
+#[must_use]
+pub fn server_of(event: &Event) -> Option<&str> {
     use crate::mcp::Event as Mcp;
     match event {
         Event::Mcp(Mcp::Listed { server, .. } | Mcp::Ended { server, .. }) => Some(server),

@@ -337,7 +337,7 @@ fn a_host_that_is_told_to_end_waits_for_a_turn_and_has_it_rest_when_that_takes_t
     // The next host lets it go on.
     let serving = Serving::start(&house, &house.script(ASKS), &[]);
     let session = begun["session"].as_str().unwrap();
-    let gone_on = house.give(house.command(["attach", session]), "/resume\n");
+    let gone_on = house.give(house.command(["attach", session]), "/continue\n");
     assert_eq!((gone_on.code, &*gone_on.out), (0, "done\n"), "{gone_on:?}");
     serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(143));

@@ -195,7 +195,10 @@ fn charts_and_schema_are_those_that_run() {
         .iter()
         .map(|chart| chart["name"].clone())
         .collect();
-    assert_eq!(json!(names), json!(["session", "turn", "tool_call"]));
+    assert_eq!(
+        json!(names),
+        json!(["session", "turn", "tool_call", "mcp_server"])
+    );
     assert!(house.run(["charts", "turn"]).out.contains("streaming"));
     assert!(
         house

@@ -303,7 +303,8 @@ fn what_a_console_asks_for_in_vain_ends_it_with_a_failure() {
     let session = only(&house);
     for (arguments, typed, told) in [
         (&["--observe"][..], "hello\n", "attached as an observer"),
-        (&[], "/resume\n", ""),
+        (&[], "/continue\n", ""),
+        (&[], "/contine\n", "did you mean `/continue`?"),
     ] {
         let command = house.command(["attach", &session].iter().chain(arguments));
         let vain = house.give(command, typed);

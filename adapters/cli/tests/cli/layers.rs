@@ -43,6 +43,8 @@ fn only_one_file_reaches_below_the_runtime() {
             .filter(|(_, line)| !line.trim_start().starts_with("//"))
         {
             for word in forbidden {
+                // The handle of a task is nobody's way past the runtime.
+                let line = line.replace("JoinHandle<", "");
                 assert!(
                     !line.contains(word),
                     "{}:{number} has `{word}`: {line}",

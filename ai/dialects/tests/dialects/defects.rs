@@ -29,7 +29,7 @@ enum Outcome {
 use Outcome::*;
 
 fn good() -> Map<String, Value> {
-    json!({"text": "a b", "count": 7}).as_object().unwrap().clone()
+    json!({"count": 7, "text": "a b"}).as_object().unwrap().clone()
 }
 
 fn native(dialect: Dialect) -> String {
