@@ -28,6 +28,8 @@ use crate::secrets::{Masking, Origin};
 
 /// How long a server has to end after SIGTERM, before SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the last words of a server that has ended may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long is waited for the end of one that has closed its line, or of which something is being told.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long is waited after a server says that it has other tools: it may say so again at once.
@@ -98,12 +100,18 @@ impl ClientHandler for Ear {
 
 /// The last that a server says on its standard error.
 #[derive(Debug, Clone, Default)]
-struct Murmur(Arc<Mutex<Vec<u8>>>);
+struct Murmur {
+    kept: Arc<Mutex<Vec<u8>>>,
+    /// Nothing more comes.
+    over: CancellationToken,
+}
 
 impl Murmur {
     fn listen(&self, pipe: pipe::Receiver) {
-        let kept = Arc::clone(&self.0);
+        let kept = Arc::clone(&self.kept);
+        let over = self.over.clone().drop_guard();
         tokio::spawn(async move {
+            let _over = over;
             let mut pipe = pipe;
             let mut buffer = vec![0; 4096];
             while let Ok(len) = pipe.read(&mut buffer).await {
@@ -118,8 +126,10 @@ impl Murmur {
         });
     }
 
-    fn said(&self, masking: &Masking) -> Arc<str> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What it said last, of one that has ended. What it has started may go on talking, and is not waited for.
+    async fn said(&self, masking: &Masking) -> Arc<str> {
+        let _ = tokio::time::timeout(LAST_WORDS, self.over.cancelled()).await;
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         message(&String::from_utf8_lossy(&kept), masking)
     }
 }
@@ -147,17 +157,17 @@ impl Process {
             };
         }
         let exit = tokio::time::timeout(PATIENCE, self.running.exit()).await;
-        self.ended(exit.unwrap_or(Exit::Unknown))
+        self.ended(exit.unwrap_or(Exit::Unknown)).await
     }
 
     /// The same, of one that has ended like this: that is told once only.
-    fn ended(&self, exit: Exit) -> Problem {
+    async fn ended(&self, exit: Exit) -> Problem {
         Problem::Ended {
             code: match exit {
                 Exit::Code(code) => Some(code),
                 Exit::Unknown => None,
             },
-            said: self.murmur.said(&self.masking),
+            said: self.murmur.said(&self.masking).await,
         }
     }
 }
@@ -383,7 +393,7 @@ impl Watched {
                 biased;
                 () = self.stop.cancelled() => break None,
                 () = self.process.gauge.closed() => break Some(self.process.problem().await),
-                exit = self.process.running.exit() => break Some(self.process.ended(exit)),
+                exit = self.process.running.exit() => break Some(self.process.ended(exit).await),
                 () = self.changed.notified() => self.list_anew().await,
             }
         };
