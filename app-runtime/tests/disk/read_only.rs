@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use glasswork_app_runtime::archive::{Archive as _, Vault as _};
 use glasswork_app_runtime::files::FileArchive;
 use glasswork_app_runtime::runtime::Runtime;
 use glasswork_engine::SystemClock;
 use glasswork_session_state::settings::Mode;
-use glasswork_testkit::house::{House, ports, scripted};
+use glasswork_testkit::house::{House, PATIENCE, ports, scripted};
 use glasswork_testkit::second::{plays, say};
 use tempfile::TempDir;
 
@@ -103,10 +104,16 @@ async fn in_the_middle(home: &Path) {
     let other = rows(&archive).into_iter().find(|row| row.id != open).unwrap().id;
     // No system lets a mount become read-only while a file on it is written, so what is open goes on; all else cannot.
     let sessions = home.join("data/sessions");
-    for options in [&["--bind"][..], &["-o", "remount,bind,ro"]] {
+    let mounts = |options: &[&str]| {
         let mut mount = Command::new("mount");
         mount.args(options).arg(&sessions).arg(&sessions);
-        assert!(mount.status().unwrap().success());
+        mount.output().unwrap().status.success()
+    };
+    assert!(mounts(&["--bind"]));
+    // What is noted behind the journals is written for a moment.
+    let begun = Instant::now();
+    while !mounts(&["-o", "remount,bind,ro"]) {
+        assert!(begun.elapsed() < PATIENCE, "it stays busy");
     }
     assert_eq!(turn(&runtime, open, "two").await, "two");
     for refused in [
