@@ -48,8 +48,9 @@ const ENTRY: &[Projection] = &[Status, Footer, Context, Notifications, Transcrip
 const ATTEMPT: &[Projection] = &[Status, Footer];
 /// What where a turn stands shows in.
 const TURN: &[Projection] = &[Status, Footer, Dialogs, Notifications, Activity];
-/// What a new turn shows in: after one that had fallen back, estimates are those of the session's own model again.
-const BEGINNING: &[Projection] = &[Status, Footer, Context, Dialogs, Notifications, Activity];
+/// What a turn that begins or ends shows in: after one that had fallen back, window and estimates are those of the
+/// session's own model again.
+const BORDER: &[Projection] = &[Status, Footer, Context, Dialogs, Notifications, Activity];
 /// What where a call stands shows in.
 const CALL: &[Projection] = &[Status, Footer, Transcript, Dialogs, Notifications, Activity];
 const ALL: &[Projection] = &[
@@ -90,7 +91,8 @@ fn of(fact: &Fact) -> &'static [Projection] {
             prompt::Fact::Keyed { .. } => &[],
         },
         Fact::Turn(fact) => match fact {
-            turn::Fact::Began { .. } => BEGINNING,
+            turn::Fact::Began { .. } => BORDER,
+            turn::Fact::Moved { to, .. } if to.is_terminal() => BORDER,
             turn::Fact::Moved { .. } => TURN,
             turn::Fact::Prepared { .. } => ATTEMPT,
             turn::Fact::Pending(_) => &[Status],
