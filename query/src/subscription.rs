@@ -1,8 +1,11 @@
 //! Being told of what comes. All of it rides on the feed of a session: each commit once and in order, or in a gap that
 //! is marked.
 
+use std::collections::BTreeSet;
+
 use async_graphql::futures_util::{Stream, stream};
 use async_graphql::{Context, Enum, ID, InputObject, Json, SimpleObject, Subscription as Subscribe, Union};
+use glasswork_app_runtime::projection::invalidation::Projection as Touched;
 use glasswork_app_runtime::projection::{status, tree};
 use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::{Cursor, Domain as _, FeedItem, Follower, Following, ScopeId};
@@ -279,6 +282,15 @@ struct Projected {
 }
 
 impl Projected {
+    /// Whether it may have changed with commits that touch this. Most are pieces of an answer, and touch little.
+    fn is_in(&self, touches: &BTreeSet<Touched>) -> bool {
+        match self.kind {
+            ProjectionKind::Status => touches.contains(&Touched::Status),
+            ProjectionKind::Tree => touches.contains(&Touched::Tree),
+            ProjectionKind::Updates => true,
+        }
+    }
+
     fn whole(&self) -> Value {
         match self.kind {
             ProjectionKind::Status => text::json(&status::of(self.watch.session())),
@@ -313,6 +325,9 @@ impl Projected {
                 _ => None,
             });
             self.over = end.is_some();
+            if end.is_none() && !self.is_in(&watched.touches) {
+                continue;
+            }
             let payload = match self.kind {
                 ProjectionKind::Updates if watched.updates.is_empty() => continue,
                 ProjectionKind::Updates => text::json(&watched.updates),

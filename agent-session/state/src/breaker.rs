@@ -69,13 +69,8 @@ pub struct Breaker {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Timestamp>,
     /// How many tries have failed since it opened.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
     pub failed_tries: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// The right to send one request; by default one that is no try.

@@ -66,7 +66,7 @@ pub enum Fact {
         /// The session.
         session: ScopeId,
         /// Number of the effect that closes it among those of this commit.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         effect: u16,
     },
     /// The session whose turn it was is closed.
@@ -242,8 +242,4 @@ fn turn(mut facts: Vec<Fact>, tree: u64, next: Option<ScopeId>) -> (Vec<Fact>, V
         effect,
     });
     (facts, vec![Effect::CloseSession { session }])
-}
-
-fn is_zero(number: &u16) -> bool {
-    *number == 0
 }

@@ -91,7 +91,7 @@ pub enum Fact {
     /// The summary of the branch that was left is an entry; the leaf has moved just before.
     BranchKept {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// The entry.
         branch: Arc<BranchSummary>,
@@ -99,7 +99,7 @@ pub enum Fact {
     /// The summary is an entry, and stands for what it summarises.
     Kept {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// The entry.
         compaction: Arc<Compaction>,

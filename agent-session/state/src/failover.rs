@@ -167,7 +167,7 @@ pub enum Fact {
     /// The answer of a model was given up, and another one is asked for the rest of the turn.
     FellBack {
         /// Number of the entry that shows the answer, among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// The model that is asked.
         to: ModelId,

@@ -49,6 +49,7 @@ pub mod tools;
 pub mod trash;
 pub mod tree;
 pub mod turn;
+mod unwritten;
 mod upgrade;
 pub mod usage;
 pub mod waiting;

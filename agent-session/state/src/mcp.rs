@@ -153,7 +153,7 @@ pub enum Fact {
         /// The server.
         server: Arc<str>,
         /// Number of the effect among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         effect: u16,
         /// How long it may take, in milliseconds.
         after_ms: u64,

@@ -111,7 +111,7 @@ pub enum Fact {
     /// as cancelled unless the answer was complete.
     AnswerKept {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
     },
     /// What the attempt used and cost, told just before it is closed.

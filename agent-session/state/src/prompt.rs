@@ -76,7 +76,7 @@ pub enum Fact {
     /// Words stand in the conversation.
     Said {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// The words.
         text: Arc<str>,
@@ -103,7 +103,7 @@ pub enum Fact {
         /// How many.
         count: u16,
         /// Number of the first entry among those of this commit.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
     },
     /// The steering that waited went back to its authors.
@@ -113,11 +113,6 @@ pub enum Fact {
         /// The key.
         key: Arc<str>,
     },
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-pub(crate) fn is_zero(number: &u16) -> bool {
-    *number == 0
 }
 
 impl Fact {

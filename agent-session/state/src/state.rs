@@ -197,13 +197,8 @@ pub struct Turn {
     #[serde(default, skip_serializing_if = "Failover::is_empty")]
     pub failover: Failover,
     /// How often in a row the provider interrupted the answer, and the model goes on with it.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
     pub paused: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// What a turn shall do at the next safe point.

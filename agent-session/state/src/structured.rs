@@ -162,7 +162,7 @@ pub enum Fact {
     /// The model is told of it: an entry of the conversation.
     Told {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// Why.
         telling: Telling,

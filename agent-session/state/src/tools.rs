@@ -158,7 +158,7 @@ pub enum Fact {
         /// The call.
         call: CallId,
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "crate::prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
     },
 }

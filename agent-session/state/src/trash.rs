@@ -83,7 +83,7 @@ pub enum Fact {
         /// Which way.
         way: Way,
         /// Number of the effect that moves it among those of this commit.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         effect: u16,
         /// Who wants it.
         #[serde(default, skip_serializing_if = "Why::is_asked")]
@@ -151,8 +151,4 @@ pub(crate) fn decide(host: &Host, event: &Event) -> Result<(Vec<Fact>, Vec<Effec
             (vec![Fact::Ended { session: *session }], vec![])
         }
     })
-}
-
-fn is_zero(number: &u16) -> bool {
-    *number == 0
 }

@@ -73,7 +73,7 @@ pub enum Fact {
     /// The model is told something by the runtime itself: an entry of the conversation.
     Noticed {
         /// Number of the entry among those of this commit.
-        #[serde(default, skip_serializing_if = "prompt::is_zero")]
+        #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
         entry: u16,
         /// What it is told.
         notice: Arc<Notice>,

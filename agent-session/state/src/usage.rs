@@ -44,7 +44,7 @@ pub struct ModelUsage {
     #[serde(default, skip_serializing_if = "is_unused")]
     pub priced: Usage,
     /// Attempts in which the server began to answer and did not say what it counted.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
     pub unreported: u64,
 }
 
@@ -55,11 +55,6 @@ pub(crate) fn is_free(money: &Money) -> bool {
 
 fn is_unused(usage: &Usage) -> bool {
     *usage == Usage::default()
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl ModelUsage {

@@ -2,6 +2,8 @@ use glasswork_engine::test_support::Fixture;
 use glasswork_session_state::settings::Settings;
 use glasswork_session_state::state::Kind;
 
+use glasswork_session_state::session;
+
 use super::*;
 
 fn title(watch: &Watch) -> Option<&str> {

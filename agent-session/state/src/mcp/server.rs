@@ -44,7 +44,7 @@ pub struct Server {
     /// Since when.
     pub since: Timestamp,
     /// How often it was started since the session was opened.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::unwritten::is_zero")]
     pub starts: u32,
     /// The effect that started it last: names its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,11 +61,6 @@ pub struct Server {
     /// Why it failed or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl Server {
