@@ -8,6 +8,7 @@ use glasswork_ai::conversation::Request;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{Call, ModelPort, Models, Scripts};
 use glasswork_ai::scripted::Script;
+use glasswork_ai::takes::Takes;
 use glasswork_app_runtime::archive::Archive as _;
 use glasswork_app_runtime::credentials::{Credentials, Stored};
 use glasswork_app_runtime::sign_in::SignIns;
@@ -32,6 +33,17 @@ impl ModelPort for Saying {
 
     fn context_window(&self, _: &ModelId) -> Option<u64> {
         Some(self.0)
+    }
+
+    fn takes(&self, _: &ModelId) -> Option<Takes> {
+        Some(takes())
+    }
+}
+
+fn takes() -> Takes {
+    Takes {
+        stops: 3,
+        ..Takes::default()
     }
 }
 
@@ -307,5 +319,33 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_is_known_by_then() {
     signed(true).await;
     house.turn(session, "three").await;
     assert_eq!(known(&house, session), [free]);
+    house.close().await;
+}
+
+/// What the models take that may be asked is known before one is: the session's own, the one for summaries, and those of
+/// the list. Of a script nobody says anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_told_what_all_models_take_that_it_may_ask() {
+    let house = house().await;
+    let session = house
+        .session(Settings {
+            compact_model: Sourced::from_layer(Some("saying/short".parse().unwrap()), Layer::Flag),
+            ..settings(&["scripted/test", "saying/one"])
+        })
+        .await;
+    let known = |session| house.now(session).settings.takes.value.clone();
+    let expected = |names: &[&str]| -> OrdMap<ModelId, Takes> {
+        ids(names).into_iter().map(|model| (model, takes())).collect()
+    };
+    assert_eq!(known(session), expected(&["saying/one", "saying/short"]));
+    let own = Setting::Model(Sourced::from_layer(
+        Some("saying/own".parse().unwrap()),
+        Layer::Session,
+    ));
+    house.runtime().set(session, own).await.unwrap();
+    assert_eq!(
+        known(session),
+        expected(&["saying/one", "saying/own", "saying/short"])
+    );
     house.close().await;
 }

@@ -228,10 +228,10 @@ fn what_a_session_has_spent_itself_counts_on_its_day() {
         },
     );
     world.prompt("one");
-    answer(&mut world, usage(1_995, 0));
+    answer(&mut world, usage(1_500, 0));
     world.prompt("two");
     assert!(
-        matches!(why(&world), Exhausted::Spent { span: Span::Day, spent, .. } if *spent == money("0.01995"))
+        matches!(why(&world), Exhausted::Spent { span: Span::Day, spent, .. } if *spent == money("0.015"))
     );
     world.pass(Duration::from_secs(24 * 60 * 60));
     world.prompt("tomorrow");
