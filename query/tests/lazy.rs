@@ -34,7 +34,10 @@ fn the_schema_is_made_for_whoever_asks_first() {
     const SCHEMA: usize = 1 << 20;
     let home = tempfile::TempDir::new().unwrap();
     let archive = FileArchive::open(home.path().join("data")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let ask = |graph: &Graph| {
         let asked = graph.execute(Viewer::owner(), "{ __typename }", Value::Null, None);
         runtime.block_on(asked).to_json().unwrap()
