@@ -624,6 +624,21 @@ fn a_summary_between_turns_is_paid_for_by_the_session_and_by_no_turn() {
     world.compare_with_journal();
 }
 
+/// A summary is asked for at the usual speed, whatever is set for answers: nothing about its price is unknown.
+#[test]
+fn a_summary_is_asked_for_again_whatever_the_speed_of_answers() {
+    let mut world = over_the_threshold(a_cent());
+    let off = Sourced::from_layer(CompactWhen::Off, Layer::User);
+    world.set(Setting::Compact(off));
+    let fast = Sourced::from_layer(Some(Speed::Fast), Layer::User);
+    world.set(Setting::Speed(fast));
+    limit(&mut world, turn_budget("5"));
+    world.user(requested()).unwrap();
+    world.fail(FailureClass::Overloaded, None);
+    world.expect_session(S::Compacting);
+    world.compare_with_journal();
+}
+
 #[test]
 fn what_was_priced_when_it_was_counted_stays_known() {
     let mut world = world();
