@@ -11,6 +11,7 @@ mod bisect;
 mod branches;
 mod carried;
 mod charts;
+mod choices;
 mod compactions;
 mod differences;
 mod dispatches;

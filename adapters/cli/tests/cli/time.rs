@@ -133,7 +133,7 @@ fn what_differs_is_told_and_which_commit_made_it_so() {
         at_once.out
     );
     for (query, text) in [
-        ("seq id", "say which with `--path`"),
+        ("seq id", "say which with `path`"),
         ("seq", "no truth value"),
         ("nosuch", "nosuch"),
         ("id } host { version", "goes on outside"),
