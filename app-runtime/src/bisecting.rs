@@ -118,7 +118,9 @@ pub enum SearchError {
         most: u64,
     },
     /// There was no more time.
-    #[error("the search took too long: {looked_at} states were looked at, the last one after commit {commit}")]
+    #[error(
+        "the search took too long: {looked_at} states were looked at, the last one after commit {commit}"
+    )]
     Late {
         /// The last commit that was looked at.
         commit: u64,
@@ -291,10 +293,7 @@ impl<J> Searching<'_, J> {
             .into());
         }
         if self.looked >= self.what.most {
-            return Err(SearchError::TooMany {
-                most: self.what.most,
-            }
-            .into());
+            return Err(SearchError::TooMany { most: self.what.most }.into());
         }
         self.looked += 1;
         self.reached = commit;

@@ -76,7 +76,9 @@ pub fn of(what: Of, session: &Session, known: &Known<'_>) -> Vec<Item<String>> {
         }
         ArgumentKind::Command => {
             let commands = pickers::commands().into_iter();
-            commands.map(|item| item.map(|command| command.name.to_owned())).collect()
+            commands
+                .map(|item| item.map(|command| command.name.to_owned()))
+                .collect()
         }
     }
 }

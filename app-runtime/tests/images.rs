@@ -234,7 +234,8 @@ async fn a_model_that_cannot_see_is_told_so_and_one_that_can_is_shown_them_later
 }
 
 /// A tool of a server answers with three images, and much that is none.
-const LOOK: &str = r#"(turns: [(say: [call("mcp__shell__look", ())]), (expect: "See:", say: [text("I see.")])])"#;
+const LOOK: &str =
+    r#"(turns: [(say: [call("mcp__shell__look", ())]), (expect: "See:", say: [text("I see.")])])"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_wire_is_sent_the_images_of_a_server_where_its_model_can_see_them() {
@@ -260,7 +261,11 @@ async fn every_wire_is_sent_the_images_of_a_server_where_its_model_can_see_them(
             );
             let sent = String::from_utf8(sent).unwrap();
             let bytes = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1Pe";
-            assert_eq!(sent.matches(bytes).count(), sent_as_images, "{wire:?} {model}: {sent}");
+            assert_eq!(
+                sent.matches(bytes).count(),
+                sent_as_images,
+                "{wire:?} {model}: {sent}"
+            );
             let told = format!("[image: image 3, 1x1, not sent: {BLIND} cannot see images]");
             assert_eq!(sent.contains(&told), model == BLIND, "{wire:?}: {sent}");
             house.close().await;

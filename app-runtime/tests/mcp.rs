@@ -291,7 +291,7 @@ async fn calls_end_as_their_server_says_or_as_it_fails() {
     let now = house.now(session);
     let shell = of(&now, "shell");
     assert_eq!((shell.state, shell.starts), (Stands::Ready, 2));
-    assert_eq!(offered(&now).len(), 11);
+    assert_eq!(offered(&now).len(), 15);
     house.runtime().close(session).await.unwrap();
     house.close().await;
 }
@@ -379,7 +379,7 @@ async fn names_that_no_provider_takes_are_mended_and_what_cannot_be_told_is_left
     let session = begin(&house, Mode::Yolo, vec![server("my server!", "pages")]).await;
     house.turn(session, "go").await;
     let tools = of(&house.now(session), "my server!").tools.clone();
-    assert_eq!((tools.tools.len(), tools.left_out.len()), (11, 512 - 11));
+    assert_eq!((tools.tools.len(), tools.left_out.len()), (15, 512 - 15));
     house.close().await;
 }
 
@@ -457,7 +457,11 @@ async fn a_server_of_the_newest_protocol_is_subscribed_to() {
     // The second request of the second turn was told of the tool by the commit that listed it.
     let last = now.requests.values().last().unwrap();
     let head = now.context.head_by(last.plan.head).unwrap();
-    let new = head.tools.iter().find(|tool| &*tool.part.name == "mcp__shell__new").unwrap();
+    let new = head
+        .tools
+        .iter()
+        .find(|tool| &*tool.part.name == "mcp__shell__new")
+        .unwrap();
     assert_eq!(new.by, shell.tools.by);
     house.close().await;
 
@@ -488,7 +492,11 @@ async fn a_clamour_about_other_tools_is_asked_about_a_few_times() {
         let asked = told.matches("tools/list").count();
         assert!(asked <= 12, "{manner}: {asked} times");
         let now = house.now(session);
-        assert_eq!((of(&now, "shell").state, of(&now, "shell").starts), (Stands::Ready, 1), "{manner}");
+        assert_eq!(
+            (of(&now, "shell").state, of(&now, "shell").starts),
+            (Stands::Ready, 1),
+            "{manner}"
+        );
         assert_eq!(listings(&house, session), 1, "{manner}");
         house.close().await;
     }
@@ -507,7 +515,11 @@ async fn a_server_that_never_rests_is_asked_ever_more_seldom() {
     })
     .await;
     // 200, 400, 800 ms; the first of them may have begun before it was ready here.
-    assert!(begun.elapsed() >= Duration::from_millis(1_100), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(1_100),
+        "{:?}",
+        begun.elapsed()
+    );
     house.close().await;
 }
 
@@ -576,15 +588,15 @@ async fn the_model_is_shown_the_images_that_a_tool_answers() {
     assert_eq!(told[0].0, tool_call::State::Succeeded);
     let expected = [
         "See:",
-        "[image: image 1, 1x1, image/png, 69 B]",
-        "[image: image 2, 1x1, image/png, 69 B]",
-        "[an image of type image/png, 9 B: not shown: it is damaged or incomplete: ",
-        "[an image of type image/png, 6 B: not shown: it is no base64]",
-        "[a sound of type audio/wav, 3 B: not shown]",
-        "[notes: file:///notes.txt, text/plain, 7 B]",
+        "[image: image 1, 1x1, image/png, 69 bytes]",
+        "[image: image 2, 1x1, image/png, 69 bytes]",
+        "[an image of type image/png, 9 bytes: not shown: it is damaged or incomplete: ",
+        "[an image of type image/png, 6 bytes: not shown: it is no base64]",
+        "[a sound of type audio/wav, 3 bytes: not shown]",
+        "[notes: file:///notes.txt, text/plain, 7 bytes]",
         "[x://one.png]",
-        "[image: image 3, 1x1, image/png, 69 B]",
-        "[x://two of type application/zip, 3 B: not shown]",
+        "[image: image 3, 1x1, image/png, 69 bytes]",
+        "[x://two of type application/zip, 3 bytes: not shown]",
         "[x://three]",
         "words",
     ];
@@ -594,16 +606,31 @@ async fn the_model_is_shown_the_images_that_a_tool_answers() {
         assert!(line.starts_with(expected), "{line} is not {expected}");
     }
     let shown = shown(&now);
-    let of_look: Vec<_> = shown[0].iter().map(|image| (&*image.name, image.width, image.height)).collect();
+    let of_look: Vec<_> = shown[0]
+        .iter()
+        .map(|image| (&*image.name, image.width, image.height))
+        .collect();
     assert_eq!(of_look, [("image 1", 1, 1), ("image 2", 1, 1), ("image 3", 1, 1)]);
     // Eight are shown, and of the others it is told that they are not.
     assert_eq!(shown[1].len(), 8);
-    assert_eq!(told[1].1.matches("not shown: it is one more than the 8 that are shown").count(), 2);
+    assert_eq!(
+        told[1]
+            .1
+            .matches("not shown: it is one more than the 8 that are shown")
+            .count(),
+        2
+    );
     // Their bytes are the session's, and all the same.
     let image = &shown[0][0];
     let digest = image.digest.parse().unwrap();
-    let blob = BlobRef { digest, len: image.bytes };
-    assert_eq!(house.archive().blobs(session).get(&blob).unwrap().len() as u64, image.bytes);
+    let blob = BlobRef {
+        digest,
+        len: image.bytes,
+    };
+    assert_eq!(
+        house.archive().blobs(session).get(&blob).unwrap().len() as u64,
+        image.bytes
+    );
     // The next request has them: after the result of which they are a part.
     let last = now.requests.keys().last().unwrap();
     let sent = now.render(*last).unwrap().messages;
@@ -620,7 +647,9 @@ fn of_npm(name: &str, program: &str, arguments: &[&str]) -> ServerCommand {
     let mut server = server(name, "good");
     server.command = "node".to_owned();
     server.args = vec![program];
-    server.args.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    server
+        .args
+        .extend(arguments.iter().map(|&argument| argument.to_owned()));
     server
 }
 
@@ -650,7 +679,7 @@ async fn the_librarys_own_server_is_heard_and_its_images_are_shown() {
         (&*growing.protocol, growing.name.as_deref()),
         ("2026-07-28", Some("growing"))
     );
-    let told = "shine was called\n[image: image 1, 1x1, image/png, 69 B]\n[a sound of type audio/wav, 3 B: not \
+    let told = "shine was called\n[image: image 1, 1x1, image/png, 69 bytes]\n[a sound of type audio/wav, 3 bytes: not \
                 shown]\n[notes: file:///notes.txt, text/plain]\n[x://three]\nwords";
     assert_eq!(
         ends(&now),
@@ -673,14 +702,24 @@ async fn a_server_of_the_older_manner_shows_its_images_too() {
     ]))
     .await;
     let program = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
-    let session = begin(&house, Mode::Yolo, vec![of_npm("everything", program, &["stdio"])]).await;
+    let session = begin(
+        &house,
+        Mode::Yolo,
+        vec![of_npm("everything", program, &["stdio"])],
+    )
+    .await;
     house.turn(session, "go").await;
     let now = house.now(session);
     assert_eq!(of(&now, "everything").state, Stands::Ready);
     let told = ends(&now);
-    let succeeded = told.iter().all(|(state, _)| *state == tool_call::State::Succeeded);
+    let succeeded = told
+        .iter()
+        .all(|(state, _)| *state == tool_call::State::Succeeded);
     assert!(succeeded, "{told:#?}");
-    assert!(told[0].1.contains("[image: image 1, 20x20, image/png, "), "{told:#?}");
+    assert!(
+        told[0].1.contains("[image: image 1, 20x20, image/png, "),
+        "{told:#?}"
+    );
     assert!(told[1].1.contains("demo://resource/"), "{told:#?}");
     assert!(told[2].1.contains('5'), "{told:#?}");
     assert_eq!(shown(&now)[0].len(), 1);

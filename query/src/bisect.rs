@@ -82,9 +82,7 @@ pub enum BisectError {
         error: QueryError,
     },
     /// There is no one value to look at.
-    #[error(
-        "after commit {commit} the answer has no one value to look at; say which with `path`: {answer}"
-    )]
+    #[error("after commit {commit} the answer has no one value to look at; say which with `path`: {answer}")]
     NoOneValue {
         /// The commit.
         commit: u64,
@@ -222,9 +220,7 @@ impl Question<'_> {
             until,
         );
         let request = self.request()?.data(Arc::new(operation));
-        let response = Response(classified(
-            self.runtime.block_on(graph.schema.execute(request)),
-        ));
+        let response = Response(classified(self.runtime.block_on(graph.schema.execute(request))));
         if let Some(error) = first_error(&response) {
             return Err(match error.path.is_empty() {
                 true => BisectError::Refused(error),

@@ -69,7 +69,9 @@ impl Bisection {
             return Err(fail(Code::Invalid, text));
         };
         let wanted = match (sought.is, sought.above) {
-            (Some(_), Some(_)) => return Err(fail(Code::Invalid, "only one of `is` and `above` can be said")),
+            (Some(_), Some(_)) => {
+                return Err(fail(Code::Invalid, "only one of `is` and `above` can be said"));
+            }
             (Some(typed), None) => Wanted::is(&typed),
             (None, Some(least)) => Wanted::Above(least),
             (None, None) => Wanted::True,

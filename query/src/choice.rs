@@ -123,6 +123,8 @@ impl Choices {
 
 /// The beginning of a text, on one line.
 fn shown(text: &str) -> String {
-    let line = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let line = text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char });
     line.take(SHOWN).collect()
 }

@@ -30,6 +30,7 @@ mod entry;
 mod error;
 mod failover;
 mod footer;
+mod footprint;
 mod graph;
 mod host;
 mod id;

@@ -170,7 +170,12 @@ impl Operation {
 
     /// What an error of reading a session means, by what the list says of that session. The list holds what the
     /// viewer may see, so what they may not see looks like what is not there.
-    pub(crate) fn unread(&self, session: ScopeId, asked: Option<u64>, error: &ReadError) -> async_graphql::Error {
+    pub(crate) fn unread(
+        &self,
+        session: ScopeId,
+        asked: Option<u64>,
+        error: &ReadError,
+    ) -> async_graphql::Error {
         let code = match error {
             ReadError::Unknown(_) => return no_session(session),
             ReadError::NoDispatch(_) | ReadError::NotASession(_) => Code::NotFound,

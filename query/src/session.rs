@@ -22,7 +22,9 @@ use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
+use crate::failover::Candidate;
 use crate::footer::Footer;
+use crate::footprint::Footprint;
 use crate::host::Host;
 use crate::id;
 use crate::import::ImportedFrom;
@@ -621,6 +623,17 @@ impl Session {
         dispatch::list(&self.0, first, after.as_deref(), filter.unwrap_or_default()).map(Some)
     }
 
+    /// What its tools have done to files.
+    async fn footprint(&self) -> Footprint {
+        Footprint(Arc::clone(&self.0))
+    }
+
+    /// The models that may be asked in the place of its own, by name, as the host knew them when a turn began last.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn candidates(&self) -> Vec<Candidate> {
+        self.0.session.candidates.values().map(Candidate::of).collect()
+    }
+
     /// What can be picked in it where a slash command wants an argument, or a prompt a file: what fits best what was
     /// typed first, and at most 2000.
     #[graphql(complexity = "2_000 * child_complexity")]
@@ -638,7 +651,9 @@ impl Session {
     async fn bisect(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Fields of this type, as in a query: `turn { state }`. They are asked of each state.")]
+        #[graphql(
+            desc = "Fields of this type, as in a query: `turn { state }`. They are asked of each state."
+        )]
         query: String,
         #[graphql(
             desc = "Which value of the answer is looked at: names and places in lists, with dots between them. \

@@ -15,7 +15,11 @@ use crate::programs::ensure;
 #[allow(clippy::expect_used, reason = "a test kit fails by panicking")]
 pub fn installed(tests: &Path, beside: &str, files: &[&str]) -> PathBuf {
     let lock = fs::read(tests.join("package-lock.json")).expect("a list of packages");
-    let named = tests.file_name().unwrap_or_default().to_string_lossy().replace('_', "-");
+    let named = tests
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace('_', "-");
     let digest = blake3::hash(&lock).to_hex();
     let folder = Path::new(beside).join(format!("{named}-{:.16}", digest.as_str()));
     fs::create_dir_all(&folder).expect("a folder");

@@ -68,9 +68,10 @@ impl Lack {
             return format!("{} {chosen}", self.line);
         }
         let at = |(place, _): &(usize, &str)| {
-            let begins = self.line.get(..*place).is_some_and(|before| {
-                before.is_empty() || before.ends_with(char::is_whitespace)
-            });
+            let begins = self
+                .line
+                .get(..*place)
+                .is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace));
             let rest = self.line.get(place + 1..).unwrap_or_default();
             begins && (rest.is_empty() || rest.starts_with(char::is_whitespace))
         };

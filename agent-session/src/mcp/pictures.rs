@@ -1,9 +1,9 @@
 //! Images in what a tool of a server answers: taken in as all others are, so that the model can look at them.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::DecodePaddingMode;
 use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use glasswork_ai::image::Image;
 
 use crate::blobs::BlobStore;

@@ -42,7 +42,9 @@ pub(super) async fn hear(peer: Peer<RoleClient>, changed: Arc<Notify>) {
         }
         match subscription.end() {
             // It said more than was taken in; what it said last may be missed.
-            Some(SubscriptionEnd::Lagged { .. } | SubscriptionEnd::Graceful(_) | SubscriptionEnd::Cancelled) => {
+            Some(
+                SubscriptionEnd::Lagged { .. } | SubscriptionEnd::Graceful(_) | SubscriptionEnd::Cancelled,
+            ) => {
                 changed.notify_one();
             }
             _ => return,

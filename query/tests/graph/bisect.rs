@@ -298,11 +298,20 @@ fn a_search_is_a_field_of_a_session_and_finds_what_a_terminal_finds() {
         }
     }
     // Words and paths as at a terminal, and a null is told as it is.
-    let arguments = "query: \"seq calls { nodes { state } }\", path: \"calls.nodes.0.state\", is: \"running\"";
+    let arguments =
+        "query: \"seq calls { nodes { state } }\", path: \"calls.nodes.0.state\", is: \"running\"";
     let (found, errors) = field(&world.graph(), Viewer::owner(), "", arguments);
-    assert_eq!((&found["end"], &found["after"]), (&json!("FOUND"), &json!("\"running\"")));
+    assert_eq!(
+        (&found["end"], &found["after"]),
+        (&json!("FOUND"), &json!("\"running\""))
+    );
     assert_eq!(errors, []);
-    let never = field(&world.graph(), Viewer::owner(), "", "query: \"turn { state }\", is: \"paused\"");
+    let never = field(
+        &world.graph(),
+        Viewer::owner(),
+        "",
+        "query: \"turn { state }\", is: \"paused\"",
+    );
     let last = world.seq();
     assert_eq!(
         never.0,
@@ -311,9 +320,18 @@ fn a_search_is_a_field_of_a_session_and_finds_what_a_terminal_finds() {
             "lookedAt": last, "dispatch": null,
         })
     );
-    let at_once = field(&world.graph(), Viewer::owner(), "", "query: \"seq\", above: 3, from: 5");
+    let at_once = field(
+        &world.graph(),
+        Viewer::owner(),
+        "",
+        "query: \"seq\", above: 3, from: 5",
+    );
     assert_eq!(
-        (&at_once.0["end"], &at_once.0["commit"], &at_once.0["dispatch"]["id"]),
+        (
+            &at_once.0["end"],
+            &at_once.0["commit"],
+            &at_once.0["dispatch"]["id"]
+        ),
         (&json!("AT_ONCE"), &json!(5), &json!(format!("{S}/5")))
     );
 }
@@ -327,7 +345,10 @@ fn a_search_in_the_past_knows_nothing_of_what_came_later() {
     let at = format!(", at: {then}");
     let above = format!("query: \"seq\", above: {}", then);
     let (found, _) = field(&world.graph(), Viewer::owner(), "", &above);
-    assert_eq!((&found["end"], &found["commit"]), (&json!("FOUND"), &json!(then + 1)));
+    assert_eq!(
+        (&found["end"], &found["commit"]),
+        (&json!("FOUND"), &json!(then + 1))
+    );
     let (found, _) = field(&world.graph(), Viewer::owner(), &at, &above);
     assert_eq!((&found["end"], &found["commit"]), (&json!("NEVER"), &json!(then)));
     let (found, errors) = field(
@@ -341,7 +362,10 @@ fn a_search_in_the_past_knows_nothing_of_what_came_later() {
         errors,
         [(
             "FUTURE".to_owned(),
-            format!("there is no commit from 1 to {}: the session has {then}", then + 1)
+            format!(
+                "there is no commit from 1 to {}: the session has {then}",
+                then + 1
+            )
         )]
     );
 }
@@ -357,7 +381,11 @@ fn a_field_refuses_with_the_words_of_a_terminal() {
         assert_eq!(found, Value::Null, "{arguments}");
         assert_eq!(errors, [(code.to_owned(), told)], "{arguments}");
     };
-    check(asked("nosuchfield", Wanted::True), "query: \"nosuchfield\"", "INVALID");
+    check(
+        asked("nosuchfield", Wanted::True),
+        "query: \"nosuchfield\"",
+        "INVALID",
+    );
     check(asked("turn {", Wanted::True), "query: \"turn {\"", "MALFORMED");
     check(
         asked("id } host { version", Wanted::True),
@@ -366,7 +394,11 @@ fn a_field_refuses_with_the_words_of_a_terminal() {
     );
     check(asked("id seq", Wanted::True), "query: \"id seq\"", "INVALID");
     check(asked("seq", Wanted::True), "query: \"seq\"", "INVALID");
-    check(asked("id", Wanted::Above(1.0)), "query: \"id\", above: 1", "INVALID");
+    check(
+        asked("id", Wanted::Above(1.0)),
+        "query: \"id\", above: 1",
+        "INVALID",
+    );
     check(
         asked(&format!("entry(id: \"{S}/3.0\") {{ id }}"), is("x")),
         &format!("query: \"entry(id: \\\"{S}/3.0\\\") {{ id }}\", is: \"x\""),
@@ -382,7 +414,11 @@ fn a_field_refuses_with_the_words_of_a_terminal() {
         "INVALID",
     );
     let deep = format!("turn {}{}", "{ view ".repeat(40), "}".repeat(40));
-    check(asked(&deep, Wanted::True), &format!("query: \"{deep}\""), "TOO_DEEP");
+    check(
+        asked(&deep, Wanted::True),
+        &format!("query: \"{deep}\""),
+        "TOO_DEEP",
+    );
     // A search in a search would look at as many states as there are, squared.
     let within = "bisect(query: \"seq\", above: 3) { commit }";
     check(
@@ -414,7 +450,9 @@ fn what_does_not_hold_on_is_not_found_by_halving() {
         .filter_map(|digits| digits.parse().ok())
         .collect();
     let state = |at: u64| {
-        world.ask(&format!("{{ session(id: \"{S}\", at: {at}) {{ turn {{ state }} }} }}"))["session"]["turn"]["state"]
+        world.ask(&format!(
+            "{{ session(id: \"{S}\", at: {at}) {{ turn {{ state }} }} }}"
+        ))["session"]["turn"]["state"]
             .take()
     };
     let [holds, not] = commits[..] else {
@@ -447,7 +485,10 @@ fn a_search_has_its_share_of_states_time_and_places() {
     let few = limited(&world, |limits| limits.states = last - 1);
     let (found, errors) = field(&few, Viewer::owner(), "", never);
     assert_eq!((found, &*errors[0].0), (Value::Null, "TOO_EXPENSIVE"));
-    assert!(errors[0].1.contains(&format!("more than {} states", last - 1)), "{errors:?}");
+    assert!(
+        errors[0].1.contains(&format!("more than {} states", last - 1)),
+        "{errors:?}"
+    );
     let enough = limited(&world, |limits| limits.states = last);
     assert_eq!(field(&enough, Viewer::owner(), "", never).0["end"], "NEVER");
     let few = limited(&world, |limits| limits.states = 3);
@@ -458,7 +499,11 @@ fn a_search_has_its_share_of_states_time_and_places() {
         let fields: String = (0..count)
             .map(|n| format!("b{n}: bisect(query: \"seq\", above: 3) {{ commit }} "))
             .collect();
-        ask(&world.graph(), Viewer::owner(), &format!("{{ session(id: \"{S}\") {{ {fields} }} }}"))
+        ask(
+            &world.graph(),
+            Viewer::owner(),
+            &format!("{{ session(id: \"{S}\") {{ {fields} }} }}"),
+        )
     };
     assert_eq!(many(10)["errors"][0]["extensions"]["code"], "TOO_EXPENSIVE");
     let nine = many(9);
@@ -475,7 +520,12 @@ fn a_search_has_its_share_of_states_time_and_places() {
 fn a_viewer_of_one_session_searches_in_that_one() {
     let world = World::new(Mode::Ask);
     world.turn();
-    let (found, errors) = field(&world.graph(), Viewer::of(world.session), "", "query: \"seq\", above: 3");
+    let (found, errors) = field(
+        &world.graph(),
+        Viewer::of(world.session),
+        "",
+        "query: \"seq\", above: 3",
+    );
     assert_eq!((&found["commit"], errors), (&json!(4), vec![]));
     // What they may not see they cannot find out by a search either.
     let (found, _) = field(

@@ -83,9 +83,14 @@ fn a_call_that_waits_can_be_picked_and_one_that_does_not_wait_cannot() {
     let call = world.call_bash("rm -r build");
     let found = choices(&world, "CALL", "");
     assert_eq!(values(&found), [call.to_string()]);
-    assert!(found["items"][0]["text"].as_str().unwrap().starts_with("bash "), "{found}");
+    assert!(
+        found["items"][0]["text"].as_str().unwrap().starts_with("bash "),
+        "{found}"
+    );
     // As of a commit at which nothing was asked, there is nothing to be picked.
-    let then = world.ask(&format!("{{ session(id: \"{S}\", at: 1) {{ choices(of: CALL) {{ items {{ value }} }} }} }}"));
+    let then = world.ask(&format!(
+        "{{ session(id: \"{S}\", at: 1) {{ choices(of: CALL) {{ items {{ value }} }} }} }}"
+    ));
     assert_eq!(then["session"]["choices"]["items"], json!([]));
 }
 

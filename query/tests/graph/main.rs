@@ -16,6 +16,7 @@ mod compactions;
 mod differences;
 mod dispatches;
 mod failing_over;
+mod footprint;
 mod images;
 mod limits;
 mod mcp;
