@@ -1,9 +1,9 @@
 //! Which commit made something so: in order and by halving, and every way in which a search can end.
 
-use glasswork_app_runtime::bisecting::{Bisected, PROBES, Way};
+use glasswork_app_runtime::bisecting::{self, Bisected, Judged, PROBES, Search, SearchError, Way};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_engine::ScopeId;
-use glasswork_query::{BisectError, Bisection, Graph, Wanted};
+use glasswork_query::{BisectError, Bisection, Graph, MOST_STATES, Wanted};
 use glasswork_session_state::settings::Mode;
 use serde_json::{Value, json};
 
@@ -535,4 +535,41 @@ fn a_viewer_of_one_session_searches_in_that_one() {
         "query: \"clients { id }\", path: \"clients.0.id\", is: \"x\"",
     );
     assert_eq!(found["end"], "NEVER");
+}
+
+#[test]
+fn a_search_that_has_no_time_left_says_how_far_it_came() {
+    let world = World::new(Mode::Ask);
+    world.turn();
+    let snapshot = world.reader().snapshot(Viewer::owner());
+    let search = |way, looks: u64| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(3_600);
+        let mut what = Search {
+            session: world.session,
+            from: 1,
+            to: None,
+            way,
+            most: looks,
+            until: Some(until),
+        };
+        if looks == 0 {
+            what.until = Some(std::time::Instant::now());
+            what.most = MOST_STATES;
+        }
+        bisecting::search::<u64, SearchError>(&snapshot, &what, |commit, _| {
+            Ok(Judged {
+                value: commit,
+                holds: false,
+            })
+        })
+    };
+    for way in [Way::Fold, Way::Monotone] {
+        let late = search(way, 0);
+        assert!(
+            matches!(late, Err(SearchError::Late { looked_at: 0, commit: 1 })),
+            "{way:?}: {late:?}"
+        );
+        assert!(matches!(search(way, 2), Err(SearchError::TooMany { most: 2 })), "{way:?}");
+        assert!(matches!(search(way, MOST_STATES), Ok(Bisected::Never { .. })), "{way:?}");
+    }
 }
