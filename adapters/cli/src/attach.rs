@@ -295,8 +295,8 @@ impl Conversing {
             return Ok(Completed::Line(line));
         }
         while let Some(lack) = choosing::lack(&line) {
-            // Help says the same.
-            if line.trim() == "/" && !self.console.can_draw {
+            // Of commands help says the same; and an `@` in what a program says may be meant as it stands.
+            if !self.console.can_draw && !lack.is_of_a_command() {
                 break;
             }
             let door = &self.host;

@@ -59,12 +59,17 @@ pub(crate) fn lack(line: &str) -> Option<Lack> {
 }
 
 impl Lack {
+    /// Whether it is an argument of a command that was typed.
+    pub(crate) fn is_of_a_command(&self) -> bool {
+        self.line.starts_with('/')
+    }
+
     /// The line with what was chosen.
     pub(crate) fn with(&self, chosen: &str) -> String {
         if self.line.is_empty() {
             return chosen.to_owned();
         }
-        if self.line.starts_with('/') {
+        if self.is_of_a_command() {
             return format!("{} {chosen}", self.line);
         }
         let at = |(place, _): &(usize, &str)| {

@@ -179,6 +179,8 @@ fn where_nothing_can_be_drawn_the_list_has_numbers() {
     assert!(done.err.contains("   1  standard"), "{done:?}");
     until_set(&house, "mode", |value| value == "plan");
     assert_eq!(setting(&house, "speed"), Value::Null);
+    let done = house.give(house.command(["attach", "--new"]), "write to me @ home\n");
+    assert_eq!((done.code, &*done.out), (0, "I see it.\n"), "{done:?}");
     // What is read as JSON is told an error instead.
     let done = house.give(house.command(["attach", "--new", "--json"]), "/mode\n");
     assert_eq!(done.code, 1, "{done:?}");
