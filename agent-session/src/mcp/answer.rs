@@ -98,7 +98,7 @@ fn words(block: ContentBlock, pictures: &mut Pictures<'_>) -> String {
         },
         ContentBlock::ResourceLink(link) => {
             let kind = link.mime_type.map(|kind| format!(", {kind}")).unwrap_or_default();
-            let bytes = link.size.map(|bytes| format!(", {}", size(bytes.into())));
+            let bytes = link.size.map(|bytes| format!(", {}", size(bytes)));
             format!("[{}: {}{kind}{}]", link.name, link.uri, bytes.unwrap_or_default())
         }
         _ => UNKNOWN.to_owned(),
