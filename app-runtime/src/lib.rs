@@ -27,6 +27,7 @@ mod import_operations;
 pub mod importing;
 mod indexing;
 pub mod instructions;
+pub mod keyring;
 mod leftovers;
 pub mod local_servers;
 pub mod model_import;

@@ -20,6 +20,7 @@ mod graph;
 mod hosts;
 mod http;
 mod images;
+mod keyring;
 mod layers;
 mod leaving;
 mod mcp;
