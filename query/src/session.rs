@@ -1,5 +1,10 @@
 //! Sessions: one at a commit, and the list of them.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "the arguments of a field are those of the graph, each with its own name and description"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
