@@ -6,11 +6,13 @@
 pub mod api_keys;
 pub mod archive;
 pub mod attachments;
+pub mod bisecting;
 pub mod breakers;
 pub mod bundle;
 mod candidates;
 pub mod charts;
 mod checkout;
+pub mod choices;
 pub mod closing;
 pub mod credentials;
 pub mod demo;

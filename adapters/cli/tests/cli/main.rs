@@ -9,6 +9,7 @@
 mod acp;
 mod api_keys;
 mod attach;
+mod choosing;
 mod closing;
 mod compact;
 mod damage;
