@@ -165,29 +165,3 @@ impl Keyring {
         }
     }
 }
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::io::Read as _;
-    use std::os::unix::net::UnixListener;
-    use std::path::Path;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_bus_that_says_nothing_keeps_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bus");
-        let silent = UnixListener::bind(&path).unwrap();
-        let patience = Duration::from_millis(200);
-        let keyring =
-            Keyring::beside(Path::new("here")).at(&format!("unix:path={}", path.display()), patience);
-        let read = keyring.read("anthropic").await;
-        let error = read.map(drop).unwrap_err();
-        assert_eq!(error, KeyringError::Deadline(patience));
-        assert!(error.to_string().contains("within 0.2 seconds"), "{error}");
-        // The connection has ended with it, and so would a prompt.
-        let (mut connection, _) = silent.accept().unwrap();
-        connection.read_to_end(&mut vec![]).unwrap();
-    }
-}

@@ -1,17 +1,27 @@
 //! Keys and tokens in the keyring, with the real program and a real one: GNOME Keyring on a bus of the test's own.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use glasswork_ai::http::TokenSource;
 use glasswork_ai::scripted::Script;
 use glasswork_ai::wire::Wire;
-use glasswork_app_runtime::keyring::Keyring;
+use glasswork_app_runtime::keyring::{Keyring, KeyringError};
+use glasswork_app_runtime::sign_in::{Keep, SignIns};
+use glasswork_engine::SystemClock;
+use glasswork_session_state::sign_in::Kind;
 use glasswork_testkit::authorization_server::AuthorizationServer;
 use glasswork_testkit::model_server::{Answers, ModelServer};
 use glasswork_testkit::programs::ensure;
+use ron::Options;
+use ron::extensions::Extensions;
+use secrecy::ExposeSecret as _;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -490,4 +500,86 @@ async fn of_two_that_store_at_once_one_is_the_last() {
     });
     let last = models.received()[0].header("x-api-key").map(ToOwned::to_owned);
     assert!(last.is_some_and(|last| [KEY, ANOTHER].contains(&&*last)));
+}
+
+/// What a program of this user, which may have read something before, shows to the provider.
+async fn token(source: &Arc<dyn TokenSource>, refused: Option<&str>) -> Result<String, String> {
+    let token = source.token(refused.map(Into::into)).await;
+    token
+        .map(|token| token.expose_secret().to_owned())
+        .map_err(|failure| failure.message.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_put_there_is_read_again_and_nothing_else() {
+    let server = AuthorizationServer::start(3600).await.unwrap();
+    let house = House::new();
+    let bus = Bus::start(&house, true);
+    let data = house.home.path().join("glasswork/data");
+    let entry = Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME)
+        .from_str(&server.entry())
+        .unwrap();
+    let descriptions = BTreeMap::from([("anthropic".to_owned(), entry)]);
+    let program = || {
+        let sign_ins = SignIns::new(&data, &descriptions, Arc::new(SystemClock::default()));
+        Arc::new(sign_ins.with_keyring_at(&bus.address, PATIENCE))
+    };
+    let (one, other) = (program(), program());
+    let provider = "anthropic";
+    other
+        .with_key(provider, Keep::Keyring, &KEY.into())
+        .await
+        .unwrap();
+    let key = one.source(provider, Kind::Key);
+    assert_eq!(token(&key, None).await.as_deref(), Ok(KEY));
+    other
+        .with_key(provider, Keep::AsBefore, &ANOTHER.into())
+        .await
+        .unwrap();
+    assert_eq!(token(&key, None).await.as_deref(), Ok(ANOTHER));
+    // Of what programs of others put there, nobody hears before it is needed.
+    block_in_place(|| bus.replace(&house, b"a-third-key"));
+    assert_eq!(token(&key, None).await.as_deref(), Ok(ANOTHER));
+    assert_eq!(token(&key, Some(ANOTHER)).await.as_deref(), Ok("a-third-key"));
+    assert!(token(&key, Some("a-third-key")).await.is_err());
+    assert!(other.sign_out(provider).await.unwrap());
+    let gone = token(&key, None).await.unwrap_err();
+    assert!(
+        gone.contains("store one with `glasswork login anthropic`"),
+        "{gone}"
+    );
+
+    // A program that ended between the keyring and the file: its tokens are found when the old ones are refused.
+    server.tells_devices(0, ["authorization_pending"]);
+    one.with_device(provider, Keep::Keyring, |_| ()).await.unwrap();
+    let tokens = one.source(provider, Kind::Tokens);
+    let old = token(&tokens, None).await.unwrap();
+    let newer = bus.lookup().unwrap().replace(&old, "newer-access");
+    Keyring::beside(&file(&house))
+        .at(&bus.address, PATIENCE)
+        .write(provider, newer.into())
+        .await
+        .unwrap();
+    assert_eq!(token(&tokens, None).await.as_deref(), Ok(&*old));
+    let given = server.given();
+    assert_eq!(token(&tokens, Some(&old)).await.as_deref(), Ok("newer-access"));
+    assert_eq!(server.given(), given);
+    let otherwise = token(&key, None).await.unwrap_err();
+    assert!(otherwise.contains("has signed in there otherwise"), "{otherwise}");
+}
+
+#[tokio::test]
+async fn a_bus_that_says_nothing_keeps_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus");
+    let silent = UnixListener::bind(&path).unwrap();
+    let patience = Duration::from_millis(200);
+    let keyring = Keyring::beside(Path::new("here")).at(&format!("unix:path={}", path.display()), patience);
+    let error = keyring.read("anthropic").await.map(drop).unwrap_err();
+    assert_eq!(error, KeyringError::Deadline(patience));
+    assert!(error.to_string().contains("within 0.2 seconds"), "{error}");
+    // The connection has ended with it, and so would a prompt.
+    let (mut connection, _) = silent.accept().unwrap();
+    connection.read_to_end(&mut vec![]).unwrap();
 }
