@@ -12,7 +12,7 @@ use glasswork_ai::scripted::Script;
 use glasswork_ai::takes::Takes;
 use glasswork_app_runtime::archive::Archive as _;
 use glasswork_app_runtime::credentials::{Credentials, Stored};
-use glasswork_app_runtime::sign_in::SignIns;
+use glasswork_app_runtime::sign_in::{Keep, SignIns};
 use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::domain::Event;
 use glasswork_session_state::failover::{self, Bar, Candidate, GivenUp, MOST, Skip, Why};
@@ -95,6 +95,7 @@ async fn house() -> House {
     let credentials = Credentials::below(home.path());
     let refused = Stored::Refused {
         reason: "revoked".to_owned(),
+        in_keyring: false,
     };
     for (provider, stored) in [("signed", Stored::Key("k".into())), ("refused", refused)] {
         credentials.lock().unwrap().put(provider, Some(stored)).unwrap();
@@ -303,7 +304,7 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_is_known_by_then() {
     let barred = candidate("keyless/one", no_key("KEYLESS_KEY"), all, None);
     let free = candidate("keyless/one", None, all, None);
     let signed = async |is: bool| match is {
-        true => drop(sign_ins.with_key("keyless", &"k".into()).await.unwrap()),
+        true => drop(sign_ins.with_key("keyless", &"k".into(), Keep::AsBefore).await.unwrap()),
         false => assert!(sign_ins.sign_out("keyless").await.unwrap()),
     };
     house.turn(session, "one").await;
