@@ -1,6 +1,7 @@
 //! What a session is told of the models of its list: whole values, once, and before anything that may ask for one.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 
 use glasswork_ai::catalogue::{Catalogue, Entry};
@@ -249,7 +250,7 @@ async fn the_list_is_told_again_where_something_of_it_has_changed_and_only_there
     let both = vec!["nobody/a".to_owned(), "nobody/b".to_owned()];
     assert_eq!(
         told(&house, session),
-        [both.clone()],
+        slice::from_ref(&both),
         "told once, each model once"
     );
     let set = async |names: &[&str]| {
@@ -312,12 +313,12 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_is_known_by_then() {
         false => assert!(sign_ins.sign_out("keyless").await.unwrap()),
     };
     house.turn(session, "one").await;
-    assert_eq!(known(&house, session), [barred.clone()]);
+    assert_eq!(known(&house, session), slice::from_ref(&barred));
     signed(true).await;
     let watch = house.runtime().watch(session).unwrap();
     house.runtime().follow_up(session, "two", None).await.unwrap();
     House::end_of_turn(watch).await;
-    assert_eq!(known(&house, session), [free.clone()]);
+    assert_eq!(known(&house, session), slice::from_ref(&free));
     signed(false).await;
     // Nothing rests, which is found out after that.
     let _ = house.runtime().resume(session).await;
