@@ -11,6 +11,7 @@
 mod browser;
 mod changes;
 mod protocol;
+mod queue;
 mod served;
 mod strangers;
 mod subscriptions;

@@ -48,6 +48,10 @@ impl Sessions {
             card: Arc::new(card),
             house,
         };
+        if let Some(house) = offer.house.clone() {
+            let again = move |session| house.again(session).map_err(|error| error.to_string());
+            offer.clients.open_with(Arc::new(again));
+        }
         let socket =
             Directory::open(&self.sockets).and_then(|directory| Socket::open(directory, offer.clone()));
         let (socket, failed) = match socket {
