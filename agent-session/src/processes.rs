@@ -224,6 +224,12 @@ impl Running {
         }
     }
 
+    /// Whether the keeper has told that the command ended.
+    #[cfg(target_os = "linux")]
+    fn has_told(&self) -> bool {
+        self.heard.ends_with(b"\n")
+    }
+
     /// Ends all that still runs: SIGTERM, then after `grace` SIGKILL, until nothing is left.
     pub async fn end(mut self, grace: Duration) -> Ended {
         let ended = members::end(&mut self, grace).await;
@@ -246,6 +252,8 @@ impl Drop for Running {
         if !self.over {
             self.members.kill_now();
             let _ = self.keeper.start_kill();
+            // What it started between the look and its end.
+            self.members.kill_now();
         }
     }
 }
@@ -307,6 +315,29 @@ mod tests {
         // Every one of them holds the other end of this pipe, so it ends when the last of them has.
         let read = tokio::task::spawn_blocking(move || io::Read::read_to_end(&mut errors, &mut Vec::new()));
         assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+
+    /// On a busy machine a keeper may come to run only when its command is not wanted any more.
+    #[tokio::test]
+    async fn a_command_that_had_not_begun_when_it_was_ended_never_begins() {
+        let (reader, writer) = io::pipe().unwrap();
+        let errors = writer.try_clone().unwrap();
+        // Stands still until nobody holds the link.
+        let slow = format!("while read -r early; do :; done\n{KEEPER}");
+        let command = ["sh", "-c", "echo began; exec tail -f /dev/null"].map(OsStr::new);
+        let environment = std::env::vars_os();
+        let running = Running::keep(
+            &slow,
+            &command,
+            Path::new("/"),
+            environment,
+            "call",
+            writer.into(),
+            errors,
+        )
+        .unwrap();
+        assert_eq!(running.end(Duration::from_secs(1)).await, Ended::default());
+        assert_eq!(BufReader::new(reader).lines().next().map(Result::unwrap), None);
     }
 
     #[tokio::test]

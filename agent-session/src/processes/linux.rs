@@ -306,17 +306,27 @@ impl Ending {
 
 pub(super) async fn end(running: &mut Running, grace: Duration) -> Ended {
     let mut ending = Ending::begin(grace);
+    let mut killed = false;
     let survivors = loop {
         let members = running.members.clone();
-        let kept = running.is_kept();
+        let kept = !killed && running.is_kept();
         let seen = tokio::task::spawn_blocking(move || members.seen(!kept)).await;
         let Ok(seen) = seen else { break Vec::new() };
         if seen.is_empty() {
-            if kept && !running.is_kept() {
+            if !kept {
+                break Vec::new();
+            }
+            if !running.is_kept() {
                 // The keeper went while we looked, and took with it what we went by.
                 continue;
             }
-            break Vec::new();
+            if running.has_told() {
+                break Vec::new();
+            }
+            // It may not have come to start the command yet, and would do so once we are gone.
+            let _ = running.keeper.kill().await;
+            killed = true;
+            continue;
         }
         if let Some(survivors) = ending.tell(seen).await {
             break survivors;
