@@ -7,9 +7,9 @@ use std::thread;
 use clap::{Args, ValueEnum};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::slash_commands::{self, CommandError, Operation};
-use glasswork_rpc::socket::client::{Client, ClientError, Notice};
-use glasswork_rpc::socket::directory::{Directory, Live};
-use glasswork_rpc::socket::wire;
+use glasswork_client::directory::{Directory, Live};
+use glasswork_client::wire;
+use glasswork_client::{Client, ClientError, Notice};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -84,8 +84,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
                 directory: here.display().to_string(),
                 title: None,
             };
-            let begun: wire::Session = client.ask("_glasswork/new", &params).await.map_err(failed)?;
-            begun.session
+            client.new_session(&params).await.map_err(failed)?.session
         }
     };
     let params = wire::Attach {
@@ -98,7 +97,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
         history: arguments.history.into(),
         seen: None,
     };
-    let attached: wire::Attached = client.ask("_glasswork/attach", &params).await.map_err(failed)?;
+    let attached = client.attach(&params).await.map_err(failed)?;
     let mut shown = match arguments.json {
         true => Shown::Lines(*console),
         false => Shown::Screen(Screen::new(*console)),
@@ -107,10 +106,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
     let subscribe = wire::Attachment {
         attachment: attached.attachment,
     };
-    let _: wire::Nothing = client
-        .ask("_glasswork/subscribe", &subscribe)
-        .await
-        .map_err(failed)?;
+    client.subscribe(&subscribe).await.map_err(failed)?;
     let conversing = Conversing {
         client: Arc::new(client),
         attachment: attached.attachment,

@@ -10,6 +10,7 @@
 
 mod browser;
 mod changes;
+mod projections;
 mod protocol;
 mod queue;
 mod served;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Runtime;
+use glasswork_client::directory::{Card, Directory, DirectoryError};
 use glasswork_engine::ScopeId;
 use glasswork_rpc::acp::House;
-use glasswork_rpc::socket::directory::{Card, Directory, DirectoryError};
 use glasswork_rpc::socket::host::{Offer, Socket};
 
 use super::Sessions;
