@@ -23,7 +23,7 @@ impl Acting {
         }
     }
 
-    /// The operation waits for others: they need the place more, and among them is what would end its waiting.
+    /// The operation may wait for others: they need the place more, and among them is what would end its waiting.
     pub(crate) fn waits(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(patient) = Arc::clone(&self.patient).try_acquire_owned() {

@@ -92,10 +92,9 @@ impl Act {
         }
     }
 
-    /// Who hears that a turn waits for others to end: until then others work.
-    fn gives_way(&self) -> impl FnMut(usize) + Send {
-        let acting = self.asker.acting.clone();
-        move |_| acting.iter().for_each(|acting| acting.waits())
+    /// It may have to wait for turns to end, and so is none of those that are worked on.
+    fn may_wait(&self) {
+        self.asker.acting.iter().for_each(|acting| acting.waits());
     }
 
     /// What came of a dispatch. One whose key is on record has happened, and so this is no failure.
@@ -226,7 +225,8 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        let mut told = act.gives_way();
+        act.may_wait();
+        let mut told = |_| {};
         let said = act.host.prompt(act.session, &text, key.as_deref(), &mut told);
         act.answered(said.await)
     }
@@ -252,7 +252,8 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        let mut told = act.gives_way();
+        act.may_wait();
+        let mut told = |_| {};
         let said = act.host.follow_up(act.session, &text, key.as_deref(), &mut told);
         act.answered(said.await)
     }
@@ -300,7 +301,8 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        let mut told = act.gives_way();
+        act.may_wait();
+        let mut told = |_| {};
         let resumed = act.host.resume(act.session, &mut told);
         act.dispatched(key.as_deref(), resumed).await
     }
