@@ -64,12 +64,20 @@ impl Runtime {
             .is_some_and(|state| is_out(&state) || (!is_entered && is_at_rest(&state)))
     }
 
-    /// Enters a mounted session, unless somebody else was faster.
-    pub(crate) async fn enter_again(&self, id: ScopeId, opening: Opening) -> Result<(), OperationError> {
+    /// Enters a mounted session, unless somebody else was faster. A fork of one that was entered here goes on with what is set
+    /// in it: whoever made it meant that.
+    pub(crate) async fn enter_again(&self, id: ScopeId, mut opening: Opening) -> Result<(), OperationError> {
         let workspace = resolved(&opening.workspace)?;
         let turn = self.mounts.turn(id);
         let _turn = turn.lock().await;
         if self.wants_entering(id) {
+            if let Some(fork) = self.mounted(id)
+                && let Some(parent) = fork.meta.parent
+                && !is_out(&fork)
+                && self.mounts.entered.lock().contains_key(&parent.session)
+            {
+                opening.settings = (*fork.settings).clone();
+            }
             self.enter(id, &workspace, opening).await?;
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! What the owner of a host says without being attached stands in the same line as what clients say.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use glasswork_app_runtime::attachments::{AttachError, Attachments};
 use glasswork_app_runtime::runtime::OperationError;
@@ -37,6 +39,19 @@ async fn owner_waits(house: &House, hub: &Arc<Attachments>, session: ScopeId, ke
     let stands = line(house).1.iter().position(|waiting| *waiting == session);
     assert_eq!(place, stands.map(|before| before + 1));
     said
+}
+
+/// Says once more what waits already, and waits for that.
+async fn also_waits(hub: &Arc<Attachments>, session: ScopeId, key: &'static str) -> Said {
+    let hub = Arc::clone(hub);
+    let mut said = Box::pin(async move {
+        let done = hub.prompt(session, "go", Some(key), &mut |_| {}).await;
+        done.map(|done| done.id.seq)
+    });
+    // Once it has begun it can be taken back.
+    let begun = poll_fn(|context| Poll::Ready(said.as_mut().poll(context))).await;
+    assert!(begun.is_pending(), "{begun:?}");
+    tokio::spawn(said)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,13 +98,7 @@ async fn what_the_owner_said_waits_once_for_each_key_until_somebody_cancels_it()
     let (house, hub) = (&scene.house, &scene.hub);
     let first = owner_waits(house, hub, scene.waiting, "one").await;
     // Asked again with its key it takes no second place.
-    let again = {
-        let (hub, session) = (Arc::clone(hub), scene.waiting);
-        tokio::spawn(async move {
-            let done = hub.prompt(session, "go", Some("one"), &mut |_| {}).await;
-            done.map(|done| done.id.seq)
-        })
-    };
+    let again = also_waits(hub, scene.waiting, "one").await;
     let behind = owner_waits(house, hub, scene.last, "two").await;
     assert_eq!(line(house).1, [scene.waiting, scene.last]);
     // Clients come and go; it stays.
@@ -107,15 +116,12 @@ async fn what_the_owner_said_waits_once_for_each_key_until_somebody_cancels_it()
     assert!(scene.is_silent(scene.waiting));
     // What came of the first is what the second hears, too, where it begins.
     let first = owner_waits(house, hub, scene.waiting, "three").await;
-    let again = {
-        let (hub, session) = (Arc::clone(hub), scene.waiting);
-        tokio::spawn(async move { hub.prompt(session, "go", Some("three"), &mut |_| {}).await })
-    };
+    let again = also_waits(hub, scene.waiting, "three").await;
     hub.cancel(scene.last).await.unwrap();
     assert!(came_of(behind).await.is_err());
     house.runtime().cancel(scene.busy).await.unwrap();
     let began = came_of(first).await.unwrap();
-    match tokio::time::timeout(PATIENCE, again).await.unwrap().unwrap() {
+    match came_of(again).await {
         Err(AttachError::Operation(OperationError::Refused(Refusal::Rejected {
             rejection: Rejection::Repeated { first },
             ..

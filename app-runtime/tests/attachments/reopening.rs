@@ -8,10 +8,11 @@ use glasswork_agent_core::session::State;
 use glasswork_app_runtime::attachments::{AttachError, Attachments, Delivery, Limits};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
+use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_engine::{Cursor, FeedItem, Refusal, ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::clients::Role;
 use glasswork_session_state::rejection::Rejection;
-use glasswork_session_state::settings::Mode;
+use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
 use glasswork_session_state::{Event, host, session};
 use glasswork_testkit::house::{House, PATIENCE, ports, scripted};
 
@@ -118,6 +119,17 @@ async fn a_closed_session_is_looked_at_as_it_is_and_opened_by_the_first_prompt()
     hub.prompt(id, "3", None, &mut |_| {}).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!((house.now(id).state, openings(&house, id)), (State::Idle, 3));
+    // A fork goes on with what is set in it, which was set here.
+    let mode = Setting::Mode(Sourced::from_layer(Mode::AcceptEdits, Layer::Session));
+    house.runtime().set(id, mode).await.unwrap();
+    let before = asked.load(Ordering::Relaxed);
+    let fork = house.runtime().fork(id, ForkAt::Head).await.unwrap();
+    drop(hub.prompt(fork, "4", None, &mut |_| {}).await);
+    assert_eq!(
+        (house.now(fork).settings.mode.value, asked.load(Ordering::Relaxed)),
+        (Mode::AcceptEdits, before + 1)
+    );
+    tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     connection.leave().await;
     drop((attachment, other, updates, connection, hub));
     house.close().await;
