@@ -41,6 +41,7 @@ pub struct Graph {
     acting: Arc<Semaphore>,
     patient: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
+    bisections: Arc<Semaphore>,
     /// What does the operations. A graph keeps no host alive.
     host: Option<Weak<Attachments>>,
     keys: Arc<Keys>,
@@ -209,6 +210,7 @@ impl Graph {
             acting: places(limits.at_once),
             patient: places(PATIENT),
             subscriptions: places(limits.subscriptions),
+            bisections: places(limits.bisections),
             limits: Arc::new(limits),
             host: None,
             keys: Arc::default(),
@@ -229,6 +231,10 @@ impl Graph {
     #[must_use]
     pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
+    }
+
+    pub(crate) fn bisections(&self) -> &Arc<Semaphore> {
+        &self.bisections
     }
 
     pub(crate) fn reader(&self) -> &Reader {
