@@ -142,9 +142,12 @@ pub(crate) enum ProjectionKind {
     Updates,
 }
 
+/// What has to be touched for something to change, and how it is computed.
+type Computed = (Touched, fn(&State) -> Value);
+
 impl ProjectionKind {
     /// What has to be touched for it to change, and how it is computed; `None` of what happens, which is told as it comes.
-    fn computed(self) -> Option<(Touched, fn(&State) -> Value)> {
+    fn computed(self) -> Option<Computed> {
         Some(match self {
             Self::Status => (Touched::Status, |state| text::json(&status::of(state))),
             Self::Tree => (Touched::Tree, |state| text::json(&tree::of(state))),
