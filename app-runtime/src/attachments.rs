@@ -6,27 +6,34 @@
 mod asking;
 mod attendance;
 mod base;
+mod beginning;
 mod commanding;
+mod line;
+mod owner;
 mod turns;
 mod updates;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use glasswork_agent_core::id::CallId;
 use glasswork_ai::catalogue::SelectError;
-use glasswork_engine::{Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
+use glasswork_engine::{Accepted, Cursor, DispatchId, Handle, Origin, Party, Refusal, ScopeId};
 use glasswork_session_state::clients::{self, Client, History, Left, Role, places};
 use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork};
 
 pub use base::Base;
+pub use beginning::{Again, Settled};
 pub use commanding::Performed;
 pub use updates::{Delivery, Updates};
 
 use crate::runtime::{OperationError, Runtime};
+use line::{Waiter, Whose};
 use turns::Turns;
+
+type Done = Result<Accepted<Glasswork>, AttachError>;
 
 /// How much clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +74,14 @@ pub enum AttachError {
     /// It only looks on.
     #[error("this client is attached as an observer, which acts on nothing; attach as a controller")]
     Observer,
+    /// It was taken back while it waited.
+    #[error(
+        "this was taken back while it waited for its turn, and did not begin; say it again if it is to be done after all"
+    )]
+    TakenBack,
+    /// The session cannot be opened again.
+    #[error("the session cannot be opened for a turn: {0}")]
+    NotOpened(String),
     /// It is not attached any more.
     #[error("this attachment has ended; attach again")]
     NotAttached,
@@ -102,7 +117,6 @@ impl From<Refusal<Glasswork>> for AttachError {
 }
 
 /// All clients of a host.
-#[derive(Debug)]
 pub struct Attachments {
     runtime: Arc<Runtime>,
     limits: Limits,
@@ -112,6 +126,19 @@ pub struct Attachments {
     /// Sessions that are being opened: they count as open.
     opening: Mutex<usize>,
     attendance: attendance::Attendance,
+    /// How sessions of the past are opened again, once somebody has said so.
+    again: OnceLock<Arc<Again>>,
+    /// Held, to be read, by everything that is about to begin.
+    beginning: Arc<tokio::sync::RwLock<()>>,
+}
+
+impl std::fmt::Debug for Attachments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachments")
+            .field("runtime", &self.runtime)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Attachments {
@@ -132,6 +159,8 @@ impl Attachments {
             open: AtomicU64::new(0),
             opening: Mutex::default(),
             attendance: attendance::Attendance::default(),
+            again: OnceLock::new(),
+            beginning: Arc::default(),
         })
     }
 
@@ -178,7 +207,8 @@ impl Attachments {
         }
     }
 
-    /// From now on no client begins a turn.
+    /// From now on no client begins a turn; what waits is sent away. What is about to begin does: [`settled`](Self::settled)
+    /// waits for that.
     pub fn stop_turns(&self) {
         self.turns.stop();
     }
@@ -355,10 +385,24 @@ impl Connection {
         let session = self.session_of(attachment);
         let event = Event::Client(clients::Event::RoleChanged { attachment, role });
         self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        if role == Role::Observer {
+            self.take_back(|of, _| of == attachment);
+        }
         if let Some(session) = session {
             self.hub.settle_attendance(session, &self.handle).await;
         }
         Ok(())
+    }
+
+    /// Takes back what waits of these attachments and connections.
+    fn take_back(&self, which: impl Fn(u64, u64) -> bool) {
+        self.hub.turns.take_back(|waiter: &Waiter| match waiter.whose {
+            Whose::Owner => false,
+            Whose::Client {
+                attachment,
+                connection,
+            } => which(attachment, connection),
+        });
     }
 
     fn session_of(&self, attachment: u64) -> Option<ScopeId> {
@@ -385,6 +429,7 @@ impl Connection {
             .handle
             .dispatch(self.hub.runtime.host(), Event::Client(ended))
             .await;
+        self.take_back(|_, connection| connection == self.number);
         for session in sessions {
             self.hub.settle_attendance(session, &self.handle).await;
         }
@@ -394,6 +439,7 @@ impl Connection {
         let session = self.session_of(attachment);
         let event = Event::Client(clients::Event::Detached { attachment, why });
         self.handle.dispatch(self.hub.runtime.host(), event).await?;
+        self.take_back(|of, _| of == attachment);
         if let Some(session) = session {
             self.hub.settle_attendance(session, &self.handle).await;
         }

@@ -18,6 +18,7 @@ pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod ending;
+mod entering;
 pub mod explain;
 pub mod export;
 pub mod files;

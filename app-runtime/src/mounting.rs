@@ -13,6 +13,7 @@ use glasswork_engine::{Bell, Clock, DispatchId, Engine, Handle, Party, Refusal, 
 use glasswork_session_state::{Event, Glasswork, fork, host, state};
 
 use crate::archive::{Opened, Vault};
+use crate::entering::Entered;
 use crate::indexing::{self, Leaving};
 use crate::leftovers;
 use crate::runtime::{OperationError, Runtime};
@@ -31,6 +32,7 @@ pub(crate) struct Mounts {
     turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
     /// When each session was mounted, in time awake.
     since: Mutex<BTreeMap<ScopeId, Duration>>,
+    pub(crate) entered: Entered,
 }
 
 /// The index follows every mounted session.
@@ -65,6 +67,7 @@ impl Mounts {
             servers: Arc::clone(servers),
             turns: Mutex::default(),
             since: Mutex::default(),
+            entered: Entered::default(),
         }
     }
 
@@ -102,7 +105,7 @@ impl Mounts {
         loaded: Loaded<Glasswork>,
         parent: Option<DispatchId>,
     ) -> Result<(), OperationError> {
-        let session = loaded.scope.id;
+        let (session, epoch) = (loaded.scope.id, loaded.scope.epoch);
         let known = match &loaded.scope.state {
             state::Scope::Session(session) => session.meta.parent,
             state::Scope::Host(_) => None,
@@ -116,6 +119,7 @@ impl Mounts {
             return Err(error.into());
         }
         lock(&self.since).insert(session, self.clock.awake());
+        self.entered.mounted(session, epoch);
         let entered = match parent.filter(|parent| known != Some(*parent)) {
             Some(state::Parent { session: parent, at }) => {
                 let entered = Event::Fork(fork::Event::Entered { parent, at });

@@ -367,14 +367,21 @@ impl Runtime {
         entered
     }
 
-    async fn enter(&self, id: ScopeId, workspace: &Path, mut opening: Opening) -> Result<(), OperationError> {
+    pub(crate) async fn enter(
+        &self,
+        id: ScopeId,
+        workspace: &Path,
+        mut opening: Opening,
+    ) -> Result<(), OperationError> {
         for fitting in self.room(&opening.settings) {
             opening.settings.set(fitting);
         }
         let servers = std::mem::take(&mut opening.servers);
         let masks = opening.settings.mask_secrets.value;
         self.enter_itself(id, workspace, opening).await?;
-        self.give_servers(id, servers, masks).await
+        self.give_servers(id, servers, masks).await?;
+        self.note_entered(id);
+        Ok(())
     }
 
     async fn enter_itself(
@@ -600,6 +607,7 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
         self.mounts.unmount(session).await?;
+        self.mounts.entered.forget(session);
         self.servers.forget(session).await;
         self.secrets.forget(session);
         Ok(())
@@ -673,7 +681,7 @@ impl Runtime {
     }
 }
 
-fn resolved(workspace: &Path) -> Result<PathBuf, OperationError> {
+pub(crate) fn resolved(workspace: &Path) -> Result<PathBuf, OperationError> {
     let failed = |error| OperationError::Workspace {
         path: workspace.to_owned(),
         error,

@@ -27,7 +27,16 @@ const RULES: &[Rule] = &[
     ("glasswork-client", Some(&[])),
     (
         "glasswork-rpc",
-        Some(&[ENGINE, AI, CORE, STATE, RUNTIME, "glasswork-query"]),
+        // Both ends of a wire are made of the same types.
+        Some(&[
+            ENGINE,
+            AI,
+            CORE,
+            STATE,
+            RUNTIME,
+            "glasswork-query",
+            "glasswork-client",
+        ]),
     ),
     ("glasswork-tui", Some(&["glasswork-client"])),
     // The crate of the `glasswork` binary, by either name.

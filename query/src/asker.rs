@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::Context;
+use glasswork_app_runtime::attachments::Attachments;
 use glasswork_app_runtime::reading::{Viewer, Visible};
-use glasswork_app_runtime::runtime::Runtime;
 
+use crate::acting::Acting;
 use crate::error::{Answer, Code, fail};
 use crate::graph::Graph;
 use crate::operation::{Op, Operation};
@@ -16,6 +17,8 @@ use crate::operation::{Op, Operation};
 pub(crate) struct Asker {
     pub(crate) graph: Graph,
     pub(crate) viewer: Viewer,
+    /// The place of the operation; a subscription has none.
+    pub(crate) acting: Option<Arc<Acting>>,
 }
 
 impl Asker {
@@ -30,20 +33,19 @@ impl Asker {
         Arc::new(self.graph.operation(self.viewer.clone(), until))
     }
 
-    /// The runtime whose operations this viewer may ask for. Who sees only single sessions, as a model does, changes
+    /// The host whose operations this viewer may ask for. Who sees only single sessions, as a model does, changes
     /// nothing; and a graph over records alone has nothing that could be changed.
-    pub(crate) fn runtime(&self) -> Answer<Arc<Runtime>> {
+    pub(crate) fn host(&self) -> Answer<Arc<Attachments>> {
         if self.viewer.sessions != Visible::All {
             return Err(fail(Code::ReadOnly, "this viewer may read, and change nothing"));
         }
-        let runtime = self.graph.runtime().ok_or_else(|| {
+        let host = self.graph.host().ok_or_else(|| {
             fail(
                 Code::ReadOnly,
                 "this graph can be read only; ask the one of a running `glasswork serve --http`",
             )
         })?;
-        runtime
-            .upgrade()
+        host.upgrade()
             .ok_or_else(|| fail(Code::Stopped, "the runtime has stopped; start it again"))
     }
 }

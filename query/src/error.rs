@@ -50,6 +50,8 @@ pub enum Code {
     Rejected,
     /// The operation was begun, and failed.
     NotDone,
+    /// It was taken back while it waited for its turn.
+    TakenBack,
     /// The session is not open here.
     NotOpen,
     /// The session's record cannot be written.
@@ -97,6 +99,7 @@ impl Code {
             Self::Denied => "the gate denied the operation: who asks may not",
             Self::Rejected => "the gate refused the operation; `extensions.reason` says why as data",
             Self::NotDone => "the operation was begun, and failed",
+            Self::TakenBack => "it was taken back while it waited for its turn, and did not begin",
             Self::NotOpen => "the session is not open here",
             Self::JournalUnavailable => "the session's record cannot be written",
             Self::Overloaded => "too much waits already; try again",

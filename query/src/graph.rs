@@ -10,12 +10,13 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::parser::{self, Error as ParseError};
 use async_graphql::{Name, PathSegment, Request, SDLExportOptions, Schema, ServerError, Value, Variables};
 use glasswork_ai::catalogue::Catalogue;
+use glasswork_app_runtime::attachments::Attachments;
 use glasswork_app_runtime::reading::{Reader, Viewer, Visible};
-use glasswork_app_runtime::runtime::Runtime;
 use serde::Serialize;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::acting::{Acting, PATIENT};
 use crate::asker::Asker;
 use crate::error::Code;
 use crate::keys::Keys;
@@ -38,10 +39,11 @@ pub struct Graph {
     /// Places of queries, of operations and of subscriptions: none of them waits for another kind.
     places: Arc<Semaphore>,
     acting: Arc<Semaphore>,
+    patient: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
     bisections: Arc<Semaphore>,
-    /// What does the operations. A graph keeps no runtime alive.
-    runtime: Option<Weak<Runtime>>,
+    /// What does the operations. A graph keeps no host alive.
+    host: Option<Weak<Attachments>>,
     keys: Arc<Keys>,
 }
 
@@ -206,19 +208,21 @@ impl Graph {
             catalogue: Arc::default(),
             places: places(limits.at_once),
             acting: places(limits.at_once),
+            patient: places(PATIENT),
             subscriptions: places(limits.subscriptions),
             bisections: places(limits.bisections),
             limits: Arc::new(limits),
-            runtime: None,
+            host: None,
             keys: Arc::default(),
         }
     }
 
-    /// The graph through which the operations of this runtime can be asked for, by a viewer who sees everything.
+    /// The graph through which the operations of this host can be asked for, by a viewer who sees everything. Turns that
+    /// begin by them stand in the line of its clients.
     #[must_use]
-    pub fn with_operations(self, runtime: &Arc<Runtime>) -> Self {
+    pub fn with_operations(self, host: &Arc<Attachments>) -> Self {
         Self {
-            runtime: Some(Arc::downgrade(runtime)),
+            host: Some(Arc::downgrade(host)),
             ..self
         }
     }
@@ -241,8 +245,8 @@ impl Graph {
         &self.catalogue
     }
 
-    pub(crate) fn runtime(&self) -> Option<&Weak<Runtime>> {
-        self.runtime.as_ref()
+    pub(crate) fn host(&self) -> Option<&Weak<Attachments>> {
+        self.host.as_ref()
     }
 
     pub(crate) fn keys(&self) -> &Keys {
@@ -309,7 +313,7 @@ impl Graph {
                 return Response::refused(Code::Invalid, text);
             }
         };
-        if kind == Kind::Mutation && (viewer.sessions != Visible::All || self.runtime.is_none()) {
+        if kind == Kind::Mutation && (viewer.sessions != Visible::All || self.host.is_none()) {
             let text = "this graph can be read only, here and by this viewer: nothing was changed";
             return Response::refused(Code::ReadOnly, text);
         }
@@ -322,12 +326,14 @@ impl Graph {
         let runtime = Handle::current();
         let work = tokio::task::spawn_blocking(move || {
             let operation = Arc::new(graph.operation(viewer.clone(), until));
+            let acting = Arc::new(Acting::new(place, &graph.patient));
             let asker = Asker {
                 graph: graph.clone(),
                 viewer,
+                acting: Some(Arc::clone(&acting)),
             };
             let response = runtime.block_on(graph.schema.execute(request.data(operation).data(asker)));
-            drop(place);
+            drop(acting);
             response
         });
         match tokio::time::timeout_at(until.into(), work).await {
@@ -353,8 +359,10 @@ impl Graph {
 
     /// Waits until no operation is under way any more: then nothing of them holds the runtime.
     pub async fn settled(&self) {
-        let all = u32::try_from(self.limits.at_once).unwrap_or(u32::MAX);
-        let _ = self.acting.acquire_many(all).await;
+        let all = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        // One that waits goes on with the place that it has by then.
+        let _acting = self.acting.acquire_many(all(self.limits.at_once)).await;
+        let _patient = self.patient.acquire_many(all(PATIENT)).await;
     }
 
     /// Begins a subscription, as one viewer may see things. Each of its responses is of one moment.
@@ -375,6 +383,7 @@ impl Graph {
         let asker = Asker {
             graph: self.clone(),
             viewer,
+            acting: None,
         };
         Ok(Subscribed {
             responses: self.schema.execute_stream(prepared.request.data(asker)),

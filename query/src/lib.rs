@@ -4,12 +4,13 @@
 //! viewer may see it. Each field that has to read something can fail alone: it is null then, and `errors` says why,
 //! with a [`Code`] in `extensions.code`.
 //!
-//! A graph that was [given a running runtime](Graph::with_operations) can be asked for changes too, by its owner: a
+//! A graph that was [given a running host](Graph::with_operations) can be asked for changes too, by its owner: a
 //! mutation is an operation of app-runtime, and what comes of it is on record. Subscriptions tell what comes.
 //!
 //! What is explained is what was recorded: a decision about a tool call comes from the journal with the rule that made
 //! it, charts are described by the tables that run, events and facts by the types that are written.
 
+mod acting;
 mod asker;
 mod attached_client;
 mod bisect;

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use glasswork_app_runtime::runtime::{Done as Answered, OperationError, Runtime};
+use glasswork_app_runtime::attachments::{AttachError, Attachments};
+use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_app_runtime::settings;
-use glasswork_engine::{DispatchId, Refusal, ScopeId};
-use glasswork_session_state::Reply;
+use glasswork_engine::{Accepted, DispatchId, Refusal, ScopeId};
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::rejection::Rejection;
+use glasswork_session_state::{Glasswork, Reply};
 
 use crate::asker::Asker;
 use crate::dispatch::Dispatch;
@@ -43,6 +44,7 @@ pub(crate) struct Done {
 /// One operation that is asked for.
 struct Act {
     asker: Asker,
+    host: Arc<Attachments>,
     runtime: Arc<Runtime>,
     session: ScopeId,
 }
@@ -51,11 +53,12 @@ impl Act {
     /// Who asks is looked at before what they name.
     fn on(context: &Context<'_>, session: &str) -> Answer<Self> {
         let asker = Asker::of(context)?.clone();
-        let runtime = asker.runtime()?;
+        let host = asker.host()?;
         let session = asker.look().find(session)?;
         Ok(Self {
             asker,
-            runtime,
+            runtime: Arc::clone(host.runtime()),
+            host,
             session,
         })
     }
@@ -67,11 +70,12 @@ impl Act {
         parse: impl FnOnce(&crate::operation::Operation, &str) -> Answer<(ScopeId, T)>,
     ) -> Answer<(Self, T)> {
         let asker = Asker::of(context)?.clone();
-        let runtime = asker.runtime()?;
+        let host = asker.host()?;
         let (session, named) = parse(&asker.look(), name)?;
         let act = Self {
             asker,
-            runtime,
+            runtime: Arc::clone(host.runtime()),
+            host,
             session,
         };
         Ok((act, named))
@@ -88,35 +92,43 @@ impl Act {
         }
     }
 
+    /// It may have to wait for turns to end, and so is none of those that are worked on.
+    fn may_wait(&self) {
+        self.asker.acting.iter().for_each(|acting| acting.waits());
+    }
+
     /// What came of a dispatch. One whose key is on record has happened, and so this is no failure.
-    fn answered(&self, answered: Answered) -> Answer<Option<Done>> {
+    fn answered<E: Into<AttachError>>(
+        &self,
+        answered: Result<Accepted<Glasswork>, E>,
+    ) -> Answer<Option<Done>> {
         let came = |dispatch| Came {
             session: self.session,
             dispatch: Some(dispatch),
         };
-        match answered {
+        match answered.map_err(Into::into) {
             Ok(accepted) => {
                 let done = self.came(came(accepted.id), false);
                 Ok(Some(replied(done, self.session, accepted.reply)))
             }
-            Err(OperationError::Refused(Refusal::Rejected {
+            Err(AttachError::Operation(OperationError::Refused(Refusal::Rejected {
                 rejection: Rejection::Repeated { first },
                 ..
-            })) => Ok(Some(
+            }))) => Ok(Some(
                 self.came(came(DispatchId::commit(self.session, first)), true),
             )),
-            Err(error) => Err(refusal::of(&error)),
+            Err(error) => Err(refusal::of_client(&error)),
         }
     }
 
     /// Does what has no key on record, once for each key.
-    async fn once(
+    async fn once<E: Into<AttachError>>(
         &self,
         key: Option<&str>,
-        act: impl Future<Output = Result<Came, OperationError>>,
+        act: impl Future<Output = Result<Came, E>>,
     ) -> Answer<Option<Done>> {
         let Some(key) = key else {
-            let came = act.await.map_err(|error| refusal::of(&error))?;
+            let came = act.await.map_err(|error| refusal::of_client(&error.into()))?;
             return Ok(Some(self.came(came, false)));
         };
         let slot = self.asker.graph.keys().slot(self.session, key)?;
@@ -124,16 +136,16 @@ impl Act {
         if let Some(came) = *known {
             return Ok(Some(self.came(came, true)));
         }
-        let came = act.await.map_err(|error| refusal::of(&error))?;
+        let came = act.await.map_err(|error| refusal::of_client(&error.into()))?;
         *known = Some(came);
         Ok(Some(self.came(came, false)))
     }
 
     /// The same for an operation that is one dispatch.
-    async fn dispatched(
+    async fn dispatched<E: Into<AttachError>>(
         &self,
         key: Option<&str>,
-        act: impl Future<Output = Answered>,
+        act: impl Future<Output = Result<Accepted<Glasswork>, E>>,
     ) -> Answer<Option<Done>> {
         let mut reply = None;
         let done = self
@@ -144,7 +156,7 @@ impl Act {
                     dispatch: Some(accepted.id),
                 };
                 reply = Some(accepted.reply);
-                Ok(came)
+                Ok::<_, E>(came)
             })
             .await?;
         Ok(done.map(|done| match reply {
@@ -202,7 +214,9 @@ impl Mutation {
         act.several(key.as_deref(), opened).await
     }
 
-    /// Says something to the agent: begins a turn.
+    /// Says something to the agent: begins a turn. Where as many turns of clients run as may, it waits in the same line
+    /// (`host { turns }`), whether or not somebody waits for the answer, until it begins or the session is cancelled. A
+    /// session that was closed is opened again by it.
     async fn prompt(
         &self,
         context: &Context<'_>,
@@ -211,7 +225,10 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        act.answered(act.runtime.prompt(act.session, &text, key.as_deref()).await)
+        act.may_wait();
+        let mut told = |_| {};
+        let said = act.host.prompt(act.session, &text, key.as_deref(), &mut told);
+        act.answered(said.await)
     }
 
     /// Says something to the running turn; it is taken in before the next step.
@@ -226,7 +243,7 @@ impl Mutation {
         act.answered(act.runtime.steer(act.session, &text, key.as_deref()).await)
     }
 
-    /// Says something for after the running turn.
+    /// Says something for after the running turn; where none runs it begins one, as `prompt` does.
     async fn follow_up(
         &self,
         context: &Context<'_>,
@@ -235,7 +252,10 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        act.answered(act.runtime.follow_up(act.session, &text, key.as_deref()).await)
+        act.may_wait();
+        let mut told = |_| {};
+        let said = act.host.follow_up(act.session, &text, key.as_deref(), &mut told);
+        act.answered(said.await)
     }
 
     /// Has the turn stop at the next safe point.
@@ -250,7 +270,7 @@ impl Mutation {
             .await
     }
 
-    /// Stops the turn at once.
+    /// Stops the turn at once, and takes back what waits for its turn in the session.
     async fn cancel(
         &self,
         context: &Context<'_>,
@@ -258,8 +278,7 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        act.dispatched(key.as_deref(), act.runtime.cancel(act.session))
-            .await
+        act.dispatched(key.as_deref(), act.host.cancel(act.session)).await
     }
 
     /// Has the turn rest at the next safe point.
@@ -274,7 +293,7 @@ impl Mutation {
             .await
     }
 
-    /// Has a resting turn go on.
+    /// Has a resting turn go on. It waits for a place, as `prompt` does.
     async fn resume(
         &self,
         context: &Context<'_>,
@@ -282,8 +301,10 @@ impl Mutation {
         key: Option<String>,
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
-        act.dispatched(key.as_deref(), act.runtime.resume(act.session))
-            .await
+        act.may_wait();
+        let mut told = |_| {};
+        let resumed = act.host.resume(act.session, &mut told);
+        act.dispatched(key.as_deref(), resumed).await
     }
 
     /// Lets a tool call run.
@@ -459,7 +480,7 @@ impl Mutation {
         let at = at.map_or(ForkAt::Head, |at| ForkAt::Commit(at.0));
         let forked = async {
             let session = act.runtime.fork(act.session, at).await?;
-            Ok(Came {
+            Ok::<_, OperationError>(Came {
                 session,
                 dispatch: None,
             })

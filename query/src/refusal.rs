@@ -1,12 +1,31 @@
 //! Why an operation did not happen, as an error of the graph: with a code, the refusal's name, and the reason as data.
 
 use async_graphql::{Error, ErrorExtensions, Value};
+use glasswork_app_runtime::attachments::AttachError;
 use glasswork_app_runtime::reading::ReadError;
 use glasswork_app_runtime::runtime::OperationError;
 use glasswork_engine::{DispatchId, Refusal};
 use glasswork_session_state::Glasswork;
 
 use crate::error::{Code, fail};
+
+/// The error of something that a client asked for.
+pub(crate) fn of_client(error: &AttachError) -> Error {
+    let code = match error {
+        AttachError::Operation(error) => return of(error),
+        AttachError::TooManyConnections(_)
+        | AttachError::TooManySessions(_)
+        | AttachError::TooManyWaiting(_) => Code::Overloaded,
+        AttachError::TakenBack => Code::TakenBack,
+        AttachError::Stopping => Code::Stopped,
+        AttachError::Observer
+        | AttachError::NotAttached
+        | AttachError::NotOpened(_)
+        | AttachError::AnsweredAlready { .. }
+        | AttachError::Model(_) => Code::NotDone,
+    };
+    fail(code, error.to_string())
+}
 
 /// The error of an operation. Its text says what to do; `extensions.dispatch` names the refusal, which is on record,
 /// and `extensions.reason` has what a handler said, as data.

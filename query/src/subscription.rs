@@ -1,15 +1,16 @@
 //! Being told of what comes. All of it rides on the feed of a session: each commit once and in order, or in a gap that
 //! is marked.
 
-use std::collections::BTreeSet;
-
 use async_graphql::futures_util::{Stream, stream};
 use async_graphql::{Context, Enum, ID, InputObject, Json, SimpleObject, Subscription as Subscribe, Union};
 use glasswork_app_runtime::projection::invalidation::Projection as Touched;
-use glasswork_app_runtime::projection::{status, tree};
+use glasswork_app_runtime::projection::{
+    activity, context, dialogs, footer, notifications, status, transcript, tree,
+};
 use glasswork_app_runtime::watching::{Update, Watch};
 use glasswork_engine::{Cursor, Domain as _, FeedItem, Follower, Following, ScopeId};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::state::Session as State;
 use serde_json::Value;
 
 use crate::asker::Asker;
@@ -125,8 +126,42 @@ pub(crate) enum ProjectionKind {
     Status,
     /// The tree of its conversation, in a few words for each entry.
     Tree,
+    /// The conversation, from its beginning to where it stands.
+    Transcript,
+    /// What a footer has: place, title, figures, model, mode, and countdowns with the moment at which they end.
+    Footer,
+    /// What fills the window, by group and part by part.
+    Context,
+    /// What people are asked, with the commands that answer it.
+    Dialogs,
+    /// What people should know.
+    Notifications,
+    /// What it does, as lists of what all sessions do have it; null where it rests.
+    Activity,
     /// What happens, one after the other: what `run --output-format stream-json` prints.
     Updates,
+}
+
+/// What has to be touched for something to change, and how it is computed.
+type Computed = (Touched, fn(&State) -> Value);
+
+impl ProjectionKind {
+    /// What has to be touched for it to change, and how it is computed; `None` of what happens, which is told as it comes.
+    fn computed(self) -> Option<Computed> {
+        Some(match self {
+            Self::Status => (Touched::Status, |state| text::json(&status::of(state))),
+            Self::Tree => (Touched::Tree, |state| text::json(&tree::of(state))),
+            Self::Transcript => (Touched::Transcript, |state| text::json(&transcript::of(state))),
+            Self::Footer => (Touched::Footer, |state| text::json(&footer::of(state))),
+            Self::Context => (Touched::Context, |state| text::json(&context::of(state))),
+            Self::Dialogs => (Touched::Dialogs, |state| text::json(&dialogs::of(state))),
+            Self::Notifications => (Touched::Notifications, |state| {
+                text::json(&notifications::of(state))
+            }),
+            Self::Activity => (Touched::Activity, |state| text::json(&activity::of(state))),
+            Self::Updates => return None,
+        })
+    }
 }
 
 /// What screens show of a session, once more.
@@ -282,23 +317,6 @@ struct Projected {
 }
 
 impl Projected {
-    /// Whether it may have changed with commits that touch this. Most are pieces of an answer, and touch little.
-    fn is_in(&self, touches: &BTreeSet<Touched>) -> bool {
-        match self.kind {
-            ProjectionKind::Status => touches.contains(&Touched::Status),
-            ProjectionKind::Tree => touches.contains(&Touched::Tree),
-            ProjectionKind::Updates => true,
-        }
-    }
-
-    fn whole(&self) -> Value {
-        match self.kind {
-            ProjectionKind::Status => text::json(&status::of(self.watch.session())),
-            ProjectionKind::Tree => text::json(&tree::of(self.watch.session())),
-            ProjectionKind::Updates => Value::Array(Vec::new()),
-        }
-    }
-
     fn told(&self, payload: Value, end: Option<String>) -> Projection {
         Projection {
             session: ID(self.session.to_string()),
@@ -313,8 +331,11 @@ impl Projected {
         if self.over {
             return None;
         }
-        if !std::mem::replace(&mut self.begun, true) && self.kind != ProjectionKind::Updates {
-            self.last = self.whole();
+        let computed = self.kind.computed();
+        if !std::mem::replace(&mut self.begun, true)
+            && let Some((_, whole)) = computed
+        {
+            self.last = whole(self.watch.session());
             return Some(self.told(self.last.clone(), None));
         }
         loop {
@@ -325,14 +346,13 @@ impl Projected {
                 _ => None,
             });
             self.over = end.is_some();
-            if end.is_none() && !self.is_in(&watched.touches) {
-                continue;
-            }
-            let payload = match self.kind {
-                ProjectionKind::Updates if watched.updates.is_empty() => continue,
-                ProjectionKind::Updates => text::json(&watched.updates),
-                ProjectionKind::Status | ProjectionKind::Tree => {
-                    let whole = self.whole();
+            let payload = match computed {
+                None if watched.updates.is_empty() => continue,
+                None => text::json(&watched.updates),
+                // Most commits are pieces of an answer, and touch little.
+                Some((touched, _)) if end.is_none() && !watched.touches.contains(&touched) => continue,
+                Some((_, whole)) => {
+                    let whole = whole(self.watch.session());
                     if whole == self.last && end.is_none() {
                         continue;
                     }

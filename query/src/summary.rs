@@ -118,9 +118,10 @@ pub(crate) fn of(event: &Event) -> String {
         }
         Event::Client(clients::Event::TurnAsked {
             connection, session, ..
-        }) => {
-            format!("connection {connection} asks for a turn in session {session}")
-        }
+        }) => match connection {
+            Some(connection) => format!("connection {connection} asks for a turn in session {session}"),
+            None => format!("the user of the host asks for a turn in session {session}"),
+        },
         Event::Client(clients::Event::TurnsOver { places }) => {
             let places: Vec<_> = places.iter().map(|place| format!("at {place}")).collect();
             format!("the turns asked for {} are over", places.join(", "))

@@ -85,9 +85,9 @@ impl TurnPlace {
         id::commit(self.host, self.asked)
     }
 
-    /// The number of the connection that asked for it.
-    async fn connection(&self) -> Long {
-        Long(self.place.connection)
+    /// The number of the connection that asked for it; null where it was the owner of the host, by a mutation.
+    async fn connection(&self) -> Option<Long> {
+        self.place.connection.map(Long)
     }
 
     /// The session; null where it is not there any more.

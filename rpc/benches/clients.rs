@@ -20,8 +20,8 @@ use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
+use glasswork_client::directory::{Card, Directory};
 use glasswork_query::Graph;
-use glasswork_rpc::socket::directory::{Card, Directory};
 use glasswork_rpc::socket::host::{Offer, Socket};
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;

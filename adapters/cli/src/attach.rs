@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::slash_commands::{self, CommandError, Operation};
-use glasswork_rpc::socket::client::{Client, ClientError, Notice};
-use glasswork_rpc::socket::directory::{Directory, Live};
-use glasswork_rpc::socket::wire;
+use glasswork_client::directory::{Directory, Live};
+use glasswork_client::wire;
+use glasswork_client::{Client, ClientError, Notice};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -87,8 +87,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
                 directory: here.display().to_string(),
                 title: None,
             };
-            let begun: wire::Session = client.ask("_glasswork/new", &params).await.map_err(failed)?;
-            begun.session
+            client.new_session(&params).await.map_err(failed)?.session
         }
     };
     let params = wire::Attach {
@@ -101,7 +100,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
         history: arguments.history.into(),
         seen: None,
     };
-    let attached: wire::Attached = client.ask("_glasswork/attach", &params).await.map_err(failed)?;
+    let attached = client.attach(&params).await.map_err(failed)?;
     let mut shown = match arguments.json {
         true => Shown::Lines(*console),
         false => Shown::Screen(Screen::new(*console)),
@@ -110,10 +109,7 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
     let subscribe = wire::Attachment {
         attachment: attached.attachment,
     };
-    let _: wire::Nothing = client
-        .ask("_glasswork/subscribe", &subscribe)
-        .await
-        .map_err(failed)?;
+    client.subscribe(&subscribe).await.map_err(failed)?;
     let conversing = Conversing {
         client: Arc::new(client),
         attachment: attached.attachment,

@@ -1,7 +1,7 @@
 //! What comes from a host, as text.
 
-use glasswork_rpc::socket::client::Notice;
-use glasswork_rpc::socket::wire;
+use glasswork_client::Notice;
+use glasswork_client::wire;
 use serde_json::Value;
 
 use crate::console::Console;

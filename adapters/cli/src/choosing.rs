@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use glasswork_app_runtime::slash_commands::{self, ArgumentKind};
-use glasswork_rpc::socket::client::{Client, ClientError};
-use glasswork_rpc::socket::wire;
+use glasswork_client::wire;
+use glasswork_client::{Client, ClientError};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -19,6 +19,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::port::{ModelPort, Scripts};
 use glasswork_ai::scripted::Script;
 use glasswork_app_runtime::archive::{self, Progress, Record, Refreshed};
+use glasswork_app_runtime::attachments::Attachments;
 use glasswork_app_runtime::breakers::{self, Breakers};
 use glasswork_app_runtime::bundle::Opened;
 use glasswork_app_runtime::demo;
@@ -236,12 +237,12 @@ impl Sessions {
         Graph::new(self.reader()).with_models(Arc::clone(&self.catalogue))
     }
 
-    /// The graph over a running runtime, through which its operations can be asked for.
+    /// The graph over a running host, through which its operations can be asked for.
     #[must_use]
-    pub(crate) fn graph_of_runtime(&self, runtime: &Arc<Runtime>) -> Graph {
-        Graph::new(runtime.reader().clone())
+    pub(crate) fn graph_of_host(&self, host: &Arc<Attachments>) -> Graph {
+        Graph::new(host.runtime().reader().clone())
             .with_models(Arc::clone(&self.catalogue))
-            .with_operations(runtime)
+            .with_operations(host)
     }
 
     /// The directory of this user's hosts.

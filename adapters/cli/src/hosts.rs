@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::runtime_directory;
-use glasswork_rpc::socket::client::Client;
-use glasswork_rpc::socket::directory::{Directory, Live};
-use glasswork_rpc::socket::wire::{HostInfo, Nothing};
+use glasswork_client::Client;
+use glasswork_client::directory::{Directory, Live};
+use glasswork_client::wire::{HostInfo, Nothing};
 use serde::Serialize;
 
 use crate::commands::Json;
@@ -53,7 +53,7 @@ pub(crate) async fn find(directory: &Directory) -> Result<Vec<Found>, Problem> {
     for live in directory.live().map_err(Problem::failed)? {
         let asked = tokio::time::timeout(PATIENCE, async {
             let (client, _notices) = Client::connect(directory, &live).await?;
-            client.ask("_glasswork/host", &Nothing {}).await
+            client.host(&Nothing {}).await
         });
         found.push(Found {
             pid: live.card.pid,

@@ -52,7 +52,7 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
         let http = match failed {
             Some(error) => Err(Problem::failed(error)),
             None => {
-                let graph = sessions.graph_of_runtime(doors.runtime());
+                let graph = sessions.graph_of_host(doors.clients());
                 HttpDoor::open(&arguments.http, sessions.runtime_directory(), graph)
             }
         };
@@ -68,6 +68,8 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
             http.announce(console);
         }
         let asked = signals.next().await;
+        // What waits for its turn is sent away, so that nothing is waited for at the doors.
+        doors.clients().stop_turns();
         // What comes through it begins turns like everybody's, so it is closed first.
         if let Some(http) = http {
             http.close(TO_A_SAFE_POINT).await;
@@ -110,6 +112,8 @@ fn flags(arguments: &Serve) -> Vec<Flag> {
 /// Waits for the turns that run; those that take too long rest at their next safe point.
 async fn drain(doors: &Doors, deadline: Duration, signals: &mut Signals, console: &Console) {
     doors.stopping(deadline);
+    // What has its place begins all the same, and is waited for, too.
+    drop(doors.clients().settled().await);
     let running = doors.clients().running();
     if running.is_empty() {
         return;

@@ -103,8 +103,8 @@ pub enum Event {
     },
     /// A client asks for a place to run a turn in. The number of the commit names the place.
     TurnAsked {
-        /// Its connection.
-        connection: u64,
+        /// Its connection; `None` where the host's own user asks.
+        connection: Option<u64>,
         /// The session.
         session: ScopeId,
         /// How many places there are.
@@ -150,8 +150,8 @@ pub enum Fact {
     },
     /// A client waits for a place to run a turn in; the number of the commit names the place.
     TurnWaits {
-        /// Its connection.
-        connection: u64,
+        /// Its connection; `None` where the host's own user waits.
+        connection: Option<u64>,
         /// The session.
         session: ScopeId,
         /// How many places there are.
@@ -214,6 +214,11 @@ pub(crate) fn decide(host: &Host, event: &Event, context: &Context<'_>) -> Resul
         Origin::Client(own) => *own == connection,
         _ => true,
     };
+    let speaks_for_turn = |connection: Option<u64>| match (context.origin, connection) {
+        (Origin::Client(own), Some(connection)) => *own == connection,
+        (Origin::Client(_), None) => false,
+        _ => true,
+    };
     let known = |attachment: u64| {
         let client = host.clients.get(&attachment);
         client
@@ -273,11 +278,11 @@ pub(crate) fn decide(host: &Host, event: &Event, context: &Context<'_>) -> Resul
             session,
             limits,
         } => {
-            if !speaks_for(*connection) {
+            if !speaks_for_turn(*connection) {
                 return Err(Rejection::NotAttached(context.id.seq));
             }
             places::ask(&host.places, *connection, *session, *limits, context.id.seq)?
         }
-        Event::TurnsOver { places } => places::over(&host.places, places, speaks_for),
+        Event::TurnsOver { places } => places::over(&host.places, places, speaks_for_turn),
     })
 }

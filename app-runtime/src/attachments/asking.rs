@@ -1,14 +1,13 @@
 //! What clients ask for in the session to which they are attached.
 
 use glasswork_agent_core::id::CallId;
-use glasswork_engine::{Accepted, FeedItem};
-use glasswork_session_state::state::Scope;
-use glasswork_session_state::{Event, Glasswork, prompt, tools};
+use glasswork_engine::FeedItem;
+use glasswork_session_state::{Event, prompt, tools};
 
-use super::{AttachError, Attachment, rejected, turns};
+use super::beginning::By;
+use super::line::Whose;
+use super::{AttachError, Attachment, Done, rejected};
 use crate::prompting::Prompt;
-
-type Done = Result<Accepted<Glasswork>, AttachError>;
 
 impl Attachment {
     /// Says something to the agent: begins a turn. Where too many run, it waits, and `told` hears its place, 1 being the
@@ -52,37 +51,15 @@ impl Attachment {
 
     /// Has a turn run, once there is a place for it.
     pub(super) async fn begin(&self, event: Event, told: &mut (dyn FnMut(usize) + Send)) -> Done {
-        self.may_act()?;
-        if self.hub.turns.has_stopped() {
-            return Err(AttachError::Stopping);
-        }
-        let runtime = &self.hub.runtime;
-        {
-            let _room = self.hub.room_for(Some(self.session))?;
-            runtime.mount(self.session).await?;
-        }
-        if self.runs() {
-            // It waits for the turn, or is refused by its handler, and on record.
-            return Ok(runtime.ask_as(&self.handle, self.session, event).await?);
-        }
-        runtime.servers_ready(self.session).await?;
-        let (turns, connection) = (&self.hub.turns, self.client()?.connection);
-        let place = turns
-            .place(&runtime.live(), &self.handle, connection, self.session, told)
-            .await?;
-        // While it waited, it may have been told to look on only.
-        self.may_act()?;
-        runtime.note_checkout(self.session).await;
-        runtime.tell_spending(self.session).await?;
-        runtime.tell_candidates(self.session).await?;
-        let done = runtime.ask_as(&self.handle, self.session, event).await?;
-        // The place is taken until the turn rests, whoever stays to see that.
-        let watch = runtime.watch(self.session);
-        runtime.mounts.tasks.spawn(async move {
-            turns::rest(watch).await;
-            drop(place);
-        });
-        Ok(done)
+        self.hub.begin(By::Client(self.clone()), event, told).await
+    }
+
+    /// Takes back what this client said in the session and what waits for its turn still: that is answered with
+    /// [`AttachError::TakenBack`]. What has begun goes on.
+    pub fn take_back_waiting(&self) {
+        let is_own =
+            |whose: Whose| matches!(whose, Whose::Client { attachment, .. } if attachment == self.id);
+        self.hub.turns.take_back(|waiter| is_own(waiter.whose));
     }
 
     /// Says something to the running turn; it is taken in before the next step.
@@ -97,16 +74,17 @@ impl Attachment {
         .await
     }
 
-    /// Has the turn stop: at the next safe point, or at once.
+    /// Has the turn stop: at the next safe point, or at once. At once, what waits for its turn in the session is taken back
+    /// too, whoever said it.
     ///
     /// # Errors
     /// [`AttachError`].
     pub async fn interrupt(&self, at_once: bool) -> Done {
-        self.ask(Event::Prompt(match at_once {
-            true => prompt::Event::Cancelled,
-            false => prompt::Event::Interrupted,
-        }))
-        .await
+        if at_once {
+            self.may_act()?;
+            return self.hub.cancel_as(&self.handle, self.session).await;
+        }
+        self.ask(Event::Prompt(prompt::Event::Interrupted)).await
     }
 
     /// Lets a tool call run.
@@ -163,13 +141,5 @@ impl Attachment {
         self.may_act()?;
         let runtime = &self.hub.runtime;
         Ok(runtime.ask_as(&self.handle, self.session, event).await?)
-    }
-
-    fn runs(&self) -> bool {
-        let now = self.hub.runtime.live().scope(self.session);
-        match now.as_deref().map(|scope| &scope.state) {
-            Some(Scope::Session(session)) => turns::runs(session),
-            _ => false,
-        }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_agent_core::turn::State;
-use glasswork_engine::{FeedItem, Follower, Handle, Reader, Refusal, ScopeId};
+use glasswork_engine::{Accepted, FeedItem, Follower, Handle, Reader, Refusal, ScopeId};
 use glasswork_session_state::clients::{self, places};
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::state::{Scope, Session};
 use glasswork_session_state::{Event, Glasswork};
-use tokio::sync::Notify;
 
 use super::AttachError;
+use super::line::{Line, Waiter, Waiting, Whose};
 use crate::watching::{Update, Watch};
 
 /// The places of a host.
@@ -21,10 +21,10 @@ pub(super) struct Turns {
     user: Handle<Glasswork>,
     limits: places::Limits,
     tasks: tokio::runtime::Handle,
+    line: Arc<Line>,
     /// Places whose end could not be recorded: it is told with the next one.
     untold: Mutex<Vec<u64>>,
     is_stopped: AtomicBool,
-    stopped: Notify,
 }
 
 /// A place in the line, or among those that run; dropping it gives it up.
@@ -32,6 +32,7 @@ pub(super) struct Turns {
 pub(super) struct Place {
     turns: Arc<Turns>,
     number: u64,
+    waiter: Arc<Waiter>,
 }
 
 impl Turns {
@@ -47,10 +48,20 @@ impl Turns {
             user,
             limits,
             tasks,
+            line: Arc::default(),
             untold: Mutex::default(),
             is_stopped: AtomicBool::new(false),
-            stopped: Notify::new(),
         })
+    }
+
+    /// Something is asked for; from here on it can be taken back.
+    pub(super) fn wait(&self, session: ScopeId, whose: Whose, key: Option<Arc<str>>) -> Waiting {
+        self.line.enter(session, whose, key)
+    }
+
+    /// What asked for the same before, by its key.
+    pub(super) fn same(&self, as_this: &Waiting) -> Option<Arc<Waiter>> {
+        self.line.same(as_this)
     }
 
     /// Waits for a place. `told` hears how many are before it, and it among them: 1 is the next.
@@ -58,29 +69,29 @@ impl Turns {
         self: &Arc<Self>,
         live: &Reader<Glasswork>,
         handle: &Handle<Glasswork>,
-        connection: u64,
-        session: ScopeId,
+        waiting: &Waiting,
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Result<Place, AttachError> {
-        let stopped = self.stopped.notified();
-        tokio::pin!(stopped);
-        // Before it is looked whether turns begin, or their stop in between would be missed.
-        stopped.as_mut().enable();
-        if self.is_stopped.load(Ordering::Acquire) {
-            return Err(AttachError::Stopping);
-        }
+        let waiter = Arc::clone(waiting.waiter());
         let asked = clients::Event::TurnAsked {
-            connection,
-            session,
+            connection: match waiter.whose {
+                Whose::Owner => None,
+                Whose::Client { connection, .. } => Some(connection),
+            },
+            session: waiter.session,
             limits: self.limits,
         };
         // In a task of its own: whoever does not wait any more must not leave a place that nobody gives up.
         let (turns, asking) = (Arc::clone(self), handle.clone());
         let asked = self.tasks.spawn(async move {
             let done = asking.dispatch(turns.host, Event::Client(asked)).await?;
+            let number = done.id.seq;
+            // It asks once.
+            let _ = waiter.place.set(number);
             Ok(Place {
-                number: done.id.seq,
                 turns,
+                number,
+                waiter,
             })
         });
         let place = match asked.await.map_err(|_| AttachError::Stopping)? {
@@ -108,9 +119,8 @@ impl Turns {
                         now.into_iter().for_each(&mut *told);
                     }
                 }
-                tokio::select! {
-                    () = &mut stopped => return Err(AttachError::Stopping),
-                    moved = moved(&mut following.follower) => if !moved { break },
+                if !moved(&mut following.follower).await {
+                    break;
                 }
                 let now = live.scope(self.host);
                 seen = now.ok_or(Refusal::NotMounted(self.host))?;
@@ -118,10 +128,55 @@ impl Turns {
         }
     }
 
+    /// Takes back what waits of these. What begins already does.
+    pub(super) fn take_back(&self, which: impl Fn(&Waiter) -> bool) {
+        for waiter in self.line.of(which) {
+            waiter.take_back();
+        }
+    }
+
+    /// Takes back what waits for its turn in a session, and says on record that it needs no place any more; `None` where
+    /// nothing waited. What begins just now has begun when this returns.
+    pub(super) async fn take_back_of(
+        &self,
+        session: ScopeId,
+    ) -> Result<Option<Accepted<Glasswork>>, AttachError> {
+        let mut places = Vec::new();
+        let mut is_any = false;
+        for waiter in self.line.of(|waiter| waiter.session == session) {
+            if !waiter.take_back() {
+                waiter.over().await;
+                continue;
+            }
+            is_any = true;
+            if let Some(place) = waiter.place.get() {
+                waiter.is_given_up.store(true, Ordering::Release);
+                places.push(*place);
+            }
+        }
+        match is_any {
+            true => Ok(Some(self.tell_over(places).await?)),
+            false => Ok(None),
+        }
+    }
+
+    async fn tell_over(&self, mut places: Vec<u64>) -> Result<Accepted<Glasswork>, Refusal<Glasswork>> {
+        places.append(&mut self.untold());
+        let over = clients::Event::TurnsOver {
+            places: places.clone(),
+        };
+        let told = self.user.dispatch(self.host, Event::Client(over)).await;
+        if told.is_err() {
+            // Where the host's journal fails, say; it is mended when a session is opened.
+            self.untold().append(&mut places);
+        }
+        told
+    }
+
     /// Sends everybody away who waits, and whoever comes.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
-        self.stopped.notify_waiters();
+        self.take_back(|_| true);
     }
 
     /// Whether no turn begins any more.
@@ -150,18 +205,13 @@ async fn moved(follower: &mut Follower<Glasswork>) -> bool {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = std::mem::take(&mut *self.turns.untold());
-        places.push(self.number);
-        let turns = Arc::clone(&self.turns);
+        if self.waiter.is_given_up.load(Ordering::Acquire) {
+            return;
+        }
+        let (turns, number) = (Arc::clone(&self.turns), self.number);
         self.turns.tasks.spawn(async move {
-            let over = clients::Event::TurnsOver {
-                places: places.clone(),
-            };
-            let told = turns.user.dispatch(turns.host, Event::Client(over));
-            if told.await.is_err() {
-                // Where the host's journal fails, say; it is mended when a session is opened.
-                turns.untold().append(&mut places);
-            }
+            // What could not be told is told with the next one.
+            let _ = turns.tell_over(vec![number]).await;
         });
     }
 }

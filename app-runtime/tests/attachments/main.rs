@@ -10,8 +10,12 @@
 mod answering;
 mod attended;
 mod leaving;
+mod owner;
 mod queue;
+mod reopening;
 mod storm;
+mod streaming;
+mod taking_back;
 
 use std::sync::Arc;
 

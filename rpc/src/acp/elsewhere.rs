@@ -19,9 +19,9 @@ use tokio::task::AbortHandle;
 
 use super::exchange::{Head, Out, with};
 use super::lines::{self, LINE_BYTES};
-use crate::socket::client::Client;
+use crate::socket::Client;
 use crate::socket::directory::{Directory, Live};
-use crate::socket::host::is_own;
+use crate::socket::is_own;
 use crate::socket::wire::{HostInfo, Nothing};
 
 /// How long a host may take to say what is open in it.

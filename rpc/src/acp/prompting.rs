@@ -1,13 +1,11 @@
 //! A prompt, until what it began is over: words for the model, or a slash command.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{PromptRequest, PromptResponse, SessionNotification, StopReason};
 use agent_client_protocol::{Client, Error, RequestCancellation};
 use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::turn;
-use glasswork_app_runtime::attachments::{Attachment, Performed};
+use glasswork_app_runtime::attachments::{AttachError, Attachment, Performed};
 use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::slash_commands;
 use tokio::sync::watch;
@@ -19,6 +17,29 @@ use super::{commands, content, updates};
 
 /// What is said to a command of which somebody else is in charge.
 const LEAVE: &str = "An editor leaves a session by closing it.";
+
+/// Why nothing began.
+enum NotBegun {
+    /// It was taken back while it waited for its turn.
+    TakenBack,
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for NotBegun {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<AttachError> for NotBegun {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::TakenBack => Self::TakenBack,
+            other => Self::Failed(refused(other)),
+        }
+    }
+}
 
 impl Agent {
     /// A prompt, until what it began is over.
@@ -41,9 +62,7 @@ impl Agent {
             .filter(|turn| turn.state == turn::State::Paused)
             .map(|turn| turn.id);
         let (to, offers) = (client.clone(), self.offers());
-        let is_waiting = AtomicBool::new(false);
         let mut waits = |place: usize| {
-            is_waiting.store(true, Ordering::Relaxed);
             let words = format!("other turns run; this one is number {place} of those that wait");
             if let Some(notice) = offers.info("Waiting", words) {
                 // A client that is gone need not know.
@@ -58,26 +77,27 @@ impl Agent {
             }
             let begun = match resting {
                 Some(_) => {
-                    attachment.steer(&prompt.text, None).await.map_err(refused)?;
+                    attachment.steer(&prompt.text, None).await?;
                     attachment.resume(&mut waits).await
                 }
                 None => attachment.prompt_with(prompt, None, &mut waits).await,
             };
-            begun.map(|begun| Some(begun.id.seq)).map_err(refused)
+            Ok::<_, NotBegun>(Some(begun?.id.seq))
         };
         let mut begins = std::pin::pin!(begins);
-        let by = tokio::select! {
-            begun = &mut begins => begun?,
+        let begun = tokio::select! {
+            begun = &mut begins => begun,
             () = cancellation.cancelled() => {
-                // One that waits for others has not begun, and does not any more.
-                if is_waiting.load(Ordering::Relaxed) {
-                    return Ok(PromptResponse::new(StopReason::Cancelled));
-                }
-                begins.await?
+                // What waits for others does not begin any more; what begins just now is cancelled below.
+                attachment.take_back_waiting();
+                begins.await
             }
         };
-        let Some(by) = by else {
-            return Ok(PromptResponse::new(StopReason::EndTurn));
+        let by = match begun {
+            Ok(Some(by)) => by,
+            Ok(None) => return Ok(PromptResponse::new(StopReason::EndTurn)),
+            Err(NotBegun::TakenBack) => return Ok(PromptResponse::new(StopReason::Cancelled)),
+            Err(NotBegun::Failed(error)) => return Err(error),
         };
         let mut is_cancelled = false;
         loop {
@@ -103,14 +123,13 @@ impl Agent {
         prompt: Prompt,
         client: &ConnectionTo<Client>,
         waits: &mut (dyn FnMut(usize) + Send),
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Option<u64>, NotBegun> {
         if !prompt.pictures.is_empty() {
-            return Err(wrong("a command takes no images"));
+            return Err(wrong("a command takes no images").into());
         }
         let (text, by) = match slash_commands::read(&prompt.text) {
             Ok(operation) => {
-                let done = attachment.perform(operation, None, waits).await;
-                let done = done.map_err(refused)?;
+                let done = attachment.perform(operation, None, waits).await?;
                 let by = match &done {
                     Performed::Committed { by } | Performed::TakenBack { by, .. } => Some(by.seq),
                     Performed::Forked { .. } | Performed::Told { .. } | Performed::Left => None,

@@ -9,6 +9,7 @@ use glasswork_app_runtime::runtime::OperationError;
 use glasswork_app_runtime::slash_commands;
 use glasswork_engine::{Accepted, Cursor, ScopeId};
 use glasswork_session_state::Glasswork;
+use glasswork_session_state::clients::{History, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -55,7 +56,7 @@ pub(super) async fn host(talk: &Talk, _: wire::Nothing) -> Of<wire::HostInfo> {
                 connection: client.connection,
                 name: client.name.to_string(),
                 session: client.session.to_string(),
-                role: client.role.into(),
+                role: told_role(client.role),
             })
             .collect(),
     })
@@ -102,8 +103,12 @@ pub(super) async fn attach(talk: &Talk, asked: wire::Attach) -> Of<wire::Attache
     let asked = Asked {
         session,
         name: asked.name.into(),
-        role: asked.role.into(),
-        history: asked.history.into(),
+        role: role_of(asked.role),
+        history: match asked.history {
+            wire::History::Full => History::Full,
+            wire::History::Pending => History::Pending,
+            wire::History::None => History::None,
+        },
         seen,
     };
     let (attachment, updates) = talk.connection.attach(asked).await?;
@@ -129,7 +134,7 @@ pub(super) async fn subscribe(talk: &Talk, asked: wire::Attachment) -> Of<wire::
 }
 
 pub(super) async fn role(talk: &Talk, asked: wire::ChangeRole) -> Of<wire::Nothing> {
-    let role = asked.role.into();
+    let role = role_of(asked.role);
     talk.connection.change_role(asked.attachment, role).await?;
     Ok(wire::Nothing {})
 }
@@ -251,6 +256,20 @@ pub(super) async fn replay(talk: &Talk, asked: wire::Replay) -> Of<wire::Replaye
         .await
         .map_err(|broken| Fault::new(INTERNAL, broken.to_string()))?;
     Ok(replayed.map_err(|error| AttachError::from(OperationError::from(error)))?)
+}
+
+fn role_of(role: wire::Role) -> Role {
+    match role {
+        wire::Role::Controller => Role::Controller,
+        wire::Role::Observer => Role::Observer,
+    }
+}
+
+fn told_role(role: Role) -> wire::Role {
+    match role {
+        Role::Controller => wire::Role::Controller,
+        Role::Observer => wire::Role::Observer,
+    }
 }
 
 fn call(text: &str) -> Of<glasswork_agent_core::id::CallId> {

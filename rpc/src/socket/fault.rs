@@ -68,6 +68,8 @@ impl From<AttachError> for Fault {
             AttachError::TooManyWaiting(_) => "too_many_waiting",
             AttachError::Observer => "observer",
             AttachError::NotAttached => "not_attached",
+            AttachError::TakenBack => "taken_back",
+            AttachError::NotOpened(_) => "not_opened",
             AttachError::Stopping => "stopping",
             AttachError::Model(_) => "no_such_model",
             AttachError::AnsweredAlready {

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::directory::{Card, Directory, DirectoryError, Held};
 use super::fault::Fault;
 use super::message::answer;
-use super::welcome;
+use super::{is_own, welcome};
 use crate::acp::House;
 
 /// What a host offers to whoever comes in, by whichever door.
@@ -158,10 +158,4 @@ impl Accepting {
             stage.clone(),
         ));
     }
-}
-
-/// Whether the other end belongs to this user.
-pub(crate) fn is_own(stream: &UnixStream) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == own)
 }

@@ -80,7 +80,7 @@ methods! {
     "_glasswork/new", "Begins a session in a directory, with what is set there. Hosts of `glasswork serve` alone do that.",
         New => Session, new;
     "_glasswork/attach",
-        "Attaches to a session, which is opened where it was not. Who wants to hear what happens subscribes next; nothing \
+        "Attaches to a session, which is mounted where it was not, as it was left. Who wants to hear what happens subscribes next; nothing \
          between the two is lost.",
         Attach => Attached, attach;
     "_glasswork/subscribe", "Has what happens in the session told, from the commit on that `attach` named.",
@@ -90,8 +90,9 @@ methods! {
     "_glasswork/detach", "Ends an attachment.",
         Attachment => Nothing, detach;
     "_glasswork/prompt",
-        "Says something to the agent: begins a turn. Answered when the turn has begun; where too many run, the place in the \
-         queue is told meanwhile.",
+        "Says something to the agent: begins a turn, and opens the session again where it was closed. Answered when the turn \
+         has begun; where too many run, the place in the line is told meanwhile. Whoever detaches while it waits takes it \
+         back.",
         Words => Dispatched, prompt;
     "_glasswork/resume", "Has a turn go on that rests. It takes a place, as a prompt does.",
         Attachment => Dispatched, resume;
@@ -103,7 +104,9 @@ methods! {
         Approve => Dispatched, approve;
     "_glasswork/refuse", "Does not let such a call run.",
         Refuse => Dispatched, refuse;
-    "_glasswork/interrupt", "Stops the turn.",
+    "_glasswork/interrupt",
+        "Stops the turn; `at_once` takes back what waits for its turn in the session, too, whoever said it: that is refused \
+         with `data.kind` `taken_back`.",
         Interrupt => Dispatched, interrupt;
     "_glasswork/command", "Does what a slash command says.",
         Command => Performed, command;

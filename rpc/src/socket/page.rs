@@ -28,6 +28,9 @@ another process has opened the session since, the epoch is another, and `_glassw
 Whoever begins with `initialize` speaks the [Agent Client Protocol](acp.md) from then on; there the methods below are
 extensions, beside that protocol's own. Its lines may be longer.
 
+A program in Rust uses the crate `glasswork-client` (`rpc/client`), as `glasswork attach` does: it finds hosts, has a method
+for each of these, gives what is told, and builds nothing of what serves. Its page begins with a whole program.
+
 The schemas of all of it are in [rpc.schema.json](rpc.schema.json). This page and those are written by a test.
 ";
 

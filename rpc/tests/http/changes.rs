@@ -167,7 +167,7 @@ async fn only_the_owner_of_a_running_host_changes_anything() {
         "mutation {{ rename(session: \"{}\", title: \"x\") {{ session }} }}",
         served.session
     );
-    let with = Graph::new(served.house.runtime().reader().clone()).with_operations(&served.house.shared());
+    let with = Graph::new(served.house.runtime().reader().clone()).with_operations(&served.clients);
     let without = Graph::new(served.house.runtime().reader().clone());
     for (graph, viewer) in [
         (&with, Viewer::of(served.session)),

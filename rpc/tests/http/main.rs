@@ -10,7 +10,9 @@
 
 mod browser;
 mod changes;
+mod projections;
 mod protocol;
+mod queue;
 mod served;
 mod strangers;
 mod subscriptions;

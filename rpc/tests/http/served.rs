@@ -1,8 +1,10 @@
 //! A house whose graph is served on the loopback, and clients of it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use glasswork_app_runtime::attachments::{self, Attachments};
 use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
 use glasswork_rpc::http::{self, Access, Limits, Token};
@@ -22,6 +24,7 @@ pub(crate) const TALK: &str =
 
 pub(crate) struct Served {
     pub(crate) house: House,
+    pub(crate) clients: Arc<Attachments>,
     pub(crate) session: ScopeId,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
@@ -63,6 +66,16 @@ impl Served {
         limits: Limits,
         change: impl FnOnce(&mut glasswork_query::Limits),
     ) -> Self {
+        Self::among(script, limits, attachments::Limits::default(), change).await
+    }
+
+    /// The same, in a host of whose clients so much is taken.
+    pub(crate) async fn among(
+        script: &str,
+        limits: Limits,
+        clients: attachments::Limits,
+        change: impl FnOnce(&mut glasswork_query::Limits),
+    ) -> Self {
         let house = House::of_script(script).await;
         let session = house.session(House::settings(Mode::Ask)).await;
         let listener = http::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
@@ -73,8 +86,9 @@ impl Served {
         let token = std::fs::read_to_string(file.path()).unwrap();
         let mut graph_limits = glasswork_query::Limits::default();
         change(&mut graph_limits);
-        let graph = Graph::with_limits(house.runtime().reader().clone(), graph_limits)
-            .with_operations(&house.shared());
+        let clients = Attachments::new(house.shared(), clients);
+        let graph =
+            Graph::with_limits(house.runtime().reader().clone(), graph_limits).with_operations(&clients);
         let access = Access::new(address, minted)
             .with_origin("http://friend.example:3000")
             .unwrap();
@@ -84,6 +98,7 @@ impl Served {
         }));
         Self {
             house,
+            clients,
             session,
             address,
             token,
@@ -105,6 +120,7 @@ impl Served {
         self.serving.await.unwrap();
         // An operation that nobody waits for any more may still hold the runtime.
         self.graph.settled().await;
+        drop(self.clients);
         self.house.close().await;
     }
 

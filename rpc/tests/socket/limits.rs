@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_app_runtime::runtime::Opening;
+use glasswork_client::directory::Directory;
+use glasswork_client::wire;
+use glasswork_client::{Client, ClientError};
 use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
 use glasswork_rpc::acp::{self, ModelChoice, NotReady, ProviderChoice};
-use glasswork_rpc::socket::client::{Client, ClientError};
-use glasswork_rpc::socket::directory::Directory;
 use glasswork_rpc::socket::host::{Offer, Socket};
-use glasswork_rpc::socket::wire;
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;
 use serde_json::{Value, json};

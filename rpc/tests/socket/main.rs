@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod cases;
 mod limits;
 mod users;
 
@@ -17,12 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
+use glasswork_client::directory::{Card, Directory, DirectoryError, Live};
+use glasswork_client::{Client, ClientError, wire};
 use glasswork_engine::ScopeId;
 use glasswork_query::Graph;
-use glasswork_rpc::socket::client::{Client, ClientError};
-use glasswork_rpc::socket::directory::{Card, Directory, DirectoryError, Live};
 use glasswork_rpc::socket::host::{Offer, Socket};
-use glasswork_rpc::socket::{methods, page, wire};
+use glasswork_rpc::socket::{methods, page};
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::{House, PATIENCE};
 use serde_json::{Value, json};
@@ -497,6 +498,12 @@ async fn two_clients_have_one_conversation_and_one_that_never_reads_holds_nobody
     let mut rest = Vec::new();
     deaf.read_to_end(&mut rest).await.unwrap();
     house.close().await;
+}
+
+#[test]
+fn whoever_drives_a_host_in_rust_has_a_method_for_all_that_can_be_asked() {
+    let served: Vec<&str> = methods::METHODS.iter().map(|method| method.name).collect();
+    assert_eq!(glasswork_client::METHODS, served);
 }
 
 /// Written with `UPDATE_DOCS=1`.

@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use glasswork_rpc::socket::client::{Client, ClientError};
-use glasswork_rpc::socket::directory::{Directory, DirectoryError, Live};
+use glasswork_client::directory::{Directory, DirectoryError, Live};
+use glasswork_client::{Client, ClientError};
 use glasswork_testkit::house::House;
 use glasswork_testkit::second::{self, Second, plays, say};
 

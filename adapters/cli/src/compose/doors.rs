@@ -7,9 +7,9 @@ use std::time::Duration;
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Runtime;
+use glasswork_client::directory::{Card, Directory, DirectoryError};
 use glasswork_engine::ScopeId;
 use glasswork_rpc::acp::House;
-use glasswork_rpc::socket::directory::{Card, Directory, DirectoryError};
 use glasswork_rpc::socket::host::{Offer, Socket};
 
 use super::Sessions;
@@ -48,6 +48,10 @@ impl Sessions {
             card: Arc::new(card),
             house,
         };
+        if let Some(house) = offer.house.clone() {
+            let again = move |session| house.again(session).map_err(|error| error.to_string());
+            offer.clients.open_with(Arc::new(again));
+        }
         let socket =
             Directory::open(&self.sockets).and_then(|directory| Socket::open(directory, offer.clone()));
         let (socket, failed) = match socket {

@@ -221,6 +221,30 @@ fn a_host_serves_a_console_that_begins_prompts_and_leaves_and_drains_when_it_is_
 }
 
 #[test]
+fn a_session_that_was_closed_is_shown_as_it_is_and_goes_on_with_the_first_prompt() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("one")]), (say: [text("two")])"#);
+    let first = house.run(["run", "--model", &model, "first"]);
+    assert_eq!((first.code, &*first.out), (0, "one\n"), "{first:?}");
+    let id = house.json(["sessions", "list", "--all", "--json"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(house.run(["sessions", "close", &id]).code, 0);
+    let status = || house.json(["sessions", "list", "--all", "--json"])[0]["status"].clone();
+    let serving = Serving::start(&house, &model, &[]);
+    // Who only looks changes nothing.
+    let looks = house.give(house.command(["attach", &id, "--observe", "--json"]), "/status\n");
+    assert_eq!(looks.code, 0, "{looks:?}");
+    assert_eq!(status(), "closed");
+    let prompts = house.give(house.command(["attach", &id]), "second\n");
+    assert_eq!((prompts.code, &*prompts.out), (0, "two\n"), "{prompts:?}");
+    assert_ne!(status(), "closed");
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end(), (Some(143), String::new()));
+}
+
+#[test]
 fn a_client_joins_a_run_and_answers_for_its_call_before_anybody_at_a_terminal() {
     let house = House::new();
     let (working, go) = house.busy();

@@ -253,6 +253,27 @@ fn a_session_of_an_old_schema_is_shown_and_one_that_is_damaged_is_refused_by_nam
 }
 
 #[test]
+fn a_host_replays_what_an_older_version_has_recorded_and_leaves_it_as_it_is() {
+    let house = House::new();
+    let model = house.script(r#"(say: [text("as ever")])"#);
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testkit/fixtures/schema-1/data/sessions");
+    copy(&old, &house.home.path().join("glasswork/data/sessions"));
+    let session = only(&house);
+    let before = std::fs::read(house.journal()).unwrap();
+    let serving = Serving::start(&house, &model, &[]);
+    let mut talk = Talk::to(&sockets(&house)[0]);
+    let replayed = talk.ask("_glasswork/replay", json!({ "session": session }));
+    assert_eq!(
+        (&replayed["equal"], &replayed["difference_count"]),
+        (&json!(true), &json!(0)),
+        "{replayed}"
+    );
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.end().0, Some(143));
+    assert_eq!(std::fs::read(house.journal()).unwrap(), before);
+}
+
+#[test]
 fn a_session_that_was_begun_without_a_terminal_asks_a_controller_that_has_come() {
     let house = House::new();
     let calls = r#"(say: [call("bash", (command: "echo ran >> ran"))]), (say: [text("so")]),"#;

@@ -19,8 +19,8 @@ pub struct Limits {
 /// A turn that runs, or that waits to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// The connection that asked for it.
-    pub connection: u64,
+    /// The connection that asked for it; `None` where the host's own user did, who needs none.
+    pub connection: Option<u64>,
     /// The session.
     pub session: ScopeId,
     /// Since when.
@@ -54,7 +54,7 @@ impl Places {
         Some(before + 1)
     }
 
-    pub(super) fn wait(&mut self, connection: u64, session: ScopeId, limits: Limits, moment: Moment) {
+    pub(super) fn wait(&mut self, connection: Option<u64>, session: ScopeId, limits: Limits, moment: Moment) {
         self.limits = limits;
         let place = Place {
             connection,
@@ -79,7 +79,7 @@ impl Places {
 /// Gives a place where one is free and nobody waits; else lets wait, unless too many do.
 pub(super) fn ask(
     places: &Places,
-    connection: u64,
+    connection: Option<u64>,
     session: ScopeId,
     limits: Limits,
     seq: u64,
@@ -101,7 +101,7 @@ pub(super) fn ask(
 }
 
 /// Ends places, and gives what is free to those who wait, in their order.
-pub(super) fn over(places: &Places, over: &[u64], speaks_for: impl Fn(u64) -> bool) -> Vec<Fact> {
+pub(super) fn over(places: &Places, over: &[u64], speaks_for: impl Fn(Option<u64>) -> bool) -> Vec<Fact> {
     let mut left = places.clone();
     let mut facts = Vec::new();
     for place in over {

@@ -128,11 +128,12 @@ fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
         running: 2,
         waiting: 2,
     };
-    let asks = |connection| E::TurnAsked {
+    let asked = |connection| E::TurnAsked {
         connection,
         session: SESSION,
         limits,
     };
+    let asks = |connection| asked(Some(connection));
     let over = |places: &[u64]| E::TurnsOver {
         places: places.to_vec(),
     };
@@ -141,6 +142,11 @@ fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
         send(&mut state, 1, &client(1), asks(2)),
         Err(Rejection::NotAttached(1)),
         "for another"
+    );
+    assert_eq!(
+        send(&mut state, 1, &client(1), asked(None)),
+        Err(Rejection::NotAttached(1)),
+        "for the user of the host"
     );
     let all: &[Row] = &[
         (1, client(1), asks(1), (&[1], &[])),
@@ -154,6 +160,15 @@ fn turns_take_places_in_the_order_in_which_they_were_asked_for() {
         (8, client(3), asks(3), (&[1, 2], &[4, 8])),
         (9, Origin::User, over(&[2, 1]), (&[4, 8], &[])),
         (10, Origin::User, over(&[8, 4, 4]), (&[], &[])),
+        // The user of the host stands in the same line, and nobody else gives up what is the user's.
+        (11, client(1), asks(1), (&[11], &[])),
+        (12, client(1), asks(1), (&[11, 12], &[])),
+        (13, Origin::User, asked(None), (&[11, 12], &[13])),
+        (14, client(2), asks(2), (&[11, 12], &[13, 14])),
+        (15, client(1), over(&[13, 14]), (&[11, 12], &[13, 14])),
+        (16, client(1), over(&[11]), (&[12, 13], &[14])),
+        (17, Origin::User, over(&[13]), (&[12, 14], &[])),
+        (18, Origin::User, over(&[12, 14]), (&[], &[])),
     ];
     for (seq, origin, event, (running, waiting)) in all {
         if *seq == 6 {
@@ -174,7 +189,7 @@ fn where_no_turn_may_run_all_wait_and_a_host_that_was_never_asked_has_no_line() 
     let mut state = Glasswork::vacant(Kind::Host, HOST);
     assert!(!serde_json::to_string(&state).unwrap().contains("places"));
     let asks = E::TurnAsked {
-        connection: 1,
+        connection: Some(1),
         session: SESSION,
         limits: Limits {
             running: 0,

@@ -3,13 +3,13 @@
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 /// Most bytes of a line.
-pub(super) const LINE_BYTES: usize = 1 << 20;
+pub const LINE_BYTES: usize = 1 << 20;
 /// Most levels of arrays and objects in a message.
-pub(super) const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 
 /// What comes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// A line, without its end.
     Whole(Vec<u8>),
     /// A line with more than [`LINE_BYTES`]. Nothing after it is read.
@@ -19,7 +19,10 @@ pub(super) enum Line {
 }
 
 /// The next line. Not cancellation safe: what was read of a line lies in `line`.
-pub(super) async fn next(
+///
+/// # Errors
+/// What the reader says.
+pub async fn next(
     reader: &mut (impl AsyncBufRead + Unpin),
     most: usize,
     line: &mut Vec<u8>,
@@ -45,7 +48,7 @@ pub(super) async fn next(
 }
 
 /// How deep the arrays and objects of a text are nested; of a text that is no JSON, anything.
-pub(super) fn depth(text: &str) -> usize {
+pub fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0usize, 0usize);
     let (mut quoted, mut escaped) = (false, false);
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! The other end of the socket.
+//! A connection to a host.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,9 +13,9 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::directory::{Directory, DirectoryError, Live};
-use super::host::is_own;
-use super::line::{self, Line};
+use crate::directory::{Directory, DirectoryError, Live};
+use crate::is_own;
+use crate::line::{self, Line};
 
 /// Most bytes of a line that a host sends: a base has a whole conversation.
 const LINE_BYTES: usize = 256 << 20;
@@ -55,7 +55,7 @@ pub enum ClientError {
 /// Something that a host told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
-    /// Its name, of [`NOTIFICATIONS`](super::methods::NOTIFICATIONS).
+    /// Its name: `_glasswork/update` and so on.
     pub method: String,
     /// What was told.
     pub params: Value,
@@ -128,7 +128,7 @@ impl Client {
         Ok((client, notices))
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks for something by its name, and waits for the answer. [What can be asked](crate::METHODS) has a method of its own.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -1,12 +1,11 @@
 //! What goes over the socket: what is asked with, answered and told. The schemas are made of these types.
 
-use glasswork_session_state::clients;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a client may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Say things to the agent, stop it, and answer for its calls.
@@ -17,7 +16,8 @@ pub enum Role {
 }
 
 /// What a client is given of what was before it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum History {
     /// The conversation, and what the session does and waits for.
@@ -29,41 +29,15 @@ pub enum History {
     None,
 }
 
-impl From<Role> for clients::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Controller => Self::Controller,
-            Role::Observer => Self::Observer,
-        }
-    }
-}
-
-impl From<clients::Role> for Role {
-    fn from(role: clients::Role) -> Self {
-        match role {
-            clients::Role::Controller => Self::Controller,
-            clients::Role::Observer => Self::Observer,
-        }
-    }
-}
-
-impl From<History> for clients::History {
-    fn from(history: History) -> Self {
-        match history {
-            History::Full => Self::Full,
-            History::Pending => Self::Pending,
-            History::None => Self::None,
-        }
-    }
-}
-
 /// Nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// The host.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HostInfo {
     /// Its scope.
     pub host: String,
@@ -80,7 +54,8 @@ pub struct HostInfo {
 }
 
 /// A session that is open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionInfo {
     /// Its id.
     pub session: String,
@@ -95,7 +70,8 @@ pub struct SessionInfo {
 }
 
 /// A client that is attached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientInfo {
     /// The number of the attachment: the commit of the host that has it on record.
     pub attachment: u64,
@@ -110,7 +86,8 @@ pub struct ClientInfo {
 }
 
 /// A new session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct New {
     /// The directory in which it works, absolute.
@@ -121,14 +98,16 @@ pub struct New {
 }
 
 /// A session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// Its id.
     pub session: String,
 }
 
 /// What a client has seen, of a connection that it had before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
     /// The epoch of the session then.
@@ -138,7 +117,8 @@ pub struct Seen {
 }
 
 /// To attach.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
     /// The session: its id, the beginning of it, or `last`.
@@ -158,7 +138,8 @@ pub struct Attach {
 }
 
 /// Attached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attached {
     /// The number of the attachment.
     pub attachment: u64,
@@ -175,7 +156,8 @@ pub struct Attached {
 }
 
 /// An attachment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
     /// Its number.
@@ -183,7 +165,8 @@ pub struct Attachment {
 }
 
 /// Another role.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRole {
     /// The attachment.
@@ -193,7 +176,8 @@ pub struct ChangeRole {
 }
 
 /// Words.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Words {
     /// The attachment.
@@ -206,7 +190,8 @@ pub struct Words {
 }
 
 /// A call that waits for an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     /// The attachment.
@@ -216,7 +201,8 @@ pub struct Approve {
 }
 
 /// A call that waits for an answer, and shall not run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Refuse {
     /// The attachment.
@@ -229,7 +215,8 @@ pub struct Refuse {
 }
 
 /// The turn shall stop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Interrupt {
     /// The attachment.
@@ -240,7 +227,8 @@ pub struct Interrupt {
 }
 
 /// A slash command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The attachment.
@@ -253,7 +241,8 @@ pub struct Command {
 }
 
 /// What a slash command came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Performed {
     /// The dispatch, where it was one of this session: `SESSION/412`.
     pub dispatch: Option<String>,
@@ -266,7 +255,8 @@ pub struct Performed {
 }
 
 /// A commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dispatched {
     /// The dispatch: `SESSION/412`.
     pub dispatch: String,
@@ -278,7 +268,8 @@ pub struct Dispatched {
 pub const DIFFERENCES: usize = 16;
 
 /// To decide a session again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// The session: its id, the beginning of it, or `last`.
@@ -289,7 +280,8 @@ pub struct Replay {
 }
 
 /// What came of that.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replayed {
     /// The session, by its whole id.
     pub session: String,
@@ -304,7 +296,8 @@ pub struct Replayed {
 }
 
 /// A query of the graph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// The query, in GraphQL.
@@ -318,11 +311,13 @@ pub struct Query {
 }
 
 /// What the graph answers: `data` and `errors`, as GraphQL has them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer(pub Map<String, Value>);
 
 /// What a commit brought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Update {
     /// The attachment.
     pub attachment: u64,
@@ -340,7 +335,8 @@ pub struct Update {
 }
 
 /// Commits that do not come: the client was too slow, or they are not kept any more.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The attachment.
     pub attachment: u64,
@@ -355,7 +351,8 @@ pub struct Gap {
 }
 
 /// What the client has seen is of another opening of the session: it begins anew.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resync {
     /// The attachment.
     pub attachment: u64,
@@ -368,7 +365,8 @@ pub struct Resync {
 }
 
 /// Nothing more comes of a session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// The attachment.
     pub attachment: u64,
@@ -379,7 +377,8 @@ pub struct Ended {
 }
 
 /// A prompt waits for a turn to end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// The attachment.
     pub attachment: u64,
@@ -388,7 +387,8 @@ pub struct Waiting {
 }
 
 /// The host stops: no turn begins any more.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stopping {
     /// How long turns that run may take, in seconds; then they are paused.
     pub deadline_seconds: u64,

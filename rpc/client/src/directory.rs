@@ -94,9 +94,9 @@ pub struct Live {
     pub card: Card,
 }
 
-/// A place in the directory, as long as this is there.
+/// The place of a host in the directory, as long as this is there.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     directory: Directory,
     name: String,
     _lock: OwnedFd,
@@ -146,7 +146,10 @@ impl Directory {
     }
 
     /// The path under which a socket of the directory can be reached, whose own path may be too long for that.
-    pub(crate) fn address(&self, name: &str) -> Result<PathBuf, DirectoryError> {
+    ///
+    /// # Errors
+    /// [`DirectoryError::TooLong`].
+    pub fn address(&self, name: &str) -> Result<PathBuf, DirectoryError> {
         let path = self.path.join(socket(name));
         if path.as_os_str().len() <= PATH_BYTES {
             return Ok(path);
@@ -171,7 +174,10 @@ impl Directory {
     }
 
     /// Takes a place for a host: sweeps, locks, has the socket bound, and lays the card down.
-    pub(super) fn hold<T>(
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn hold<T>(
         self,
         name: &str,
         card: &Card,
