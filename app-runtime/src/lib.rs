@@ -15,6 +15,7 @@ pub mod closing;
 pub mod credentials;
 pub mod demo;
 pub mod doctor;
+pub mod editors;
 pub mod ending;
 pub mod explain;
 pub mod export;
