@@ -1,6 +1,7 @@
 //! The hands of a session: effect runners, tools, stores.
 
 pub mod blobs;
+pub mod editors;
 pub mod foreign;
 pub mod git_head;
 pub mod images;

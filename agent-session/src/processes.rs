@@ -275,7 +275,7 @@ fn plain_pair() -> io::Result<(UnixStream, OwnedFd)> {
 }
 
 /// A mark that no other call has had, here or in another process: ids of calls are other people's.
-fn unique(call: &str) -> String {
+pub(crate) fn unique(call: &str) -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::SystemTime;
     static ORDINAL: AtomicU64 = AtomicU64::new(0);

@@ -2,6 +2,7 @@
 //! nothing.
 
 mod closing;
+mod desk;
 mod evidence;
 mod gate;
 pub mod graph;
@@ -20,6 +21,7 @@ use glasswork_session_state::state::{Scope, Session};
 use tokio::runtime::Handle;
 
 use crate::blobs::BlobStore;
+use crate::editors::Editors;
 use crate::mcp::Servers;
 use crate::secrets::Vaults;
 use crate::tools::{FileLocks, Limits};
@@ -51,6 +53,8 @@ pub struct World {
     pub secrets: Arc<Vaults>,
     /// The servers of tools of all sessions.
     pub servers: Arc<Servers>,
+    /// The editors of all sessions.
+    pub editors: Arc<Editors>,
 }
 
 /// All runners.

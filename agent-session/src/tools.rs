@@ -12,6 +12,7 @@ use std::sync::Arc;
 use glasswork_ai::image::Image;
 use glasswork_ai::model::ToolSpec;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::BlobStore;
@@ -26,6 +27,7 @@ mod file_lock;
 pub mod file_names;
 pub mod find;
 pub mod grep;
+pub mod in_editor;
 mod limits;
 pub mod ls;
 mod nearest_text;
@@ -34,6 +36,7 @@ mod output;
 mod path;
 pub mod read;
 mod replacement;
+mod terminal;
 mod truncation;
 mod walk;
 pub mod write;
@@ -42,6 +45,7 @@ pub use arguments::{Arguments, Unfit};
 pub use evidence::{CommandEvidence, Evidence, FileEvidence, Found, evidence};
 pub use failure::ToolFailure;
 pub use file_lock::FileLocks;
+pub use in_editor::{Desk, InEditor};
 pub use limits::Limits;
 pub use open::FileKind;
 pub use path::Unresolvable;
@@ -194,6 +198,8 @@ pub struct Context {
     pub limits: Limits,
     /// Masks what is told, and puts back what may be put back.
     pub secrets: Secrets,
+    /// Where the call works.
+    pub desk: Desk,
 }
 
 /// How a call handles secrets. Cheap to clone.
@@ -260,6 +266,10 @@ pub async fn run(call: Call, context: &Context) -> Outcome {
         Arguments::Grep(arguments) => grep::run(arguments, path, context).await,
         Arguments::Find(arguments) => find::run(arguments, path, context).await,
     };
+    let done = done.map(|outcome| match &context.desk {
+        Desk::Left(editor) => with_note_of_leaving(outcome, editor),
+        Desk::Disk | Desk::Editor(_) => outcome,
+    });
     match done {
         // Names of files, for one, are not masked before. What is masked is not masked again.
         Ok(outcome) => match context.secrets.masking.text(&outcome.text, &Origin::Elsewhere) {
@@ -281,6 +291,20 @@ fn failed(failure: ToolFailure, context: &Context) -> Outcome {
         is_error: true,
         details: Details::Failure(failure),
     }
+}
+
+/// Says that this did not come from the editor any more.
+fn with_note_of_leaving(mut outcome: Outcome, editor: &str) -> Outcome {
+    let note = match outcome.details {
+        Details::Command(_) => {
+            format!("[The editor `{editor}` has left: this ran in a shell of this machine.]")
+        }
+        _ => format!(
+            "[The editor `{editor}` has left, and with it what was not saved: this is the file on the disk.]"
+        ),
+    };
+    read::add_note(&mut outcome.text, &note);
+    outcome
 }
 
 /// Commands and patterns, with what the model itself wrote in them; files have a say of their own.
@@ -323,16 +347,29 @@ async fn writing<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> Result<T, ToolFailure> + Send + 'static,
 ) -> Result<T, ToolFailure> {
-    let lock = tokio::select! {
-        biased;
-        () = context.cancel.cancelled() => return Err(ToolFailure::Cancelled),
-        lock = context.locks.lock(path) => lock,
-    };
+    let lock = locked(context, path).await?;
     // The lock goes with the work, so that it is held to the end even when this future is dropped.
-    let task = tokio::task::spawn_blocking(move || {
+    working(move || {
         let _lock = lock;
         work()
-    });
+    })
+    .await
+}
+
+/// Waits until the call is alone on a file, unless it is cancelled before.
+async fn locked(context: &Context, path: &Path) -> Result<OwnedMutexGuard<()>, ToolFailure> {
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => Err(ToolFailure::Cancelled),
+        lock = context.locks.lock(path) => Ok(lock),
+    }
+}
+
+/// Does work to its end where blocking is allowed.
+async fn working<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ToolFailure> + Send + 'static,
+) -> Result<T, ToolFailure> {
+    let task = tokio::task::spawn_blocking(work);
     task.await.unwrap_or_else(|broken| {
         Err(ToolFailure::Broken {
             message: broken.to_string(),
@@ -368,6 +405,7 @@ mod tests {
                 masking: Vaults::new(vec![]).masking(ScopeId::mint(), true),
                 call: Origin::Elsewhere,
             },
+            desk: Desk::Disk,
         }
     }
 

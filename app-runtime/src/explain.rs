@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use glasswork_agent_core::loop_guard;
+use glasswork_session_state::editor::EditorPlace;
 use glasswork_session_state::evidence::{Access, Evidence};
 use glasswork_session_state::judge::{Judgement, Verdict};
 use glasswork_session_state::settings::{Layer, Mode, Source};
@@ -34,6 +35,15 @@ pub fn waiting(waiting: &Waiting, session: &Session) -> String {
         Whom::Tool => format!("{what}: its tool has the word"),
         Whom::OtherCall => format!("{what}: another call must end first"),
         Whom::Clock => format!("{what}: time will tell"),
+    }
+}
+
+/// Where a call works that works in an editor.
+#[must_use]
+pub fn in_editor(editor: &EditorPlace) -> String {
+    match editor.terminal {
+        Some(_) => format!("in a terminal of the editor {}", editor.name),
+        None => format!("in the editor {}", editor.name),
     }
 }
 

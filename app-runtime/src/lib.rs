@@ -17,6 +17,7 @@ pub mod closing;
 pub mod credentials;
 pub mod demo;
 pub mod doctor;
+pub mod editors;
 pub mod ending;
 mod entering;
 pub mod explain;

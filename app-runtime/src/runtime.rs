@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_session::blobs::{BlobError, BlobStore};
+use glasswork_agent_session::editors::Editors;
 use glasswork_agent_session::mcp::{ServerCommand, Servers};
 use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
@@ -133,6 +134,7 @@ pub struct Runtime {
     graph: Arc<LateGraph>,
     pub(crate) secrets: Arc<Vaults>,
     pub(crate) servers: Arc<Servers>,
+    pub(crate) editors: Arc<Editors>,
     pub(crate) models: Arc<dyn ModelPort>,
     instructions: OnceLock<PathBuf>,
     /// What is known of models, once somebody has told it.
@@ -172,7 +174,7 @@ impl Runtime {
         let blobs: Arc<dyn Fn(ScopeId) -> BlobStore + Send + Sync> = ports.blobs.into();
         let models = Arc::clone(&ports.models);
         let tasks = ports.tasks.clone();
-        let servers = Arc::<Servers>::default();
+        let (servers, editors) = (Arc::<Servers>::default(), Arc::<Editors>::default());
         let world = World {
             runtime: ports.tasks,
             models: ports.models,
@@ -190,6 +192,7 @@ impl Runtime {
             sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             secrets: Arc::clone(&ports.secrets),
             servers: Arc::clone(&servers),
+            editors: Arc::clone(&editors),
         };
         let engine = Arc::new(
             Engine::start(glasswork_engine::Parts {
@@ -235,6 +238,7 @@ impl Runtime {
             graph,
             secrets: ports.secrets,
             servers,
+            editors,
             models,
             instructions: OnceLock::new(),
             catalogue: OnceLock::new(),

@@ -283,6 +283,17 @@ pub(crate) struct CallOutcome {
     signal: Option<i32>,
 }
 
+/// The editor in which a call works.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct EditorPlace {
+    /// What it calls itself.
+    name: String,
+    /// The number of its connection, as in the origin of what it asks for.
+    client: Long,
+    /// The terminal in which a command runs, as the editor calls it; null where it is about a file.
+    terminal: Option<String>,
+}
+
 /// How a call was read that the server did not send as one, or not as JSON.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct CallReading {
@@ -413,6 +424,16 @@ impl Call {
     /// The arguments; text where they are not JSON.
     async fn arguments(&self) -> Answer<Option<Json<Value>>> {
         entry::arguments(&self.view.op, &self.call.call.arguments).map(Some)
+    }
+
+    /// The editor that was asked for the text of a file, and to write it, or in whose terminal the command runs; null where
+    /// the call works on the disk and in a shell of this machine. From the record of when it began.
+    async fn editor(&self) -> Option<EditorPlace> {
+        self.call.editor.as_ref().map(|editor| EditorPlace {
+            name: editor.name.to_string(),
+            client: Long(editor.client),
+            terminal: editor.terminal.as_deref().map(str::to_owned),
+        })
     }
 
     /// How it was read, where it stood in the text of the answer, or its arguments were no JSON; null where it came as it

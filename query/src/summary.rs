@@ -220,6 +220,10 @@ fn of_tools(event: &tools::Event) -> String {
         tools::Event::Approved { call, .. } => format!("call {call} was approved"),
         tools::Event::Refused { call, .. } => format!("call {call} was refused"),
         tools::Event::ToolProgressed { call, .. } => format!("call {call} goes on"),
+        tools::Event::ToolPlaced { call, editor } => match editor {
+            Some(editor) => format!("call {call} works in the editor `{}`", editor.name),
+            None => format!("call {call} works on this machine"),
+        },
         tools::Event::ToolSettled { call, word, .. } => format!("call {call} ended: {}", variant_name(word)),
         tools::Event::ToolLost { call, .. } => format!("the runner of call {call} is gone"),
     }

@@ -50,6 +50,7 @@ async fn measure() {
     let serving = tokio::spawn(http::serve(
         listener,
         graph.clone(),
+        None,
         Access::new(address, token),
         Limits::default(),
         async {

@@ -6,8 +6,10 @@
 mod agent;
 mod attached;
 mod commands;
+mod compaction;
 mod connection;
 mod content;
+mod editor;
 mod elsewhere;
 mod exchange;
 mod lines;

@@ -1,4 +1,4 @@
-//! The graph over HTTP and WebSocket: GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>) and
+//! The doors for HTTP and WebSocket. The Agent Client Protocol at `/acp`, and the graph at `/graphql`: GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>) and
 //! the protocol `graphql-transport-ws` (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
 //!
 //! Every program on this machine and every page in its browsers can reach a port of the loopback. So each request is
@@ -7,6 +7,7 @@
 //! that. There are no CORS headers at all: a page of another origin can read nothing, whatever it sends.
 
 mod access;
+mod agent;
 mod connections;
 mod graphql;
 mod page;
@@ -26,6 +27,8 @@ use axum::routing::{any, get};
 use glasswork_query::Graph;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
+
+use crate::socket::host::Offer;
 
 pub use access::{Access, BadOrigin};
 pub use token::{Token, TokenError, TokenFile};
@@ -125,18 +128,21 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 #[derive(Debug)]
 struct Desk {
     graph: Graph,
+    /// Who speaks the Agent Client Protocol here.
+    agents: Option<Offer>,
     access: Access,
     limits: Limits,
     /// Says that the host ends.
     ended: watch::Receiver<bool>,
 }
 
-/// Serves a graph until `end`. Within a tokio runtime of several threads: fields may read files. Then WebSockets are told
+/// Serves a graph, and agents over WebSockets where they are given, until `end`. Within a tokio runtime of several threads: fields may read files. Then WebSockets are told
 /// that the host ends, and all other connections are cut: operations that were begun go on in the runtime, and are on
 /// record ([`Graph::settled`] waits for them).
 pub async fn serve(
     listener: TcpListener,
     graph: Graph,
+    agents: Option<Offer>,
     access: Access,
     limits: Limits,
     end: impl Future<Output = ()>,
@@ -144,6 +150,7 @@ pub async fn serve(
     let (ending, ended) = watch::channel(false);
     let desk = Arc::new(Desk {
         graph,
+        agents,
         access,
         limits,
         ended,
@@ -153,6 +160,7 @@ pub async fn serve(
         .route("/page.js", get(page::script))
         .route("/page.css", get(page::style))
         .route("/graphql", any(graphql::answer))
+        .route("/acp", any(agent::answer))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), admit))
         .with_state(desk);

@@ -23,15 +23,19 @@ pub fn installed(tests: &Path, beside: &str, files: &[&str]) -> PathBuf {
     let digest = blake3::hash(&lock).to_hex();
     let folder = Path::new(beside).join(format!("{named}-{:.16}", digest.as_str()));
     fs::create_dir_all(&folder).expect("a folder");
+    // Several tests may come here at once, in as many processes.
+    let lock = fs::File::create(folder.join("lock")).expect("a lock");
+    lock.lock().expect("a lock");
     for file in ["package.json", "package-lock.json"].iter().chain(files) {
-        fs::copy(tests.join(file), folder.join(file)).expect("a copy");
+        let wanted = fs::read(tests.join(file)).expect("a file of the tests");
+        // What another one may be reading is left alone where it is what it shall be.
+        if fs::read(folder.join(file)).ok().as_ref() != Some(&wanted) {
+            fs::write(folder.join(file), wanted).expect("a copy");
+        }
     }
     let installed = folder.join("installed");
     ensure("node", "nodejs");
     ensure("npm", "npm");
-    // Several tests may come here at once, in as many processes.
-    let lock = fs::File::create(folder.join("lock")).expect("a lock");
-    lock.lock().expect("a lock");
     if !installed.exists() {
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use glasswork_query::Graph;
 use glasswork_rpc::http::{self, Access, Limits, Token, TokenFile};
+use glasswork_rpc::socket::host::Offer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -16,7 +17,7 @@ use crate::problem::Problem;
 /// Arguments of the door.
 #[derive(Debug, Args)]
 pub(crate) struct HttpArguments {
-    /// Serve the graph over HTTP and WebSocket too, here; port 0 takes a free one
+    /// Serve the graph over HTTP and WebSocket, and the Agent Client Protocol over WebSocket, here; port 0 takes a free one
     ///
     /// For programs and pages of this machine: queries, mutations (what can be done to a session) and subscriptions.
     /// Every request needs the token that lies in a file of yours alone. `http://ADDR/` is a page to try queries on.
@@ -54,6 +55,7 @@ impl HttpDoor {
         arguments: &HttpArguments,
         directory: &Path,
         graph: Graph,
+        agents: Offer,
     ) -> Result<Option<Self>, Problem> {
         let Some(address) = arguments.address else {
             return Ok(None);
@@ -74,6 +76,7 @@ impl HttpDoor {
         let serving = tokio::spawn(http::serve(
             listener,
             graph.clone(),
+            Some(agents),
             access,
             Limits::default(),
             async {
@@ -92,7 +95,7 @@ impl HttpDoor {
     /// Says where it is.
     pub(crate) fn announce(&self, console: &Console) {
         console.note(&format!(
-            "the graph answers at http://{0}/ and ws://{0}/graphql; the token lies in {1}: whoever has it can do what \
+            "the graph answers at http://{0}/ and ws://{0}/graphql, agents at ws://{0}/acp; the token lies in {1}: whoever has it can do what \
              you can do here\n",
             self.address,
             self.token.path().display()

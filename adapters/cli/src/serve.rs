@@ -53,7 +53,12 @@ pub(crate) fn serve(arguments: &Serve, console: &Console) -> Result<ExitCode, Pr
             Some(error) => Err(Problem::failed(error)),
             None => {
                 let graph = sessions.graph_of_host(doors.clients());
-                HttpDoor::open(&arguments.http, sessions.runtime_directory(), graph)
+                HttpDoor::open(
+                    &arguments.http,
+                    sessions.runtime_directory(),
+                    graph,
+                    doors.offer().clone(),
+                )
             }
         };
         let http = match http {

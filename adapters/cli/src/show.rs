@@ -134,6 +134,9 @@ fn line(update: &Update, paint: Paint) -> Option<String> {
         Update::ToolJudged { judgement, .. } if judgement.verdict == Verdict::Deny => {
             paint.dim(&format!("  {}", escape::line(&explain::judgement(judgement))))
         }
+        Update::ToolPlaced {
+            editor: Some(editor), ..
+        } => paint.dim(&format!("  {}", escape::line(&explain::in_editor(editor)))),
         Update::ToolSettled {
             state, text, detail, ..
         } => settled(*state, text, detail.as_ref(), paint),

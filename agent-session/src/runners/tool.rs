@@ -13,7 +13,7 @@ use glasswork_session_state::tools::Word;
 use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
-use super::{Work, graph, server};
+use super::{Work, desk, graph, server};
 use crate::secrets::Origin;
 use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
@@ -50,6 +50,8 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     );
     let cancel = CancellationToken::new();
     let port = Arc::new(port);
+    let tool = arguments.tool();
+    let desk = desk::of(&session, &world.editors, &port, id, tool);
     let context = Context {
         blobs: (world.blobs)(port.scope()),
         locks,
@@ -60,6 +62,7 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
             masking: world.secrets.of(&session),
             call: written(&session, id, call.entry),
         },
+        desk,
     };
     let called = hands::Call {
         id: format!("{}/{id}", port.scope()),
@@ -139,8 +142,14 @@ fn translate(outcome: hands::Outcome) -> (Word, Outcome) {
             match command.end {
                 End::Exited(code) => {
                     detail = Some(Detail::Exit {
-                        code: Some(code.into()),
+                        code: i32::try_from(code).ok(),
                         signal: None,
+                    })
+                }
+                End::Signalled(signal) => {
+                    detail = Some(Detail::Exit {
+                        code: None,
+                        signal: Some(signal.into()).filter(|signal| *signal != 0),
                     })
                 }
                 End::Cancelled => word = Word::Stopped,

@@ -14,9 +14,9 @@ use super::failure::ToolFailure;
 use super::open::Place;
 use super::output::{Output, Said};
 use super::truncation::size;
-use super::{Context, Details, Outcome};
+use super::{Context, Desk, Details, Outcome, terminal};
 use crate::blobs::BlobRef;
-use crate::processes::{Ended, Exit, Process, Running};
+use crate::processes::{self, Ended, Exit, Process, Running};
 use crate::secrets::Origin;
 
 pub(crate) const DESCRIPTION: &str = "Run a bash command in the workspace, without input. Gives output and errors as \
@@ -87,7 +87,9 @@ pub struct Command {
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// By itself, with this code.
-    Exited(u8),
+    Exited(u32),
+    /// By a signal of this number, 0 where that is not known: a terminal of an editor says so.
+    Signalled(u8),
     /// It was ended after so many milliseconds.
     TimedOut(u64),
     /// It was ended because the call was cancelled.
@@ -112,21 +114,33 @@ fn is_secret(name: &OsStr) -> bool {
     name.ends_with("_API_KEY") || SECRETS.contains(&&*name)
 }
 
+/// Variables for a command in a terminal of an editor, which has its own environment besides.
+pub(crate) fn environment_of_terminal(call: &str) -> Vec<(String, String)> {
+    let mut emptied: Vec<String> = SECRETS.iter().map(|name| (*name).to_owned()).collect();
+    let own = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    emptied.extend(own.filter(|name| is_secret(OsStr::new(name)) && !SECRETS.contains(&&**name)));
+    let emptied = emptied.into_iter().map(|name| (name, String::new()));
+    let ours = OURS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mark = (processes::MARK.to_owned(), processes::unique(call));
+    emptied.chain(ours).chain([mark]).collect()
+}
+
+// Nothing may wait for someone at a terminal; and programs may know who runs them.
+const OURS: [(&str, &str); 4] = [
+    ("AI_AGENT", "glasswork"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+];
+
 fn environment() -> impl Iterator<Item = (OsString, OsString)> {
-    // Nothing may wait for someone at a terminal; and programs may know who runs them.
-    let ours = [
-        ("AI_AGENT", "glasswork"),
-        ("PAGER", "cat"),
-        ("GIT_PAGER", "cat"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-    ];
     std::env::vars_os()
         .filter(|(name, _)| !is_secret(name))
-        .chain(ours.map(|(name, value)| (name.into(), value.into())))
+        .chain(OURS.map(|(name, value)| (name.into(), value.into())))
 }
 
 /// `bash`, or `sh` where there is none.
-fn shell() -> &'static str {
+pub(crate) fn shell() -> &'static str {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("bash").is_file()));
     if found { "bash" } else { "sh" }
@@ -138,6 +152,9 @@ pub(crate) async fn run(
     directory: &Path,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
+    if let Desk::Editor(editor) = &context.desk {
+        return terminal::run(id, arguments, directory, editor, context).await;
+    }
     if context.cancel.is_cancelled() {
         return Err(ToolFailure::Cancelled);
     }
@@ -169,7 +186,7 @@ pub(crate) async fn run(
             () = context.cancel.cancelled() => break End::Cancelled,
             () = &mut too_late => break End::TimedOut(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             exit = running.exit() => break match exit {
-                Exit::Code(code) => End::Exited(code),
+                Exit::Code(code) => End::Exited(code.into()),
                 Exit::Unknown => End::Unknown,
             },
             () = until(report.due) => report.give(&output, context),
@@ -272,7 +289,7 @@ async fn drain(pipe: &mut Option<pipe::Receiver>, output: &mut Output) {
     }
 }
 
-fn outcome(end: End, took: Duration, said: Said, ended: Ended, context: &Context) -> Outcome {
+pub(crate) fn outcome(end: End, took: Duration, said: Said, ended: Ended, context: &Context) -> Outcome {
     let mut text = said.text;
     if text.is_empty() {
         text.push_str("[no output]\n");
@@ -304,7 +321,7 @@ fn outcome(end: End, took: Duration, said: Said, ended: Ended, context: &Context
         Some(Err(why)) => note(format!("The rest could not be kept: {why}.")),
         None => {}
     }
-    let leftovers = if matches!(end, End::Exited(_) | End::Unknown) {
+    let leftovers = if matches!(end, End::Exited(_) | End::Signalled(_) | End::Unknown) {
         ended.found
     } else {
         Vec::new()
@@ -320,13 +337,18 @@ fn outcome(end: End, took: Duration, said: Said, ended: Ended, context: &Context
     }
     match end {
         End::Exited(0) => {}
-        End::Exited(code @ 129..) => note(format!("Exit code {code}, as after signal {}.", code - 128)),
+        End::Exited(code @ 129..=255) => note(format!("Exit code {code}, as after signal {}.", code - 128)),
         End::Exited(code) => note(format!("Exit code {code}.")),
+        End::Signalled(0) => note("Ended by a signal.".to_owned()),
+        End::Signalled(signal) => note(format!("Ended by signal {signal}.")),
         End::TimedOut(_) => note(format!(
             "Ended after {} seconds. Give a longer timeout if it needs one.",
             took.as_secs_f64().round()
         )),
         End::Cancelled => note("Cancelled.".to_owned()),
+        End::Unknown if matches!(context.desk, Desk::Editor(_)) => {
+            note("The editor does not say how the command ended.".to_owned());
+        }
         End::Unknown => {
             note("The command killed the shell that watched over it; how it ended is not known.".to_owned())
         }

@@ -23,7 +23,7 @@ use super::failure::ToolFailure;
 pub use super::nearest_text::NearestText;
 use super::nearest_text::nearest_text;
 use super::open::Place;
-use super::{Change, Context, Details, Limits, Outcome, Secrets, Tool, writing};
+use super::{Change, Context, Desk, Details, Limits, Outcome, Secrets, Tool, in_editor, writing};
 use crate::secrets::{NotPutBack, Origin};
 
 pub(crate) const DESCRIPTION: &str = "Replace exact pieces of a file. Each old_text must stand in the file exactly \
@@ -107,7 +107,7 @@ pub enum Mismatch {
         index: usize,
     },
     /// It is not there.
-    #[error("edits[{index}].old_text is not in the file.{}", told(nearest.as_ref()))]
+    #[error("edits[{index}].old_text is not in the file.{}", like(nearest.as_ref()))]
     NotFound {
         /// Which edit.
         index: usize,
@@ -139,7 +139,7 @@ fn list(lines: &[usize]) -> String {
     lines.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn told(nearest: Option<&NearestText>) -> String {
+fn like(nearest: Option<&NearestText>) -> String {
     match nearest {
         None => " Nothing there is like it; read the file first".to_owned(),
         Some(NearestText {
@@ -169,6 +169,11 @@ pub(crate) async fn run(
     path: PathBuf,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
+    if let Desk::Editor(editor) = &context.desk
+        && let Some(outcome) = in_editor::edit(&arguments, &path, editor, context).await?
+    {
+        return Ok(outcome);
+    }
     let (limits, secrets) = (context.limits.clone(), context.secrets.clone());
     let file = path.clone();
     writing(context, &file, move || {
@@ -192,9 +197,40 @@ fn edit(edits: &[Edit], path: &Path, limits: &Limits, secrets: &Secrets) -> Resu
             most: limits.edit_bytes,
         });
     }
+    let after = changed(edits, &before, path, secrets)?;
+    place.replace(&after, Some(&metadata))?;
+    let change = Change::of_existing(path, Some(&before), &after, limits, &secrets.masking);
+    Ok(Outcome {
+        text: told(path, edits),
+        is_error: false,
+        details: Details::Change(change),
+    })
+}
+
+/// What the model is told.
+pub(crate) fn told(path: &Path, edits: &[Edit]) -> String {
+    format!(
+        "Edited {} ({} {})",
+        path.display(),
+        edits.len(),
+        if edits.len() == 1 {
+            "replacement"
+        } else {
+            "replacements"
+        }
+    )
+}
+
+/// The content of a file after the edits.
+pub(crate) fn changed(
+    edits: &[Edit],
+    before: &[u8],
+    path: &Path,
+    secrets: &Secrets,
+) -> Result<Vec<u8>, ToolFailure> {
     let masking = &secrets.masking;
     let file = Origin::File(path.into());
-    let seen = masking.view(&before, &file);
+    let seen = masking.view(before, &file);
     let pieces = pieces(seen.bytes(), edits).map_err(|mismatch| ToolFailure::Mismatch {
         path: path.to_owned(),
         mismatch,
@@ -206,28 +242,12 @@ fn edit(edits: &[Edit], path: &Path, limits: &Limits, secrets: &Secrets) -> Resu
         let index = piece.index;
         let range = seen.place(&piece.range).ok_or(NotPutBack::Cut { index })?;
         after.extend_from_slice(before.get(done..range.start).unwrap_or_default());
-        let new = masking.put_back(&piece.new, &places, &before)?;
+        let new = masking.put_back(&piece.new, &places, before)?;
         after.extend_from_slice(new.as_bytes());
         done = range.end;
     }
     after.extend_from_slice(before.get(done..).unwrap_or_default());
-    place.replace(&after, Some(&metadata))?;
-    let change = Change::of_existing(path, Some(&before), &after, limits, masking);
-    let text = format!(
-        "Edited {} ({} {})",
-        path.display(),
-        edits.len(),
-        if edits.len() == 1 {
-            "replacement"
-        } else {
-            "replacements"
-        }
-    );
-    Ok(Outcome {
-        text,
-        is_error: false,
-        details: Details::Change(change),
-    })
+    Ok(after)
 }
 
 /// What an edit replaces, and by what.

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::arguments::Unfit;
 use super::edit::Mismatch;
+use super::in_editor::Trouble;
 use super::open::FileKind;
 use crate::secrets::NotPutBack;
 
@@ -117,6 +118,18 @@ pub enum ToolFailure {
         /// What the system said.
         message: String,
     },
+    /// An editor, in which the call works, did not do it.
+    #[error("{}", of_editor(editor, wanted, trouble, *unsure))]
+    Editor {
+        /// What it calls itself.
+        editor: String,
+        /// What it was asked: `read /work/a.txt`.
+        wanted: String,
+        /// What came of that.
+        trouble: Trouble,
+        /// Whether it may have been done all the same.
+        unsure: bool,
+    },
     /// The call was cancelled before it did anything that lasts.
     #[error("cancelled")]
     Cancelled,
@@ -134,6 +147,22 @@ impl ToolFailure {
             action: action.to_owned(),
             path: path.to_owned(),
             message: error.to_string(),
+        }
+    }
+}
+
+fn of_editor(editor: &str, wanted: &str, trouble: &Trouble, unsure: bool) -> String {
+    let end = match unsure {
+        true => ". Whether it is done all the same is not known: look before you try again",
+        false => "",
+    };
+    match trouble {
+        Trouble::Left => format!("the editor `{editor}` left before it could {wanted}{end}"),
+        Trouble::Refused(why) => format!("the editor `{editor}` did not {wanted}: {why}"),
+        Trouble::Silent(seconds) => {
+            format!(
+                "the editor `{editor}` was asked to {wanted} and did not answer for {seconds} seconds{end}"
+            )
         }
     }
 }

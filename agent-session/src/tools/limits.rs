@@ -27,6 +27,12 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Bytes of the last output that a progress report holds.
     pub progress_bytes: usize,
+    /// How long an editor may take to answer.
+    pub editor_time: Duration,
+    /// Bytes of a command's output that a terminal of an editor keeps.
+    pub terminal_bytes: u64,
+    /// Time between two looks at what a terminal of an editor shows.
+    pub terminal_interval: Duration,
     /// Least time between two progress reports.
     pub progress_interval: Duration,
 }
@@ -45,6 +51,9 @@ impl Default for Limits {
             grace: Duration::from_secs(2),
             output_bytes: 64 * 1024 * 1024,
             progress_bytes: 2048,
+            editor_time: Duration::from_secs(20),
+            terminal_bytes: 1024 * 1024,
+            terminal_interval: Duration::from_secs(1),
             progress_interval: Duration::from_millis(250),
         }
     }

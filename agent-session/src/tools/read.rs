@@ -11,7 +11,7 @@ use super::arguments::{Fields, Unfit};
 use super::failure::ToolFailure;
 use super::open::Place;
 use super::truncation::{Head, size};
-use super::{Context, Details, Limits, Outcome, check_cancelled, reading};
+use super::{Context, Desk, Details, Limits, Outcome, check_cancelled, in_editor, reading};
 use crate::blobs::BlobStore;
 use crate::images::{self, Picture};
 use crate::secrets::{Masking, Origin, Stream};
@@ -77,6 +77,11 @@ pub(crate) async fn run(
     path: PathBuf,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
+    if let Desk::Editor(editor) = &context.desk
+        && let Some(outcome) = in_editor::read(&arguments, &path, editor, context).await?
+    {
+        return Ok(outcome);
+    }
     let limits = context.limits.clone();
     let (masking, blobs) = (context.secrets.masking.clone(), context.blobs.clone());
     reading(context, move |cancel| {
@@ -100,13 +105,39 @@ fn read(
     if images::is_image(start) {
         return look_at(file, path, masking, blobs);
     }
-    if memchr::memchr(0, start.get(..SNIFF).unwrap_or(start)).is_some() {
+    if is_binary(start) {
         return Err(ToolFailure::Binary {
             path: path.to_owned(),
             len: metadata.len(),
         });
     }
+    text(arguments, path, file, metadata.len(), limits, masking, cancel)
+}
 
+/// Whether the start of a file is no text.
+pub(crate) fn is_binary(start: &[u8]) -> bool {
+    memchr::memchr(0, start.get(..SNIFF).unwrap_or(start)).is_some()
+}
+
+/// Adds a note of ours behind a text.
+pub(crate) fn add_note(text: &mut String, note: &str) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(note);
+}
+
+/// The lines of a text of `len` bytes.
+pub(crate) fn text(
+    arguments: &ReadArguments,
+    path: &std::path::Path,
+    mut file: impl BufRead,
+    len: u64,
+    limits: &Limits,
+    masking: &Masking,
+    cancel: &CancellationToken,
+) -> Result<Outcome, ToolFailure> {
+    let unreadable = |error| ToolFailure::io("read", path, error);
     let first = arguments.offset.unwrap_or(1);
     let looked_at = first.saturating_sub(LINES_BEFORE).max(1);
     let mut masked = masking.stream(Origin::File(path.into()));
@@ -134,12 +165,12 @@ fn read(
         let Some(piece) = next_line(&mut file, limits.bytes, cancel).map_err(|stop| stop.told(path))? else {
             break false;
         };
-        let len = piece.len;
+        let line_len = piece.len;
         let line = piece.masked(&mut masked, limits.bytes);
         let text = line.as_deref().map(String::from_utf8_lossy);
         let Some(text) = text.filter(|text| head.push(text)) else {
             if head.lines() == 0 {
-                too_long = Some(len);
+                too_long = Some(line_len);
             }
             break true;
         };
@@ -156,11 +187,11 @@ fn read(
 
     let mut text = head.into_text();
     let mut next = more.then_some(first + count);
-    if let Some(len) = too_long {
+    if let Some(line_len) = too_long {
         text = format!(
             "[Line {first} has {}, more than the {} that are shown at once. \
              Use bash: sed -n '{first}p' FILE | cut -b 1-2000]",
-            size(len),
+            size(line_len),
             size(limits.bytes as u64)
         );
         let is_last = file.fill_buf().map_err(unreadable)?.is_empty();
@@ -169,7 +200,7 @@ fn read(
         text.push_str(&format!(
             "\n[Lines {first} to {} of a file of {}. Go on with offset={next}.]",
             next - 1,
-            size(metadata.len())
+            size(len)
         ));
     } else if count == 0 {
         text = "[The file is empty.]".to_owned();

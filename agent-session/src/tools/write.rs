@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{Fields, Unfit};
 use super::failure::ToolFailure;
 use super::open::{FileKind, Place};
-use super::{Change, Context, Details, Limits, Outcome, Secrets, writing};
+use super::{Change, Context, Desk, Details, Limits, Outcome, Secrets, in_editor, writing};
 use crate::secrets::Origin;
 
 pub(crate) const DESCRIPTION: &str = "Write a file, whole: what was in it is replaced. Makes the directories that are \
@@ -45,6 +45,9 @@ pub(crate) async fn run(
     path: PathBuf,
     context: &Context,
 ) -> Result<Outcome, ToolFailure> {
+    if let Desk::Editor(editor) = &context.desk {
+        return in_editor::write(&arguments, &path, editor, context).await;
+    }
     let (limits, secrets) = (context.limits.clone(), context.secrets.clone());
     let file = path.clone();
     writing(context, &file, move || {

@@ -9,6 +9,7 @@ use glasswork_ai::image::Image;
 use glasswork_engine::{Deadline, EffectKey, Origin, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::editor::EditorPlace;
 use crate::evidence::{Access, Evidence};
 use crate::judge::Judgement;
 
@@ -43,6 +44,9 @@ pub struct Call {
     /// The end of its output while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Arc<str>>,
+    /// The editor in which it works or has worked; `None` on the disk and in a shell of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<Arc<EditorPlace>>,
     /// How it ended, once it is settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -197,7 +197,7 @@ into_fact!(
 impl Domain for Glasswork {
     const SCHEMA: u32 = 2;
     const UPGRADES: &'static [Upgrade] = upgrade::STEPS;
-    const STATE: u32 = 8;
+    const STATE: u32 = 9;
 
     type Kind = Kind;
     type State = Scope;
@@ -244,6 +244,7 @@ impl Domain for Glasswork {
             Event::Tools(T::Approved { .. }) => "approved",
             Event::Tools(T::Refused { .. }) => "refused",
             Event::Tools(T::ToolProgressed { .. }) => "tool_progressed",
+            Event::Tools(T::ToolPlaced { .. }) => "tool_placed",
             Event::Tools(T::ToolSettled { .. }) => "tool_settled",
             Event::Tools(T::ToolLost { .. }) => "tool_lost",
             Event::Tree(tree::Event::LeafMoved { .. }) => "leaf_moved",
@@ -528,6 +529,11 @@ impl Domain for Glasswork {
                 };
                 *waiting = Event::Model(Streamed { body, limits, steps });
             }
+            // Where a call works is told once; what it says meanwhile is told again.
+            (
+                Event::Tools(tools::Event::ToolPlaced { .. }),
+                Event::Tools(tools::Event::ToolProgressed { .. }),
+            ) => {}
             (waiting, later) => *waiting = later,
         }
     }

@@ -455,6 +455,7 @@ impl Session {
                 answer: None,
                 timed_out: false,
                 tail: None,
+                editor: None,
                 outcome: None,
                 result: None,
             };

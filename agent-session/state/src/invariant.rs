@@ -129,6 +129,7 @@ fn call_of(fact: &Fact) -> Option<CallId> {
         | F::Judged { call, .. }
         | F::Answered { call, .. }
         | F::Progressed { call, .. }
+        | F::Placed { call, .. }
         | F::Settled { call, .. }
         | F::Told { call, .. } => Some(*call),
     }

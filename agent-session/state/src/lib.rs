@@ -16,6 +16,7 @@ pub mod closing;
 pub mod compaction;
 pub mod domain;
 mod draft;
+pub mod editor;
 pub mod effect;
 mod entities;
 pub mod evidence;

@@ -313,6 +313,7 @@ impl Session {
                 answer: None,
                 timed_out: false,
                 tail: None,
+                editor: None,
                 outcome: None,
                 result: None,
             };

@@ -127,6 +127,7 @@ fn belongs_to(event: &Event) -> Asker {
         Event::Tools(
             Tools::EvidenceGathered { .. }
             | Tools::ToolProgressed { .. }
+            | Tools::ToolPlaced { .. }
             | Tools::ToolSettled { .. }
             | Tools::ToolLost { .. },
         )

@@ -241,6 +241,8 @@ settings! {
     follow_ups / FollowUps: QueueMode = QueueMode::OneAtATime;
     /// Whether calls of one answer run at the same time.
     parallel_tools / ParallelTools: bool = true;
+    /// Whether commands run in a terminal of an editor that offers them. Never a project's to say.
+    editor_terminals / EditorTerminals: bool = false;
     /// Which model a session asks that is resumed, and how much that shall think.
     resume / Resume: Resuming = Resuming::Restore;
     /// How long the server may take to begin to answer, in milliseconds.

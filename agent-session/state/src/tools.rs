@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Answer, Call, Detail, Outcome};
 use crate::domain::Reply;
 use crate::draft::Draft;
+use crate::editor::EditorPlace;
 use crate::effect::Effect;
 use crate::evidence::{Access, Evidence, FileAccess, FileKind};
 use crate::judge::{Judgement, Verdict, judge};
@@ -58,6 +59,13 @@ pub enum Event {
         call: CallId,
         /// The text.
         tail: Arc<str>,
+    },
+    /// Progress: where the call works from now on.
+    ToolPlaced {
+        /// The call.
+        call: CallId,
+        /// The editor; `None` on the disk and in a shell of this machine, where it began elsewhere.
+        editor: Option<Arc<EditorPlace>>,
     },
     /// Result: the call has ended.
     ToolSettled {
@@ -146,6 +154,14 @@ pub enum Fact {
         /// The text.
         tail: Arc<str>,
     },
+    /// Where it works.
+    Placed {
+        /// The call.
+        call: CallId,
+        /// The editor, where it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        editor: Option<Arc<EditorPlace>>,
+    },
     /// How it ended.
     Settled {
         /// The call.
@@ -202,6 +218,9 @@ impl Fact {
             }),
             Self::Progressed { call, tail } => session.change_call(*call, |call| {
                 call.tail = Some(Arc::clone(tail));
+            }),
+            Self::Placed { call, editor } => session.change_call(*call, |call| {
+                call.editor.clone_from(editor);
             }),
             Self::Settled { call, outcome } => {
                 session.usage.calls += 1;
@@ -292,6 +311,12 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             own(draft, *call)?;
             let (call, tail) = (*call, last_bytes(tail, TAIL_BYTES));
             draft.fact(Fact::Progressed { call, tail }.into());
+        }
+        Event::ToolPlaced { call, editor } => {
+            own(draft, *call)?;
+            let editor = editor.as_ref().map(|editor| Arc::new(editor.capped()));
+            let call = *call;
+            draft.fact(Fact::Placed { call, editor }.into());
         }
         Event::ToolSettled { call, word, outcome } => {
             let timed_out = own(draft, *call)?.timed_out;

@@ -8,7 +8,7 @@ use glasswork_agent_core::id::RequestId;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::secrets::{Masking, NotPutBack, Origin};
 use glasswork_agent_session::tools::{
-    Arguments, Call, Context, Details, FileLocks, Limits, Outcome, Secrets, ToolFailure, run,
+    Arguments, Call, Context, Desk, Details, FileLocks, Limits, Outcome, Secrets, ToolFailure, run,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ impl Place {
                 masking: masking(),
                 call: Origin::Model(RequestId(1), 0),
             },
+            desk: Desk::Disk,
         };
         Self {
             home,

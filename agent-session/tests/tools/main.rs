@@ -9,6 +9,7 @@
 
 mod calls;
 mod commands;
+mod in_editor;
 mod properties;
 mod reading;
 mod searching;

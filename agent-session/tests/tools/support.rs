@@ -8,7 +8,7 @@ use std::sync::Arc;
 use glasswork_agent_session::blobs::BlobStore;
 use glasswork_agent_session::secrets::{Origin, Vaults};
 use glasswork_agent_session::tools::{
-    Arguments, Call, Context, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets,
+    Arguments, Call, Context, Desk, Details, Evidence, FileEvidence, FileLocks, Limits, Outcome, Secrets,
     ToolFailure, evidence, run,
 };
 use glasswork_engine::ScopeId;
@@ -39,6 +39,7 @@ impl Workspace {
                 masking: Vaults::new(vec![]).masking(ScopeId::mint(), true),
                 call: Origin::Elsewhere,
             },
+            desk: Desk::Disk,
         };
         Self {
             _home: home,

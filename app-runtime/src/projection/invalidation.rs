@@ -124,9 +124,10 @@ fn of(fact: &Fact) -> &'static [Projection] {
             tools::Fact::Judged { .. } => &[Transcript, Dialogs],
             tools::Fact::Settled { .. } => &[Status, Footer, Transcript],
             tools::Fact::Told { .. } => ENTRY,
-            tools::Fact::TimedOut { .. } | tools::Fact::Answered { .. } | tools::Fact::Progressed { .. } => {
-                &[]
-            }
+            tools::Fact::TimedOut { .. }
+            | tools::Fact::Answered { .. }
+            | tools::Fact::Progressed { .. }
+            | tools::Fact::Placed { .. } => &[],
         },
         Fact::Secrets(_) => &[Notifications],
         Fact::Tree(fact) => match fact {

@@ -312,6 +312,12 @@ fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
                 tail: Arc::clone(tail),
             });
         }
+        tools::Fact::Placed { call, editor } => {
+            updates.push(Update::ToolPlaced {
+                call: *call,
+                editor: editor.clone(),
+            });
+        }
         tools::Fact::Settled { call, outcome } => {
             let call::Outcome {
                 text,

@@ -14,6 +14,7 @@ use glasswork_ai::model::ModelId;
 use glasswork_ai::stream::Usage;
 use glasswork_engine::Timestamp;
 use glasswork_session_state::call::Detail;
+use glasswork_session_state::editor::EditorPlace;
 use glasswork_session_state::failover::GivenUp;
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::queue::Lane;
@@ -173,6 +174,14 @@ pub enum Update {
         call: CallId,
         /// The text.
         tail: Arc<str>,
+    },
+    /// A call works in an editor, or does no more.
+    ToolPlaced {
+        /// The call.
+        call: CallId,
+        /// The editor.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        editor: Option<Arc<EditorPlace>>,
     },
     /// A call is settled.
     ToolSettled {

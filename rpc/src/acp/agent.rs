@@ -30,6 +30,7 @@ use tokio::sync::watch;
 
 use super::attached::{Attached, Line, Told};
 use super::commands;
+use super::editor::Presence;
 use super::lines::Pace;
 use super::opening::{self, House, ModelChoice, NotReady, ProviderChoice};
 use super::options;
@@ -52,6 +53,7 @@ pub(super) struct Agent {
     alone: bool,
     client: OnceLock<(Offers, Arc<str>)>,
     attached: Mutex<BTreeMap<ScopeId, Attached>>,
+    presence: Arc<Presence>,
 }
 
 impl Agent {
@@ -62,7 +64,13 @@ impl Agent {
             alone,
             client: OnceLock::new(),
             attached: Mutex::default(),
+            presence: Arc::default(),
         }
+    }
+
+    /// The client says nothing more, and so it lends nothing more.
+    pub(super) fn lends_nothing(&self) {
+        self.presence.leave();
     }
 
     fn runtime(&self) -> &Arc<Runtime> {
@@ -416,9 +424,10 @@ impl Agent {
         drop(self.detach(id).await);
         self.has_room()?;
         let name = self.client.get().map(|(_, name)| Arc::clone(name));
+        let name = name.unwrap_or_else(|| "an editor".into());
         let asked = Asked {
             session: id,
-            name: name.unwrap_or_else(|| "an editor".into()),
+            name: Arc::clone(&name),
             role,
             history: if history { History::Full } else { History::Pending },
             seen: None,
@@ -430,11 +439,14 @@ impl Agent {
             hub: Arc::clone(self.talk.connection.hub()),
             house: self.talk.house.clone(),
             client: client.clone(),
+            connection: self.talk.connection.number(),
+            name,
+            presence: Arc::clone(&self.presence),
             offers: self.offers(),
             pace: Arc::clone(&self.pace),
         };
         if history {
-            for told in updates::history(&session) {
+            for told in updates::history(&session, self.offers()) {
                 line.tell(id, told).await?;
             }
         }

@@ -13,6 +13,7 @@ use glasswork_agent_core::session::State;
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments};
+use glasswork_app_runtime::editors::{Loan, Offers};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
 use glasswork_engine::{Origin, ScopeId};
 use glasswork_session_state::clients::Role;
@@ -20,12 +21,14 @@ use glasswork_session_state::state::Session;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
+use super::compaction::Compactions;
+use super::editor::{AcpEditor, Presence};
 use super::lines::Pace;
 use super::opening::{House, models};
 use super::options;
 use super::permission::{self, Answer};
 use super::stopping::{self, Ending};
-use super::updates::{self, Offers};
+use super::updates::{self, Offers as Shows};
 
 /// How many turns that ended are remembered, for prompts that ask how theirs did.
 const TURNS: usize = 16;
@@ -96,11 +99,31 @@ pub(super) struct Line {
     pub(super) hub: Arc<Attachments>,
     pub(super) house: Option<Arc<dyn House>>,
     pub(super) client: ConnectionTo<Client>,
-    pub(super) offers: Offers,
+    pub(super) connection: u64,
+    pub(super) name: Arc<str>,
+    pub(super) presence: Arc<Presence>,
+    pub(super) offers: Shows,
     pub(super) pace: Arc<Pace>,
 }
 
 impl Line {
+    /// Lends a session what the client offers, where it offers anything.
+    fn lend(&self, session: ScopeId) -> Option<Loan> {
+        let offers = self.offers.lent;
+        if offers == Offers::default() {
+            return None;
+        }
+        let editor = AcpEditor {
+            client: self.client.clone(),
+            number: self.connection,
+            name: Arc::clone(&self.name),
+            session,
+            offers,
+            presence: Arc::clone(&self.presence),
+        };
+        Some(self.hub.runtime().lend(session, Arc::new(editor)))
+    }
+
     /// Tells the client something about a session, once there is room for it.
     pub(super) async fn tell(&self, session: ScopeId, update: SessionUpdate) -> Result<(), Error> {
         self.pace.take().await;
@@ -115,11 +138,16 @@ pub(super) struct Attached {
     attachment: Attachment,
     told: watch::Receiver<Told>,
     task: JoinHandle<()>,
+    /// What the client lends to the session as long as it looks at it.
+    _loan: Option<Loan>,
 }
 
 impl Attached {
     /// Looks at a session, from what `watch` sees first.
     pub(super) fn begin(line: Line, attachment: Attachment, watch: Watch) -> Self {
+        // Who only looks on lends nothing.
+        let loan = (attachment.role() == Some(Role::Controller)).then(|| line.lend(attachment.session()));
+        let loan = loan.flatten();
         let (sender, told) = watch::channel(Told {
             at: watch.seq(),
             rests: rests(watch.session()),
@@ -134,8 +162,10 @@ impl Attached {
             told: sender,
             asked: BTreeMap::new(),
             answers: JoinSet::new(),
+            compactions: Compactions::default(),
         };
         Self {
+            _loan: loan,
             attachment,
             told,
             task: tokio::spawn(following.follow()),
@@ -182,6 +212,7 @@ struct Following {
     own: Option<Origin>,
     asked: BTreeMap<CallId, AbortHandle>,
     answers: JoinSet<(CallId, Answer)>,
+    compactions: Compactions,
 }
 
 impl Following {
@@ -214,12 +245,25 @@ impl Following {
         let mut goes_on = true;
         let is_own = watched.origin.is_some() && watched.origin == self.own;
         for update in &watched.updates {
-            if !(is_own && matches!(update, Update::Said { via: Via::Prompt, .. })) {
-                for told in updates::of(update, &now, self.line.offers) {
+            let compaction = match self.line.offers.compactions {
+                true => self.compactions.told(update, watched.seq, &now),
+                false => None,
+            };
+            if let Some(told) = compaction {
+                self.line.tell(self.session, told).await?;
+            } else if !(is_own && matches!(update, Update::Said { via: Via::Prompt, .. })) {
+                for told in updates::of(update, &now, self.line.offers, self.line.connection) {
                     self.line.tell(self.session, told).await?;
                 }
             }
             match update {
+                Update::ToolPlaced {
+                    editor: Some(editor), ..
+                } if editor.client == self.line.connection => {
+                    if let Some(terminal) = &editor.terminal {
+                        self.line.presence.show(terminal);
+                    }
+                }
                 Update::ToolAsked { call, .. } => self.ask(*call),
                 Update::ToolAnswered { call, approved } => {
                     let was_asked = self.withdraw(*call);

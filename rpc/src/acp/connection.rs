@@ -200,8 +200,9 @@ async fn hold(
             on_receive_notification!(),
         )
         .on_close({
-            let left = Arc::clone(&left);
+            let (left, agent) = (Arc::clone(&left), Arc::clone(&agent));
             async move |_client| {
+                agent.lends_nothing();
                 left.notify_one();
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use agent_client_protocol::v1::schema::{
-    Content, Diff, ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate,
+    Content, Diff, Terminal, ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate,
     ToolCallUpdateFields, ToolKind,
 };
 use glasswork_agent_core::id::CallId;
@@ -19,6 +19,8 @@ pub(super) struct Shown<'a> {
     arguments: Value,
     known: Option<&'a Call>,
     workspace: &'a str,
+    /// The connection of whom it is shown to, where that may know its terminal.
+    to: Option<u64>,
 }
 
 impl<'a> Shown<'a> {
@@ -30,7 +32,14 @@ impl<'a> Shown<'a> {
             arguments: serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments)),
             known: session.call(id).map(|call| &**call),
             workspace: &session.meta.workspace,
+            to: None,
         }
+    }
+
+    /// The same for the client of this connection: where the call runs in its own terminal, that is shown.
+    pub(super) fn to(mut self, connection: u64) -> Self {
+        self.to = Some(connection);
+        self
     }
 
     /// The call as it is shown first, in the state in which it stands.
@@ -94,6 +103,9 @@ impl<'a> Shown<'a> {
     /// What it shows: of an edit the pieces that it replaces, of a file that is written its text, and what it said.
     fn content(&self) -> Vec<ToolCallContent> {
         let mut content = self.changes();
+        if let Some(terminal) = self.terminal() {
+            content.push(ToolCallContent::Terminal(Terminal::new(terminal.to_string())));
+        }
         let outcome = self.known.and_then(|call| call.outcome.as_ref());
         let said = outcome.map(|outcome| &outcome.text);
         let said = said.or_else(|| self.known.and_then(|call| call.tail.as_ref()));
@@ -103,6 +115,13 @@ impl<'a> Shown<'a> {
             content.push(ToolCallContent::Content(Content::new(said.to_string())));
         }
         content
+    }
+
+    /// The terminal in which it runs, of the client to whom it is shown: nobody else knows it by that name.
+    fn terminal(&self) -> Option<&str> {
+        let editor = self.known?.editor.as_ref()?;
+        let terminal = editor.terminal.as_deref();
+        terminal.filter(|_| self.to == Some(editor.client))
     }
 
     fn changes(&self) -> Vec<ToolCallContent> {

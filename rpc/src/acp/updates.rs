@@ -5,17 +5,23 @@ use agent_client_protocol::v1::schema::{
     UsageUpdate,
 };
 use glasswork_agent_core::mcp_server::State;
+use glasswork_app_runtime::editors::Offers as Lent;
 use glasswork_app_runtime::projection::transcript::{self, Said};
 use glasswork_app_runtime::watching::Update;
 use glasswork_session_state::state::Session;
 
 use super::tool_calls::Shown;
+use super::{compaction, editor};
 
 /// What of it a client can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Offers {
     /// Notices beside the conversation.
     pub notices: bool,
+    /// Compactions, as entities of their own.
+    pub compactions: bool,
+    /// Files and terminals.
+    pub lent: Lent,
 }
 
 impl Offers {
@@ -23,6 +29,8 @@ impl Offers {
         let session = client.session.as_ref();
         Self {
             notices: session.is_some_and(|session| session.notices.is_some()),
+            compactions: session.is_some_and(|session| session.compaction.is_some()),
+            lent: editor::offers(client),
         }
     }
 
@@ -53,8 +61,8 @@ impl Offers {
     }
 }
 
-/// What an update tells a client; `session` is as of it.
-pub(super) fn of(update: &Update, session: &Session, offers: Offers) -> Vec<SessionUpdate> {
+/// What an update tells the client of the connection `own`; `session` is as of it.
+pub(super) fn of(update: &Update, session: &Session, offers: Offers, own: u64) -> Vec<SessionUpdate> {
     let info = |title: &str, more: Option<String>| offers.beside(NoticeSeverity::Info, title, more);
     let warning = |title: &str, more: &str| offers.warning(title, more.to_owned());
     let told = match update {
@@ -66,15 +74,16 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers) -> Vec<Sess
             name,
             arguments,
         } => Some(SessionUpdate::ToolCall(
-            Shown::new(session, *call, name, arguments).first(),
+            Shown::new(session, *call, name, arguments).to(own).first(),
         )),
         Update::ToolJudged { call, .. }
         | Update::ToolAnswered { call, .. }
         | Update::ToolStarted { call }
         | Update::ToolOutput { call, .. }
+        | Update::ToolPlaced { call, .. }
         | Update::ToolSettled { call, .. } => session.call(*call).map(|known| {
             let shown = Shown::new(session, *call, &known.call.name, &known.call.arguments);
-            SessionUpdate::ToolCallUpdate(shown.update())
+            SessionUpdate::ToolCallUpdate(shown.to(own).update())
         }),
         Update::RequestPrepared { .. } | Update::TurnEnded { .. } | Update::Compacted { .. } => {
             usage(session)
@@ -144,7 +153,7 @@ pub(super) fn troubles(before: Option<&Session>, now: &Session, offers: Offers) 
 }
 
 /// What was said so far, for a client that sees the session for the first time.
-pub(super) fn history(session: &Session) -> Vec<SessionUpdate> {
+pub(super) fn history(session: &Session, offers: Offers) -> Vec<SessionUpdate> {
     let lines = transcript::of(session).into_iter();
     let said = lines.filter_map(|line| {
         let said = |text: &str| chunk(text).message_id(line.entry.to_string().as_str());
@@ -162,6 +171,7 @@ pub(super) fn history(session: &Session) -> Vec<SessionUpdate> {
                 arguments,
                 ..
             } => SessionUpdate::ToolCall(Shown::new(session, *call, name, arguments).first()),
+            Said::Compacted { .. } if offers.compactions => compaction::past(session, line.entry),
             // What was cut off, given up or is told to the model alone was not said in this conversation.
             Said::Cancelled
             | Said::Compacted { .. }

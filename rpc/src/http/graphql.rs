@@ -97,7 +97,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> R
     answered.unwrap_or_else(Refused::response)
 }
 
-fn is_upgrade(headers: &HeaderMap) -> bool {
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     let says = |name, wanted: &str| {
         let mut tokens = headers
             .get_all(name)

@@ -93,9 +93,16 @@ impl Served {
             .with_origin("http://friend.example:3000")
             .unwrap();
         let (end, ended) = oneshot::channel();
-        let serving = tokio::spawn(http::serve(listener, graph.clone(), access, limits, async {
-            let _ = ended.await;
-        }));
+        let serving = tokio::spawn(http::serve(
+            listener,
+            graph.clone(),
+            None,
+            access,
+            limits,
+            async {
+                let _ = ended.await;
+            },
+        ));
         Self {
             house,
             clients,

@@ -31,9 +31,9 @@ const WITH_TOOLS: &str = r#"
     (say: [call("mcp__other__echo", (text: "hello"))]), (expect: "you said hello", say: [text("Heard again.")]),
 "#;
 
-fn client() -> PathBuf {
+pub(crate) fn client() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/acp_client");
-    installed(&tests, env!("CARGO_TARGET_TMPDIR"), &["client.mjs"])
+    installed(&tests, env!("CARGO_TARGET_TMPDIR"), &["client.mjs", "editor.mjs"])
 }
 
 #[test]
@@ -61,16 +61,22 @@ fn the_librarys_own_client_has_a_whole_conversation() {
 }
 
 /// The program, spoken with line by line.
-struct Wire {
+pub(crate) struct Wire {
     child: Child,
     input: Option<ChildStdin>,
     lines: mpsc::Receiver<Value>,
 }
 
 impl Wire {
-    fn start(house: &House, arguments: &[&str]) -> Self {
+    pub(crate) fn start(house: &House, arguments: &[&str]) -> Self {
+        Self::with(house, arguments, &[])
+    }
+
+    /// The same with more of an environment.
+    pub(crate) fn with(house: &House, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = house
             .command([&["acp"], arguments].concat())
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -90,20 +96,20 @@ impl Wire {
         Self { child, input, lines }
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().unwrap();
         input.write_all(bytes).unwrap();
         input.write_all(b"\n").unwrap();
         input.flush().unwrap();
     }
 
-    fn send(&mut self, id: u64, method: &str, params: Value) {
+    pub(crate) fn send(&mut self, id: u64, method: &str, params: Value) {
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         self.raw(request.to_string().as_bytes());
     }
 
     /// The next line that fits.
-    fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, mut fits: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect("nothing that fits came");
             if fits(&line) {
@@ -112,7 +118,7 @@ impl Wire {
         }
     }
 
-    fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
         self.send(id, method, params);
         self.until(|line| line["id"] == id && line.get("method").is_none())
     }
@@ -128,7 +134,7 @@ impl Wire {
         assert_eq!(loaded["result"]["modes"]["currentModeId"], "ask", "{loaded}");
     }
 
-    fn prompt(&mut self, id: u64, session: &Value, text: &str) {
+    pub(crate) fn prompt(&mut self, id: u64, session: &Value, text: &str) {
         let prompt = json!([{ "type": "text", "text": text }]);
         self.send(
             id,
@@ -137,14 +143,19 @@ impl Wire {
         );
     }
 
-    fn begin(&mut self, house: &House) -> Value {
+    pub(crate) fn begin(&mut self, house: &House) -> Value {
         self.call(1, "initialize", json!({ "protocolVersion": 1 }));
         let new = self.call(2, "session/new", json!({ "cwd": house.work, "mcpServers": [] }));
         new["result"]["sessionId"].clone()
     }
 
+    pub(crate) fn answer(&mut self, request: &Value, result: Value) {
+        let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+        self.raw(answer.to_string().as_bytes());
+    }
+
     /// Leaves, and gives the code with which the program ends.
-    fn leave(mut self) -> i32 {
+    pub(crate) fn leave(mut self) -> i32 {
         drop(self.input.take());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
@@ -271,7 +282,7 @@ fn whatever_comes_in_is_answered_or_left_and_the_session_goes_on() {
 }
 
 /// The words of the agent that are told before these requests are answered, and how those that wait ended.
-fn until_answered(wire: &Wire, ids: &[u64]) -> (String, Vec<Value>) {
+pub(crate) fn until_answered(wire: &Wire, ids: &[u64]) -> (String, Vec<Value>) {
     let (mut said, mut answers) = (String::new(), BTreeMap::new());
     while answers.len() < ids.len() {
         let line = wire.until(|_| true);
@@ -374,6 +385,72 @@ fn a_summary_is_waited_for_and_one_that_is_given_up_is_cancelled() {
     while !waits() {}
     wire.raw(cancel.to_string().as_bytes());
     assert_eq!(until_answered(&wire, &[7, 8]).1, ["cancelled", "cancelled"]);
+    assert_eq!(wire.leave(), 0);
+}
+
+/// The compactions that are told before a request is answered, by status and summary, each under one id.
+fn compactions(wire: &Wire, id: u64) -> Vec<(String, String)> {
+    let (mut told, mut ids) = (vec![], std::collections::BTreeSet::new());
+    wire.until(|line| {
+        let update = &line["params"]["update"];
+        if update["sessionUpdate"] == "compaction_update" {
+            ids.insert(update["compactionId"].to_string());
+            let summary = update["summary"][0]["text"].as_str().unwrap_or_default();
+            told.push((update["status"].as_str().unwrap().to_owned(), summary.to_owned()));
+        }
+        assert_ne!(update["title"], "What is old is summarised", "told twice");
+        line["id"] == id && line.get("method").is_none()
+    });
+    assert!(ids.len() <= 1, "{ids:?}");
+    told
+}
+
+#[test]
+fn a_client_that_shows_compactions_is_told_of_them_as_such() {
+    let house = House::new();
+    let long = "word ".repeat(600);
+    let answers = format!(r#"(say: [text("{long}")]), "#).repeat(4);
+    let model = |summary: &str| {
+        let first = format!(r#"(when: "Write the notes", say: [{summary}], otherwise: [text("{long}")])"#);
+        house.script(&format!("{first}, {answers}"))
+    };
+    let hello = json!({ "session": { "compaction": {}, "notices": {} } });
+    let hello = json!({ "protocolVersion": 1, "clientCapabilities": hello });
+    let begin = |model: &str| {
+        let mut wire = Wire::start(&house, &["--model", model]);
+        wire.call(1, "initialize", hello.clone());
+        let new = wire.call(2, "session/new", json!({ "cwd": house.work, "mcpServers": [] }));
+        let session = new["result"]["sessionId"].clone();
+        for id in 3..7 {
+            wire.prompt(id, &session, "Tidy the attic.");
+            until_answered(&wire, &[id]);
+        }
+        (wire, session)
+    };
+    let entry = |status: &str, summary: &str| (status.to_owned(), summary.to_owned());
+    let made = model(r#"text("A tidy attic.")"#);
+    let (mut wire, session) = begin(&made);
+    wire.prompt(7, &session, "/compact");
+    let whole = [entry("in_progress", ""), entry("completed", "A tidy attic.")];
+    assert_eq!(compactions(&wire, 7), whole);
+    assert_eq!(wire.leave(), 0);
+    // Whoever comes later finds it in its place.
+    let mut wire = Wire::start(&house, &["--model", &made]);
+    wire.call(1, "initialize", hello.clone());
+    wire.send(
+        2,
+        "session/load",
+        json!({ "sessionId": session, "cwd": house.work, "mcpServers": [] }),
+    );
+    assert_eq!(compactions(&wire, 2), whole[1..]);
+    assert_eq!(wire.leave(), 0);
+
+    let (mut wire, session) = begin(&model("stall"));
+    wire.prompt(7, &session, "/compact");
+    wire.until(|line| line["params"]["update"]["status"] == "in_progress");
+    let cancel = json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": { "sessionId": session } });
+    wire.raw(cancel.to_string().as_bytes());
+    assert_eq!(compactions(&wire, 7), [entry("cancelled", "")]);
     assert_eq!(wire.leave(), 0);
 }
 

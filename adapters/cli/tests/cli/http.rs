@@ -11,17 +11,22 @@ use serde_json::{Value, json};
 
 use super::support::{House, PATIENCE};
 
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     notes: BufReader<std::process::ChildStderr>,
-    address: String,
-    token: PathBuf,
+    pub(crate) address: String,
+    pub(crate) token: PathBuf,
 }
 
 impl Serving {
     fn start(house: &House, model: &str) -> Self {
+        Self::with(house, model, &[])
+    }
+
+    pub(crate) fn with(house: &House, model: &str, more: &[&str]) -> Self {
+        let serve = ["serve", "--model", model, "--http", "127.0.0.1:0"];
         let mut child = house
-            .command(["serve", "--model", model, "--http", "127.0.0.1:0"])
+            .command([&serve[..], more].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -66,7 +71,7 @@ impl Serving {
         (status, serde_json::from_str(body).unwrap())
     }
 
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let mut rest = String::new();
         self.notes.read_to_string(&mut rest).unwrap();

@@ -7,6 +7,7 @@
 )] // a test fails by panicking
 
 mod acp;
+mod acp_editor;
 mod api_keys;
 mod attach;
 mod choosing;

@@ -1,11 +1,15 @@
 //! Pieces of an answer that wait at the gate together: they are merged without loss, or the attempt fails by name.
 
+use std::sync::Arc;
+
+use glasswork_agent_core::id::CallId;
 use glasswork_ai::conversation::{Block, ToolCall};
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::StreamEvent;
 use glasswork_engine::Domain;
 use glasswork_session_state::domain::{Event, Glasswork};
-use glasswork_session_state::{model, pieces};
+use glasswork_session_state::editor::EditorPlace;
+use glasswork_session_state::{model, pieces, tools};
 
 fn delta(index: u32, text: &str) -> StreamEvent {
     StreamEvent::Delta {
@@ -96,4 +100,35 @@ fn what_no_line_of_the_journal_would_hold_fails_the_attempt_instead_of_vanishing
         "{}",
         waiting.len()
     );
+}
+
+/// Where a call works is told once, so it is not lost among what the call says meanwhile.
+#[test]
+fn where_a_call_works_outlives_what_it_says() {
+    let call = CallId { seq: 5, ordinal: 0 };
+    let placed = Event::Tools(tools::Event::ToolPlaced {
+        call,
+        editor: Some(Arc::new(EditorPlace {
+            client: 1,
+            name: "pen".into(),
+            terminal: None,
+        })),
+    });
+    let said = |tail: &str| {
+        Event::Tools(tools::Event::ToolProgressed {
+            call,
+            tail: tail.into(),
+        })
+    };
+    for (waiting, later, merged) in [
+        (placed.clone(), said("a"), placed.clone()),
+        (said("a"), placed.clone(), placed.clone()),
+        (said("a"), said("b"), said("b")),
+    ] {
+        let mut waits = waiting;
+        Glasswork::merge_progress(&mut waits, later);
+        assert_eq!(waits, merged);
+    }
+    // Loading does not leave it out, as it does what a call says meanwhile.
+    assert!(!Glasswork::is_delta(&placed) && Glasswork::is_delta(&said("a")));
 }

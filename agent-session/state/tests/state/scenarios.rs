@@ -1,5 +1,6 @@
 //! What a session does, one story each. Together they take every row of every chart: `coverage` says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glasswork_agent_core::loop_guard::Kind;
@@ -9,8 +10,9 @@ use glasswork_agent_core::turn::State as T;
 use glasswork_ai::conversation::{Block, Message, Thought};
 use glasswork_ai::failure::FailureClass;
 use glasswork_ai::stream::StopReason;
-use glasswork_engine::{Domain, Loss, Origin};
+use glasswork_engine::{Domain, EffectKey, Loss, Origin};
 use glasswork_session_state::domain::{DeadlineKey, Event, Glasswork, Reply};
+use glasswork_session_state::editor::EditorPlace;
 use glasswork_session_state::evidence::{CommandEvidence, Evidence, FileAccess};
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::rejection::Rejection;
@@ -783,6 +785,35 @@ scenarios! {
         assert_eq!(world.call(call).tail.as_deref(), Some(&*"é".repeat(2048)));
         world.settle(call, Word::Succeeded, "all");
         assert_eq!(world.call(call).tail, None);
+    }
+
+    fn where_a_call_works_is_known_until_it_works_elsewhere(world) {
+        let calls = world.running(&[read("/work/a"), bash()]);
+        let place = |name: &str, terminal: Option<&str>| EditorPlace {
+            client: 7,
+            name: name.into(),
+            terminal: terminal.map(Into::into),
+        };
+        for (call, terminal) in [(calls[0], None), (calls[1], Some("t1"))] {
+            let editor = Some(Arc::new(place("pen", terminal)));
+            world.tool(call, tools::Event::ToolPlaced { call, editor: editor.clone() }).unwrap();
+            assert_eq!(world.call(call).editor, editor);
+            // Only who works on a call says where.
+            let other = tools::Event::ToolPlaced { call, editor: None };
+            let stranger = Origin::Effect(EffectKey { seq: 1, ordinal: 0 });
+            assert!(world.send(&stranger, Event::Tools(other)).is_err());
+        }
+        let call = calls[0];
+        let long = Some(Arc::new(place(&"é".repeat(100), Some(&"t".repeat(200)))));
+        world.tool(call, tools::Event::ToolPlaced { call, editor: long }).unwrap();
+        let capped = place(&"é".repeat(64), Some(&"t".repeat(128)));
+        assert_eq!(world.call(call).editor.as_deref(), Some(&capped));
+        world.tool(call, tools::Event::ToolPlaced { call, editor: None }).unwrap();
+        world.settle(call, Word::Succeeded, "of the disk");
+        world.settle(calls[1], Word::Succeeded, "of the terminal");
+        assert_eq!(world.call(call).editor, None);
+        // What has ended has worked where it worked.
+        assert_eq!(world.call(calls[1]).editor.as_deref(), Some(&place("pen", Some("t1"))));
     }
 
     fn reading_outside_the_workspace_asks(world) {

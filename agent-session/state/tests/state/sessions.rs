@@ -119,7 +119,7 @@ fn every_setting_has_a_value_and_a_source() {
     assert_eq!(settings["mode"], from);
     assert_eq!(settings["model"].layer, Layer::Flag);
     assert_eq!(settings["retry_attempts"].layer, Layer::Default);
-    assert_eq!(settings.len(), 43);
+    assert_eq!(settings.len(), 44);
 }
 
 #[test]
