@@ -33,6 +33,7 @@ mod models;
 mod one_session;
 mod outline;
 mod pick;
+mod plan;
 mod problem;
 mod read;
 mod reading_commands;

@@ -9,6 +9,8 @@ use glasswork_app_runtime::projection::transcript::{self, Said};
 use glasswork_app_runtime::watching::Update;
 use glasswork_session_state::state::Session;
 
+use super::plan;
+use super::question;
 use super::tool_calls::Shown;
 
 /// What of it a client can show.
@@ -16,6 +18,8 @@ use super::tool_calls::Shown;
 pub(super) struct Offers {
     /// Notices beside the conversation.
     pub notices: bool,
+    /// Forms, for what the model wants to know.
+    pub forms: bool,
 }
 
 impl Offers {
@@ -23,6 +27,7 @@ impl Offers {
         let session = client.session.as_ref();
         Self {
             notices: session.is_some_and(|session| session.notices.is_some()),
+            forms: question::has_forms(client),
         }
     }
 
@@ -70,6 +75,8 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers) -> Vec<Sess
         )),
         Update::ToolJudged { call, .. }
         | Update::ToolAnswered { call, .. }
+        | Update::QuestionAsked { call, .. }
+        | Update::QuestionAnswered { call, .. }
         | Update::ToolStarted { call }
         | Update::ToolOutput { call, .. }
         | Update::ToolSettled { call, .. } => session.call(*call).map(|known| {
@@ -111,7 +118,9 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers) -> Vec<Sess
             "Nothing more can be recorded",
             Some(reason.to_string()),
         ),
-        Update::TurnBegan { .. }
+        // What the plan is now is told by whoever compares it with what was told before, so that a gap loses none.
+        Update::PlanChanged { .. }
+        | Update::TurnBegan { .. }
         | Update::Queued { .. }
         | Update::BlockFinished { .. }
         | Update::ResultWanted { .. }
@@ -170,7 +179,7 @@ pub(super) fn history(session: &Session) -> Vec<SessionUpdate> {
             | Said::BranchLeft { .. } => return None,
         })
     });
-    said.chain(usage(session)).collect()
+    said.chain(plan::current(session)).chain(usage(session)).collect()
 }
 
 /// What a session is called.

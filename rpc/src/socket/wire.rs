@@ -215,6 +215,22 @@ pub struct Approve {
     pub call: String,
 }
 
+/// The answer to a call that asks something: a choice, or words, or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// The attachment.
+    pub attachment: u64,
+    /// The call.
+    pub call: String,
+    /// Labels of what is offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<String>,
+    /// Words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
 /// A call that waits for an answer, and shall not run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -83,14 +83,14 @@ fn the_librarys_own_client_has_a_whole_conversation() {
 }
 
 /// The program, spoken with line by line.
-struct Wire {
+pub(crate) struct Wire {
     child: Child,
     input: Option<ChildStdin>,
     lines: mpsc::Receiver<Value>,
 }
 
 impl Wire {
-    fn start(house: &House, arguments: &[&str]) -> Self {
+    pub(crate) fn start(house: &House, arguments: &[&str]) -> Self {
         let mut child = house
             .command([&["acp"], arguments].concat())
             .stdin(Stdio::piped())
@@ -112,20 +112,20 @@ impl Wire {
         Self { child, input, lines }
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().unwrap();
         input.write_all(bytes).unwrap();
         input.write_all(b"\n").unwrap();
         input.flush().unwrap();
     }
 
-    fn send(&mut self, id: u64, method: &str, params: Value) {
+    pub(crate) fn send(&mut self, id: u64, method: &str, params: Value) {
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         self.raw(request.to_string().as_bytes());
     }
 
     /// The next line that fits.
-    fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect("nothing that fits came");
             if fits(&line) {
@@ -134,13 +134,13 @@ impl Wire {
         }
     }
 
-    fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, id: u64, method: &str, params: Value) -> Value {
         self.send(id, method, params);
         self.until(|line| line["id"] == id && line.get("method").is_none())
     }
 
     /// Begins as an editor of this name that shows notices, and loads a session.
-    fn join(&mut self, house: &House, name: &str, session: &Value) {
+    pub(crate) fn join(&mut self, house: &House, name: &str, session: &Value) {
         let capabilities = json!({ "session": { "notices": {} } });
         let info = json!({ "name": name, "version": "1" });
         let hello = json!({ "protocolVersion": 1, "clientCapabilities": capabilities, "clientInfo": info });
@@ -150,7 +150,7 @@ impl Wire {
         assert_eq!(loaded["result"]["modes"]["currentModeId"], "ask", "{loaded}");
     }
 
-    fn prompt(&mut self, id: u64, session: &Value, text: &str) {
+    pub(crate) fn prompt(&mut self, id: u64, session: &Value, text: &str) {
         let prompt = json!([{ "type": "text", "text": text }]);
         self.send(
             id,
@@ -159,14 +159,14 @@ impl Wire {
         );
     }
 
-    fn begin(&mut self, house: &House) -> Value {
+    pub(crate) fn begin(&mut self, house: &House) -> Value {
         self.call(1, "initialize", json!({ "protocolVersion": 1 }));
         let new = self.call(2, "session/new", json!({ "cwd": house.work, "mcpServers": [] }));
         new["result"]["sessionId"].clone()
     }
 
     /// Leaves, and gives the code with which the program ends.
-    fn leave(mut self) -> i32 {
+    pub(crate) fn leave(mut self) -> i32 {
         drop(self.input.take());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
