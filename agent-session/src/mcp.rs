@@ -6,6 +6,8 @@ mod connection;
 mod environment;
 mod line;
 mod listing;
+mod pictures;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_engine::ScopeId;
 use glasswork_session_state::state::Session;
@@ -35,11 +35,17 @@ pub use vault::{Origin, Vault};
 
 /// Most sessions whose vaults are kept. Of those before, placeholders cannot be put back any more.
 const MOST_VAULTS: usize = 1024;
+/// Most credentials of this process that are kept. Of those before, sessions that begin later do not know.
+const MOST_OWN: usize = 1024;
 
 /// The vaults of all sessions of this process. Whoever reports to a session asks the same one.
 pub struct Vaults {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
     own: Vec<SecretString>,
-    vaults: Mutex<BTreeMap<ScopeId, Arc<Vault>>>,
+    vaults: BTreeMap<ScopeId, Arc<Vault>>,
 }
 
 impl fmt::Debug for Vaults {
@@ -53,8 +59,10 @@ impl Vaults {
     #[must_use]
     pub fn new(own: Vec<SecretString>) -> Self {
         Self {
-            own,
-            vaults: Mutex::default(),
+            inner: Mutex::new(Inner {
+                own,
+                vaults: BTreeMap::new(),
+            }),
         }
     }
 
@@ -70,16 +78,37 @@ impl Vaults {
         Masking::new(self.vault(session), on)
     }
 
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn vault(&self, session: ScopeId) -> Arc<Vault> {
-        let mut vaults = self.vaults.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
+        let Inner { own, vaults } = &mut *inner;
         if vaults.len() >= MOST_VAULTS && !vaults.contains_key(&session) {
             // The id of a session begins with the time at which it was made.
             vaults.pop_first();
         }
         let vault = vaults
             .entry(session)
-            .or_insert_with(|| Arc::new(Vault::new(session, &self.own)));
+            .or_insert_with(|| Arc::new(Vault::new(session, own)));
         Arc::clone(vault)
+    }
+
+    /// Says that a value is secret in all sessions: a credential that this process has only now.
+    pub fn learn_own(&self, value: &SecretString) {
+        let mut inner = self.inner();
+        let is_known = |own: &SecretString| own.expose_secret() == value.expose_secret();
+        if inner.own.iter().any(is_known) {
+            return;
+        }
+        if inner.own.len() >= MOST_OWN {
+            inner.own.remove(0);
+        }
+        inner.own.push(value.clone());
+        for vault in inner.vaults.values() {
+            vault.know(value);
+        }
     }
 
     /// Says that a value is secret in a session, whatever it looks like. It may go nowhere.
@@ -93,10 +122,7 @@ impl Vaults {
 
     /// Forgets the values of a session. Its placeholders cannot be put back any more.
     pub fn forget(&self, session: ScopeId) {
-        self.vaults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&session);
+        self.inner().vaults.remove(&session);
     }
 }
 

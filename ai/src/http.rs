@@ -40,6 +40,7 @@ pub use endpoint::{BaseUrl, BaseUrlError};
 pub use exceptions::Exceptions;
 pub use probe::{Found, USUAL_PLACES, probe};
 pub use proxy::{Proxies, Proxy, ProxyAddress, ProxyAddressError, Route};
+use token::Shown;
 pub use token::{TokenSource, Waiting};
 
 /// What a user's environment or settings say about the providers. An empty text counts as absent.
@@ -124,7 +125,7 @@ pub struct Provider {
     catalogue: Option<Arc<Catalogue>>,
     key: Option<SecretString>,
     /// Where tokens come from, where there is no key but somebody has signed in.
-    tokens: Option<Arc<dyn TokenSource>>,
+    tokens: Option<(Arc<dyn TokenSource>, Shown)>,
     /// Where the user may put a key, to be told when it is missing.
     key_name: Cow<'static, str>,
     clients: Clients,
@@ -183,7 +184,18 @@ impl Provider {
     /// The same with tokens of whoever has signed in. A key of its own goes before them.
     #[must_use]
     pub fn signed_in(self, tokens: Arc<dyn TokenSource>) -> Self {
-        let tokens = self.key.is_none().then_some(tokens);
+        self.with_source(tokens, Shown::Token)
+    }
+
+    /// The same with a key that is looked up when it is needed. A key of its own goes before it.
+    #[must_use]
+    pub fn with_key_from(self, keys: Arc<dyn TokenSource>) -> Self {
+        let shown = Shown::Key(self.server.wire);
+        self.with_source(keys, shown)
+    }
+
+    fn with_source(self, source: Arc<dyn TokenSource>, shown: Shown) -> Self {
+        let tokens = self.key.is_none().then_some((source, shown));
         Self { tokens, ..self }
     }
 
@@ -243,7 +255,11 @@ impl Provider {
         let (wire, decoder) = (self.server.wire, self.server.decoder(request));
         let way = self.clients.route(&self.url).to_string();
         let source = match &self.tokens {
-            Some(tokens) => Answering::new(wire, decoder, token::send(sending, Arc::clone(tokens), way)),
+            Some((tokens, shown)) => Answering::new(
+                wire,
+                decoder,
+                token::send(sending, Arc::clone(tokens), *shown, way),
+            ),
             None => Answering::new(
                 wire,
                 decoder,
@@ -254,14 +270,7 @@ impl Provider {
     }
 
     fn key_header(&self, key: &SecretString) -> Result<(HeaderName, HeaderValue), Failure> {
-        let (name, value) = match self.server.wire {
-            Wire::Anthropic => ("x-api-key", key.expose_secret().to_owned()),
-            Wire::Gemini => ("x-goog-api-key", key.expose_secret().to_owned()),
-            Wire::OpenAiChat | Wire::OpenAiCompatible | Wire::OpenAiResponses => {
-                ("authorization", format!("Bearer {}", key.expose_secret()))
-            }
-        };
-        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        token::key_header(self.server.wire, key).ok_or_else(|| {
             Failure::new(
                 FailureClass::Auth,
                 format!(
@@ -269,9 +278,7 @@ impl Provider {
                     self.key_name
                 ),
             )
-        })?;
-        value.set_sensitive(true);
-        Ok((HeaderName::from_static(name), value))
+        })
     }
 }
 

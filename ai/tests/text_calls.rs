@@ -174,6 +174,18 @@ fn text_that_is_no_call_stays_as_it_is() {
         &[&format!("text {fenced:?}"), "finished EndOfTurn"],
     );
     check(&says("\n\n"), "stop", &["text \"\\n\\n\"", "finished EndOfTurn"]);
+    // Blanks are an answer where there is no other, and none behind a call or a thought.
+    let called = format!("text_1_0 bash {{\"command\":\"ls\"}} <- hermes {CALL:?} []");
+    check(
+        &says(&format!("{CALL}\n \n")),
+        "stop",
+        &[&called, "finished ToolUse"],
+    );
+    check(
+        &says("<think>\nhm\n</think>\n\n"),
+        "stop",
+        &["thinking \"\\nhm\\n\"", "finished EndOfTurn"],
+    );
     // What the maker of the protocol serves has calls of its own: nothing is read there.
     let body = stream(&says(CALL), "stop");
     let hosted = decode(Wire::OpenAiChat, [body.as_bytes()]);

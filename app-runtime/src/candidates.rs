@@ -8,6 +8,7 @@ use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::failover::{self, Bar, Candidate, MOST};
 use glasswork_session_state::host::{self, Credential, Host};
 use glasswork_session_state::state::Scope;
+use im::OrdMap;
 
 use crate::breakers::Breakers;
 use crate::runtime::{OperationError, Runtime};
@@ -19,22 +20,14 @@ impl Runtime {
         let Some(session) = self.mounted(id) else {
             return Ok(());
         };
-        let models = &session.settings.fallback_models.value;
-        if models.is_empty() && session.candidates.is_empty() {
-            return Ok(());
-        }
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for model in models.iter().take(MOST) {
-            if !candidates.iter().any(|known| known.model == *model) {
-                candidates.push(self.candidate(model));
-            }
-        }
-        let known = &session.candidates;
-        let same = known.len() == candidates.len()
-            && candidates.iter().all(|told| known.get(&told.model) == Some(told));
-        if !same {
-            let told = failover::Event::Told { candidates };
-            self.ask(id, Event::Failover(told)).await?;
+        let models = session.settings.fallback_models.value.iter().take(MOST);
+        let known: OrdMap<ModelId, Candidate> = models
+            .map(|model| (model.clone(), self.candidate(model)))
+            .collect();
+        if known != session.candidates {
+            let candidates = known.values().cloned().collect();
+            self.ask(id, Event::Failover(failover::Event::Told { candidates }))
+                .await?;
         }
         Ok(())
     }

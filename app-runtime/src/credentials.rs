@@ -1,4 +1,5 @@
-//! What somebody has signed in with: one file for its owner alone, changed under a lock that all processes share.
+//! What somebody has signed in with: one file for its owner alone, changed under a lock that all processes share. Of what
+//! is in the keyring the file has only what may be told.
 //!
 //! The file is JSON, in the data directory. It is replaced as a whole (written beside, synced, renamed), so a process
 //! that ends at any moment leaves the old one or the new one. Who changes it holds the lock of a second file, which is
@@ -14,9 +15,11 @@ use std::sync::Arc;
 
 use glasswork_ai::http::SecretString;
 use glasswork_ai::sign_in::tokens::Tokens;
+use glasswork_session_state::sign_in::Kind;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
+use crate::keyring::KeyringError;
 use crate::written_file::{Replace, WrittenFile};
 
 /// Permissions that let others than the owner at a file.
@@ -35,16 +38,85 @@ pub enum Stored {
     Refused {
         /// Why, in the server's words.
         reason: String,
+        /// Whether they were in the keyring, so that the next ones go there too.
+        in_keyring: bool,
     },
+    /// It is in the keyring.
+    InKeyring(Entry),
+}
+
+/// What may be told of what is in the keyring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// When it was put there, in microseconds since 1970: whoever has read it before reads it again.
+    pub since: i64,
+    /// Whose account it is, where the provider told.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// When the token ends, in seconds since 1970.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// What it allows, where the provider told.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// Whether this is what a key looks like: one word of visible characters.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 impl Stored {
+    /// Whether it is, or was, in the keyring.
+    #[must_use]
+    pub fn is_in_keyring(&self) -> bool {
+        matches!(self, Self::InKeyring(_) | Self::Refused { in_keyring: true, .. })
+    }
+
+    /// How it stands in the keyring: a key as it is, so that other programs can show and put it; tokens as they would
+    /// stand in the file.
+    #[must_use]
+    pub fn to_entry(&self) -> Option<SecretString> {
+        match self {
+            Self::Key(key) => Some(key.clone()),
+            Self::Tokens(_) => serde_json::to_string(&KeptOne::from(self))
+                .ok()
+                .map(SecretString::from),
+            Self::Refused { .. } | Self::InKeyring(_) => None,
+        }
+    }
+
+    /// What an entry of the keyring says.
+    ///
+    /// # Errors
+    /// [`KeyringError::Unusable`].
+    pub fn of_entry(kind: Kind, text: &SecretString) -> Result<Self, KeyringError> {
+        let text = text.expose_secret();
+        match kind {
+            Kind::Key => match is_key(text.trim()) {
+                true => Ok(Self::Key(text.trim().into())),
+                false => Err(KeyringError::Unusable(
+                    "no key, which is one word of visible characters",
+                )),
+            },
+            Kind::Tokens => match serde_json::from_str(text) {
+                Ok(kept @ KeptOne::Tokens { .. }) => Ok(kept.into()),
+                _ => Err(KeyringError::Unusable(
+                    "no tokens that this program has put there",
+                )),
+            },
+        }
+    }
+
     /// What of it is secret.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         let (first, second) = match self {
             Self::Key(key) => (Some(key), None),
             Self::Tokens(tokens) => (Some(&tokens.access), tokens.refresh.as_ref()),
-            Self::Refused { .. } => (None, None),
+            Self::Refused { .. } | Self::InKeyring(_) => (None, None),
         };
         first.into_iter().chain(second)
     }
@@ -79,6 +151,16 @@ pub enum CredentialsError {
         file: PathBuf,
         /// Where, from 1. What stands there is not told.
         line: usize,
+    },
+    /// The keyring.
+    #[error(
+        "`{provider}`: {error}. Ways without the keyring: a key in the environment, or `glasswork login {provider} --file`"
+    )]
+    Keyring {
+        /// Whose entry it is about.
+        provider: String,
+        /// What is wrong.
+        error: KeyringError,
     },
 }
 
@@ -246,14 +328,18 @@ enum KeptOne {
     },
     Refused {
         reason: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_keyring: bool,
     },
+    Keyring(Entry),
 }
 
 impl From<KeptOne> for Stored {
     fn from(kept: KeptOne) -> Self {
         match kept {
             KeptOne::Key(key) => Self::Key(key.into()),
-            KeptOne::Refused { reason } => Self::Refused { reason },
+            KeptOne::Refused { reason, in_keyring } => Self::Refused { reason, in_keyring },
+            KeptOne::Keyring(entry) => Self::InKeyring(entry),
             KeptOne::Tokens {
                 access,
                 refresh,
@@ -279,9 +365,11 @@ impl From<&Stored> for KeptOne {
         let text = |secret: &SecretString| secret.expose_secret().to_owned();
         match stored {
             Stored::Key(key) => Self::Key(text(key)),
-            Stored::Refused { reason } => Self::Refused {
+            Stored::Refused { reason, in_keyring } => Self::Refused {
                 reason: reason.clone(),
+                in_keyring: *in_keyring,
             },
+            Stored::InKeyring(entry) => Self::Keyring(entry.clone()),
             Stored::Tokens(tokens) => Self::Tokens {
                 access: text(&tokens.access),
                 refresh: tokens.refresh.as_ref().map(text),

@@ -37,6 +37,19 @@ pub struct Item<T> {
     pub current: bool,
 }
 
+impl<T> Item<T> {
+    /// The same with another value.
+    #[must_use]
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Item<U> {
+        Item {
+            value: to(self.value),
+            text: self.text,
+            detail: self.detail,
+            current: self.current,
+        }
+    }
+}
+
 /// Those of the items that fit what was typed, the best first. Each word has to occur, its letters in order, though not
 /// side by side; without regard to case and accents. What fits equally well, and everything where nothing was typed, stays
 /// in the order in which it was.

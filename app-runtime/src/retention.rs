@@ -86,6 +86,12 @@ impl FileArchive {
     #[must_use]
     pub fn pack_old(&self, settings: &Settings, now: Timestamp) -> PackedNow {
         let mut done = PackedNow::default();
+        // Every program asks for this when it starts, and most have nothing to pack: the names of files tell that
+        // without the index, which would be opened and brought up to date for it.
+        let lie_unpacked = settings.pack_after.value.map(|most| most as usize);
+        if !lie_unpacked.is_some_and(|most| self.store().has_more_sessions_than(most)) {
+            return done;
+        }
         for session in self.plan(settings, now).unwrap_or_default().pack {
             if let Ok(Packed::Now { before, after }) = self.store().pack(session, now) {
                 done.sessions += 1;

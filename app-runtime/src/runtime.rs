@@ -265,6 +265,7 @@ impl Runtime {
                 let _ = user.dispatch(host, Event::SignIn(event)).await;
             })
         }));
+        sign_ins.mask_by(Arc::clone(&self.secrets));
         let known = sign_ins.known()?;
         if !known.is_empty() {
             let event = sign_in::Event::Known { sign_ins: known };

@@ -333,6 +333,19 @@ pub fn of_session(name: &str, text: &str, place: &str) -> Result<Setting, Settin
     }
 }
 
+/// The value of a setting of a session, as text; `None` where there is none.
+#[must_use]
+pub fn value_text(setting: &Setting) -> Option<String> {
+    // Each variant holds one value with its source, in whatever type: `{"mode":{"value":"ask","from":…}}`.
+    let tagged = serde_json::to_value(setting).ok()?;
+    let (_, sourced) = tagged.as_object()?.iter().next()?;
+    match sourced.get("value")? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
 fn resolved(mut stack: Vec<AnySetting>, flags: &[Flag], workspace: &Path) -> Result<Resolved, SettingsError> {
     for flag in flags {
         let source = Source {

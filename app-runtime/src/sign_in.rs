@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use glasswork_agent_session::secrets::Vaults;
 use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::http::{Clients, HeaderMap, SecretString, TokenSource, Waiting};
 use glasswork_ai::sign_in::authorization::{Authorization, CannotBegin, NoCode, Randomness};
@@ -17,13 +18,19 @@ use glasswork_ai::sign_in::description::{self, Description, DescriptionError};
 use glasswork_ai::sign_in::device::{Device, Next, NotSignedIn, Polling};
 use glasswork_ai::sign_in::tokens::{TokenError, TokenRequest, Tokens};
 use glasswork_engine::{Clock, Timestamp};
-use glasswork_session_state::sign_in::{Event, Kind, SignIn};
+use glasswork_session_state::sign_in::{Event, KeptIn, Kind, SignIn};
 use im::OrdMap;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::credentials::{All, Credentials, CredentialsError, Locked, Stored};
+use crate::credentials::{All, Credentials, CredentialsError, Entry, Locked, Stored, is_key};
+use crate::keyring::Keyring;
+
+mod keeping;
+
+pub use keeping::Keep;
+use keeping::Opened;
 
 /// How long a person may take in a browser.
 pub const BROWSER_PATIENCE: Duration = Duration::from_secs(600);
@@ -38,6 +45,10 @@ pub struct SignIns {
     clock: Arc<dyn Clock>,
     clients: Clients,
     report: OnceLock<Report>,
+    keyring: Keyring,
+    /// What was read from the keyring.
+    opened: Opened,
+    masks: OnceLock<Arc<Vaults>>,
 }
 
 impl fmt::Debug for SignIns {
@@ -108,6 +119,8 @@ pub struct Standing {
     pub scopes: Vec<String>,
     /// Why the provider has ended it.
     pub refused: Option<String>,
+    /// Where it is kept.
+    pub kept_in: KeptIn,
 }
 
 /// For people, in a line.
@@ -127,6 +140,9 @@ impl fmt::Display for Standing {
         if let Some(account) = &self.account {
             write!(f, " as {account}")?;
         }
+        if self.kept_in == KeptIn::Keyring {
+            write!(f, " in the keyring")?;
+        }
         if let Some(Ok(expires)) = self
             .expires
             .map(|expires| jiff::Timestamp::from_second(i64::try_from(expires).unwrap_or(i64::MAX)))
@@ -143,12 +159,16 @@ impl SignIns {
     pub fn new(data: &Path, own: &BTreeMap<String, Description>, clock: Arc<dyn Clock>) -> Self {
         let mut descriptions = description::included();
         descriptions.extend(own.clone());
+        let credentials = Credentials::below(data);
         Self {
-            credentials: Credentials::below(data),
+            keyring: Keyring::beside(credentials.file()),
+            credentials,
             descriptions,
             clock,
             clients: Clients::default(),
             report: OnceLock::new(),
+            opened: Opened::default(),
+            masks: OnceLock::new(),
         }
     }
 
@@ -161,9 +181,24 @@ impl SignIns {
         }
     }
 
+    /// With the keyring of another bus than the session's, which may take so long.
+    #[must_use]
+    pub fn with_keyring_at(self, bus: &str, patience: Duration) -> Self {
+        Self {
+            keyring: self.keyring.at(bus, patience),
+            ..self
+        }
+    }
+
     pub(crate) fn report_to(&self, report: Report) {
         // Binding twice would be a defect of the program that composes; the first one stays.
         let _ = self.report.set(report);
+    }
+
+    /// Has what comes later, out of the keyring or from a provider, masked like what was there from the beginning.
+    pub(crate) fn mask_by(&self, vaults: Arc<Vaults>) {
+        // As above.
+        let _ = self.masks.set(vaults);
     }
 
     /// The file in which it is kept.
@@ -236,12 +271,17 @@ impl SignIns {
     ///
     /// # Errors
     /// [`SignInError`].
-    pub async fn with_key(&self, provider: &str, key: &SecretString) -> Result<Standing, SignInError> {
+    pub async fn with_key(
+        &self,
+        provider: &str,
+        keep: Keep,
+        key: &SecretString,
+    ) -> Result<Standing, SignInError> {
         let key = key.expose_secret().trim();
-        if key.is_empty() || !key.chars().all(|c| c.is_ascii_graphic()) {
+        if !is_key(key) {
             return Err(SignInError::Key);
         }
-        self.enter(provider, Stored::Key(key.into())).await
+        self.enter(provider, keep, Stored::Key(key.into())).await
     }
 
     /// Signs in with a browser on this machine. `tell` gets the address to be opened.
@@ -251,16 +291,18 @@ impl SignIns {
     pub async fn with_browser(
         &self,
         provider: &str,
+        keep: Keep,
         tell: impl FnOnce(&str),
     ) -> Result<Standing, SignInError> {
         let description = self.description(provider)?;
+        self.make_room(provider, keep).await?;
         let callback = Callback::open(description).await.map_err(SignInError::Port)?;
         let attempt = Authorization::begin(description, callback.redirect(), &Randomness::draw()?)?;
         tell(attempt.address());
         let request = tokio::time::timeout(BROWSER_PATIENCE, callback.wait(&attempt))
             .await
             .map_err(|_| SignInError::Patience)??;
-        self.exchange(provider, description, &request).await
+        self.exchange(provider, keep, description, &request).await
     }
 
     /// Signs in with a browser anywhere. `ask` gets the address to be opened, and gives what was copied from there.
@@ -270,9 +312,11 @@ impl SignIns {
     pub async fn with_paste(
         &self,
         provider: &str,
+        keep: Keep,
         ask: impl FnOnce(&str) -> Option<SecretString>,
     ) -> Result<Standing, SignInError> {
         let description = self.description(provider)?;
+        self.make_room(provider, keep).await?;
         let redirect = match &description.redirect_page {
             Some(page) => page.to_string(),
             // Nothing listens there: the browser shows an error, and the address that it shows has the code.
@@ -284,7 +328,7 @@ impl SignIns {
         let attempt = Authorization::begin(description, &redirect, &Randomness::draw()?)?;
         let text = ask(attempt.address()).ok_or(NoCode::Missing)?;
         let request = attempt.pasted(&text)?;
-        self.exchange(provider, description, &request).await
+        self.exchange(provider, keep, description, &request).await
     }
 
     /// Signs in with a code that is typed anywhere. `tell` gets it.
@@ -294,9 +338,11 @@ impl SignIns {
     pub async fn with_device(
         &self,
         provider: &str,
+        keep: Keep,
         tell: impl FnOnce(&Device),
     ) -> Result<Standing, SignInError> {
         let description = self.description(provider)?;
+        self.make_room(provider, keep).await?;
         let door = self.door(description);
         let device = door.device().await??;
         tell(&device);
@@ -309,7 +355,7 @@ impl SignIns {
             let answer = door.tokens(&request, || self.now()).await;
             match polling.after(answer, began.elapsed())? {
                 Next::Ask(next) => wait = next,
-                Next::Tokens(tokens) => return self.enter(provider, Stored::Tokens(*tokens)).await,
+                Next::Tokens(tokens) => return self.enter(provider, keep, Stored::Tokens(*tokens)).await,
             }
         }
     }
@@ -320,8 +366,11 @@ impl SignIns {
     /// [`SignInError`].
     pub async fn sign_out(&self, provider: &str) -> Result<bool, SignInError> {
         let mut locked = self.locked().await?;
-        if !locked.all().contains_key(provider) {
-            return Ok(false);
+        match locked.all().get(provider) {
+            None => return Ok(false),
+            // First there: while the file names it, this can be done again.
+            Some(stored) if stored.is_in_keyring() => self.remove_entry(provider).await?,
+            Some(_) => {}
         }
         locked.put(provider, None)?;
         drop(locked);
@@ -335,50 +384,64 @@ impl SignIns {
     async fn exchange(
         &self,
         provider: &str,
+        keep: Keep,
         description: &Description,
         request: &TokenRequest,
     ) -> Result<Standing, SignInError> {
         let tokens = self.door(description).tokens(request, || self.now()).await?;
-        self.enter(provider, Stored::Tokens(tokens)).await
+        self.enter(provider, keep, Stored::Tokens(tokens)).await
     }
 
-    async fn enter(&self, provider: &str, stored: Stored) -> Result<Standing, SignInError> {
-        let standing = standing(provider, &stored);
-        let sign_in = public(&stored);
-        self.locked().await?.put(provider, Some(stored))?;
+    async fn enter(&self, provider: &str, keep: Keep, stored: Stored) -> Result<Standing, SignInError> {
+        let mut locked = self.locked().await?;
+        let before = locked.all().get(provider).is_some_and(Stored::is_in_keyring);
+        let stored = self
+            .put(&mut locked, provider, stored, keep.is_keyring(before))
+            .await?;
+        if before && !stored.is_in_keyring() {
+            // What is there is not used any more; who leaves a keyring that is not reached must be able to.
+            let _ = self.remove_entry(provider).await;
+        }
+        drop(locked);
         self.tell(Event::SignedIn {
             provider: provider.into(),
-            sign_in,
+            sign_in: public(&stored),
         })
         .await;
-        Ok(standing)
+        Ok(standing(provider, &stored))
     }
 
     /// A token that holds; see [`TokenSource::token`].
     async fn token(&self, provider: &str, refused: Option<&SecretString>) -> Result<SecretString, Failure> {
-        let holds = |all: &All| match all.get(provider) {
+        let holds = |stored: &Option<Stored>| match stored {
             Some(Stored::Tokens(tokens)) if !tokens.is_due(self.now()) && !is(tokens, refused) => {
                 Some(tokens.access.clone())
             }
             _ => None,
         };
-        if let Some(token) = holds(&self.credentials.read().map_err(unreadable)?) {
+        let all = self.credentials.read().map_err(unreadable)?;
+        let stored = self.opened(provider, all.get(provider)).await;
+        if let Some(token) = holds(&stored.map_err(unreadable)?) {
             return Ok(token);
         }
         let mut locked = self.locked().await.map_err(unreadable)?;
+        let in_keyring = locked.all().get(provider).is_some_and(Stored::is_in_keyring);
+        self.opened.forget(provider);
+        let stored = self.opened(provider, locked.all().get(provider)).await;
+        let stored = stored.map_err(unreadable)?;
         // Another process may have asked meanwhile.
-        if let Some(token) = holds(locked.all()) {
+        if let Some(token) = holds(&stored) {
             return Ok(token);
         }
         let again = format!("sign in again with `glasswork login {provider}`");
-        let tokens = match locked.all().get(provider) {
-            Some(Stored::Tokens(tokens)) => tokens.clone(),
-            Some(Stored::Refused { reason }) => {
+        let tokens = match stored {
+            Some(Stored::Tokens(tokens)) => tokens,
+            Some(Stored::Refused { reason, .. }) => {
                 return Err(auth(format!(
                     "`{provider}` has ended the sign-in ({reason}): {again}"
                 )));
             }
-            Some(Stored::Key(_)) | None => {
+            Some(Stored::Key(_) | Stored::InKeyring(_)) | None => {
                 return Err(auth(format!(
                     "nobody is signed in at `{provider}` any more: {again}"
                 )));
@@ -397,8 +460,8 @@ impl SignIns {
             Ok(newer) => {
                 let newer = newer.following(&tokens);
                 let (access, expires) = (newer.access.clone(), newer.expires);
-                locked
-                    .put(provider, Some(Stored::Tokens(newer)))
+                self.put(&mut locked, provider, Stored::Tokens(newer), in_keyring)
+                    .await
                     .map_err(unreadable)?;
                 drop(locked);
                 self.tell(Event::Refreshed {
@@ -414,8 +477,13 @@ impl SignIns {
                 let reason = error.to_string();
                 let refused = Stored::Refused {
                     reason: reason.clone(),
+                    in_keyring,
                 };
                 locked.put(provider, Some(refused)).map_err(unreadable)?;
+                if in_keyring {
+                    // They have ended: nobody can do anything with them.
+                    let _ = self.remove_entry(provider).await;
+                }
                 drop(locked);
                 self.tell(Event::Refused {
                     provider: provider.into(),
@@ -430,6 +498,25 @@ impl SignIns {
                 FailureClass::Unavailable,
                 format!("the token for `{provider}` could not be renewed: {error}"),
             )),
+        }
+    }
+
+    /// A key that is in the keyring, for requests.
+    async fn key(&self, provider: &str, refused: Option<&SecretString>) -> Result<SecretString, Failure> {
+        if refused.is_some() {
+            self.opened.forget(provider);
+        }
+        let all = self.credentials.read().map_err(unreadable)?;
+        let stored = self.opened(provider, all.get(provider)).await;
+        match stored.map_err(unreadable)? {
+            Some(Stored::Key(key)) if refused.is_none_or(|refused| !is_same(&key, refused)) => Ok(key),
+            Some(Stored::Key(_)) => Err(auth(format!("`{provider}` refuses the key of the keyring"))),
+            Some(_) => Err(auth(format!(
+                "there is no key for `{provider}` any more, but somebody has signed in there otherwise: start again"
+            ))),
+            None => Err(auth(format!(
+                "there is no key for `{provider}` any more: store one with `glasswork login {provider}`"
+            ))),
         }
     }
 
@@ -455,18 +542,23 @@ impl SignIns {
         u64::try_from(self.clock.wall().0 / 1_000_000).unwrap_or(0)
     }
 
-    /// The tokens of a provider, for requests to its models.
+    /// The tokens of a provider, or its key in the keyring, for requests to its models.
     #[must_use]
-    pub fn source(self: &Arc<Self>, provider: &str) -> Arc<dyn TokenSource> {
+    pub fn source(self: &Arc<Self>, provider: &str, kind: Kind) -> Arc<dyn TokenSource> {
         Arc::new(Source {
             sign_ins: Arc::clone(self),
             provider: provider.to_owned(),
+            kind,
         })
     }
 }
 
 fn is(tokens: &Tokens, refused: Option<&SecretString>) -> bool {
-    refused.is_some_and(|refused| refused.expose_secret() == tokens.access.expose_secret())
+    refused.is_some_and(|refused| is_same(&tokens.access, refused))
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 fn auth(text: String) -> Failure {
@@ -493,6 +585,7 @@ fn public(stored: &Stored) -> SignIn {
         expires: standing.expires.map(timestamp),
         scopes: standing.scopes.into_iter().map(Into::into).collect(),
         refused: standing.refused.map(Into::into),
+        kept_in: standing.kept_in,
     }
 }
 
@@ -504,12 +597,22 @@ fn standing(provider: &str, stored: &Stored) -> Standing {
         expires: None,
         scopes: vec![],
         refused: None,
+        kept_in: match stored.is_in_keyring() {
+            true => KeptIn::Keyring,
+            false => KeptIn::File,
+        },
     };
     match stored {
         Stored::Key(_) => nothing(Kind::Key),
-        Stored::Refused { reason } => Standing {
+        Stored::Refused { reason, .. } => Standing {
             refused: Some(reason.clone()),
             ..nothing(Kind::Tokens)
+        },
+        Stored::InKeyring(entry) => Standing {
+            account: entry.account.clone(),
+            expires: entry.expires,
+            scopes: entry.scopes.clone(),
+            ..nothing(entry.kind)
         },
         Stored::Tokens(tokens) => Standing {
             account: tokens.account.clone(),
@@ -520,16 +623,20 @@ fn standing(provider: &str, stored: &Stored) -> Standing {
     }
 }
 
-/// The tokens of one provider.
+/// The tokens of one provider, or its key.
 #[derive(Debug)]
 struct Source {
     sign_ins: Arc<SignIns>,
     provider: String,
+    kind: Kind,
 }
 
 impl TokenSource for Source {
     fn token(&self, refused: Option<SecretString>) -> Waiting<Result<SecretString, Failure>> {
         let (sign_ins, provider) = (Arc::clone(&self.sign_ins), self.provider.clone());
+        if self.kind == Kind::Key {
+            return Box::pin(async move { sign_ins.key(&provider, refused.as_ref()).await });
+        }
         Box::pin(async move {
             // Of its own: were the request dropped between the server's answer and the file, the old refresh token
             // would be used up and the new one lost.

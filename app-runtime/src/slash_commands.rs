@@ -325,6 +325,16 @@ pub fn is_command(line: &str) -> bool {
     name.is_some_and(|name| !name.contains('/'))
 }
 
+/// The argument at which a line ends too early: the first one that its command needs and that is not there. A client
+/// lets it be picked, puts it behind the line, and goes on with that.
+#[must_use]
+pub fn missing(line: &str) -> Option<&'static Argument> {
+    let (name, rest) = split(line.trim());
+    let given = rest.split_whitespace().count();
+    let argument = named(name).ok()?.arguments.get(given)?;
+    (!argument.optional).then_some(argument)
+}
+
 /// What a line calls.
 ///
 /// # Errors
@@ -469,6 +479,30 @@ mod tests {
         let of_host = read("/set proxy none").unwrap_err();
         assert!(matches!(of_host, CommandError::Usage { .. }), "{of_host}");
         assert!(read("/mode whatever").is_err());
+    }
+
+    #[test]
+    fn what_is_missing_is_what_the_reader_misses() {
+        let check = |line: &str, expected: Option<ArgumentKind>| {
+            assert_eq!(missing(line).map(|argument| argument.kind), expected, "{line}");
+            let is_complaint = read(line).is_err_and(|error| error.to_string().contains("is missing"));
+            assert_eq!(is_complaint, expected.is_some(), "{line}");
+        };
+        check("/model", Some(ArgumentKind::Model));
+        check(" /model ", Some(ArgumentKind::Model));
+        check("/model scripted/x", None);
+        check("/set", Some(ArgumentKind::Setting));
+        check("/set max_steps", Some(ArgumentKind::Words));
+        check("/set max_steps 5", None);
+        check("/leaf", Some(ArgumentKind::Place));
+        // What may be left out is not asked for.
+        check("/fork", None);
+        check("/refuse", Some(ArgumentKind::Call));
+        check("/refuse 4.1", None);
+        check("/cancel", None);
+        check("/nothing", None);
+        check("words", None);
+        check("", None);
     }
 
     #[test]

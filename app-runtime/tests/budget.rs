@@ -477,5 +477,9 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_the_others_have_spent
     house.turn(other, "five").await;
     let _ = house.runtime().resume(session).await;
     assert_eq!(told(&house), Some(3 * cost));
+    house.turn(other, "six").await;
+    let left = house.runtime().move_leaf_with_summary(session, None, None, None);
+    let _ = left.await;
+    assert_eq!(told(&house), Some(4 * cost));
     house.close().await;
 }

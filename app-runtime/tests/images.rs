@@ -33,6 +33,7 @@ use glasswork_engine::{ScopeId, SystemClock};
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Sourced};
 use glasswork_session_state::state::Session;
 use glasswork_testkit::house::{House, scripted};
+use glasswork_testkit::mcp_server::server;
 use glasswork_testkit::model_server::{Answers, ModelServer};
 use glasswork_testkit::request_rules::check_body;
 
@@ -229,6 +230,46 @@ async fn a_model_that_cannot_see_is_told_so_and_one_that_can_is_shown_them_later
         assert_eq!(unsent(&now), [], "{wire:?}");
         sent_is_recorded(&server, wire, &now, &[], &Abilities::default());
         house.close().await;
+    }
+}
+
+/// A tool of a server answers with three images, and much that is none.
+const LOOK: &str =
+    r#"(turns: [(say: [call("mcp__shell__look", ())]), (expect: "See:", say: [text("I see.")])])"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_wire_is_sent_the_images_of_a_server_where_its_model_can_see_them() {
+    for wire in Wire::ALL {
+        for (model, sent_as_images) in [(SIGHTED, 3), (BLIND, 0)] {
+            let (wired, house) = house(wire, LOOK).await;
+            let settings = Settings {
+                model: Sourced::from_layer(Some(model.parse().unwrap()), Layer::Flag),
+                ..House::settings(Mode::Yolo)
+            };
+            let opening = Opening {
+                settings,
+                servers: vec![server("shell", "good")],
+                ..opening(&house)
+            };
+            let id = house.runtime().new_session(opening).await.unwrap();
+            assert_eq!(house.turn(id, "Look.").await.text, "I see.", "{wire:?}");
+            let sent = wired.received().pop().unwrap().body;
+            assert_eq!(
+                check_body(wire, &serde_json::from_slice(&sent).unwrap()),
+                Ok(()),
+                "{wire:?}"
+            );
+            let sent = String::from_utf8(sent).unwrap();
+            let bytes = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1Pe";
+            assert_eq!(
+                sent.matches(bytes).count(),
+                sent_as_images,
+                "{wire:?} {model}: {sent}"
+            );
+            let told = format!("[image: image 3, 1x1, not sent: {BLIND} cannot see images]");
+            assert_eq!(sent.contains(&told), model == BLIND, "{wire:?}: {sent}");
+            house.close().await;
+        }
     }
 }
 

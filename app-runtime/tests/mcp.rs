@@ -14,18 +14,24 @@ use std::time::Duration;
 
 use glasswork_agent_core::mcp_server::State as Stands;
 use glasswork_agent_core::tool_call;
+use glasswork_agent_core::tree::Body;
 use glasswork_agent_core::turn::State;
+use glasswork_agent_session::blobs::BlobRef;
+use glasswork_ai::conversation::Message;
+use glasswork_ai::image::Image;
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::Opening;
 use glasswork_app_runtime::servers::ServerCommand;
 use glasswork_app_runtime::watching::{Update, Watch};
 
 use glasswork_engine::{ScopeId, Timestamp, VirtualClock};
-use glasswork_session_state::mcp::{Problem, Server, Why};
+use glasswork_session_state::Event;
+use glasswork_session_state::mcp::{self, Problem, Server, Why};
 use glasswork_session_state::settings::{Layer, Mode, Settings, Sourced};
 use glasswork_session_state::state::Session;
 use glasswork_testkit::house::{House, PATIENCE, scripted};
 use glasswork_testkit::mcp_server::{logging, server};
+use glasswork_testkit::packages::installed;
 
 fn opening(house: &House, settings: Settings, servers: Vec<ServerCommand>) -> Opening {
     Opening {
@@ -285,7 +291,7 @@ async fn calls_end_as_their_server_says_or_as_it_fails() {
     let now = house.now(session);
     let shell = of(&now, "shell");
     assert_eq!((shell.state, shell.starts), (Stands::Ready, 2));
-    assert_eq!(offered(&now).len(), 11);
+    assert_eq!(offered(&now).len(), 15);
     house.runtime().close(session).await.unwrap();
     house.close().await;
 }
@@ -373,7 +379,7 @@ async fn names_that_no_provider_takes_are_mended_and_what_cannot_be_told_is_left
     let session = begin(&house, Mode::Yolo, vec![server("my server!", "pages")]).await;
     house.turn(session, "go").await;
     let tools = of(&house.now(session), "my server!").tools.clone();
-    assert_eq!((tools.tools.len(), tools.left_out.len()), (11, 512 - 11));
+    assert_eq!((tools.tools.len(), tools.left_out.len()), (15, 512 - 15));
     house.close().await;
 }
 
@@ -400,6 +406,323 @@ async fn other_tools_are_offered_with_the_next_request_that_follows() {
     assert_eq!(ends(&now)[1], (tool_call::State::Succeeded, "newer".to_owned()));
     // Said twice, listed once.
     assert_eq!(of(&now, "shell").starts, 1);
+    house.close().await;
+}
+
+/// The commits in which the session was told of the tools that a server has now.
+fn listings(house: &House, session: ScopeId) -> usize {
+    let seq = house.snapshot().session(session, None).unwrap().scope.seq;
+    let commits = house.snapshot().commits(session, 1, seq).unwrap();
+    let listed = commits
+        .iter()
+        .filter(|commit| matches!(commit.event, Event::Mcp(mcp::Event::Listed { .. })));
+    listed.count()
+}
+
+/// In the manner of 2026-07-28 only who has subscribed is told; and one that cannot be subscribed to works all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_the_newest_protocol_is_subscribed_to() {
+    let house = House::of_script(
+        r#"(turns: [
+            (say: [call("mcp__shell__grow", ())]),
+            (say: [text("grown")]),
+            (say: [call("mcp__shell__new", ())]),
+            (say: [text("Done.")]),
+        ])"#,
+    )
+    .await;
+    let session = begin(&house, Mode::Yolo, vec![server("shell", "modern")]).await;
+    house.turn(session, "go").await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    until(&mut watch, |session| {
+        offered(session).contains(&"mcp__shell__new".to_owned())
+    })
+    .await;
+    house.turn(session, "more").await;
+    let now = house.now(session);
+    assert_eq!(
+        ends(&now),
+        [
+            (tool_call::State::Succeeded, "grown".to_owned()),
+            (tool_call::State::Succeeded, "newer".to_owned())
+        ]
+    );
+    let shell = of(&now, "shell");
+    assert_eq!(
+        (&*shell.introduction.as_ref().unwrap().protocol, shell.starts),
+        ("2026-07-28", 1)
+    );
+    // That the list may have changed before the subscription held is looked at, and is no news.
+    assert_eq!(listings(&house, session), 1);
+    // The second request of the second turn was told of the tool by the commit that listed it.
+    let last = now.requests.values().last().unwrap();
+    let head = now.context.head_by(last.plan.head).unwrap();
+    let new = head
+        .tools
+        .iter()
+        .find(|tool| &*tool.part.name == "mcp__shell__new")
+        .unwrap();
+    assert_eq!(new.by, shell.tools.by);
+    house.close().await;
+
+    let house = House::of_script(&calling(&[r#"call("mcp__shell__echo", (text: "hello"))"#])).await;
+    let session = begin(&house, Mode::Yolo, vec![server("shell", "modern-deaf")]).await;
+    house.turn(session, "go").await;
+    assert_eq!(
+        ends(&house.now(session)),
+        [(tool_call::State::Succeeded, "you said hello".to_owned())]
+    );
+    house.close().await;
+}
+
+/// In both manners: five hundred times that there are others is told once or twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clamour_about_other_tools_is_asked_about_a_few_times() {
+    for manner in ["good", "modern"] {
+        let house = House::of_script(&calling(&[r#"call("mcp__shell__clamour", ())"#])).await;
+        let log = house.home().join("log");
+        let session = begin(&house, Mode::Yolo, vec![logging("shell", manner, &log)]).await;
+        house.turn(session, "go").await;
+        let mut watch = house.runtime().watch(session).unwrap();
+        until(&mut watch, |session| {
+            offered(session).contains(&"mcp__shell__new".to_owned())
+        })
+        .await;
+        let told = std::fs::read_to_string(&log).unwrap();
+        let asked = told.matches("tools/list").count();
+        assert!(asked <= 12, "{manner}: {asked} times");
+        let now = house.now(session);
+        assert_eq!(
+            (of(&now, "shell").state, of(&now, "shell").starts),
+            (Stands::Ready, 1),
+            "{manner}"
+        );
+        assert_eq!(listings(&house, session), 1, "{manner}");
+        house.close().await;
+    }
+}
+
+/// One that has other tools whenever it is asked is asked ever more seldom.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_rests_is_asked_ever_more_seldom() {
+    let house = House::of_script(&calling(&[])).await;
+    let session = begin(&house, Mode::Yolo, vec![server("shell", "restless")]).await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    until(&mut watch, |session| of(session, "shell").state == Stands::Ready).await;
+    let begun = std::time::Instant::now();
+    until(&mut watch, |session| {
+        offered(session).contains(&"mcp__shell__t4".to_owned())
+    })
+    .await;
+    // 200, 400, 800 ms; the first of them may have begun before it was ready here.
+    assert!(
+        begun.elapsed() >= Duration::from_millis(1_100),
+        "{:?}",
+        begun.elapsed()
+    );
+    house.close().await;
+}
+
+/// It says that it has other tools, and is gone when it is asked which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_in_the_middle_of_telling_its_tools_is_lost() {
+    for manner in ["good", "modern"] {
+        let house = House::of_script(
+            r#"(turns: [
+                (say: [call("mcp__shell__leave", ())]),
+                (say: [text("soon")]),
+                (say: [call("mcp__shell__echo", (text: "again"))]),
+                (say: [text("Done.")]),
+            ])"#,
+        )
+        .await;
+        let session = begin(&house, Mode::Yolo, vec![server("shell", manner)]).await;
+        house.turn(session, "go").await;
+        let mut watch = house.runtime().watch(session).unwrap();
+        until(&mut watch, |session| of(session, "shell").state == Stands::Lost).await;
+        let now = house.now(session);
+        let problem = of(&now, "shell").problem.clone().unwrap();
+        assert!(
+            matches!(&problem, Problem::Ended { code: Some(9), said } if said.contains("it is all too much")),
+            "{manner}: {problem:?}"
+        );
+        assert_eq!(offered(&now), Vec::<String>::new(), "{manner}");
+        // The next turn has it again.
+        house.turn(session, "more").await;
+        let now = house.now(session);
+        assert_eq!(
+            ends(&now)[1],
+            (tool_call::State::Succeeded, "you said again".to_owned()),
+            "{manner}"
+        );
+        assert_eq!(of(&now, "shell").starts, 2, "{manner}");
+        house.close().await;
+    }
+}
+
+/// The images of the conversation's results, in order.
+fn shown(session: &Session) -> Vec<Vec<Image>> {
+    let entries = session.tree.branch();
+    let mut shown: Vec<_> = entries
+        .filter_map(|(_, entry)| match &entry.body {
+            Body::ToolResult { images, .. } => Some(images.clone()),
+            _ => None,
+        })
+        .collect();
+    shown.reverse();
+    shown
+}
+
+/// Images are taken in as all others are, and of what is not shown the model is told what it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_is_shown_the_images_that_a_tool_answers() {
+    let house = House::of_script(&calling(&[
+        r#"call("mcp__shell__look", ())"#,
+        r#"call("mcp__shell__gallery", ())"#,
+    ]))
+    .await;
+    let session = begin(&house, Mode::Yolo, vec![server("shell", "good")]).await;
+    house.turn(session, "go").await;
+    let now = house.now(session);
+    let told = ends(&now);
+    assert_eq!(told[0].0, tool_call::State::Succeeded);
+    let expected = [
+        "See:",
+        "[image: image 1, 1x1, image/png, 69 bytes]",
+        "[image: image 2, 1x1, image/png, 69 bytes]",
+        "[an image of type image/png, 9 bytes: not shown: it is damaged or incomplete: ",
+        "[an image of type image/png, 6 bytes: not shown: it is no base64]",
+        "[a sound of type audio/wav, 3 bytes: not shown]",
+        "[notes: file:///notes.txt, text/plain, 7 bytes]",
+        "[x://one.png]",
+        "[image: image 3, 1x1, image/png, 69 bytes]",
+        "[x://two of type application/zip, 3 bytes: not shown]",
+        "[x://three]",
+        "words",
+    ];
+    let lines: Vec<&str> = told[0].1.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line} is not {expected}");
+    }
+    let shown = shown(&now);
+    let of_look: Vec<_> = shown[0]
+        .iter()
+        .map(|image| (&*image.name, image.width, image.height))
+        .collect();
+    assert_eq!(of_look, [("image 1", 1, 1), ("image 2", 1, 1), ("image 3", 1, 1)]);
+    // Eight are shown, and of the others it is told that they are not.
+    assert_eq!(shown[1].len(), 8);
+    assert_eq!(
+        told[1]
+            .1
+            .matches("not shown: it is one more than the 8 that are shown")
+            .count(),
+        2
+    );
+    // Their bytes are the session's, and all the same.
+    let image = &shown[0][0];
+    let digest = image.digest.parse().unwrap();
+    let blob = BlobRef {
+        digest,
+        len: image.bytes,
+    };
+    assert_eq!(
+        house.archive().blobs(session).get(&blob).unwrap().len() as u64,
+        image.bytes
+    );
+    // The next request has them: after the result of which they are a part.
+    let last = now.requests.keys().last().unwrap();
+    let sent = now.render(*last).unwrap().messages;
+    let sent = sent.iter().filter(|message| matches!(message, Message::Image(_)));
+    assert_eq!(sent.count(), 11);
+    house.close().await;
+}
+
+/// A program of npm's as a server.
+fn of_npm(name: &str, program: &str, arguments: &[&str]) -> ServerCommand {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_servers");
+    let folder = installed(&tests, env!("CARGO_TARGET_TMPDIR"), &["growing.mjs"]);
+    let program = folder.join(program).display().to_string();
+    let mut server = server(name, "good");
+    server.command = "node".to_owned();
+    server.args = vec![program];
+    server
+        .args
+        .extend(arguments.iter().map(|&argument| argument.to_owned()));
+    server
+}
+
+/// The protocol's own library as a server, in its newest version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_librarys_own_server_is_heard_and_its_images_are_shown() {
+    let house = House::of_script(
+        r#"(turns: [
+            (say: [call("mcp__growing__grow", (name: "shine"))]),
+            (say: [text("grown")]),
+            (say: [call("mcp__growing__shine", ())]),
+            (say: [text("Done.")]),
+        ])"#,
+    )
+    .await;
+    let session = begin(&house, Mode::Yolo, vec![of_npm("growing", "growing.mjs", &[])]).await;
+    house.turn(session, "go").await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    until(&mut watch, |session| {
+        offered(session).contains(&"mcp__growing__shine".to_owned())
+    })
+    .await;
+    house.turn(session, "more").await;
+    let now = house.now(session);
+    let growing = of(&now, "growing").introduction.as_ref().unwrap();
+    assert_eq!(
+        (&*growing.protocol, growing.name.as_deref()),
+        ("2026-07-28", Some("growing"))
+    );
+    let told = "shine was called\n[image: image 1, 1x1, image/png, 69 bytes]\n[a sound of type audio/wav, 3 bytes: not \
+                shown]\n[notes: file:///notes.txt, text/plain]\n[x://three]\nwords";
+    assert_eq!(
+        ends(&now),
+        [
+            (tool_call::State::Succeeded, "grown".to_owned()),
+            (tool_call::State::Succeeded, told.to_owned())
+        ]
+    );
+    assert_eq!(shown(&now).last().unwrap().len(), 1);
+    house.close().await;
+}
+
+/// The server by which others are tried, of a version that greets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_the_older_manner_shows_its_images_too() {
+    let house = House::of_script(&calling(&[
+        r#"call("mcp__everything__get-tiny-image", ())"#,
+        r#"call("mcp__everything__get-resource-links", (count: 2))"#,
+        r#"call("mcp__everything__get-sum", (a: 2, b: 3))"#,
+    ]))
+    .await;
+    let program = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+    let session = begin(
+        &house,
+        Mode::Yolo,
+        vec![of_npm("everything", program, &["stdio"])],
+    )
+    .await;
+    house.turn(session, "go").await;
+    let now = house.now(session);
+    assert_eq!(of(&now, "everything").state, Stands::Ready);
+    let told = ends(&now);
+    let succeeded = told
+        .iter()
+        .all(|(state, _)| *state == tool_call::State::Succeeded);
+    assert!(succeeded, "{told:#?}");
+    assert!(
+        told[0].1.contains("[image: image 1, 20x20, image/png, "),
+        "{told:#?}"
+    );
+    assert!(told[1].1.contains("demo://resource/"), "{told:#?}");
+    assert!(told[2].1.contains('5'), "{told:#?}");
+    assert_eq!(shown(&now)[0].len(), 1);
     house.close().await;
 }
 

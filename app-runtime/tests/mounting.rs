@@ -120,6 +120,30 @@ async fn a_session_at_rest_is_unmounted_unless_somebody_looks_at_it() {
     house.close().await;
 }
 
+/// Every program that starts asks what is to be packed. Where that can be nothing, the index is not even opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_too_little_lies_here_to_be_packed_nobody_looks_into_the_index() {
+    let house = House::of_script(SCRIPT).await;
+    for _ in 0..2 {
+        house.session(House::settings(Mode::Ask)).await;
+    }
+    let home = house.close().await;
+    let archive = FileArchive::open(home.path().join("data")).unwrap();
+    let index = archive.index().file().to_owned();
+    let pack = |after| {
+        let _ = std::fs::remove_file(&index);
+        let settings = Settings {
+            pack_after: Sourced::from_layer(after, Layer::User),
+            ..Settings::default()
+        };
+        let packed = archive.pack_old(&settings, Timestamp(1_795_236_311_000_000));
+        (packed.sessions, index.exists())
+    };
+    assert_eq!(pack(None), (0, false));
+    assert_eq!(pack(Some(2)), (0, false));
+    assert_eq!(pack(Some(1)), (1, true));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_has_used_for_long_is_packed_and_goes_on_when_it_is_used() {
     let house = House::of_script(SCRIPT).await;

@@ -1,26 +1,27 @@
 //! Which commit made something so: the first after which a predicate over the graph holds.
 //!
-//! The predicate is a selection on the session, in the language of the graph, and a value in its answer. It is asked of
-//! the state after each commit, in one pass over the record; where it is known to hold on once it holds, halving finds
-//! the commit with a few looks. Nothing is guessed: a state in which the question fails ends the search there.
+//! The predicate is a selection on the session, in the language of the graph, and a value in its answer, which is asked
+//! of the state after a commit. Which states those are is decided by [`bisecting`].
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::Request;
 use async_graphql::parser::types::{DocumentOperations, Selection};
-use glasswork_app_runtime::reading::{ReadError, Snapshot, Viewer};
+use glasswork_app_runtime::bisecting::{self, Bisected, Judged, Search, SearchError, Way};
+use glasswork_app_runtime::reading::{Snapshot, Viewer};
 use glasswork_engine::ScopeId;
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use crate::graph::{Graph, QueryError, Response, classified};
 use crate::operation::Operation;
 
-/// Most states that one search looks at.
+/// Most states that one search at a terminal looks at.
 pub const MOST_STATES: u64 = 1_000_000;
+
+/// Most characters of a value in the text of an error.
+const SHOWN: usize = 200;
 
 /// What is looked for, and where.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,54 +54,12 @@ pub enum Wanted {
     Above(f64),
 }
 
-/// How the commit is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Every state is looked at, in order.
-    Fold,
-    /// By halving: the caller knows that it holds on once it holds.
-    Monotone,
-}
-
-/// What a search came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "end", rename_all = "snake_case")]
-pub enum Bisected {
-    /// It holds after this commit, and not after the one before that was looked at.
-    Found {
-        /// The session.
-        session: ScopeId,
-        /// The commit.
-        commit: u64,
-        /// The last commit before it that has a state; others between them were folded away.
-        previous: u64,
-        /// The value after that one.
-        before: Value,
-        /// The value after the commit.
-        after: Value,
-        /// How many states were looked at.
-        looked_at: u64,
-    },
-    /// It holds after the first commit that was looked at already.
-    AtOnce {
-        /// The session.
-        session: ScopeId,
-        /// That commit.
-        commit: u64,
-        /// The value.
-        value: Value,
-    },
-    /// It holds after none of the commits; when halving, not after the last.
-    Never {
-        /// The session.
-        session: ScopeId,
-        /// The last commit that was looked at.
-        commit: u64,
-        /// The value after it.
-        value: Value,
-        /// How many states were looked at.
-        looked_at: u64,
-    },
+impl Wanted {
+    /// The value as it is typed: JSON, or a bare word, which is the name that it is, as most values are.
+    #[must_use]
+    pub fn is(typed: &str) -> Self {
+        Self::Is(serde_json::from_str(typed).unwrap_or_else(|_| Value::String(typed.to_owned())))
+    }
 }
 
 /// Why a search ended without an answer.
@@ -108,7 +67,7 @@ pub enum Bisected {
 pub enum BisectError {
     /// The selection is more than one, or none.
     #[error(
-        "--query is a selection on the session, like `turn {{ state }}`; this one ends it and goes on outside"
+        "`query` is a selection on the session, like `turn {{ state }}`; this one ends it and goes on outside"
     )]
     NotASelection,
     /// The graph refuses the question, whatever the state.
@@ -123,9 +82,7 @@ pub enum BisectError {
         error: QueryError,
     },
     /// There is no one value to look at.
-    #[error(
-        "after commit {commit} the answer has no one value to look at; say which with `--path`: {answer}"
-    )]
+    #[error("after commit {commit} the answer has no one value to look at; say which with `path`: {answer}")]
     NoOneValue {
         /// The commit.
         commit: u64,
@@ -134,7 +91,7 @@ pub enum BisectError {
     },
     /// The value cannot be judged.
     #[error(
-        "after commit {commit} the value is {value}, which is no {expected}; say what is wanted with `--is` or `--above`"
+        "after commit {commit} the value is {value}, which is no {expected}; say what is wanted with `is` or `above`"
     )]
     NotJudged {
         /// The commit.
@@ -144,27 +101,24 @@ pub enum BisectError {
         /// What it had to be.
         expected: &'static str,
     },
-    /// There are no commits in the range.
-    #[error("there is no commit from {from} to {to}: the session has {last}")]
-    Empty {
-        /// The first commit that was asked for.
-        from: u64,
-        /// The last one.
-        to: u64,
-        /// The last one of the session.
-        last: u64,
-    },
-    /// There are too many states in the range.
-    #[error(
-        "more than {MOST_STATES} states would be looked at; narrow it with `--from` and `--to`, or say `--monotone`"
-    )]
-    TooMany,
-    /// The record cannot be read.
+    /// The search itself has no answer.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The search itself failed. A defect.
+    Search(#[from] SearchError),
+    /// A resolver failed. A defect.
     #[error("the search failed; please report this")]
     Broken,
+}
+
+/// Who answers the question, of which session, and how long at most.
+pub(crate) struct Asked {
+    pub(crate) graph: Graph,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) session: ScopeId,
+    pub(crate) what: Bisection,
+    /// Most states that are looked at.
+    pub(crate) most: u64,
+    /// When it has to be done.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Graph {
@@ -174,68 +128,59 @@ impl Graph {
     ///
     /// # Errors
     /// [`BisectError`].
-    pub async fn bisect(&self, viewer: Viewer, what: Bisection) -> Result<Bisected, BisectError> {
+    pub async fn bisect(&self, viewer: Viewer, what: Bisection) -> Result<Bisected<Value>, BisectError> {
         let graph = self.clone();
         let runtime = Handle::current();
         let work = tokio::task::spawn_blocking(move || {
             let snapshot = graph.reader.snapshot(viewer);
-            Searching::begin(&graph, &runtime, &snapshot, &what)?.search()
+            let session = snapshot.find(&what.session).map_err(SearchError::Read)?;
+            let asked = Asked {
+                graph,
+                snapshot,
+                session,
+                what,
+                most: MOST_STATES,
+                until: None,
+            };
+            asked.search(&runtime)
         });
         work.await.map_err(|_| BisectError::Broken)?
     }
 }
 
-struct Searching<'a> {
-    graph: &'a Graph,
-    runtime: &'a Handle,
-    snapshot: &'a Snapshot,
-    what: &'a Bisection,
-    session: ScopeId,
-    query: String,
-    last: u64,
-    looked_at: u64,
-}
-
-/// A state that was looked at.
-struct Looked {
-    commit: u64,
-    value: Value,
-    holds: bool,
-}
-
-impl<'a> Searching<'a> {
-    fn begin(
-        graph: &'a Graph,
-        runtime: &'a Handle,
-        snapshot: &'a Snapshot,
-        what: &'a Bisection,
-    ) -> Result<Self, BisectError> {
-        let session = snapshot.find(&what.session)?;
-        let end = snapshot.session(session, None)?.scope.seq;
-        if what.to.is_some_and(|to| to > end) || what.from > what.to.unwrap_or(end) {
-            return Err(BisectError::Empty {
-                from: what.from,
-                to: what.to.unwrap_or(end),
-                last: end,
-            });
-        }
-        let searching = Self {
-            graph,
+impl Asked {
+    /// Searches. Blocks, and must not be called by what a runtime runs.
+    pub(crate) fn search(self, runtime: &Handle) -> Result<Bisected<Value>, BisectError> {
+        let what = Search {
+            session: self.session,
+            from: self.what.from,
+            to: self.what.to,
+            way: self.what.way,
+            most: self.most,
+            until: self.until,
+        };
+        let question = Question {
             runtime,
-            snapshot,
-            what,
-            session,
             query: format!(
                 "query($id: String!) {{ session(id: $id) {{ {}\n}} }}",
-                what.select
+                self.what.select
             ),
-            last: what.to.unwrap_or(end),
-            looked_at: 0,
+            asked: &self,
         };
-        searching.is_a_selection()?;
-        Ok(searching)
+        question.is_a_selection()?;
+        bisecting::search(&self.snapshot, &what, |commit, moment| {
+            question.judged(commit, moment)
+        })
     }
+}
 
+struct Question<'a> {
+    asked: &'a Asked,
+    runtime: &'a Handle,
+    query: String,
+}
+
+impl Question<'_> {
     /// Whether what was given is a selection on the session and nothing besides.
     fn is_a_selection(&self) -> Result<(), BisectError> {
         let mut request = self.request()?;
@@ -256,94 +201,26 @@ impl<'a> Searching<'a> {
     }
 
     fn request(&self) -> Result<Request, BisectError> {
-        let variables = json!({ "id": self.session.to_string() });
-        self.graph
+        let variables = json!({ "id": self.asked.session.to_string() });
+        self.asked
+            .graph
             .request(&self.query, variables, None)
             .map(|(request, _)| request)
             .map_err(|refused| first_error(&refused).map_or(BisectError::Broken, BisectError::Refused))
     }
 
-    fn search(mut self) -> Result<Bisected, BisectError> {
-        match self.what.way {
-            Way::Fold => self.fold(),
-            Way::Monotone => self.halve(),
-        }
-    }
-
-    fn fold(&mut self) -> Result<Bisected, BisectError> {
-        let (from, last) = (self.what.from, self.last);
-        if last - from >= MOST_STATES {
-            return Err(BisectError::TooMany);
-        }
-        let mut before: Option<Looked> = None;
-        let mut ended: Option<Result<Bisected, BisectError>> = None;
-        let (snapshot, session) = (self.snapshot, self.session);
-        snapshot.each_moment(session, from..=last, |commit, moment| {
-            match self.look(commit, moment) {
-                Err(error) => ended = Some(Err(error)),
-                Ok(looked) if looked.holds => ended = Some(Ok(self.found(before.take(), looked))),
-                Ok(looked) => {
-                    before = Some(looked);
-                    return ControlFlow::Continue(());
-                }
-            }
-            ControlFlow::Break(())
-        })?;
-        match (ended, before) {
-            (Some(ended), _) => ended,
-            (None, Some(looked)) => Ok(self.never(looked)),
-            (None, None) => Err(BisectError::Empty { from, to: last, last }),
-        }
-    }
-
-    /// `low` does not hold, `high` does; what lies between is halved.
-    fn halve(&mut self) -> Result<Bisected, BisectError> {
-        let mut high = self.look_at(self.last)?;
-        if !high.holds {
-            return Ok(self.never(high));
-        }
-        if self.what.from == self.last {
-            return Ok(self.found(None, high));
-        }
-        let mut low = self.look_at(self.what.from)?;
-        if low.holds {
-            return Ok(self.found(None, low));
-        }
-        while high.commit - low.commit > 1 {
-            let asked = low.commit + (high.commit - low.commit) / 2;
-            let middle = self.look_at(asked)?;
-            match middle.holds {
-                true => high = middle,
-                // Where that commit was folded away the state is of an earlier one, and so it is up to here.
-                false => {
-                    low = Looked {
-                        commit: asked,
-                        ..middle
-                    }
-                }
-            }
-        }
-        Ok(self.found(Some(low), high))
-    }
-
-    fn look_at(&mut self, commit: u64) -> Result<Looked, BisectError> {
-        let moment = self.snapshot.moment(self.session, commit)?;
-        self.look(commit, moment)
-    }
-
-    fn look(&mut self, commit: u64, moment: Snapshot) -> Result<Looked, BisectError> {
-        self.looked_at += 1;
-        let until = Instant::now() + self.graph.limits.time;
+    fn judged(&self, commit: u64, moment: Snapshot) -> Result<Judged<Value>, BisectError> {
+        let Asked { graph, what, .. } = self.asked;
+        let until = Instant::now() + graph.limits.time;
+        let until = self.asked.until.map_or(until, |end| until.min(end));
         let operation = Operation::new(
             moment,
-            Arc::clone(&self.graph.limits),
-            Arc::clone(&self.graph.catalogue),
+            Arc::clone(&graph.limits),
+            Arc::clone(&graph.catalogue),
             until,
         );
         let request = self.request()?.data(Arc::new(operation));
-        let response = Response(classified(
-            self.runtime.block_on(self.graph.schema.execute(request)),
-        ));
+        let response = Response(classified(self.runtime.block_on(graph.schema.execute(request))));
         if let Some(error) = first_error(&response) {
             return Err(match error.path.is_empty() {
                 true => BisectError::Refused(error),
@@ -352,20 +229,20 @@ impl<'a> Searching<'a> {
         }
         let answer = response.to_json().map_err(|_| BisectError::Broken)?;
         let answer = answer.pointer("/data/session").unwrap_or(&Value::Null);
-        let found = match &self.what.path {
+        let found = match &what.path {
             Some(path) => at_path(answer, path),
             None => only(answer),
         };
         let value = found.cloned().ok_or_else(|| BisectError::NoOneValue {
             commit,
-            answer: cut(answer),
+            answer: cut(answer, SHOWN),
         })?;
         let unjudged = |expected| BisectError::NotJudged {
             commit,
-            value: cut(&value),
+            value: cut(&value, SHOWN),
             expected,
         };
-        let holds = match (&self.what.wanted, &value) {
+        let holds = match (&what.wanted, &value) {
             (Wanted::Is(wanted), value) => same(wanted, value),
             (Wanted::True | Wanted::Above(_), Value::Null) => false,
             (Wanted::True, Value::Bool(holds)) => *holds,
@@ -375,35 +252,7 @@ impl<'a> Searching<'a> {
             }
             (Wanted::Above(_), _) => return Err(unjudged("number")),
         };
-        Ok(Looked { commit, value, holds })
-    }
-
-    fn found(&self, before: Option<Looked>, after: Looked) -> Bisected {
-        let (session, looked_at) = (self.session, self.looked_at);
-        match before {
-            None => Bisected::AtOnce {
-                session,
-                commit: after.commit,
-                value: after.value,
-            },
-            Some(before) => Bisected::Found {
-                session,
-                commit: after.commit,
-                previous: before.commit,
-                before: before.value,
-                after: after.value,
-                looked_at,
-            },
-        }
-    }
-
-    fn never(&self, looked: Looked) -> Bisected {
-        Bisected::Never {
-            session: self.session,
-            commit: looked.commit,
-            value: looked.value,
-            looked_at: self.looked_at,
-        }
+        Ok(Judged { value, holds })
     }
 }
 
@@ -446,10 +295,10 @@ fn same(wanted: &Value, value: &Value) -> bool {
     }
 }
 
-fn cut(value: &Value) -> String {
-    const LETTERS: usize = 200;
+/// As JSON, of so many characters at most.
+pub(crate) fn cut(value: &Value, most: usize) -> String {
     let text = value.to_string();
-    match text.char_indices().nth(LETTERS) {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }

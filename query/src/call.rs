@@ -291,8 +291,10 @@ pub(crate) struct CallOutcome {
     blob: Option<Blob>,
     /// What changed, as a unified diff.
     diff: Option<String>,
-    /// The image that the model is shown, where it read one.
+    /// The image that the model is shown, the first of several.
     image: Option<Image>,
+    /// All images that the model is shown, at most 8.
+    images: Vec<Image>,
     /// The exit code, of a command.
     exit_code: Option<i32>,
     /// The signal that ended it, of a command.
@@ -356,10 +358,11 @@ pub(crate) struct Blob {
 
 impl CallOutcome {
     fn of(op: &Operation, outcome: &call::Outcome) -> Answer<Self> {
-        let (mut diff, mut image, mut exit_code, mut ended_by) = (None, None, None, None);
+        let (mut diff, mut exit_code, mut ended_by) = (None, None, None);
+        let images = outcome.detail.as_ref().map_or(&[][..], call::Detail::images);
         match &outcome.detail {
             Some(call::Detail::Diff(text)) => diff = Some(op.text(&**text)?),
-            Some(call::Detail::Image(shown)) => image = Some(shown.into()),
+            Some(call::Detail::Image(_) | call::Detail::Images(_)) => {}
             Some(call::Detail::Exit { code, signal }) => (exit_code, ended_by) = (*code, *signal),
             None => {}
         }
@@ -371,7 +374,8 @@ impl CallOutcome {
                 bytes: Long(blob.len),
             }),
             diff,
-            image,
+            image: images.first().map(Into::into),
+            images: images.iter().map(Into::into).collect(),
             exit_code,
             signal: ended_by,
         })

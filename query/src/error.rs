@@ -109,7 +109,12 @@ impl Code {
 
 /// An error with its code.
 pub(crate) fn fail(code: Code, message: impl Into<String>) -> Error {
-    Error::new(message).extend_with(|_, extensions| extensions.set("code", code.name()))
+    coded(code.name(), message)
+}
+
+/// An error with the name of a code that another answer had.
+pub(crate) fn coded(code: &str, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
 }
 
 /// There is no such thing.

@@ -46,6 +46,31 @@ pub(crate) enum SkipKind {
     Budget,
 }
 
+/// A model that may be asked in the place of a session's own.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Candidate {
+    /// The model, as `provider/id`.
+    model: String,
+    /// Why it cannot be asked at all; null where it can.
+    barred: Option<Skip>,
+    /// Tokens that a request and its answer may take together; null where that is not known.
+    context_window: Option<Long>,
+    /// Whether it calls tools; null where that is not known.
+    tools: Option<bool>,
+}
+
+impl Candidate {
+    pub(crate) fn of(candidate: &failover::Candidate) -> Self {
+        let barred = candidate.barred.clone().map(failover::Skip::Barred);
+        Self {
+            model: candidate.model.to_string(),
+            barred: barred.as_ref().map(Skip::from),
+            context_window: candidate.window.map(Long),
+            tools: candidate.tools,
+        }
+    }
+}
+
 impl From<&failover::Skip> for Skip {
     fn from(skip: &failover::Skip) -> Self {
         use failover::{Bar, Skip as S};

@@ -39,6 +39,7 @@ pub struct Graph {
     places: Arc<Semaphore>,
     acting: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
+    bisections: Arc<Semaphore>,
     /// What does the operations. A graph keeps no runtime alive.
     runtime: Option<Weak<Runtime>>,
     keys: Arc<Keys>,
@@ -206,6 +207,7 @@ impl Graph {
             places: places(limits.at_once),
             acting: places(limits.at_once),
             subscriptions: places(limits.subscriptions),
+            bisections: places(limits.bisections),
             limits: Arc::new(limits),
             runtime: None,
             keys: Arc::default(),
@@ -225,6 +227,10 @@ impl Graph {
     #[must_use]
     pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
+    }
+
+    pub(crate) fn bisections(&self) -> &Arc<Semaphore> {
+        &self.bisections
     }
 
     pub(crate) fn reader(&self) -> &Reader {

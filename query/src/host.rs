@@ -45,12 +45,15 @@ pub(crate) struct Provider {
     name: String,
     /// Whether it can be used.
     credential: CredentialStatus,
-    /// Where the credential comes from, or is looked for: the name of an environment variable, or a file.
+    /// Where the credential comes from, or is looked for: the name of an environment variable, a file, or
+    /// the keyring.
     credential_from: Option<String>,
     /// Whether somebody is signed in there with a key or tokens that are stored, and the provider has not ended that.
     signed_in: bool,
     /// With what.
     sign_in_kind: Option<SignInKind>,
+    /// Where that is kept.
+    sign_in_kept_in: Option<SignInKeptIn>,
     /// Whose account it is, where the provider told.
     account: Option<String>,
     /// When the token ends; it is renewed by itself before.
@@ -61,6 +64,15 @@ pub(crate) struct Provider {
     sign_in_refused: Option<String>,
     /// Its circuit breaker, as this host saw it last: also of what other processes had noted by then.
     breaker: Breaker,
+}
+
+/// Where that is kept with which somebody is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum SignInKeptIn {
+    /// A file that only its owner can read.
+    File,
+    /// The keyring of the system.
+    Keyring,
 }
 
 /// With what somebody is signed in.
@@ -91,6 +103,10 @@ impl Provider {
             sign_in_kind: sign_in.map(|sign_in| match sign_in.kind {
                 sign_in::Kind::Key => SignInKind::Key,
                 sign_in::Kind::Tokens => SignInKind::Tokens,
+            }),
+            sign_in_kept_in: sign_in.map(|sign_in| match sign_in.kept_in {
+                sign_in::KeptIn::File => SignInKeptIn::File,
+                sign_in::KeptIn::Keyring => SignInKeptIn::Keyring,
             }),
             account: sign_in.and_then(|sign_in| sign_in.account.as_deref().map(str::to_owned)),
             expires: sign_in.and_then(|sign_in| sign_in.expires.map(Time)),

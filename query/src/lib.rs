@@ -13,9 +13,11 @@
 mod asker;
 mod attached_client;
 mod bisect;
+mod bisection;
 mod branch_summary;
 mod call;
 mod chart;
+mod choice;
 mod compaction;
 mod context_part;
 mod controls;
@@ -28,6 +30,7 @@ mod entry;
 mod error;
 mod failover;
 mod footer;
+mod footprint;
 mod graph;
 mod host;
 mod id;
@@ -70,7 +73,7 @@ mod under_way;
 mod wait;
 mod why;
 
-pub use bisect::{BisectError, Bisected, Bisection, MOST_STATES, Wanted, Way};
+pub use bisect::{BisectError, Bisection, MOST_STATES, Wanted};
 pub use error::Code;
 pub use graph::{Graph, Kind, Prepared, QueryError, Response, Subscribed};
 pub use limits::Limits;

@@ -27,6 +27,10 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Most commits of journals that one query reads.
     pub commits: u64,
+    /// Most states that one bisection looks at.
+    pub states: u64,
+    /// Bisections that are under way at the same time; others wait, and their waiting is part of their time.
+    pub bisections: usize,
     /// Longest time.
     pub time: Duration,
     /// Queries that are answered at the same time; others wait, and their waiting is part of their time.
@@ -48,6 +52,8 @@ impl Default for Limits {
             page: 200,
             answer_bytes: 8 << 20,
             commits: 200_000,
+            states: 50_000,
+            bisections: 2,
             time: Duration::from_secs(10),
             at_once: 8,
             acting: Duration::from_secs(60),
@@ -55,6 +61,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// What a bisection costs: as much as a tenth of what one query may ask for.
+pub(crate) const BISECTION: usize = 10_000;
 
 /// The size of a page that is not said.
 pub(crate) const PAGE: u32 = 50;

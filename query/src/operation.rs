@@ -103,6 +103,16 @@ impl Operation {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the answer has to be there.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// What is read.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Goes on only while there is time.
     pub(crate) fn in_time(&self) -> Answer<()> {
         if Instant::now() < self.until {
@@ -160,7 +170,12 @@ impl Operation {
 
     /// What an error of reading a session means, by what the list says of that session. The list holds what the
     /// viewer may see, so what they may not see looks like what is not there.
-    fn unread(&self, session: ScopeId, asked: Option<u64>, error: &ReadError) -> async_graphql::Error {
+    pub(crate) fn unread(
+        &self,
+        session: ScopeId,
+        asked: Option<u64>,
+        error: &ReadError,
+    ) -> async_graphql::Error {
         let code = match error {
             ReadError::Unknown(_) => return no_session(session),
             ReadError::NoDispatch(_) | ReadError::NotASession(_) => Code::NotFound,

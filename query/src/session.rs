@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::{ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
 use glasswork_agent_core::tree::Body;
 use glasswork_app_runtime::projection::tree;
@@ -13,18 +13,23 @@ use glasswork_engine::{Scope, ScopeId};
 use glasswork_session_state::{Glasswork, queue, state, waiting};
 
 use crate::attached_client::AttachedClient;
+use crate::bisection::{Bisection, Sought};
 use crate::call::Call;
+use crate::choice::{ChoiceOf, Choices};
 use crate::compaction::{CompactionUnderWay, ContextUse};
 use crate::dialog::{Dialog, Notification};
 use crate::dispatch::{self, Dispatch, DispatchFilter};
 use crate::effect::Effect;
 use crate::entry::Entry;
 use crate::error::{Answer, Code, fail};
+use crate::failover::Candidate;
 use crate::footer::Footer;
+use crate::footprint::Footprint;
 use crate::host::Host;
 use crate::id;
 use crate::import::ImportedFrom;
 use crate::journal::JournalFiles;
+use crate::limits;
 use crate::mcp::McpServer;
 use crate::operation::Op;
 use crate::origin::Origin;
@@ -48,7 +53,7 @@ pub(crate) struct View {
     pub(crate) session: Arc<state::Session>,
     /// The commit that was asked for; the state may be of an earlier one.
     pub(crate) at: u64,
-    mounted: bool,
+    pub(crate) mounted: bool,
     active: OnceLock<BTreeSet<EntryId>>,
     below: OnceLock<BTreeMap<Option<EntryId>, Vec<EntryId>>>,
 }
@@ -622,6 +627,71 @@ impl Session {
         filter: Option<DispatchFilter>,
     ) -> Answer<Option<Page<Dispatch>>> {
         dispatch::list(&self.0, first, after.as_deref(), filter.unwrap_or_default()).map(Some)
+    }
+
+    /// What its tools have done to files.
+    async fn footprint(&self) -> Footprint {
+        Footprint(Arc::clone(&self.0))
+    }
+
+    /// The models that may be asked in the place of its own, by name, as the host knew them when a turn began last.
+    #[graphql(complexity = "8 * child_complexity")]
+    async fn candidates(&self) -> Vec<Candidate> {
+        self.0.session.candidates.values().map(Candidate::of).collect()
+    }
+
+    /// What can be picked in it where a slash command wants an argument, or a prompt a file: what fits best what was
+    /// typed first, and at most 2000.
+    #[graphql(complexity = "2_000 * child_complexity")]
+    async fn choices(
+        &self,
+        #[graphql(desc = "What is picked.")] of: ChoiceOf,
+        #[graphql(default, desc = "What was typed.")] typed: String,
+    ) -> Answer<Option<Choices>> {
+        Choices::of(&self.0, of, &typed).map(Some)
+    }
+
+    /// Looks for the first commit after which something holds, among those up to the commit as of which the session
+    /// is seen: the same search as `glasswork bisect`. Only a query asks for it, and none within another.
+    #[graphql(complexity = "limits::BISECTION + child_complexity")]
+    async fn bisect(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Fields of this type, as in a query: `turn { state }`. They are asked of each state."
+        )]
+        query: String,
+        #[graphql(
+            desc = "Which value of the answer is looked at: names and places in lists, with dots between them. \
+                    Without it `query` has one field in all."
+        )]
+        path: Option<String>,
+        #[graphql(
+            desc = "It holds where the value is this one: JSON, or a bare word. Without `is` and `above` the value \
+                    has to be true."
+        )]
+        is: Option<String>,
+        #[graphql(desc = "It holds where the value is a number above this one.")] above: Option<f64>,
+        #[graphql(desc = "The first commit that is looked at; 1 if it is not said.")] from: Option<Long>,
+        #[graphql(desc = "The last one; that as of which the session is seen if it is not said.")] to: Option<
+            Long,
+        >,
+        #[graphql(
+            default,
+            desc = "That it holds on once it holds: then a few states are looked at, not each."
+        )]
+        monotone: bool,
+    ) -> Answer<Option<Bisection>> {
+        let what = Sought {
+            query,
+            path,
+            is,
+            above,
+            from: from.map(|from| from.0),
+            to: to.map(|to| to.0),
+            monotone,
+        };
+        Bisection::of(context, &self.0, what).await.map(Some)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is set, and where each value comes from.
 
 use async_graphql::{Enum, SimpleObject};
+use glasswork_app_runtime::settings::value_text;
 use glasswork_session_state::settings;
 
 /// Layers of settings. What comes later here overrides what comes earlier.
@@ -73,18 +74,9 @@ pub(crate) struct Setting {
 
 impl From<&settings::Setting> for Setting {
     fn from(setting: &settings::Setting) -> Self {
-        // Each variant holds one value with its source, in whatever type: `{"mode":{"value":"ask","from":…}}`.
-        let value = serde_json::to_value(setting).ok().and_then(|setting| {
-            let (_, sourced) = setting.as_object()?.iter().next()?;
-            sourced.get("value").cloned()
-        });
         Self {
             name: setting.name(),
-            value: match value {
-                None | Some(serde_json::Value::Null) => None,
-                Some(serde_json::Value::String(text)) => Some(text),
-                Some(other) => Some(other.to_string()),
-            },
+            value: value_text(setting),
             source: setting.from().into(),
         }
     }

@@ -131,12 +131,24 @@ impl House {
         clock: Arc<dyn Clock>,
         rules: Rules,
     ) -> Self {
+        Self::fitted(home, models, |archive, ports| {
+            ports.breakers = Arc::new(archive.breakers(rules, Arc::clone(&clock)));
+            ports.clock = clock;
+        })
+        .await
+    }
+
+    /// A house that is made of what `fit` makes of the usual.
+    pub async fn fitted(
+        home: TempDir,
+        models: Arc<dyn ModelPort>,
+        fit: impl FnOnce(&FileArchive, &mut Ports),
+    ) -> Self {
         std::fs::create_dir_all(home.path().join("work")).expect("a workspace");
         let archive = FileArchive::open(home.path().join("data")).expect("an archive");
         let (mut ports, vault) = furnished(&archive, models);
-        ports.breakers = Arc::new(archive.breakers(rules, Arc::clone(&clock)));
-        ports.clock = clock;
         ports.secrets = Arc::new(Vaults::new(vec![OWN_SECRET.into()]));
+        fit(&archive, &mut ports);
         let runtime = Runtime::start(ports).await.expect("a runtime");
         Self {
             home,

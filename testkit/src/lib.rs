@@ -6,6 +6,7 @@ pub mod house;
 pub mod kept;
 pub mod mcp_server;
 pub mod model_server;
+pub mod packages;
 pub mod programs;
 pub mod proxy_server;
 pub mod request_rules;

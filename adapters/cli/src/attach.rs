@@ -1,8 +1,7 @@
 //! `glasswork attach`: a plain console on a session of a live host.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
-use std::thread;
 
 use clap::{Args, ValueEnum};
 use glasswork_app_runtime::ending::ExitCode;
@@ -14,11 +13,15 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::attached_screen::Screen;
+use crate::choosing::{self, Choices};
 use crate::compose;
 use crate::console::{Console, Layout};
 use crate::escape;
 use crate::hosts::{self, Found};
+use crate::picker::{self, Left};
 use crate::problem::Problem;
+use crate::signals::{Asked, Signals};
+use crate::typing::Typing;
 
 /// Arguments of `attach`.
 #[derive(Debug, Args)]
@@ -122,6 +125,12 @@ async fn stay(arguments: &Attach, directory: &Directory, console: &Console) -> R
         asked: 0,
         commanded: false,
         failed: false,
+        host: HostDoor {
+            host: host.clone(),
+            session: attached.session.clone(),
+        },
+        printed: None,
+        signals: None,
     };
     conversing.until_the_end(notices).await
 }
@@ -193,6 +202,14 @@ impl Shown {
         }
     }
 
+    /// Says something of this client's own.
+    fn note(&mut self, text: &str) -> Result<(), Problem> {
+        match self {
+            Self::Screen(screen) => screen.note(text),
+            Self::Lines(_) => Ok(()),
+        }
+    }
+
     /// What the host answered, where that is something to be shown.
     fn answered(&mut self, answer: &Value) -> Result<(), Problem> {
         let text = answer.get("text").and_then(Value::as_str);
@@ -232,9 +249,98 @@ struct Conversing {
     /// wait for long, and what is typed meanwhile may be to stop it.
     commanded: bool,
     failed: bool,
+    /// Where the host can be asked what can be chosen.
+    host: HostDoor,
+    /// A list that was printed: the next line may be a number of it.
+    printed: Option<Choices>,
+    /// Once a list was drawn, signals are told to this client and do not end it by themselves.
+    signals: Option<Signals>,
+}
+
+/// Where a host is, and the session that is conversed with.
+struct HostDoor {
+    host: Live,
+    session: String,
+}
+
+/// What became of a line that was typed.
+enum Completed {
+    /// It is whole.
+    Line(String),
+    /// Nothing is to be done.
+    Nothing,
+    /// The client was asked to end.
+    Ended(ExitCode),
+}
+
+/// What a signal asks for, where signals are told to this client.
+async fn ended(signals: &mut Option<Signals>) -> Asked {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Conversing {
+    /// Lets what a line lacks be chosen: from a list that is drawn where that can be, else from one that is printed.
+    async fn completed(&mut self, line: String) -> Result<Completed, Problem> {
+        let mut line = match self.printed.take() {
+            Some(printed) => match printed.numbered(&line) {
+                Some(chosen) => printed.lack().with(chosen),
+                None => line,
+            },
+            None => line,
+        };
+        if matches!(self.shown, Shown::Lines(_)) {
+            return Ok(Completed::Line(line));
+        }
+        while let Some(lack) = choosing::lack(&line) {
+            // Of commands help says the same; and an `@` in what a program says may be meant as it stands.
+            if !self.console.can_draw && !lack.is_of_a_command() {
+                break;
+            }
+            let door = &self.host;
+            let connected = Client::connect(&hosts::directory()?, &door.host).await;
+            let choices = match connected {
+                // Nothing is told there.
+                Ok((client, _)) => Choices::of(client, &door.session, lack).await,
+                Err(error) => Err(failed(error)),
+            };
+            let mut choices = match choices {
+                Ok(choices) if choices.is_empty() => {
+                    self.shown.note("there is nothing to choose")?;
+                    break;
+                }
+                Ok(choices) => choices,
+                Err(Problem::Closed) => return Err(Problem::Closed),
+                Err(Problem::Told { text, .. }) => {
+                    self.complain(&text);
+                    return Ok(Completed::Nothing);
+                }
+            };
+            if !self.console.can_draw {
+                choices.print(&self.console);
+                self.printed = Some(choices);
+                return Ok(Completed::Nothing);
+            }
+            let signals = match &mut self.signals {
+                Some(signals) => signals,
+                none => none.insert(Signals::take().map_err(Problem::failed)?),
+            };
+            match picker::pick(&mut choices, &self.console, signals).await? {
+                Ok(chosen) => line = choices.lack().with(&chosen),
+                Err(Left::Left) => {
+                    self.shown.note("nothing was chosen, and nothing done")?;
+                    return Ok(Completed::Nothing);
+                }
+                Err(Left::Asked(Asked::Interrupt)) => return Ok(Completed::Ended(ExitCode::Interrupted)),
+                Err(Left::Asked(Asked::Terminate)) => return Ok(Completed::Ended(ExitCode::Terminated)),
+            }
+            self.shown.note(&line)?;
+        }
+        Ok(Completed::Line(line))
+    }
+
     /// The end, where all that was typed is done and nothing more can be.
     fn over(&self, is_terminal: bool) -> Option<ExitCode> {
         let done = self.input_ended && self.typed && self.asked == 0 && !self.prompted;
@@ -246,7 +352,7 @@ impl Conversing {
         (done && !is_terminal).then_some(code)
     }
 
-    fn complain(&mut self, error: &dyn std::error::Error) {
+    fn complain(&mut self, error: &dyn std::fmt::Display) {
         self.failed = true;
         let error = escape::text(&error.to_string()).into_owned();
         self.console
@@ -254,7 +360,7 @@ impl Conversing {
     }
 
     async fn until_the_end(mut self, mut notices: mpsc::Receiver<Notice>) -> Result<ExitCode, Problem> {
-        let mut lines = typed();
+        let mut typing = Typing::begin();
         // Answers come while notices are read: a request must not keep them waiting.
         let (asked, mut answers) = mpsc::channel::<(bool, Result<Value, ClientError>)>(1);
         let is_terminal = io::stdin().is_terminal();
@@ -263,13 +369,24 @@ impl Conversing {
                 return Ok(code);
             }
             tokio::select! {
-                line = lines.recv(), if !self.input_ended && !self.commanded => {
+                asked = ended(&mut self.signals) => {
+                    return Ok(match asked {
+                        Asked::Interrupt => ExitCode::Interrupted,
+                        Asked::Terminate => ExitCode::Terminated,
+                    });
+                }
+                line = typing.next(), if !self.input_ended && !self.commanded => {
                     let Some(line) = line else {
                         self.input_ended = true;
                         if is_terminal {
                             return Ok(ExitCode::Done);
                         }
                         continue;
+                    };
+                    let line = match self.completed(line).await? {
+                        Completed::Line(line) => line,
+                        Completed::Nothing => continue,
+                        Completed::Ended(code) => return Ok(code),
                     };
                     let line = line.trim();
                     if line.is_empty() {
@@ -371,18 +488,4 @@ fn read(attachment: u64, line: &str) -> Line {
         Err(CommandError::Unknown { .. }) if line == "/" => Line::Show(slash_commands::help(None)),
         Err(error) => Line::Wrong(error),
     }
-}
-
-/// The lines that are typed. The thread ends with the process.
-fn typed() -> mpsc::Receiver<String> {
-    let (line, lines) = mpsc::channel(1);
-    thread::spawn(move || {
-        for typed in io::stdin().lock().lines() {
-            let Ok(typed) = typed else { return };
-            if line.blocking_send(typed).is_err() {
-                return;
-            }
-        }
-    });
-    lines
 }

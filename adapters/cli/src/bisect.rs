@@ -1,8 +1,9 @@
 //! `glasswork bisect`: which commit made something so.
 
+use glasswork_app_runtime::bisecting::{Bisected, SearchError, Way};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::reading::Viewer;
-use glasswork_query::{BisectError, Bisected, Bisection, Wanted, Way};
+use glasswork_query::{BisectError, Bisection, Wanted};
 use serde_json::{Value, json};
 
 use crate::compose::{self, Sessions};
@@ -64,10 +65,7 @@ pub(crate) fn bisect(
 
 fn wanted(arguments: &Bisect) -> Wanted {
     match (&arguments.is, arguments.above) {
-        // A bare word is the name that it is: most values are names.
-        (Some(text), _) => {
-            Wanted::Is(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())))
-        }
+        (Some(text), _) => Wanted::is(text),
         (None, Some(least)) => Wanted::Above(least),
         (None, None) => Wanted::True,
     }
@@ -76,14 +74,18 @@ fn wanted(arguments: &Bisect) -> Wanted {
 fn told(error: BisectError) -> Problem {
     match error {
         BisectError::Refused(error) => graph::told(&error),
-        BisectError::Read(error) => error.into(),
-        BisectError::Broken => Problem::failed(error),
-        BisectError::Failed { .. } => Problem::failed(error),
+        BisectError::Search(SearchError::Read(error)) => error.into(),
+        BisectError::Broken
+        | BisectError::Failed { .. }
+        | BisectError::Search(SearchError::NotMonotone { .. } | SearchError::Late { .. }) => {
+            Problem::failed(error)
+        }
         BisectError::NotASelection
         | BisectError::NoOneValue { .. }
         | BisectError::NotJudged { .. }
-        | BisectError::Empty { .. }
-        | BisectError::TooMany => Problem::usage(error),
+        | BisectError::Search(SearchError::Empty { .. } | SearchError::TooMany { .. }) => {
+            Problem::usage(error)
+        }
     }
 }
 
@@ -91,7 +93,7 @@ fn shown(value: &Value) -> String {
     outline::cut(&outline::of(value, 0), 200)
 }
 
-fn text(found: &Bisected, made: &Value, halved: bool, paint: Paint) -> String {
+fn text(found: &Bisected<Value>, made: &Value, halved: bool, paint: Paint) -> String {
     let mut text = String::new();
     match found {
         Bisected::Found {

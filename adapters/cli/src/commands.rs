@@ -260,6 +260,12 @@ pub(crate) struct Login {
     /// Open the address in a browser anywhere, and paste what that ends with
     #[arg(long, group = "way")]
     pub paste: bool,
+    /// Keep it in the keyring of the system (the Secret Service, or the Keychain of macOS), and nowhere else
+    #[arg(long, group = "place")]
+    pub keyring: bool,
+    /// Keep it in a file that only you can read; this is so where nothing was kept in the keyring before
+    #[arg(long, group = "place")]
+    pub file: bool,
 }
 
 /// What is asked about sign-ins.

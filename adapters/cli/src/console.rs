@@ -18,6 +18,8 @@ pub(crate) struct Console {
     pub out_is_terminal: bool,
     /// Whether a person can be asked: standard input and standard error are terminals.
     pub can_ask: bool,
+    /// Whether lists can be drawn for them: their terminal can move its cursor.
+    pub can_draw: bool,
 }
 
 impl Console {
@@ -25,11 +27,14 @@ impl Console {
     #[must_use]
     pub(crate) fn find(environment: &Environment) -> Self {
         let [out, err] = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+        let can_ask = io::stdin().is_terminal() && err;
+        let term = environment.text("TERM");
         Self {
             out: Paint(coloured(environment, out)),
             err: Paint(coloured(environment, err)),
             out_is_terminal: out,
-            can_ask: io::stdin().is_terminal() && err,
+            can_ask,
+            can_draw: can_ask && term.is_some_and(|term| term != "dumb"),
         }
     }
 

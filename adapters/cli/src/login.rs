@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use glasswork_app_runtime::ending::ExitCode;
-use glasswork_app_runtime::sign_in::{SignInError, SignIns, Standing};
+use glasswork_app_runtime::sign_in::{Keep, SignInError, SignIns, Standing};
 
 use crate::commands::{Json, Login};
 use crate::compose::{self, Model, Place};
@@ -54,11 +54,16 @@ pub(crate) fn login(arguments: &Login, console: &Console) -> Result<ExitCode, Pr
         },
         _ => None,
     };
+    let keep = match (arguments.keyring, arguments.file) {
+        (true, _) => Keep::Keyring,
+        (_, true) => Keep::File,
+        _ => Keep::AsBefore,
+    };
     let standing = recorded(&place, async |sign_ins| match (way, key) {
-        (Way::Key, Some(key)) => sign_ins.with_key(provider, &key).await,
+        (Way::Key, Some(key)) => sign_ins.with_key(provider, keep, &key).await,
         (Way::Device, _) => {
             let tell = |device: &_| console.note(&device_told(device));
-            sign_ins.with_device(provider, tell).await
+            sign_ins.with_device(provider, keep, tell).await
         }
         (Way::Paste, _) => {
             let ask = |address: &str| {
@@ -72,7 +77,7 @@ pub(crate) fn login(arguments: &Login, console: &Console) -> Result<ExitCode, Pr
                 .ok()
                 .flatten()
             };
-            sign_ins.with_paste(provider, ask).await
+            sign_ins.with_paste(provider, keep, ask).await
         }
         (Way::Browser | Way::Key, _) => {
             let tell = |address: &str| {
@@ -81,7 +86,7 @@ pub(crate) fn login(arguments: &Login, console: &Console) -> Result<ExitCode, Pr
                      the browser is on another machine, `--paste` helps.\n"
                 ));
             };
-            sign_ins.with_browser(provider, tell).await
+            sign_ins.with_browser(provider, keep, tell).await
         }
     })?;
     console.data(&format!("{}\n", escape::line(&standing.to_string())))?;

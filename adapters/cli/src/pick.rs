@@ -1,17 +1,9 @@
-//! Picking a session at a terminal: a list to walk through, narrowed by typing. Draws on standard error, so that
-//! standard output stays what it is for, and gives the terminal back as it was in whatever way it ends.
+//! Picking a session to go on with.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use crossterm::style::{Attribute, Print, SetAttribute};
-use crossterm::terminal::{
-    Clear, ClearType, DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen,
-};
-use crossterm::{cursor, execute, queue, terminal};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use glasswork_app_runtime::archive::{ArchivedSession, Filter, Listing, Sort};
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::pickers;
@@ -19,15 +11,15 @@ use glasswork_app_runtime::reading::Snapshot;
 use glasswork_engine::{ScopeId, Timestamp};
 
 use crate::compose::{self, Sessions};
+use crate::console::Console;
 use crate::escape;
+use crate::picker::{self, Left, List, fitted};
 use crate::problem::Problem;
 use crate::session_list;
 use crate::signals::{Asked, Signals};
 
 /// Most sessions among which what is typed is looked for by letters; of those that are older by parts of a name.
 const MOST: usize = 2_000;
-/// How long a key is waited for before signals are looked at.
-const GLANCE: Duration = Duration::from_millis(100);
 
 /// Among which sessions one is picked.
 #[derive(Debug, Clone)]
@@ -42,12 +34,21 @@ pub(crate) enum Among {
 ///
 /// # Errors
 /// That they did not, and whatever goes wrong.
-pub(crate) fn pick(sessions: &Sessions, among: Among) -> Result<ScopeId, Problem> {
-    let mut picker = Picker::new(sessions.snapshot(), among)?;
+pub(crate) fn pick(sessions: &Sessions, among: Among, console: &Console) -> Result<ScopeId, Problem> {
+    let mut list = Past::new(sessions.snapshot(), among)?;
     let tasks = compose::tasks()?;
-    let picked = tasks.block_on(walk(&mut picker));
+    let picked = tasks.block_on(async {
+        let mut signals = Signals::take().map_err(Problem::failed)?;
+        picker::pick(&mut list, console, &mut signals).await
+    });
     compose::end(tasks);
-    picked
+    picked?.map_err(|left| Problem::Told {
+        code: match left {
+            Left::Left | Left::Asked(Asked::Interrupt) => ExitCode::Interrupted,
+            Left::Asked(Asked::Terminate) => ExitCode::Terminated,
+        },
+        text: "no session was picked".to_owned(),
+    })
 }
 
 /// This directory's sessions.
@@ -58,122 +59,42 @@ pub(crate) fn among_those_of(directory: &Path) -> Among {
     Among::Workspace(session_list::resolved(directory))
 }
 
-async fn walk(picker: &mut Picker) -> Result<ScopeId, Problem> {
-    let mut signals = Signals::take().map_err(Problem::failed)?;
-    let screen = Screen::take().map_err(Problem::failed)?;
-    loop {
-        picker.draw().map_err(Problem::failed)?;
-        let key = tokio::task::spawn_blocking(next_event);
-        let event = tokio::select! {
-            biased;
-            asked = signals.next() => {
-                drop(screen);
-                return Err(ended(asked));
-            }
-            event = key => event.map_err(Problem::defect)?.map_err(Problem::failed)?,
-        };
-        let Some(Event::Key(key)) = event else { continue };
-        if key.kind == KeyEventKind::Release {
-            continue;
-        }
-        match picker.press(key)? {
-            Next::Stay => {}
-            Next::Take(id) => return Ok(id),
-            Next::Leave => {
-                drop(screen);
-                return Err(Problem::Told {
-                    code: ExitCode::Interrupted,
-                    text: "no session was picked".to_owned(),
-                });
-            }
-        }
-    }
-}
-
-fn ended(asked: Asked) -> Problem {
-    Problem::Told {
-        code: match asked {
-            Asked::Interrupt => ExitCode::Interrupted,
-            Asked::Terminate => ExitCode::Terminated,
-        },
-        text: "no session was picked".to_owned(),
-    }
-}
-
-/// The next event of the terminal, if one comes soon.
-fn next_event() -> io::Result<Option<Event>> {
-    match event::poll(GLANCE)? {
-        true => event::read().map(Some),
-        false => Ok(None),
-    }
-}
-
-/// The terminal while it is drawn upon. Dropping it, in whatever way, gives it back.
-struct Screen;
-
-impl Screen {
-    fn take() -> io::Result<Self> {
-        terminal::enable_raw_mode()?;
-        let screen = Self;
-        execute!(io::stderr(), EnterAlternateScreen, DisableLineWrap, cursor::Hide)?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        // A terminal that is gone need not be given back.
-        let _ = execute!(io::stderr(), cursor::Show, EnableLineWrap, LeaveAlternateScreen);
-        let _ = terminal::disable_raw_mode();
-    }
-}
-
-enum Next {
-    Stay,
-    Take(ScopeId),
-    Leave,
-}
-
-struct Picker {
+/// Sessions that were held.
+struct Past {
     snapshot: Snapshot,
     among: Among,
     /// Whether sessions of other directories are shown too.
     everywhere: bool,
-    typed: String,
     sort: Sort,
     rows: Vec<ArchivedSession>,
+    ids: Vec<ScopeId>,
     more: bool,
-    at: usize,
 }
 
-impl Picker {
+impl Past {
     fn new(snapshot: Snapshot, among: Among) -> Result<Self, Problem> {
-        let mut picker = Self {
+        let mut past = Self {
             snapshot,
             among,
             everywhere: false,
-            typed: String::new(),
             sort: Sort::Updated,
             rows: Vec::new(),
+            ids: Vec::new(),
             more: false,
-            at: 0,
         };
-        picker.look()?;
-        if picker.rows.is_empty() && matches!(picker.among, Among::Workspace(_)) {
-            picker.everywhere = true;
-            picker.look()?;
+        past.find("")?;
+        if past.rows.is_empty() && matches!(past.among, Among::Workspace(_)) {
+            past.everywhere = true;
+            past.find("")?;
         }
-        match picker.rows.is_empty() {
+        match past.rows.is_empty() {
             true => Err(Problem::usage("there is no session to go on with")),
-            false => Ok(picker),
+            false => Ok(past),
         }
     }
 
-    /// Looks up the sessions anew. The one at which the person stands stays where it can.
-    fn look(&mut self) -> Result<(), Problem> {
-        let stood = self.rows.get(self.at).map(|row| row.id);
+    fn find(&mut self, typed: &str) -> Result<(), Problem> {
         let (mut rows, more) = self.listed(None)?;
-        let typed = self.typed.trim();
         if more && !typed.is_empty() {
             let (older, _) = self.listed(Some(typed.to_owned()))?;
             let known: BTreeSet<ScopeId> = rows.iter().map(|row| row.id).collect();
@@ -181,10 +102,8 @@ impl Picker {
         }
         let fitting = pickers::ranked(pickers::sessions(rows), typed).into_iter();
         self.rows = fitting.map(|item| item.value).collect();
+        self.ids = self.rows.iter().map(|row| row.id).collect();
         self.more = more;
-        self.at = stood
-            .and_then(|id| self.rows.iter().position(|row| row.id == id))
-            .unwrap_or(0);
         Ok(())
     }
 
@@ -208,114 +127,63 @@ impl Picker {
         let rows = page.rows.into_iter().map(|row| row.archived).collect();
         Ok((rows, page.more))
     }
+}
 
-    fn press(&mut self, key: KeyEvent) -> Result<Next, Problem> {
-        let last = self.rows.len().saturating_sub(1);
-        let page = usize::from(terminal::size().map_or(24, |(_, height)| height)).saturating_sub(4);
-        if key.modifiers.contains(KeyModifiers::CONTROL) {
-            match key.code {
-                KeyCode::Char('c' | 'd' | 'g') => return Ok(Next::Leave),
-                KeyCode::Char('p') => self.at = self.at.saturating_sub(1),
-                KeyCode::Char('n') => self.at = (self.at + 1).min(last),
-                KeyCode::Char('u') => {
-                    self.typed.clear();
-                    self.look()?;
-                }
-                KeyCode::Char('a') => {
-                    self.everywhere = !self.everywhere;
-                    self.look()?;
-                }
-                _ => {}
-            }
-            return Ok(Next::Stay);
-        }
-        match key.code {
-            KeyCode::Enter => {
-                if let Some(row) = self.rows.get(self.at) {
-                    return Ok(Next::Take(row.id));
-                }
-            }
-            KeyCode::Esc => return Ok(Next::Leave),
-            KeyCode::Up => self.at = self.at.saturating_sub(1),
-            KeyCode::Down => self.at = (self.at + 1).min(last),
-            KeyCode::PageUp => self.at = self.at.saturating_sub(page),
-            KeyCode::PageDown => self.at = (self.at + page).min(last),
-            KeyCode::Home => self.at = 0,
-            KeyCode::End => self.at = last,
-            KeyCode::Tab | KeyCode::BackTab => {
-                self.sort = match self.sort {
-                    Sort::Created => Sort::Updated,
-                    _ => Sort::Created,
-                };
-                self.look()?;
-            }
-            KeyCode::Backspace => {
-                self.typed.pop();
-                self.look()?;
-            }
-            KeyCode::Char(char) => {
-                self.typed.push(char);
-                self.look()?;
-            }
-            _ => {}
-        }
-        Ok(Next::Stay)
+impl List for Past {
+    type Value = ScopeId;
+
+    async fn look(&mut self, typed: &str) -> Result<(), Problem> {
+        self.find(typed)
     }
 
-    fn draw(&self) -> io::Result<()> {
-        let (width, height) = terminal::size()?;
-        let (width, room) = (usize::from(width), usize::from(height).saturating_sub(3).max(1));
-        let mut out = io::BufWriter::new(io::stderr().lock());
-        queue!(out, Clear(ClearType::All), cursor::MoveTo(0, 0))?;
+    fn values(&self) -> &[ScopeId] {
+        &self.ids
+    }
+
+    fn asks(&self) -> String {
+        "Go on with".to_owned()
+    }
+
+    fn aside(&self) -> String {
         let by: &str = self.sort.into();
         let place = match &self.among {
             Among::Workspace(_) if self.everywhere => "everywhere, ^A: only here",
             Among::Workspace(_) => "here, ^A: everywhere",
             Among::These(_) => "these",
         };
-        let head = format!(
-            "Go on with: {}_   [{place}; Tab: by {by}]",
-            escape::line(&self.typed)
-        );
-        queue!(out, Print(fitted(&head, width)))?;
-        queue!(
-            out,
-            cursor::MoveTo(0, 1),
-            SetAttribute(Attribute::Dim),
-            Print(fitted(&heading(width), width)),
-            SetAttribute(Attribute::Reset)
-        )?;
-        let top = self.at.saturating_sub(room.saturating_sub(1));
-        for (line, (number, row)) in self.rows.iter().enumerate().skip(top).take(room).enumerate() {
-            let stands = number == self.at;
-            queue!(
-                out,
-                cursor::MoveTo(0, u16::try_from(line + 2).unwrap_or(u16::MAX))
-            )?;
-            if stands {
-                queue!(out, SetAttribute(Attribute::Reverse))?;
-            }
-            let mark = if stands { ">" } else { " " };
-            queue!(
-                out,
-                Print(fitted(&format!("{mark} {}", columns(row, width)), width)),
-                SetAttribute(Attribute::Reset)
-            )?;
-        }
-        let count = self.rows.len();
-        let foot = match (count, self.more) {
+        format!("[{place}; Tab: by {by}]")
+    }
+
+    fn heading(&self, width: usize) -> Option<String> {
+        Some(heading(width))
+    }
+
+    fn row(&self, number: usize, width: usize) -> String {
+        let row = self.rows.get(number);
+        row.map(|row| columns(row, width)).unwrap_or_default()
+    }
+
+    fn foot(&self, at: usize) -> String {
+        match (self.rows.len(), self.more) {
             (0, _) => "no session is called so; ^U clears".to_owned(),
-            (count, false) => format!("{} of {count}; Enter goes on, Esc leaves", self.at + 1),
-            (count, true) => format!("{} of the first {count}; type to find others", self.at + 1),
-        };
-        queue!(
-            out,
-            cursor::MoveTo(0, height.saturating_sub(1)),
-            SetAttribute(Attribute::Dim),
-            Print(fitted(&foot, width)),
-            SetAttribute(Attribute::Reset)
-        )?;
-        out.flush()
+            (count, false) => format!("{} of {count}; Enter goes on, Esc leaves", at + 1),
+            (count, true) => format!("{} of the first {count}; type to find others", at + 1),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('a') if control => self.everywhere = !self.everywhere,
+            KeyCode::Tab | KeyCode::BackTab if !control => {
+                self.sort = match self.sort {
+                    Sort::Created => Sort::Updated,
+                    _ => Sort::Created,
+                };
+            }
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -361,11 +229,4 @@ fn columns(row: &ArchivedSession, width: usize) -> String {
 fn minute(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
     at.strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-fn fitted(text: &str, width: usize) -> String {
-    match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
 }

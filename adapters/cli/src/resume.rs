@@ -84,6 +84,6 @@ pub(crate) fn chosen(wanted: &str, sessions: &Sessions, console: &Console) -> Re
             named => return Ok(named?),
         },
     };
-    let id = pick::pick(sessions, among)?;
+    let id = pick::pick(sessions, among, console)?;
     Ok(resuming::past(&sessions.snapshot(), id)?)
 }

@@ -19,10 +19,11 @@ use rmcp::{ClientHandler, Peer, RoleClient};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::line::{Gauge, Line, WINDOW_BYTES};
-use super::{News, ServerCommand, environment, listing};
+use super::{News, ServerCommand, environment, listing, subscription};
 use crate::processes::{Exit, Running};
 use crate::secrets::{Masking, Origin};
 
@@ -34,6 +35,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long is waited after a server says that it has other tools: it may say so again at once.
 const CALM: Duration = Duration::from_millis(200);
+/// The same of one that has other tools again and again: each time twice as long, up to this.
+const MOST_CALM: Duration = Duration::from_secs(30);
+/// After so long without other tools it is as if there had been none yet.
+const FORGIVEN: Duration = Duration::from_secs(60);
 /// How often a session is told of that, where it does not take it yet.
 const TELLINGS: u32 = 20;
 /// Most pages of tools that are asked for.
@@ -218,6 +223,7 @@ impl Connection {
             Err(Some(problem)) if !gauge.is_flooded() => return Err(problem),
             Err(_) => return Err(process.problem().await),
         };
+        gauge.asked();
         let listed = list(service.peer(), &gauge).await;
         let tools = match listed {
             Ok(tools) => listing::told(tools, &masking),
@@ -226,6 +232,11 @@ impl Connection {
         };
         let introduction = introduction(service.peer(), &masking);
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        if subscription::is_needed(service.peer()) {
+            let hearing = subscription::hear(service.peer().clone(), Arc::clone(&ear.0));
+            let stopped = stop.clone();
+            tokio::spawn(async move { stopped.run_until_cancelled_owned(hearing).await });
+        }
         let connection = Arc::new(Self {
             peer: service.peer().clone(),
             gauge,
@@ -238,6 +249,8 @@ impl Connection {
         let watched = Watched {
             problem: Arc::clone(&connection.problem),
             changed: ear.0,
+            calm: CALM,
+            last: None,
             told: tools.clone(),
             launch,
             process,
@@ -357,7 +370,6 @@ async fn list(peer: &Peer<RoleClient>, gauge: &Gauge) -> Result<Vec<rmcp::model:
     if !has_tools {
         return Ok(tools);
     }
-    gauge.asked();
     let mut cursor = None;
     for _ in 0..PAGES {
         let page = peer.list_tools(Some(PaginatedRequestParams::default().with_cursor(cursor)));
@@ -379,6 +391,10 @@ async fn list(peer: &Peer<RoleClient>, gauge: &Gauge) -> Result<Vec<rmcp::model:
 struct Watched {
     problem: Arc<OnceLock<Problem>>,
     changed: Arc<Notify>,
+    /// How long is waited before it is asked the next time which tools it has.
+    calm: Duration,
+    /// When it had other tools last.
+    last: Option<Instant>,
     told: Vec<Told>,
     launch: Launch,
     process: Process,
@@ -417,8 +433,12 @@ impl Watched {
     /// of when it is called.
     async fn list_anew(&mut self) {
         let stopped = self.stop.clone();
+        if self.last.is_some_and(|last| last.elapsed() >= FORGIVEN) {
+            self.calm = CALM;
+        }
         let work = async {
-            tokio::time::sleep(CALM).await;
+            // What it says meanwhile is one more time at most. Nothing is asked that would let it say more than it may.
+            tokio::time::sleep(self.calm).await;
             let listed = list(self.service.peer(), &self.process.gauge).await;
             let Ok(tools) = listed else { return };
             let tools = listing::told(tools, &self.launch.masking);
@@ -439,6 +459,8 @@ impl Watched {
                     .await
                 {
                     self.told = tools;
+                    self.last = Some(Instant::now());
+                    self.calm = (self.calm * 2).min(MOST_CALM);
                     return;
                 }
                 // That it has started may not be on record yet.

@@ -8,7 +8,7 @@ use glasswork_agent_core::id::CallId;
 use glasswork_agent_core::json_schema::{self, Schema};
 use glasswork_agent_core::mcp_server::State;
 use glasswork_ai::conversation::ToolCall;
-use glasswork_session_state::call::{BlobRef, Outcome};
+use glasswork_session_state::call::{BlobRef, Detail, Outcome};
 use glasswork_session_state::evidence::{Evidence, ServerEvidence};
 use glasswork_session_state::mcp::{self, Server};
 use glasswork_session_state::state::Session;
@@ -177,7 +177,7 @@ pub(super) async fn call(work: Work, id: CallId, call: &ToolCall, asked: &Server
                             digest: blob.digest.to_string().into(),
                             len: blob.len,
                         }),
-                        detail: None,
+                        detail: Detail::of_images(answer.images),
                     };
                     (word, outcome)
                 }

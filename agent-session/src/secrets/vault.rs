@@ -98,9 +98,7 @@ impl Vault {
         let digits = random.get(random.len().saturating_sub(5)..).unwrap_or_default();
         let mut known = Known::default();
         for value in own {
-            for word in words_of(value.expose_secret()) {
-                known.add(Kind::Credential, word);
-            }
+            add(&mut known, value);
         }
         Self {
             tag: format!("{}{digits}", session_tag(session)),
@@ -117,6 +115,11 @@ impl Vault {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for a value from now on.
+    pub(super) fn know(&self, value: &SecretString) {
+        add(Arc::make_mut(&mut self.inner().known), value);
     }
 
     /// What is known to be secret now.
@@ -183,6 +186,12 @@ impl Vault {
             }
             _ => Look::Unknown,
         }
+    }
+}
+
+fn add(known: &mut Known, value: &SecretString) {
+    for word in words_of(value.expose_secret()) {
+        known.add(Kind::Credential, word);
     }
 }
 

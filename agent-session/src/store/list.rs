@@ -170,6 +170,20 @@ impl<D: Domain> Store<D> {
         }
     }
 
+    /// Whether more sessions than this may lie here, by the names of their journals alone; none of them is opened.
+    #[must_use]
+    pub fn has_more_sessions_than(&self, count: usize) -> bool {
+        let mut seen = 0;
+        let unread = self.each_scope(&mut |place, _, _| {
+            seen += usize::from(place == Place::Sessions);
+            match seen > count {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        seen > count || unread.is_some()
+    }
+
     /// Where the journal of a scope lies.
     pub(super) fn path(&self, scope: ScopeId) -> Result<PathBuf, StoreError> {
         let mut path = None;

@@ -144,6 +144,8 @@ pub enum Detail {
     Diff(Arc<str>),
     /// An image, which the model is shown too; its bytes are a blob of the session.
     Image(Image),
+    /// Several of them.
+    Images(Vec<Image>),
     /// How a command ended.
     Exit {
         /// Its exit code.
@@ -153,4 +155,26 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
     },
+}
+
+impl Detail {
+    /// That these images are shown, if there are any.
+    #[must_use]
+    pub fn of_images(mut images: Vec<Image>) -> Option<Self> {
+        match images.len() {
+            0 => None,
+            1 => images.pop().map(Self::Image),
+            _ => Some(Self::Images(images)),
+        }
+    }
+
+    /// The images that it shows.
+    #[must_use]
+    pub fn images(&self) -> &[Image] {
+        match self {
+            Self::Image(image) => std::slice::from_ref(image),
+            Self::Images(images) => images,
+            Self::Diff(_) | Self::Exit { .. } => &[],
+        }
+    }
 }

@@ -45,9 +45,7 @@ pub(crate) enum End {
 /// and paid for.
 pub(crate) fn enter(draft: &mut Draft<'_>, end: End) {
     let session = &draft.session;
-    let Some(attempt) = session.attempt().filter(|attempt| attempt.effect.is_some()) else {
-        return;
-    };
+    let Some(attempt) = session.attempt() else { return };
     let usage = attempt.answer.usage;
     if end == End::Heard && usage.is_none() && attempt.answer.is_empty() {
         return;

@@ -282,10 +282,11 @@ fn texts(fact: &domain::Fact, each: &mut dyn FnMut(&str)) {
         },
         domain::Fact::Tools(tools::Fact::Settled { outcome, .. }) => {
             each(&outcome.text);
+            let images = outcome.detail.iter().flat_map(Detail::images);
+            images.for_each(|image| each(&image.name));
             match &outcome.detail {
                 Some(Detail::Diff(diff)) => each(diff),
-                Some(Detail::Image(image)) => each(&image.name),
-                Some(Detail::Exit { .. }) | None => {}
+                Some(Detail::Image(_) | Detail::Images(_) | Detail::Exit { .. }) | None => {}
             }
         }
         _ => {}

@@ -33,6 +33,26 @@ pub struct SignIn {
     /// Why the provider has ended it: whoever wants to go on signs in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Arc<str>>,
+    /// Where it is kept.
+    #[serde(default, skip_serializing_if = "KeptIn::is_file")]
+    pub kept_in: KeptIn,
+}
+
+/// Where that is kept with which somebody is signed in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptIn {
+    /// The file with the credentials.
+    #[default]
+    File,
+    /// The keyring of the system.
+    Keyring,
+}
+
+impl KeptIn {
+    fn is_file(&self) -> bool {
+        *self == Self::File
+    }
 }
 
 /// With what somebody is signed in.
@@ -207,6 +227,7 @@ fn signed_in(provider: &Arc<str>, sign_in: &SignIn) -> Fact {
         expires,
         scopes,
         refused,
+        kept_in,
     } = sign_in;
     Fact::SignedIn {
         provider: shortened(provider),
@@ -216,6 +237,7 @@ fn signed_in(provider: &Arc<str>, sign_in: &SignIn) -> Fact {
             expires: *expires,
             scopes: scopes.iter().take(SCOPES_CAP).map(shortened).collect(),
             refused: refused.as_ref().map(shortened),
+            kept_in: *kept_in,
         },
     }
 }

@@ -251,10 +251,7 @@ impl Session {
             text: Arc::clone(&outcome.text),
             is_error: outcome.is_error,
         };
-        let images = match &outcome.detail {
-            Some(Detail::Image(image)) => vec![image.clone()],
-            Some(Detail::Diff(_) | Detail::Exit { .. }) | None => vec![],
-        };
+        let images = outcome.detail.as_ref().map_or(&[][..], Detail::images).to_vec();
         let told = Body::ToolResult {
             call: id,
             result,

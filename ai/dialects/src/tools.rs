@@ -1,23 +1,42 @@
 //! The tools that were offered.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::lenient::{Lenient, Syntax};
 use crate::schema::Schema;
 use crate::value::Value;
 
 /// The tools that a model was offered, with the schemas of their arguments.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tools(BTreeMap<String, Value>);
+#[derive(Debug, Clone, Default)]
+pub struct Tools(BTreeMap<String, Arguments>);
+
+/// The schema of a tool's arguments, as text until it is needed: a model that calls tools natively leaves no call in its
+/// text, so most answers need none of them, and every answer would wait for all.
+#[derive(Debug, Clone)]
+struct Arguments {
+    text: String,
+    schema: OnceLock<Value>,
+}
+
+impl Arguments {
+    fn schema(&self) -> &Value {
+        let read = || Lenient::new(&self.text, Syntax::Json).value();
+        self.schema.get_or_init(|| read().unwrap_or(Value::Null))
+    }
+}
 
 impl Tools {
     /// Tools by name and JSON Schema of the arguments. A schema that is no JSON allows everything.
     pub fn new<'a>(tools: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let schema = |text: &str| Lenient::new(text, Syntax::Json).value().unwrap_or(Value::Null);
+        let arguments = |text: &str| Arguments {
+            text: text.to_owned(),
+            schema: OnceLock::new(),
+        };
         Self(
             tools
                 .into_iter()
-                .map(|(name, text)| (name.to_owned(), schema(text)))
+                .map(|(name, text)| (name.to_owned(), arguments(text)))
                 .collect(),
         )
     }
@@ -40,6 +59,7 @@ impl Tools {
     }
 
     pub(crate) fn schema(&self, name: &str) -> Option<Schema<'_>> {
-        self.0.get(name).map(Schema::new)
+        let tool = self.0.get(name)?;
+        Some(Schema::new(tool.schema()))
     }
 }

@@ -7,6 +7,8 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+mod candidates;
 mod files;
+mod passages;
 mod processes;
 mod turns;

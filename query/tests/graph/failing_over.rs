@@ -44,6 +44,15 @@ fn who_was_given_up_and_why_and_what_it_had_said() {
         },
     ]);
     let session = &seen["session"];
+    let query = format!(
+        "{{ session(id: \"{S}\") {{ candidates {{ model barred {{ kind text }} contextWindow tools }} }} }}"
+    );
+    assert_eq!(
+        world.ask(&query)["session"]["candidates"],
+        json!([{
+            "model": "none/model", "barred": given_up[1]["skipped"], "contextWindow": null, "tools": null,
+        }])
+    );
     assert_eq!(
         session["turn"],
         json!({ "fallback": "scripted/b", "givenUp": given_up, "failure": null })

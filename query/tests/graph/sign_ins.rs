@@ -3,14 +3,13 @@
 use glasswork_engine::Timestamp;
 use glasswork_session_state::Event;
 use glasswork_session_state::settings::Mode;
-use glasswork_session_state::sign_in::{self, Kind, SignIn};
+use glasswork_session_state::sign_in::{self, KeptIn, Kind, SignIn};
 use serde_json::{Value, json};
 
 use crate::world::World;
 
 fn providers(world: &World) -> Value {
-    let query =
-        "{ host { providers { name credential signedIn signInKind account expires scopes signInRefused } } }";
+    let query = "{ host { providers { name credential signedIn signInKind signInKeptIn account expires scopes signInRefused } } }";
     world.ask(query)["host"]["providers"].clone()
 }
 
@@ -18,7 +17,7 @@ fn providers(world: &World) -> Value {
 fn who_is_signed_in_where_and_until_when() {
     let world = World::new(Mode::Ask);
     let scripted = json!({
-        "name": "scripted", "credential": "NOT_NEEDED", "signedIn": false, "signInKind": null, "account": null,
+        "name": "scripted", "credential": "NOT_NEEDED", "signedIn": false, "signInKind": null, "signInKeptIn": null, "account": null,
         "expires": null, "scopes": [], "signInRefused": null,
     });
     assert_eq!(providers(&world), json!([scripted]));
@@ -31,10 +30,11 @@ fn who_is_signed_in_where_and_until_when() {
             expires: Some(Timestamp(1_800_000_000_000_000)),
             scopes: vec!["models".into()],
             refused: None,
+            kept_in: KeptIn::Keyring,
         },
     });
     let mut elsewhere = json!({
-        "name": "elsewhere", "credential": "PRESENT", "signedIn": true, "signInKind": "TOKENS",
+        "name": "elsewhere", "credential": "PRESENT", "signedIn": true, "signInKind": "TOKENS", "signInKeptIn": "KEYRING",
         "account": "ada@example.org", "expires": "2027-01-15T08:00:00Z", "scopes": ["models"], "signInRefused": null,
     });
     assert_eq!(

@@ -24,6 +24,7 @@ use glasswork_app_runtime::settings::{Layers, Resolved};
 use glasswork_app_runtime::sign_in::SignIns;
 use glasswork_session_state::host_settings::Settings as HostSettings;
 use glasswork_session_state::settings::Sourced;
+use glasswork_session_state::sign_in::Kind;
 use serde::Serialize;
 
 use super::{Place, end, tasks};
@@ -162,23 +163,30 @@ impl Keys<'_> {
     fn stored_key(&self, provider: &str) -> Option<(SecretString, String)> {
         match self.stored.get(provider)? {
             Stored::Key(key) => Some((key.clone(), self.file())),
-            Stored::Tokens(_) | Stored::Refused { .. } => None,
+            Stored::Tokens(_) | Stored::Refused { .. } | Stored::InKeyring(_) => None,
         }
     }
 
-    fn has_tokens(&self, provider: &str) -> bool {
-        matches!(self.stored.get(provider), Some(Stored::Tokens(_)))
+    /// What is stored and only looked up when it is needed, and where.
+    fn later(&self, provider: &str) -> Option<(Kind, String)> {
+        match self.stored.get(provider)? {
+            Stored::Tokens(_) => Some((Kind::Tokens, self.file())),
+            Stored::InKeyring(entry) => Some((entry.kind, "the keyring".to_owned())),
+            Stored::Key(_) | Stored::Refused { .. } => None,
+        }
     }
 
     fn file(&self) -> String {
         self.sign_ins.file().display().to_string()
     }
 
-    /// A provider with the tokens that somebody has signed in with. A key goes before them.
+    /// A provider with what somebody has signed in with. A key that is at hand goes before it.
     fn signed_in(&self, name: &str, port: http::Provider) -> http::Provider {
-        match self.has_tokens(name) {
-            true => port.signed_in(self.sign_ins.source(name)),
-            false => port,
+        let source = |kind| self.sign_ins.source(name, kind);
+        match self.later(name) {
+            Some((Kind::Tokens, _)) => port.signed_in(source(Kind::Tokens)),
+            Some((Kind::Key, _)) => port.with_key_from(source(Kind::Key)),
+            None => port,
         }
     }
 
@@ -188,7 +196,7 @@ impl Keys<'_> {
             name: name.to_owned().into(),
             key_variable: None,
             has_key: port.is_usable(),
-            key_from: key_from.or_else(|| self.has_tokens(name).then(|| self.file())),
+            key_from: key_from.or_else(|| self.later(name).map(|(_, place)| place)),
             way: port.way(),
             default_model: None,
         }
@@ -372,7 +380,7 @@ fn providers_of(host: &HostSettings, keys: &Keys<'_>, own: &OwnFiles) -> Result<
         known.retain(|known: &Provider| known.name != **name);
         known.push(Provider {
             // One that names a variable wants a key; one that does not can be asked without.
-            has_key: key.is_some() || keys.has_tokens(name) || variable.is_none(),
+            has_key: key.is_some() || keys.later(name).is_some() || variable.is_none(),
             key_variable: variable.map(Cow::from),
             ..keys.known(name, &port, place(found))
         });

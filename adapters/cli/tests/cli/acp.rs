@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use glasswork_app_runtime::servers::ServerCommand;
 use glasswork_testkit::mcp_server::server;
-use glasswork_testkit::programs::ensure;
+use glasswork_testkit::packages::installed;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -31,31 +31,9 @@ const WITH_TOOLS: &str = r#"
     (say: [call("mcp__other__echo", (text: "hello"))]), (expect: "you said hello", say: [text("Heard again.")]),
 "#;
 
-/// Installs what the client needs, once for each state of its list, beside what is built.
 fn client() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/acp_client");
-    let lock = fs::read(source.join("package-lock.json")).unwrap();
-    let name = format!("acp-client-{}", &blake3::hash(&lock).to_hex()[..16]);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "package-lock.json", "client.mjs"] {
-        fs::copy(source.join(file), folder.join(file)).unwrap();
-    }
-    let installed = folder.join("installed");
-    ensure("node", "nodejs");
-    ensure("npm", "npm");
-    if !installed.exists() {
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        let npm = npm.current_dir(&folder).output().unwrap();
-        assert!(
-            npm.status.success(),
-            "npm cannot install the client; this test needs a registry of npm, or its cache: {}",
-            String::from_utf8_lossy(&npm.stderr)
-        );
-        fs::write(installed, "").unwrap();
-    }
-    folder
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/acp_client");
+    installed(&tests, env!("CARGO_TARGET_TMPDIR"), &["client.mjs"])
 }
 
 #[test]

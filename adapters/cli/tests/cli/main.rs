@@ -9,6 +9,7 @@
 mod acp;
 mod api_keys;
 mod attach;
+mod choosing;
 mod closing;
 mod compact;
 mod damage;
@@ -19,6 +20,7 @@ mod graph;
 mod hosts;
 mod http;
 mod images;
+mod keyring;
 mod layers;
 mod leaving;
 mod mcp;

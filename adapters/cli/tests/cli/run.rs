@@ -336,6 +336,17 @@ fn a_turn_that_was_paused_goes_on_with_words_or_without() {
         arguments.extend(prompt);
         arguments.extend(["--continue", "-C", &work]);
         arguments.extend(more);
+        // It goes on as it began: with no other result than it was asked for, and no images on its way.
+        fs::write(house.work.join("schema.json"), "{}").unwrap();
+        fs::write(house.work.join("a.png"), include_bytes!("three-by-two.png")).unwrap();
+        for (flag, file) in [("--schema", "schema.json"), ("--image", "a.png")] {
+            let mut command = house.command(&arguments);
+            command.args([flag, file]);
+            let refused = house.give(command, "");
+            assert_eq!((refused.code, &*refused.out), (2, ""), "{}", refused.err);
+            let told = "the turn of this session rests, and";
+            assert!(refused.err.contains(told), "{flag}: {}", refused.err);
+        }
         let done = house.give(house.command(&arguments), "");
         assert_eq!((done.code, &*done.out), (0, "gone on\n"), "{}", done.err);
         // Now nothing rests any more, so there must be something to say.

@@ -17,10 +17,10 @@ use tokio::task::block_in_place;
 use super::support::{Done, House, PATIENCE, done};
 use super::terminal::Terminal;
 
-const MODEL: &str = "anthropic/some-model";
+pub(super) const MODEL: &str = "anthropic/some-model";
 const KEY: &str = "of-no-special-looks";
 
-async fn models() -> ModelServer {
+pub(super) async fn models() -> ModelServer {
     let script = Script::parse(r#"(turns: [(say: [text("Here.")])])"#).unwrap();
     ModelServer::start(Answers::Script(Wire::Anthropic, script))
         .await
@@ -28,7 +28,7 @@ async fn models() -> ModelServer {
 }
 
 /// A house whose models are there, and where one signs in over there.
-async fn house(models: &ModelServer) -> (House, AuthorizationServer) {
+pub(super) async fn house(models: &ModelServer) -> (House, AuthorizationServer) {
     let server = AuthorizationServer::start(3600).await.unwrap();
     let house = House::new()
         .with("ANTHROPIC_BASE_URL", &models.url())
@@ -47,7 +47,7 @@ fn file(house: &House) -> PathBuf {
 }
 
 /// All that is on record but what is stored.
-fn on_record(house: &House) -> String {
+pub(super) fn on_record(house: &House) -> String {
     fn read(folder: PathBuf, all: &mut String) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -63,11 +63,11 @@ fn on_record(house: &House) -> String {
     all
 }
 
-fn status(house: &House) -> serde_json::Value {
+pub(super) fn status(house: &House) -> serde_json::Value {
     house.json(["auth", "status", "--json"])
 }
 
-fn begin(house: &House, arguments: &[&str]) -> Child {
+pub(super) fn begin(house: &House, arguments: &[&str]) -> Child {
     house
         .command(arguments)
         .stdin(Stdio::piped())
@@ -86,8 +86,9 @@ fn address(child: &mut Child) -> String {
         .unwrap()
 }
 
-fn sign_in(house: &House, server: &AuthorizationServer, provider: &str) {
-    let mut child = begin(house, &["login", provider]);
+/// Signs in with a browser; gives what the command says.
+pub(super) fn sign_in_with(house: &House, server: &AuthorizationServer, arguments: &[&str]) -> String {
+    let mut child = begin(house, arguments);
     let back = server.says_yes(&address(&mut child));
     let (host, path) = back.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host.replace("localhost", "127.0.0.1")).unwrap();
@@ -97,15 +98,18 @@ fn sign_in(house: &House, server: &AuthorizationServer, provider: &str) {
     assert!(page.contains("You are signed in"), "{page}");
     let done = done(child.wait_with_output().unwrap());
     assert_eq!(done.code, 0, "{}", done.err);
+    done.out
+}
+
+fn sign_in(house: &House, server: &AuthorizationServer, provider: &str) {
+    let out = sign_in_with(house, server, &["login", provider]);
     assert!(
-        done.out
-            .starts_with(&format!("{provider}: signed in as ada@example.org, renewed")),
-        "{}",
-        done.out
+        out.starts_with(&format!("{provider}: signed in as ada@example.org, renewed")),
+        "{out}"
     );
 }
 
-fn run(house: &House, model: &str) -> Done {
+pub(super) fn run(house: &House, model: &str) -> Done {
     house.run(["run", "go", "--model", model])
 }
 

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use glasswork_agent_core::json_schema::SCHEMA_BYTES;
+
 use super::support::{Done, House};
+use super::terminal::Terminal;
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}"#;
 
@@ -110,4 +113,27 @@ fn what_is_no_schema_begins_nothing() {
         missing.err
     );
     assert!(!house.home.path().join("glasswork/data/sessions").exists());
+}
+
+#[test]
+fn a_person_sees_the_result_too_and_not_only_the_words_around_it() {
+    let house = House::new();
+    fs::write(house.work.join("result.json"), SCHEMA).unwrap();
+    let model = house.script(r#"(say: [text("Here:\n```json\n{\n  \"n\": 3\n}\n```")])"#);
+    let arguments = ["run", "count", "--schema", "result.json", "--model", &*model];
+    let screen = Terminal::open(&house, &arguments).until("code=0");
+    assert!(screen.lines().any(|line| line.trim() == r#"{"n":3}"#), "{screen}");
+    assert_eq!(screen.matches("```json").count(), 1, "{screen}");
+}
+
+#[test]
+fn a_schema_may_be_so_long_and_no_longer() {
+    let house = House::new();
+    for (bytes, code) in [(SCHEMA_BYTES, 0), (SCHEMA_BYTES + 1, 2)] {
+        let schema = format!("{SCHEMA:<bytes$}");
+        let done = run(&house, &schema, r#"(say: [text("{\"n\": 3}")])"#, &[]);
+        assert_eq!(done.code, code, "{bytes}: {}", done.err);
+        let told = done.err.contains("the schema result.json is longer than");
+        assert_eq!(told, code == 2, "{bytes}: {}", done.err);
+    }
 }

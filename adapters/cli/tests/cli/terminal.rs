@@ -24,7 +24,7 @@ impl Terminal {
     }
 
     /// With something for the shell to do before and afterwards.
-    fn between(house: &House, before: &str, arguments: &[&str], afterwards: &str) -> Self {
+    pub(crate) fn between(house: &House, before: &str, arguments: &[&str], afterwards: &str) -> Self {
         let terminal = Self {
             // Of its own: the server of an earlier one may still be on its way out.
             socket: house

@@ -133,7 +133,7 @@ fn what_differs_is_told_and_which_commit_made_it_so() {
         at_once.out
     );
     for (query, text) in [
-        ("seq id", "say which with `--path`"),
+        ("seq id", "say which with `path`"),
         ("seq", "no truth value"),
         ("nosuch", "nosuch"),
         ("id } host { version", "goes on outside"),
@@ -255,6 +255,26 @@ fn a_session_is_given_away_without_what_is_private_and_read_elsewhere() {
         &["bisect", "last", "--query", "entryCount", "--above", "0"],
         &["stuck", "last"],
     ];
+    // The same search as a field, there and here, though pieces of answers are folded away there.
+    let field = "{ session(id: \"last\") { seq bisect(query: \"turn { state }\", is: \"completed\") { end commit lookedAt \
+                 after dispatch { event } } } }";
+    let here = house.json(["query", field]);
+    let there = other.json(["open", path, "query", field]);
+    let (found, same) = (
+        &here["data"]["session"]["bisect"],
+        &there["data"]["session"]["bisect"],
+    );
+    assert_eq!(
+        (&found["end"], &found["after"]),
+        (&json!("FOUND"), &json!("\"completed\""))
+    );
+    for name in ["end", "commit", "after", "dispatch"] {
+        assert_eq!(found[name], same[name], "{name}");
+    }
+    assert!(
+        same["lookedAt"].as_u64() <= found["lookedAt"].as_u64(),
+        "{here} {there}"
+    );
     for command in commands {
         let done = other.run(["open", path].iter().chain(*command));
         assert_eq!((done.code, &*done.err), (0, ""), "{command:?}");

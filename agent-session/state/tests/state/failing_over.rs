@@ -1,10 +1,12 @@
 //! Failover: which model is asked where one gives no answer, and what becomes of what that one had said.
 
 use glasswork_agent_core::turn::State as T;
+use glasswork_ai::conversation::Block;
 use glasswork_ai::decimal::Decimal;
 use glasswork_ai::failure::FailureClass as F;
 use glasswork_ai::model::ModelId;
 use glasswork_ai::price::{Prices, Rates};
+use glasswork_ai::stream::{StopReason, StreamEvent};
 use glasswork_session_state::budget::Budget;
 use glasswork_session_state::domain::{DeadlineKey, Event};
 use glasswork_session_state::effect::Effect;
@@ -115,6 +117,9 @@ fn the_class_of_a_failure_decides() {
         assert_eq!(asked(&world) == "c", standing_in, "{class:?}, standing in");
         if !standing_in {
             world.expect_turn(T::Failed);
+            // What is too long for one is not told as the fault of all.
+            let all = matches!(&world.turn().failure, Some(TurnFailure::NobodyAnswered { .. }));
+            assert_eq!(all, class != F::ContextOverflow, "{:?}", world.turn().failure);
         }
         world.compare_with_journal();
     };
@@ -248,6 +253,107 @@ fn what_cannot_be_asked_is_passed_over_and_each_reason_is_told() {
     world.compare_with_journal();
 }
 
+/// What the host says of a model of which it knows the window alone.
+fn windowed(world: &mut World, name: &str, window: u64) {
+    let candidates = vec![Candidate {
+        model: id(name),
+        barred: None,
+        window: Some(window),
+        tools: None,
+    }];
+    world
+        .user(Event::Failover(failover::Event::Told { candidates }))
+        .unwrap();
+}
+
+fn says(world: &mut World, text: &str, input: u64) {
+    world.connect();
+    let counted = StreamEvent::Usage(usage(input, 1));
+    world.finish(
+        vec![counted, finished(0, Block::Text(text.into()))],
+        StopReason::EndOfTurn,
+    );
+}
+
+/// How long the conversation is, is what the last answer has taught of it; a window that it fills leaves no room.
+#[test]
+fn a_window_is_compared_with_the_conversation_as_it_was_counted() {
+    let begin = |window: Option<u64>| {
+        let mut world = World::new();
+        list(&mut world, &["b"]);
+        attempts(&mut world, 1);
+        world.prompt(&"go on ".repeat(200));
+        // Twice as many tokens as anybody would have thought.
+        says(&mut world, "so", 600);
+        world.prompt("again");
+        let context = &world.session().context;
+        let (raw, tokens) = (context.tokens(), context.calibration().estimate(context.tokens()));
+        assert!(raw + 100 < tokens, "{raw} {tokens}");
+        if let Some(less) = window {
+            windowed(&mut world, "b", tokens + 1 - less);
+        }
+        world.fail(F::Overloaded, None);
+        world
+    };
+    for (window, is_asked) in [(None, true), (Some(0), true), (Some(1), false), (Some(50), false)] {
+        let world = begin(window);
+        let state = if is_asked { T::Connecting } else { T::Failed };
+        world.expect_turn(state);
+        world.compare_with_journal();
+    }
+}
+
+#[test]
+fn what_stands_far_down_a_list_is_not_looked_at() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..failover::MOST).map(|n| format!("m{n}")).collect();
+    let candidates = names
+        .iter()
+        .map(|name| Candidate {
+            model: id(name),
+            barred: Some(Bar::NoProvider),
+            window: None,
+            tools: None,
+        })
+        .collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("good");
+    list(&mut world, &names);
+    attempts(&mut world, 1);
+    world
+        .user(Event::Failover(failover::Event::Told { candidates }))
+        .unwrap();
+    world.prompt("go");
+    world.fail(F::Overloaded, None);
+    world.expect_turn(T::Failed);
+    let Some(TurnFailure::NobodyAnswered { given_up: all }) = &world.turn().failure else {
+        panic!("{:?}", world.turn().failure)
+    };
+    assert_eq!(all.len(), 1 + failover::MOST);
+    world.compare_with_journal();
+}
+
+/// A summary on the way to the next model is nobody's answer: it waits for a breaker, and no model of the list is asked
+/// for it.
+#[test]
+fn a_summary_falls_back_on_nobody() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.prompt(&"abc ".repeat(500));
+        world.answer(&"abc ".repeat(500));
+    }
+    list(&mut world, &["b", "c"]);
+    windowed(&mut world, "b", 4_000);
+    world.prompt("go on");
+    world.fail(F::Quota, None);
+    world.expect_turn(T::Compacting);
+    world.fail(F::BreakerOpen, Some(20_000));
+    world.expect_turn(T::Compacting);
+    let waiting = waiting_for(world.session());
+    assert_eq!(waiting[0].what, What::Answer(AttemptWait::Backoff));
+    world.compare_with_journal();
+}
+
 #[test]
 fn a_model_of_which_nothing_is_known_is_tried_and_one_without_prices_is_not_where_there_is_a_budget() {
     let mut world = World::new();
@@ -355,6 +461,13 @@ fn whoever_chooses_a_model_during_the_turn_gets_that_one() {
     // The one that was given up is not tried a second time.
     world.fail(F::Overloaded, None);
     assert_eq!(asked(&world), "b");
+    // Whoever chooses one after the turn changes nothing of what it was.
+    world.answer("so");
+    world.set(Setting::Model(Sourced::from_layer(
+        Some(id("yours")),
+        Layer::Session,
+    )));
+    assert_eq!(world.turn().failover.model, Some(id("b")));
     world.compare_with_journal();
 }
 
@@ -374,6 +487,24 @@ fn what_is_told_is_noted_once_and_only_of_an_open_session() {
     world.user(told()).unwrap();
     world.user(told()).unwrap();
     assert_eq!(world.commits.last().unwrap().1, []);
+    // One that takes more than it was said to is no longer what was told.
+    let window = |world: &World| world.session().candidates[&id("b")].window;
+    windowed(&mut world, "b", 7);
+    assert_eq!(window(&world), Some(7));
+    windowed(&mut world, "b", 8);
+    assert_eq!(window(&world), Some(8));
+    // Of more than are looked at nothing is kept.
+    let many = (0..failover::MOST + 2).map(|n| Candidate {
+        model: id(&format!("m{n}")),
+        barred: None,
+        window: None,
+        tools: None,
+    });
+    let candidates = many.collect();
+    world
+        .user(Event::Failover(failover::Event::Told { candidates }))
+        .unwrap();
+    assert_eq!(world.session().candidates.len(), failover::MOST);
     world.user(Event::Session(session::Event::Closed)).unwrap();
     assert_eq!(world.user(told()), Err(Rejection::NotOpen));
 }

@@ -41,6 +41,7 @@ fn tokens(expires: i64) -> SignIn {
         expires: Some(Timestamp(expires)),
         scopes: vec!["models".into()],
         refused: None,
+        kept_in: Default::default(),
     }
 }
 

@@ -217,6 +217,28 @@ fn a_day_is_over_at_midnight_and_the_others_of_yesterday_do_not_count() {
     world.compare_with_journal();
 }
 
+#[test]
+fn what_a_session_has_spent_itself_counts_on_its_day() {
+    let mut world = world();
+    limit(
+        &mut world,
+        Budget {
+            day: Some(money("0.02")),
+            ..Budget::default()
+        },
+    );
+    world.prompt("one");
+    answer(&mut world, usage(1_500, 0));
+    world.prompt("two");
+    assert!(
+        matches!(why(&world), Exhausted::Spent { span: Span::Day, spent, .. } if *spent == money("0.015"))
+    );
+    world.pass(Duration::from_secs(24 * 60 * 60));
+    world.prompt("tomorrow");
+    world.expect_turn(T::Connecting);
+    world.compare_with_journal();
+}
+
 fn turn_budget(text: &str) -> Budget {
     Budget {
         turn: Some(money(text)),
@@ -526,6 +548,36 @@ fn a_summary_is_paid_for_by_the_turn_that_needs_it_and_refused_where_its_model_h
     world.compare_with_journal();
 }
 
+/// What a summary costs is found out by the prices of the model that makes it, and only where there is to be one.
+#[test]
+fn a_summary_costs_what_its_own_model_costs() {
+    // Ten times as dear as the model that summarises: there is money for another try of that, and for no answer.
+    let mut world = over_the_threshold(a_cent());
+    let mut dear = a_cent();
+    dear.rates.input = Some(Decimal(100_000_000));
+    prices(&mut world, &[("scripted/test", dear), ("own/short", a_cent())]);
+    limit(&mut world, turn_budget("0.6"));
+    world.prompt("go on");
+    world.expect_turn(T::Compacting);
+    world.connect();
+    world.stream(vec![counted(40_000, 0)]);
+    world.fail(FailureClass::Overloaded, None);
+    world.expect_turn(T::Compacting);
+    assert_eq!(world.turn().spent, money("0.4"));
+    let own = world.session().exhausted(&model_id(), world.now);
+    assert!(matches!(own, Some(Exhausted::Spent { .. })), "{own:?}");
+    world.compare_with_journal();
+
+    // Of a model that need not summarise yet nobody wants a price.
+    let mut short = self::world();
+    let other = Some("own/short".parse().unwrap());
+    short.set(Setting::CompactModel(Sourced::from_layer(other, Layer::User)));
+    limit(&mut short, turn_budget("5"));
+    short.prompt("go");
+    short.expect_turn(T::Connecting);
+    short.compare_with_journal();
+}
+
 fn requested() -> Event {
     Event::Compaction(compaction::Event::Requested {
         focus: None,
@@ -569,6 +621,21 @@ fn a_summary_between_turns_is_paid_for_by_the_session_and_by_no_turn() {
             ..
         }))
     ));
+    world.compare_with_journal();
+}
+
+/// A summary is asked for at the usual speed, whatever is set for answers: nothing about its price is unknown.
+#[test]
+fn a_summary_is_asked_for_again_whatever_the_speed_of_answers() {
+    let mut world = over_the_threshold(a_cent());
+    let off = Sourced::from_layer(CompactWhen::Off, Layer::User);
+    world.set(Setting::Compact(off));
+    let fast = Sourced::from_layer(Some(Speed::Fast), Layer::User);
+    world.set(Setting::Speed(fast));
+    limit(&mut world, turn_budget("5"));
+    world.user(requested()).unwrap();
+    world.fail(FailureClass::Overloaded, None);
+    world.expect_session(S::Compacting);
     world.compare_with_journal();
 }
 

@@ -40,6 +40,21 @@ fn a_call_is_announced_once_by_the_name_of_a_tool_and_by_no_other() {
     }
 }
 
+/// Behind a closer that may be the end of the call, nothing is part of it for sure: no name is told from there.
+#[test]
+fn no_call_is_announced_from_behind_what_may_be_its_end() {
+    let cut =
+        "<｜DSML｜function_calls>\n<｜DSML｜parameter name=\"x\" string=\"true\">a</｜DSML｜function_calls>";
+    let behind = "\n<｜DSML｜invoke name=\"bash\">";
+    let (early, end) = fed(&[cut, behind, "\n"]);
+    assert_eq!(early, []);
+    // It was the end: what follows is a call of its own.
+    assert!(
+        matches!(&joined(end)[..], [Event::Refused(first), Event::Text(_), Event::CallBegan { .. }, Event::Refused(_)]
+            if first.raw == cut)
+    );
+}
+
 /// A message that begins like a call as a whole, and can be none any more at its end: the text is not held back.
 #[test]
 fn what_can_be_no_call_any_more_is_text_at_once() {

@@ -210,6 +210,16 @@ fn a_region_has_a_cap_and_time_is_linear() {
         &recogniser.feed_thinking(&long)[..],
         [Event::Thinking(_)]
     ));
+    // Where there are no tools there are no calls, and nothing is held back at all.
+    let mut talker = Recogniser::new(Tools::default());
+    assert_eq!(talker.feed_thinking(CALL), [Event::Thinking(CALL.to_owned())]);
+    // Nothing that can be read is nested that deep: it is not counted, and swallows nothing of what follows.
+    let deep = format!("<|tool_call|>{}{}", "[".repeat(300), "]".repeat(256));
+    let all = events([&*deep, " and so on"], Ending::Complete);
+    assert!(
+        matches!(&all[..], [Event::Refused(refusal), Event::Text(text)] if refusal.raw == deep && text == " and so on"),
+        "{all:?}"
+    );
     // Each of these would be looked at again and again by a recogniser that is naive about strings or sections.
     for nasty in [
         "<tool_call>{\\\"</tool_call>x",
