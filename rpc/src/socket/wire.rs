@@ -351,7 +351,7 @@ pub struct Update {
     /// What happened, in order; empty where it is nothing that is shown. As the lines of `run --output-format stream-json`.
     pub updates: Vec<Value>,
     /// What of the session may have changed, and is asked for anew by whoever shows it: `status`, `transcript`, `tree`,
-    /// `footer`, `context`, `dialogs`, `notifications`, `activity`. What is not named is as it was.
+    /// `footer`, `context`, `dialogs`, `plan`, `notifications`, `activity`. What is not named is as it was.
     pub touches: Vec<String>,
 }
 
