@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::{Part, tokens_of_chars};
 use crate::id::{CallId, EntryId, RequestId};
+use crate::plan::Plan;
 use crate::tree::{Body, Tree, Via, chars};
 
 /// The most tokens that are kept free for an answer, unless a setting says otherwise.
@@ -101,6 +102,9 @@ pub struct Carried {
     /// Calls of which nobody knows whether they took effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownCall>,
+    /// The agent's plan, where it is not done and the conversation that is kept does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Arc<Plan>>,
 }
 
 /// An entry's text, carried over.
@@ -302,9 +306,15 @@ fn compaction(tree: &Tree, part: Part) -> Option<&Arc<Compaction>> {
     }
 }
 
-/// What is carried when a context is cut there.
+/// What is carried when a context is cut there. `plan` is the agent's plan with the answer that wrote it.
 #[must_use]
-pub fn carry(tree: &Tree, parts: &Vector<Part>, cut: &Cut, footprint: &Footprint) -> Carried {
+pub fn carry(
+    tree: &Tree,
+    parts: &Vector<Part>,
+    cut: &Cut,
+    footprint: &Footprint,
+    plan: Option<(&Arc<Plan>, EntryId)>,
+) -> Carried {
     let before = parts.front().and_then(|part| compaction(tree, *part));
     let quoted = |entry: EntryId, most: usize| {
         Some(Quoted {
@@ -347,6 +357,13 @@ pub fn carry(tree: &Tree, parts: &Vector<Part>, cut: &Cut, footprint: &Footprint
         changed: Paths::of(footprint.changed.iter()),
         read: Paths::of(unchanged),
         unknown: footprint.unknown.iter().cloned().collect(),
+        // One that stands in what is kept would be told twice.
+        plan: plan
+            .filter(|(plan, _)| !plan.is_done())
+            .filter(|(_, entry)| {
+                place_of(parts, before.is_some(), *entry).is_none_or(|place| place < given_up)
+            })
+            .map(|(plan, _)| Arc::clone(plan)),
     }
 }
 
@@ -420,6 +437,9 @@ pub fn message(compaction: &Compaction) -> String {
             "Calls of which it is not known whether they took effect: look before doing them again",
             &lines,
         );
+    }
+    if let Some(plan) = &carried.plan {
+        section("Your plan, as you wrote it last", &plan.to_string());
     }
     text
 }

@@ -68,6 +68,11 @@ minted! {
     CallId, "a tool call (`412.1`)"
 }
 
+minted! {
+    /// A step of the agent's plan: `412.0`. It stays the same as long as the step is in the plan.
+    StepId, "a step of a plan (`412.0`)"
+}
+
 /// A turn, by the commit that began it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

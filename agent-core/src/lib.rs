@@ -12,6 +12,8 @@ pub mod json_schema;
 pub mod loop_guard;
 pub mod mcp_server;
 pub mod partial;
+pub mod plan;
+pub mod question;
 pub mod session;
 pub mod structured;
 pub mod superseded;

@@ -20,6 +20,8 @@ pub enum State {
     Evidence,
     /// A person is asked.
     Asked,
+    /// It asks a person something, and waits for the answer.
+    Questioning,
     /// It may run, and waits for its batch or for another writer of its file.
     Allowed,
     /// It runs.
@@ -48,7 +50,13 @@ impl State {
     /// Whether it is not decided yet whether the call may run.
     #[must_use]
     pub fn is_undecided(self) -> bool {
-        matches!(self, Self::Proposed | Self::Evidence | Self::Asked)
+        matches!(self, Self::Proposed | Self::Evidence) || self.awaits_person()
+    }
+
+    /// Whether a person has the word: about the call, or to answer what it asks.
+    #[must_use]
+    pub fn awaits_person(self) -> bool {
+        matches!(self, Self::Asked | Self::Questioning)
     }
 
     /// Whether its runner has yet to say how it ended.
@@ -80,12 +88,16 @@ pub enum Trigger {
     Allow,
     /// The policy wants a person asked.
     Ask,
+    /// The policy lets it ask a person something.
+    Question,
     /// The policy denies it.
     Deny,
     /// A person approved it.
     Approve,
     /// A person refused it.
     Refuse,
+    /// A person answered what it asks.
+    Reply,
     /// Its turn comes.
     Start,
     /// Its runner says that it succeeded.
@@ -156,7 +168,9 @@ impl Chart for ToolCallChart {
 
     fn parent(state: State) -> Option<Group> {
         match state {
-            State::Proposed | State::Evidence | State::Asked | State::Allowed => Some(Group::Unstarted),
+            State::Proposed | State::Evidence | State::Asked | State::Questioning | State::Allowed => {
+                Some(Group::Unstarted)
+            }
             State::Running | State::Cancelling => Some(Group::Live),
             State::Denied | State::Succeeded | State::Failed | State::Cancelled | State::UnknownOutcome => {
                 None
@@ -171,7 +185,7 @@ impl Chart for ToolCallChart {
     fn on_entry(node: Node<Self>) -> &'static [Intent] {
         match node {
             Node::Leaf(State::Evidence) => &[Intent::GatherEvidence],
-            Node::Leaf(State::Asked) => &[Intent::AwaitPerson],
+            Node::Leaf(State::Asked | State::Questioning) => &[Intent::AwaitPerson],
             Node::Leaf(State::Running) => &[Intent::Run],
             Node::Leaf(State::Cancelling) => &[Intent::StopRunner],
             Node::Leaf(_) | Node::Group(_) => &[],
@@ -223,6 +237,12 @@ static ROWS: &[Row<ToolCallChart>] = {
         row("ask.allow",         At(S::Asked),     T::Allow,    &[],                  S::Allowed, &[]),
         row("ask.deny",          At(S::Asked),     T::Deny,     &[],                  S::Denied, &[]),
         row("ask.deadline",      At(S::Asked),     T::Deadline, &[],                  S::Denied, &[]),
+        row("question",          At(S::Evidence),  T::Question, &[Not(TurnStopping)], S::Questioning, &[]),
+        row("question.stopping", At(S::Evidence),  T::Question, &[Is(TurnStopping)],  S::Cancelled, &[]),
+        row("question.reply",    At(S::Questioning), T::Reply,  &[],                  S::Succeeded, &[]),
+        row("question.decline",  At(S::Questioning), T::Refuse, &[],                  S::Denied, &[]),
+        row("question.deny",     At(S::Questioning), T::Deny,   &[],                  S::Denied, &[]),
+        row("question.deadline", At(S::Questioning), T::Deadline, &[],                S::Denied, &[]),
         row("start",             At(S::Allowed),   T::Start,    &[],                  S::Running, &[]),
         row("withdraw",          In(G::Unstarted), T::Withdraw, &[],                  S::Cancelled, &[]),
         row("stop",              At(S::Running),   T::Stop,     &[],                  S::Cancelling, &[]),

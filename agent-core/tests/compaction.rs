@@ -169,7 +169,7 @@ impl Talk {
         let size = self.context.message_tokens();
         check_cut(self, &cut);
         let footprint = Footprint::default();
-        let carried = carry(&self.tree, self.context.parts(), &cut, &footprint);
+        let carried = carry(&self.tree, self.context.parts(), &cut, &footprint, None);
         let first = carried.first_prompt.as_ref().map(|quoted| quoted.entry);
         let gone = size - cut.kept_tokens;
         if carried_tokens(&carried) >= gone {
@@ -380,7 +380,7 @@ fn paths_and_calls_are_listed_with_an_end() {
         footprint.note_unknown(call, &"bash".into(), &"x".repeat(900));
     }
     let cut = talk.cut().unwrap();
-    let carried = carry(&talk.tree, talk.context.parts(), &cut, &footprint);
+    let carried = carry(&talk.tree, talk.context.parts(), &cut, &footprint, None);
     assert_eq!(
         carried
             .changed
@@ -509,7 +509,7 @@ fn carried_first(said: &[Said], earlier: Option<Why>) -> Option<u64> {
     }
     let cut = talk.cut().unwrap();
     let parts = talk.context.parts();
-    let carried = carry(&talk.tree, parts, &cut, &Footprint::default());
+    let carried = carry(&talk.tree, parts, &cut, &Footprint::default(), None);
     carried.first_prompt.map(|quoted| quoted.entry.seq)
 }
 

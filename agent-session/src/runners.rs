@@ -7,6 +7,8 @@ mod evidence;
 mod gate;
 pub mod graph;
 mod model;
+pub mod plan;
+pub mod question;
 mod records;
 mod server;
 mod tool;

@@ -86,11 +86,11 @@ pub enum AttachError {
     #[error("this attachment has ended; attach again")]
     NotAttached,
     /// Somebody else was faster.
-    #[error("the call {call} was {} already by {who}", if *approved { "approved" } else { "refused" })]
+    #[error("the call {call} was {} already by {who}", if *approved { "approved or answered" } else { "refused" })]
     AnsweredAlready {
         /// The call.
         call: CallId,
-        /// Whether it may run.
+        /// Whether it may run; of one that asks something, whether it has an answer.
         approved: bool,
         /// The commit that said so.
         by: DispatchId,
@@ -511,11 +511,13 @@ impl Attachment {
 
     /// What the second one is told who answers for a call: who the first one was.
     fn answered_already(&self, call: CallId) -> Option<AttachError> {
+        use glasswork_session_state::question::Event as Question;
         use glasswork_session_state::tools::Event as Tools;
         let commits = self.hub.runtime.live().commits(self.session);
         commits.iter().rev().find_map(|commit| {
             let approved = match &commit.event {
                 Event::Tools(Tools::Approved { call: of }) if *of == call => true,
+                Event::Question(Question::Answered { call: of, .. }) if *of == call => true,
                 Event::Tools(Tools::Refused { call: of, .. }) if *of == call => false,
                 _ => return None,
             };

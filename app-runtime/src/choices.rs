@@ -135,6 +135,12 @@ fn calls(session: &Session) -> Vec<Item<String>> {
             detail: judgement_text.unwrap_or_default(),
             current: false,
         }),
+        Asks::Question { call, question } => Some(Item {
+            value: call.to_string(),
+            text: question.question.to_string(),
+            detail: String::new(),
+            current: false,
+        }),
         Asks::Resume { .. } => None,
     });
     calls.collect()

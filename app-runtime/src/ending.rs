@@ -2,6 +2,7 @@
 
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_agent_session::store::StoreError;
+use glasswork_session_state::evidence::Access;
 use glasswork_session_state::state::{Session, TurnFailure};
 
 use crate::export::ExportError;
@@ -173,6 +174,10 @@ fn denied_unattended(session: &Session) -> bool {
                 && call
                     .judgement
                     .as_ref()
-                    .is_some_and(|judgement| judgement.explanation.unattended)
+                    // A question that nobody could answer has denied nothing.
+                    .is_some_and(|judgement| {
+                        let why = &judgement.explanation;
+                        why.unattended && why.access != Access::Question
+                    })
         })
 }

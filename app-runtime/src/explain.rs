@@ -3,12 +3,16 @@
 use std::fmt::{self, Write as _};
 
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::tool_call::State;
 use glasswork_session_state::editor::EditorPlace;
 use glasswork_session_state::evidence::{Access, Evidence};
 use glasswork_session_state::judge::{Judgement, Verdict};
 use glasswork_session_state::settings::{Layer, Mode, Source};
 use glasswork_session_state::state::{AttemptWait, Session, TurnFailure};
 use glasswork_session_state::waiting::{Waiting, What, Whom};
+
+/// Most characters of a question that are said of a session that waits for its answer.
+const SAID_CHARS: usize = 120;
 
 /// What a session waits for, and who can unblock it.
 #[must_use]
@@ -21,6 +25,11 @@ pub fn waiting(waiting: &Waiting, session: &Session) -> String {
         What::Answer(AttemptWait::FirstToken) => "waits for the first token".to_owned(),
         What::Answer(AttemptWait::Stream) => "waits for more of the answer".to_owned(),
         What::Answer(AttemptWait::Backoff) => format!("waits to try again{}", used_up(waiting)),
+        What::Call(id, State::Questioning) => {
+            let asked = session.call(*id).and_then(|call| call.question());
+            let asked = asked.map_or("", |question| &*question.question);
+            format!("waits for an answer to “{}” (call {id})", beginning(asked))
+        }
         What::Call(id, state) => {
             let name = session
                 .call(*id)
@@ -44,6 +53,16 @@ pub fn in_editor(editor: &EditorPlace) -> String {
     match editor.terminal {
         Some(_) => format!("in a terminal of the editor {}", editor.name),
         None => format!("in the editor {}", editor.name),
+    }
+}
+
+/// The first line of a text, and of a long one not all.
+fn beginning(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SAID_CHARS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None if line.len() < text.len() => format!("{line}…"),
+        None => line.to_owned(),
     }
 }
 
@@ -108,6 +127,8 @@ pub fn access(access: Access) -> &'static str {
         Access::Read => "reads in the workspace",
         Access::ReadOutside => "reads outside the workspace",
         Access::Inspect => "looks at this session",
+        Access::Plan => "writes the agent's plan",
+        Access::Question => "asks a person something",
         Access::Write => "writes in the workspace",
         Access::WriteOutside => "writes outside the workspace",
         Access::Execute => "runs a command",

@@ -7,6 +7,7 @@ pub mod family;
 pub mod footer;
 pub mod invalidation;
 pub mod notifications;
+pub mod plan;
 pub mod report;
 pub mod status;
 pub mod stuck;

@@ -6,10 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use glasswork_agent_core::compaction::RESERVE;
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::question::Said;
 use glasswork_agent_session::blobs::{BlobError, BlobStore};
 use glasswork_agent_session::editors::Editors;
 use glasswork_agent_session::mcp::{ServerCommand, Servers};
-use glasswork_agent_session::runners::{Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph};
+use glasswork_agent_session::runners::{
+    Gate, Runners, SelfAnswer, SelfQuery, Sessions, World, graph, plan, question as asking,
+};
 use glasswork_agent_session::secrets::{Masking, Origin, Vaults};
 use glasswork_agent_session::store::StoreError;
 use glasswork_agent_session::tools::{Limits as ToolLimits, Tool};
@@ -26,7 +29,7 @@ use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
 use glasswork_session_state::settings::{Layer, Setting, Settings};
 use glasswork_session_state::state::{self, Kind, Session};
-use glasswork_session_state::{Event, Glasswork, compaction, prompt, session, sign_in, tools};
+use glasswork_session_state::{Event, Glasswork, compaction, prompt, question, session, sign_in, tools};
 use im::OrdMap;
 
 use crate::archive::{Archive, Vault};
@@ -512,6 +515,15 @@ impl Runtime {
         self.ask(session, Event::Tools(event)).await
     }
 
+    /// Answers what a call asks. Who does not want to, [refuses](Self::refuse) it.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    pub async fn answer(&self, session: ScopeId, call: CallId, said: Said) -> Done {
+        self.ask(session, Event::Question(question::Event::Answered { call, said }))
+            .await
+    }
+
     /// Changes a setting of a session: the model, the mode, …
     ///
     /// # Errors
@@ -702,7 +714,7 @@ fn tool_specs() -> Vec<ToolSpec> {
     Tool::ALL
         .into_iter()
         .map(Tool::spec)
-        .chain([graph::spec()])
+        .chain([graph::spec(), plan::spec(), asking::spec()])
         .collect()
 }
 

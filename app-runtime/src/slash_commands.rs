@@ -43,6 +43,13 @@ pub enum Operation {
         /// The call.
         call: CallId,
     },
+    /// To answer what a call asks.
+    Answer {
+        /// The call.
+        call: CallId,
+        /// Numbers or labels of what is offered, or other words.
+        line: Arc<str>,
+    },
     /// Not to let a call run.
     Refuse {
         /// The call.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use glasswork_app_runtime::projection::invalidation::{self, Projection};
 use glasswork_app_runtime::projection::{
-    activity, context, dialogs, footer, notifications, status, transcript, tree,
+    activity, context, dialogs, footer, notifications, plan, status, transcript, tree,
 };
 use glasswork_engine::Domain;
 use glasswork_session_state::Glasswork;
@@ -41,6 +41,7 @@ fn shown(projection: Projection, session: &Session) -> String {
         Projection::Footer => format!("{:?}", footer::of(session)),
         Projection::Context => format!("{:?}", context::of(session)),
         Projection::Dialogs => format!("{:?}", dialogs::of(session)),
+        Projection::Plan => format!("{:?}", plan::of(session)),
         Projection::Notifications => format!("{:?}", notifications::of(session)),
         Projection::Activity => format!("{:?}", activity::of(session)),
     }
@@ -107,6 +108,7 @@ fn pieces_of_an_answer_and_of_output_name_no_conversation() {
         Projection::Tree,
         Projection::Context,
         Projection::Dialogs,
+        Projection::Plan,
         Projection::Activity,
     ] {
         assert!(!touched.contains(&projection), "{projection:?}");

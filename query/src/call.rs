@@ -15,6 +15,7 @@ use crate::id;
 use crate::image::Image;
 use crate::operation::Operation;
 use crate::origin::Origin;
+use crate::question::{Question, Reply};
 use crate::scalar::{Long, Time};
 use crate::session::View;
 use crate::setting::{Mode, Source};
@@ -33,6 +34,8 @@ pub(crate) enum Evidence {
     File(FileEvidence),
     Command(CommandEvidence),
     Session(SessionEvidence),
+    Plan(PlanEvidence),
+    Question(Question),
     Server(ServerEvidence),
     Misfit(MisfitEvidence),
 }
@@ -96,6 +99,13 @@ pub(crate) struct SessionEvidence {
     reads_only_itself: bool,
 }
 
+/// The call only writes the agent's plan.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct PlanEvidence {
+    /// Always true.
+    writes_only_the_plan: bool,
+}
+
 /// A tool of an MCP server, as it would be called.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ServerEvidence {
@@ -133,6 +143,10 @@ impl Evidence {
             evidence::Evidence::Session => Self::Session(SessionEvidence {
                 reads_only_itself: true,
             }),
+            evidence::Evidence::Plan => Self::Plan(PlanEvidence {
+                writes_only_the_plan: true,
+            }),
+            evidence::Evidence::Question(question) => Self::Question(Question::of(op, question)?),
             evidence::Evidence::Server(server) => Self::Server(ServerEvidence {
                 server: server.server.to_string(),
                 tool: server.tool.to_string(),
@@ -167,6 +181,10 @@ pub(crate) enum Access {
     ReadOutside,
     /// Looks at this session.
     Inspect,
+    /// Writes the agent's plan, and touches nothing else.
+    Plan,
+    /// Asks a person something, and touches nothing.
+    Question,
     /// Writes in the workspace.
     Write,
     /// Writes outside the workspace.
@@ -491,6 +509,11 @@ impl Call {
     /// What a person said, where one was asked.
     async fn approval(&self) -> Option<Approval> {
         Approval::of(&self.view, &self.call)
+    }
+
+    /// What a person answered, where it asked them something.
+    async fn reply(&self) -> Option<Reply> {
+        Reply::of(&self.view, &self.call)
     }
 
     /// Whether it was asked to stop because it took too long.

@@ -149,6 +149,13 @@ impl CompactionBody {
         let unknown = self.compaction.carried.unknown.iter();
         unknown.map(|call| id::global(self.view.id, call.call)).collect()
     }
+
+    /// The agent's plan as it was then, a line for each step, where it is carried; null where it was done, or stands in
+    /// what was kept.
+    async fn plan(&self) -> Answer<Option<String>> {
+        let plan = self.compaction.carried.plan.as_ref();
+        plan.map(|plan| self.view.op.text(plan.to_string())).transpose()
+    }
 }
 
 /// A summary under way: of what is old of the conversation, or of a branch that is left.

@@ -8,6 +8,7 @@ use glasswork_app_runtime::projection::notifications;
 
 use crate::call::Call;
 use crate::error::Answer;
+use crate::question::Question;
 use crate::scalar::Time;
 use crate::session::View;
 
@@ -16,6 +17,8 @@ use crate::session::View;
 pub(crate) enum DialogKind {
     /// Whether a call may run.
     Permission,
+    /// What the model wants to know.
+    Question,
     /// Whether a turn that rests shall go on.
     Resume,
 }
@@ -24,7 +27,7 @@ pub(crate) enum DialogKind {
 #[derive(Debug, SimpleObject)]
 pub(crate) struct DialogAnswer {
     /// What a button says.
-    label: &'static str,
+    label: String,
     /// The slash command that gives this answer.
     command: String,
 }
@@ -59,6 +62,7 @@ impl Dialog {
     async fn kind(&self) -> DialogKind {
         match &self.dialog.asks {
             Asks::Permission { .. } => DialogKind::Permission,
+            Asks::Question { .. } => DialogKind::Question,
             Asks::Resume { .. } => DialogKind::Resume,
         }
     }
@@ -73,32 +77,42 @@ impl Dialog {
         self.dialog.due.map(Time)
     }
 
-    /// The call that may run or not, with its arguments and what the policy said; null where it is about none.
+    /// The call that may run or not, or asks, with its arguments and what the policy said; null where it is about none.
     async fn call(&self) -> Answer<Option<Call>> {
         match &self.dialog.asks {
-            Asks::Permission { call, .. } => Call::find(&self.view, *call).map(Some),
+            Asks::Permission { call, .. } | Asks::Question { call, .. } => {
+                Call::find(&self.view, *call).map(Some)
+            }
             Asks::Resume { .. } => Ok(None),
         }
     }
 
-    /// Why people are asked, in words; null where it is about no call.
+    /// What the model wants to know; null where it is about something else.
+    async fn question(&self) -> Answer<Option<Question>> {
+        match &self.dialog.asks {
+            Asks::Question { question, .. } => Question::of(&self.view.op, question).map(Some),
+            Asks::Permission { .. } | Asks::Resume { .. } => Ok(None),
+        }
+    }
+
+    /// Why people are asked for permission, in words; null where it is about something else.
     async fn reason(&self) -> Answer<Option<String>> {
         match &self.dialog.asks {
             Asks::Permission { judgement_text, .. } => judgement_text
                 .as_deref()
                 .map(|text| self.view.op.text(text))
                 .transpose(),
-            Asks::Resume { .. } => Ok(None),
+            Asks::Question { .. } | Asks::Resume { .. } => Ok(None),
         }
     }
 
-    /// The answers that there are.
+    /// The answers that there are. To a question, `/answer CALL WORDS` is one too.
     #[graphql(complexity = "2 * child_complexity")]
     async fn answers(&self) -> Vec<DialogAnswer> {
         let answers = self.dialog.answers.iter();
         answers
             .map(|answer| DialogAnswer {
-                label: answer.label,
+                label: answer.label.to_string(),
                 command: answer.command.clone(),
             })
             .collect()

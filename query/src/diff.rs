@@ -204,6 +204,7 @@ impl Differ {
             children,
             candidates,
             mcp,
+            plan,
         } = before;
         self.field("id", |differ| differ.values(id, &after.id));
         self.field("meta", |differ| differ.shared(meta, &after.meta, Self::values));
@@ -262,6 +263,11 @@ impl Differ {
         self.field("mcp", |differ| {
             if *mcp != after.mcp {
                 differ.values(mcp, &after.mcp);
+            }
+        });
+        self.field("plan", |differ| {
+            if *plan != after.plan {
+                differ.values(plan, &after.plan);
             }
         });
         self.field("queue", |differ| {

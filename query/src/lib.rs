@@ -47,6 +47,8 @@ mod node;
 mod operation;
 mod origin;
 mod page;
+mod plan;
+mod question;
 mod rate_limit;
 mod refusal;
 mod request;

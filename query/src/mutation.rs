@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use glasswork_agent_core::question::Said;
 use glasswork_app_runtime::attachments::{AttachError, Attachments};
-use glasswork_app_runtime::runtime::{OperationError, Runtime};
+use glasswork_app_runtime::runtime::{Done as Answered, OperationError, Runtime};
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_app_runtime::settings;
 use glasswork_engine::{Accepted, DispatchId, Refusal, ScopeId};
@@ -316,6 +317,24 @@ impl Mutation {
     ) -> Answer<Option<Done>> {
         let (act, call) = Act::on_named(context, &call, id::parse_call)?;
         act.dispatched(key.as_deref(), act.runtime.approve(act.session, call))
+            .await
+    }
+
+    /// Answers what a tool call asks. Who does not want to, refuses it.
+    async fn answer(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "`session/412.1`")] call: ID,
+        #[graphql(desc = "Labels of what is offered.")] chosen: Option<Vec<String>>,
+        #[graphql(desc = "Words instead of that, or beside it.")] words: Option<String>,
+        key: Option<String>,
+    ) -> Answer<Option<Done>> {
+        let (act, call) = Act::on_named(context, &call, id::parse_call)?;
+        let said = Said::Chosen {
+            labels: chosen.unwrap_or_default().into_iter().map(Into::into).collect(),
+            words: words.map(Into::into),
+        };
+        act.dispatched(key.as_deref(), act.runtime.answer(act.session, call, said))
             .await
     }
 

@@ -39,6 +39,7 @@ use crate::mcp::McpServer;
 use crate::operation::Op;
 use crate::origin::Origin;
 use crate::page::{self, Page};
+use crate::plan::Plan;
 use crate::rate_limit::RateLimit;
 use crate::request::Request;
 use crate::scalar::{Long, Time};
@@ -502,6 +503,11 @@ impl Session {
     #[graphql(complexity = "16 * child_complexity")]
     async fn tools(&self) -> Vec<Tool> {
         Tool::all(&self.0)
+    }
+
+    /// The agent's plan; null where it has none.
+    async fn plan(&self) -> Option<Plan> {
+        Plan::of(&self.0)
     }
 
     /// The MCP servers that it has, by name; at most 32.

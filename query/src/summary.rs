@@ -3,7 +3,7 @@
 use glasswork_session_state::trash::{Way, Why};
 use glasswork_session_state::{
     DeadlineKey, Event, checkout, clients, closing, compaction, failover, fork, host, import, mcp, model,
-    prompt, recovery, session, sign_in, tools, trash, tree,
+    plan, prompt, question, recovery, session, sign_in, tools, trash, tree,
 };
 
 use crate::text::{first_words, variant_name};
@@ -43,6 +43,12 @@ pub(crate) fn of(event: &Event) -> String {
             format!("told of {} models that may be asked instead", candidates.len())
         }
         Event::Mcp(event) => of_server(event),
+        Event::Question(question::Event::Answered { call, .. }) => {
+            format!("what call {call} asks was answered")
+        }
+        Event::Plan(plan::Event::Written { call, plan }) => {
+            format!("call {call} writes a plan of {} steps", plan.plan.len())
+        }
         Event::DeadlineReached {
             key: DeadlineKey::Attempt | DeadlineKey::Answer,
             deadline,

@@ -1,4 +1,4 @@
-//! Asking the person at the terminal whether a call may run.
+//! Asking the person at the terminal: whether a call may run, and what the model wants to know.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _};
@@ -6,25 +6,49 @@ use std::sync::Arc;
 use std::thread;
 
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::question;
 use glasswork_app_runtime::explain;
 use glasswork_session_state::judge::Judgement;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc;
 
-use crate::console::Console;
+use crate::console::{Console, Paint};
 use crate::escape;
 
-/// A call that a person is asked about.
+/// What a person is asked about a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     /// The call.
     pub call: CallId,
-    /// The tool.
-    pub name: Arc<str>,
-    /// The arguments as the model wrote them.
-    pub arguments: Arc<str>,
-    /// Why the person is asked.
-    pub judgement: Option<Arc<Judgement>>,
+    /// What is asked.
+    pub asks: Asks,
+}
+
+/// What a person can be asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Asks {
+    /// Whether the call may run.
+    Permission {
+        /// The tool.
+        name: Arc<str>,
+        /// The arguments as the model wrote them.
+        arguments: Arc<str>,
+        /// Why the person is asked.
+        judgement: Option<Arc<Judgement>>,
+    },
+    /// What the model wants to know.
+    Answer(Arc<question::Question>),
+}
+
+/// What a person says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// The call may run.
+    Yes,
+    /// It may not, or there is no answer to what it asks.
+    No,
+    /// The answer to what it asks.
+    Line(String),
 }
 
 /// Asks one question at a time.
@@ -64,20 +88,31 @@ impl Asker {
     }
 
     /// The answer to the question that was put; never, where none was. Cancellation safe.
-    pub(crate) async fn answer(&mut self) -> (CallId, bool) {
+    pub(crate) async fn answer(&mut self) -> (CallId, Says) {
         loop {
             let (Some(question), Some(lines)) = (self.open.front(), &mut self.lines) else {
                 return std::future::pending().await;
             };
             let call = question.call;
-            match lines.recv().await.as_deref().map(str::trim) {
-                Some("y" | "Y" | "yes" | "Yes") => return (call, true),
-                // The end of input is no consent.
-                None | Some("n" | "N" | "no" | "No") => return (call, false),
-                Some(_) => self
+            let line = lines.recv().await;
+            match (&question.asks, line.as_deref().map(str::trim)) {
+                // The end of input is no consent, and no answer.
+                (_, None) => return (call, Says::No),
+                (Asks::Answer(_), Some("")) => return (call, Says::No),
+                (Asks::Answer(_), Some(line)) => return (call, Says::Line(line.to_owned())),
+                (Asks::Permission { .. }, Some("y" | "Y" | "yes" | "Yes")) => return (call, Says::Yes),
+                (Asks::Permission { .. }, Some("n" | "N" | "no" | "No")) => return (call, Says::No),
+                (Asks::Permission { .. }, Some(_)) => self
                     .console
                     .note("Type y to let it run, n to refuse, Ctrl-C to stop the turn: "),
             }
+        }
+    }
+
+    /// Puts a question again, because what was said to it is no answer.
+    pub(crate) fn again(&mut self, call: CallId, why: &str) {
+        if self.open.front().is_some_and(|question| question.call == call) {
+            self.console.note(&format!("{}\n> ", escape::line(why)));
         }
     }
 
@@ -93,21 +128,51 @@ impl Asker {
 }
 
 fn text(question: &Question, console: &Console) -> String {
-    let paint = console.err;
+    match &question.asks {
+        Asks::Permission {
+            name,
+            arguments,
+            judgement,
+        } => permission(name, arguments, judgement.as_deref(), console.err),
+        Asks::Answer(question) => {
+            let how = match (question.options.is_empty(), question.multi_select) {
+                (true, _) => "Type the answer",
+                (false, false) => "Type a number, or another answer",
+                (false, true) => "Type numbers with commas between them, or another answer",
+            };
+            format!(
+                "\n{}{how}; Enter alone leaves it open.\n> ",
+                asked(question, console.err)
+            )
+        }
+    }
+}
+
+fn permission(name: &str, json: &str, judgement: Option<&Judgement>, paint: Paint) -> String {
     let mut text = format!(
         "\n{}\n",
-        paint.bold(&format!(
-            "May this call of `{}` run?",
-            escape::line(&question.name)
-        ))
+        paint.bold(&format!("May this call of `{}` run?", escape::line(name)))
     );
-    for line in arguments(&question.arguments) {
+    for line in arguments(json) {
         text.push_str(&format!("  {line}\n"));
     }
-    if let Some(judgement) = &question.judgement {
+    if let Some(judgement) = judgement {
         text.push_str(&paint.dim(&format!("  {}\n", escape::line(&explain::judgement(judgement)))));
     }
     text.push_str("[y/n] ");
+    text
+}
+
+/// A question of the model, with what it offers by number.
+pub(crate) fn asked(question: &question::Question, paint: Paint) -> String {
+    let mut text = format!("{}\n", paint.bold(&escape::text(&question.question)));
+    for (number, option) in (1..).zip(&question.options) {
+        text.push_str(&format!("  {number}. {}", escape::line(&option.label)));
+        if let Some(description) = &option.description {
+            text.push_str(&paint.dim(&format!(" – {}", escape::line(description))));
+        }
+        text.push('\n');
+    }
     text
 }
 

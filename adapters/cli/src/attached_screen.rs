@@ -1,11 +1,15 @@
 //! What comes from a host, as text.
 
+use glasswork_agent_core::id::StepId;
+use glasswork_agent_core::question::Question;
 use glasswork_client::Notice;
 use glasswork_client::wire;
 use serde_json::Value;
 
+use crate::ask;
 use crate::console::Console;
 use crate::escape;
+use crate::plan;
 use crate::problem::Problem;
 
 /// Shows what comes. What the model says goes to standard output, the rest to standard error.
@@ -81,6 +85,9 @@ impl Screen {
                 _ => {}
             }
         }
+        if base.get("plan").is_some() {
+            self.plan(base.get("plan"), |_| true)?;
+        }
         let waiting = base.pointer("/status/waiting").and_then(Value::as_array);
         for awaited in waiting.into_iter().flatten() {
             self.note(text(awaited, "text"))?;
@@ -101,6 +108,12 @@ impl Screen {
                     .and_then(Value::as_str)
                     .unwrap_or_default()
             )),
+            "tool_proposed" if plan::is_written_by(text(update, "name")) => Ok(()),
+            "plan_changed" => {
+                let changed = update.get("changed").cloned().unwrap_or_default();
+                let changed: Vec<StepId> = serde_json::from_value(changed).unwrap_or_default();
+                self.plan(update.get("plan"), |step| changed.contains(&step))
+            }
             "tool_proposed" => self.note(&format!("{} {}", text(update, "name"), text(update, "arguments"))),
             "tool_asked" => {
                 let call = text(update, "call");
@@ -110,6 +123,16 @@ impl Screen {
                     text(update, "arguments")
                 ))
             }
+            "question_asked" => {
+                let call = text(update, "call");
+                let question = update.get("question").cloned().unwrap_or_default();
+                if let Ok(question) = serde_json::from_value::<Question>(question) {
+                    self.end_line()?;
+                    self.console.note(&ask::asked(&question, self.console.err));
+                }
+                self.note(&format!("/answer {call} ANSWER, or /refuse {call}"))
+            }
+            "question_answered" => self.note(&format!("{} was answered", text(update, "call"))),
             "tool_answered" => {
                 let approved = update.get("approved").and_then(Value::as_bool);
                 let answer = match approved {
@@ -128,6 +151,14 @@ impl Screen {
             "closed" => self.note("the session was closed"),
             _ => Ok(()),
         }
+    }
+
+    fn plan(&mut self, plan: Option<&Value>, shows: impl Fn(StepId) -> bool) -> Result<(), Problem> {
+        let plan = plan.and_then(|plan| serde_json::from_value(plan.clone()).ok());
+        self.end_line()?;
+        let lines = plan::lines(plan.as_ref(), shows, self.console.err);
+        self.console.note(&format!("{lines}\n"));
+        Ok(())
     }
 
     fn say(&mut self, text: &str) -> Result<(), Problem> {

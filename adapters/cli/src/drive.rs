@@ -1,15 +1,19 @@
 //! One turn from prompt to rest: updates go to whoever shows them, signals and answers to the runtime.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::question::Said;
 use glasswork_app_runtime::ending::ExitCode;
 use glasswork_app_runtime::projection::report::{self, Report};
 use glasswork_app_runtime::prompting::Prompt;
 use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
-use glasswork_engine::ScopeId;
+use glasswork_engine::{Refusal, ScopeId};
+use glasswork_session_state::rejection::Rejection;
 
-use crate::ask::{Asker, Question};
+use crate::ask::{self, Asker, Asks, Question};
 use crate::problem::Problem;
 use crate::signals::{Asked, Signals};
 
@@ -136,7 +140,7 @@ pub(crate) async fn turn(
                 }
                 driver.cancel().await?;
             }
-            (call, approved) = answer(&mut driver.asker) => driver.answered(call, approved).await?,
+            (call, said) = answer(&mut driver.asker) => driver.answered(call, said).await?,
             watched = driver.watch.next() => {
                 if driver.take(watched).await? {
                     break;
@@ -153,7 +157,7 @@ pub(crate) async fn turn(
     Ok(left)
 }
 
-async fn answer(asker: &mut Option<Asker>) -> (glasswork_agent_core::id::CallId, bool) {
+async fn answer(asker: &mut Option<Asker>) -> (CallId, ask::Says) {
     match asker {
         Some(asker) => asker.answer().await,
         None => std::future::pending().await,
@@ -214,30 +218,38 @@ impl Driver<'_> {
                 call,
                 name,
                 arguments,
-            } => asker.ask(Question {
-                call: *call,
-                name: name.clone(),
-                arguments: arguments.clone(),
-                judgement: self
-                    .watch
-                    .session()
-                    .call(*call)
-                    .and_then(|call| call.judgement.clone()),
-            }),
+            } => {
+                let known = self.watch.session().call(*call);
+                let asks = Asks::Permission {
+                    name: name.clone(),
+                    arguments: arguments.clone(),
+                    judgement: known.and_then(|call| call.judgement.clone()),
+                };
+                asker.ask(Question { call: *call, asks });
+            }
+            Update::QuestionAsked { call, question } => {
+                let asks = Asks::Answer(Arc::clone(question));
+                asker.ask(Question { call: *call, asks });
+            }
+            Update::QuestionAnswered { call, .. } => asker.withdraw(*call),
             Update::ToolAnswered { call, .. } | Update::ToolSettled { call, .. } => asker.withdraw(*call),
             _ => {}
         }
     }
 
-    async fn answered(
-        &mut self,
-        call: glasswork_agent_core::id::CallId,
-        approved: bool,
-    ) -> Result<(), Problem> {
-        let answered = match approved {
-            true => self.runtime.approve(self.session, call).await,
-            false => self.runtime.refuse(self.session, call, None).await,
+    async fn answered(&mut self, call: CallId, said: ask::Says) -> Result<(), Problem> {
+        let answered = match said {
+            ask::Says::Yes => self.runtime.approve(self.session, call).await,
+            ask::Says::No => self.runtime.refuse(self.session, call, None).await,
+            ask::Says::Line(line) => {
+                let said = Said::Line(line.into());
+                self.runtime.answer(self.session, call, said).await
+            }
         };
+        if let (Some(asker), Some(why)) = (&mut self.asker, no_answer(&answered)) {
+            asker.again(call, &why);
+            return Ok(());
+        }
         if let Some(asker) = &mut self.asker {
             asker.withdraw(call);
         }
@@ -249,10 +261,21 @@ impl Driver<'_> {
     }
 }
 
+/// Why what was said is no answer, where that is why it was refused.
+fn no_answer<T>(done: &Result<T, OperationError>) -> Option<String> {
+    match done {
+        Err(OperationError::Refused(Refusal::Rejected {
+            rejection: Rejection::NoAnswer(why),
+            ..
+        })) => Some(why.to_string()),
+        _ => None,
+    }
+}
+
 /// What was asked for is refused where the turn, or the call, has ended meanwhile. That is on record, and no failure.
 fn too_late_is_no_failure<T>(done: Result<T, OperationError>) -> Result<(), Problem> {
     match done {
-        Ok(_) | Err(OperationError::Refused(glasswork_engine::Refusal::Rejected { .. })) => Ok(()),
+        Ok(_) | Err(OperationError::Refused(Refusal::Rejected { .. })) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

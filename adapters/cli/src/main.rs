@@ -35,6 +35,7 @@ mod one_session;
 mod outline;
 mod pick;
 mod picker;
+mod plan;
 mod problem;
 mod read;
 mod reading_commands;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use glasswork_agent_core::compaction::Why;
+use glasswork_agent_core::question;
 use glasswork_agent_core::structured::{Around, Telling};
 use glasswork_agent_core::{tool_call, turn};
 use glasswork_app_runtime::explain;
@@ -13,6 +14,7 @@ use glasswork_session_state::judge::Verdict;
 use crate::ask;
 use crate::console::{Console, Paint};
 use crate::escape;
+use crate::plan;
 use crate::problem::Problem;
 use crate::session_list::time;
 
@@ -130,6 +132,21 @@ impl Screen {
 
 fn line(update: &Update, paint: Paint) -> Option<String> {
     Some(match update {
+        // What it asks is shown to who is asked.
+        Update::ToolProposed { name, .. } if &**name == question::TOOL => return None,
+        Update::QuestionAsked { question, .. } => {
+            return Some(ask::asked(question, paint).trim_end().to_owned());
+        }
+        // What it writes is shown when it is written.
+        Update::ToolProposed { name, .. } if plan::is_written_by(name) => return None,
+        Update::ToolSettled {
+            name,
+            state: tool_call::State::Succeeded,
+            ..
+        } if plan::is_written_by(name) => return None,
+        Update::PlanChanged { plan, changed } => {
+            plan::lines(plan.as_deref(), |step| changed.contains(&step), paint)
+        }
         Update::ToolProposed { name, arguments, .. } => call(name, arguments, paint),
         Update::ToolJudged { judgement, .. } if judgement.verdict == Verdict::Deny => {
             paint.dim(&format!("  {}", escape::line(&explain::judgement(judgement))))

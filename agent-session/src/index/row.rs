@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::tree::Body;
-use glasswork_agent_core::{session, tool_call, turn};
+use glasswork_agent_core::{session, turn};
 use glasswork_ai::model::ModelId;
 use glasswork_engine::{Scope, ScopeId, Timestamp};
 use glasswork_session_state::Glasswork;
@@ -123,13 +123,7 @@ impl Status {
             Turn::Failed => Self::Failed,
             Turn::Cancelled => Self::Cancelled,
             Turn::Abandoned => Self::Abandoned,
-            Turn::Gating
-                if session
-                    .batch()
-                    .any(|(_, call)| call.state == tool_call::State::Asked) =>
-            {
-                Self::Asking
-            }
+            Turn::Gating if session.batch().any(|(_, call)| call.state.awaits_person()) => Self::Asking,
             _ => Self::Running,
         }
     }

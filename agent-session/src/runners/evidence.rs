@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::plan::TOOL as UPDATE_PLAN;
+use glasswork_agent_core::question::TOOL as ASK_USER;
 use glasswork_session_state::evidence::{
     CommandEvidence, Evidence, FileAccess, FileEvidence, FileKind as Kind,
 };
 use glasswork_session_state::mcp::name;
 use glasswork_session_state::{Event, tools};
 
-use super::{Work, graph, server};
+use super::{Work, graph, plan, question, server};
 use crate::tools::{self as hands, FileKind, Repeat};
 
 pub(super) async fn run(work: Work, id: CallId) {
@@ -41,6 +43,12 @@ pub(super) async fn run(work: Work, id: CallId) {
         }
         if &*tool == graph::NAME {
             return graph::evidence(&arguments);
+        }
+        if &*tool == ASK_USER {
+            return question::evidence(&arguments);
+        }
+        if &*tool == UPDATE_PLAN {
+            return plan::evidence(&arguments);
         }
         translate(hands::evidence(&tool, &arguments, Path::new(&*workspace), most))
     });

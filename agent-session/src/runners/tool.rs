@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::plan::TOOL as UPDATE_PLAN;
 use glasswork_agent_core::tree::Body;
 use glasswork_engine::EffectPort;
 use glasswork_session_state::call::{BlobRef, Detail, Outcome};
@@ -13,7 +14,7 @@ use glasswork_session_state::tools::Word;
 use glasswork_session_state::{Event, Glasswork, tools};
 use tokio_util::sync::CancellationToken;
 
-use super::{Work, desk, graph, server};
+use super::{Work, desk, graph, plan, server};
 use crate::secrets::Origin;
 use crate::tools::bash::End;
 use crate::tools::{self as hands, Arguments, Context, Details, Secrets, Tool, ToolFailure};
@@ -24,6 +25,9 @@ pub(super) async fn run(work: Work, id: CallId, path: Option<Arc<str>>) {
     };
     if &*call.call.name == graph::NAME {
         return graph::run(work, id, &call.call.arguments).await;
+    }
+    if &*call.call.name == UPDATE_PLAN {
+        return plan::run(work, id, &call.call.arguments);
     }
     if let Some(Evidence::Server(asked)) = call.evidence().map(|evidence| &**evidence) {
         return server::call(work, id, &call.call, asked).await;

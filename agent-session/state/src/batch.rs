@@ -42,7 +42,7 @@ pub(crate) fn refuse_cut(draft: &mut Draft<'_>) -> Result<(), Rejection> {
 /// Judges the calls about which a person is asked anew, because the policy has changed.
 pub(crate) fn judge_again(draft: &mut Draft<'_>) -> Result<(), Rejection> {
     let mut decided = false;
-    for id in of_batch(draft, |state| state == State::Asked) {
+    for id in of_batch(draft, State::awaits_person) {
         let Some(evidence) = known(draft, id)?.evidence().cloned() else {
             continue;
         };

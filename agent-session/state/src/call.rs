@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::editor::EditorPlace;
 use crate::evidence::{Access, Evidence};
 use crate::judge::Judgement;
+use crate::question::Replied;
 
 /// A tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Call {
     /// What a person said, where one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// What a person answered, where it asked them something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Arc<Replied>>,
     /// Whether it was asked to stop because it took too long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed_out: bool,

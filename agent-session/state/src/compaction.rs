@@ -533,7 +533,7 @@ fn planned(session: &Session, why: &Why) -> Result<(Room, Cut), Hindrance> {
     let context = &session.context;
     let (all, messages) = (context.parts(), context.message_tokens());
     let cut = cut(&session.tree, all, messages, room.keep).ok_or(Hindrance::Nothing)?;
-    let carried = carry(&session.tree, all, &cut, &session.footprint);
+    let carried = carry(&session.tree, all, &cut, &session.footprint, session.plan_told());
     // What is carried must be less than what gives way, or no summary could help.
     if carried_tokens(&carried) >= messages.saturating_sub(cut.kept_tokens) {
         return Err(Hindrance::Nothing);
@@ -713,7 +713,13 @@ pub(crate) fn judge(draft: &mut Draft<'_>, stop: &StopReason) -> Result<(), Fail
         first_kept: cut.first_kept,
         tokens_before: before,
         tokens_after: 0,
-        carried: carry(&session.tree, context.parts(), cut, &session.footprint),
+        carried: carry(
+            &session.tree,
+            context.parts(),
+            cut,
+            &session.footprint,
+            session.plan_told(),
+        ),
     };
     let gone = context.message_tokens().saturating_sub(cut.kept_tokens);
     let message = tokens_of_chars(Body::Compaction(Arc::new(compaction.clone())).chars());

@@ -28,8 +28,8 @@ use crate::rejection::Rejection;
 use crate::state::{Kind, Scope, Session};
 use crate::{
     checkout, clients, closing, compaction, entities, evolve, failover, fork, host, host_recovery, import,
-    mcp, model, pieces, prompt, recovery, secrets, session, sign_in, structured, tools, trash, tree, turn,
-    upgrade,
+    mcp, model, pieces, plan, prompt, question, recovery, secrets, session, sign_in, structured, tools,
+    trash, tree, turn, upgrade,
 };
 
 /// The domain that Glasswork's engine governs.
@@ -66,6 +66,10 @@ pub enum Event {
     Failover(failover::Event),
     /// What happens to servers of tools.
     Mcp(mcp::Event),
+    /// What the agent does to its plan.
+    Plan(plan::Event),
+    /// What people say to questions of the agent.
+    Question(question::Event),
     /// A deadline was reached.
     DeadlineReached {
         /// Whose.
@@ -119,6 +123,10 @@ pub enum Fact {
     Failover(failover::Fact),
     /// Of servers of tools.
     Mcp(mcp::Fact),
+    /// Of the agent's plan.
+    Plan(plan::Fact),
+    /// Of questions of the agent.
+    Question(question::Fact),
     /// Of the host.
     Host(host::Fact),
     /// Of sign-ins.
@@ -189,6 +197,8 @@ into_fact!(
     closing::Closing,
     failover::Failover,
     mcp::Mcp,
+    plan::Plan,
+    question::Question,
     host::Host,
     sign_in::SignIn,
     clients::Client
@@ -276,6 +286,8 @@ impl Domain for Glasswork {
             Event::Mcp(mcp::Event::Failed { .. }) => "server_failed",
             Event::Mcp(mcp::Event::Listed { .. }) => "server_listed",
             Event::Mcp(mcp::Event::Ended { .. }) => "server_ended",
+            Event::Plan(plan::Event::Written { .. }) => "plan_written",
+            Event::Question(question::Event::Answered { .. }) => "question_answered",
             Event::DeadlineReached { .. } => "deadline_reached",
             Event::Recovery(recovery::Event::Abandoned { .. }) => "abandoned",
             Event::Host(host::Event::Started { .. }) => "host_started",
@@ -580,6 +592,7 @@ impl Domain for Glasswork {
                 Durability::Synced
             }
             Event::Tools(tools::Event::Approved { .. } | tools::Event::Refused { .. }) => Durability::Synced,
+            Event::Question(_) => Durability::Synced,
             // What is taken in can be read again from its file until the last of it is here.
             Event::Import(import::Event::Begun(_) | import::Event::Finished { .. }) => Durability::Synced,
             Event::Tools(_)
@@ -592,6 +605,7 @@ impl Domain for Glasswork {
             | Event::Closing(_)
             | Event::Failover(_)
             | Event::Mcp(_)
+            | Event::Plan(_)
             | Event::SignIn(_)
             | Event::Client(_)
             | Event::Host(_) => Durability::Written,
@@ -624,6 +638,8 @@ fn decide_session(
         Event::Fork(event) => fork::decide(&mut draft, event)?,
         Event::Failover(event) => failover::decide(&mut draft, event)?,
         Event::Mcp(event) => mcp::decide(&mut draft, event)?,
+        Event::Plan(event) => plan::decide(&mut draft, event)?,
+        Event::Question(event) => question::decide(&mut draft, event)?,
         Event::Trash(_) | Event::Closing(_) | Event::Host(_) | Event::SignIn(_) | Event::Client(_) => {
             Reply::Done
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::question::Question;
 use serde::{Deserialize, Serialize};
 
 /// What is known of a tool call before it is judged.
@@ -14,6 +15,10 @@ pub enum Evidence {
     Command(CommandEvidence),
     /// It only looks at this session itself (the tool `graph`).
     Session,
+    /// It only writes the agent's plan.
+    Plan,
+    /// It asks a person this, and touches nothing.
+    Question(Arc<Question>),
     /// It has an MCP server do something.
     Server(ServerEvidence),
     /// It cannot run: there is no such tool, or its arguments are not JSON or do not fit.
@@ -102,6 +107,8 @@ impl Evidence {
             }),
             Self::Command(_) => Some(Access::Execute),
             Self::Session => Some(Access::Inspect),
+            Self::Plan => Some(Access::Plan),
+            Self::Question(_) => Some(Access::Question),
             Self::Server(_) => Some(Access::AskServer),
             Self::Misfit { .. } => None,
         }
@@ -112,7 +119,12 @@ impl Evidence {
     pub fn path(&self) -> Option<&Arc<str>> {
         match self {
             Self::File(file) => Some(&file.resolved),
-            Self::Command(_) | Self::Session | Self::Server(_) | Self::Misfit { .. } => None,
+            Self::Command(_)
+            | Self::Session
+            | Self::Plan
+            | Self::Question(_)
+            | Self::Server(_)
+            | Self::Misfit { .. } => None,
         }
     }
 }
@@ -130,6 +142,10 @@ pub enum Access {
     ReadOutside,
     /// Looks at this session.
     Inspect,
+    /// Writes the agent's plan, and touches nothing else.
+    Plan,
+    /// Asks a person something, and touches nothing.
+    Question,
     /// Writes in the workspace.
     Write,
     /// Writes outside the workspace.
@@ -145,7 +161,7 @@ impl Access {
     #[must_use]
     pub fn is_repeatable(self) -> bool {
         match self {
-            Self::Read | Self::ReadOutside | Self::Inspect => true,
+            Self::Read | Self::ReadOutside | Self::Inspect | Self::Plan | Self::Question => true,
             Self::Write | Self::WriteOutside | Self::Execute | Self::AskServer => false,
         }
     }

@@ -23,6 +23,8 @@ pub(crate) fn session(session: &mut Session, fact: &Fact, moment: Moment) {
         Fact::Fork(fact) => fact.apply(session, moment),
         Fact::Failover(fact) => fact.apply(session, moment),
         Fact::Mcp(fact) => fact.apply(session, moment),
+        Fact::Plan(fact) => fact.apply(session, moment),
+        Fact::Question(fact) => fact.apply(session, moment),
         Fact::Host(_) | Fact::SignIn(_) | Fact::Client(_) | Fact::Trash(_) | Fact::Closing(_) => {}
     }
 }

@@ -453,6 +453,7 @@ impl Session {
                 deadline: None,
                 judgement: None,
                 answer: None,
+                reply: None,
                 timed_out: false,
                 tail: None,
                 editor: None,

@@ -82,6 +82,9 @@ pub enum Breach {
         /// What is wrong.
         missing: &'static str,
     },
+    /// The agent's plan is none.
+    #[error("the agent's plan {0}")]
+    Plan(&'static str),
     /// Something holds more than it may.
     #[error("too many {0} are kept")]
     Cap(&'static str),
@@ -105,6 +108,9 @@ pub(crate) fn check(session: &Session, facts: &[Fact]) -> Result<(), Breach> {
     };
     if facts.iter().all(pieces) {
         return Ok(());
+    }
+    if facts.iter().any(|fact| matches!(fact, Fact::Plan(_))) {
+        plan(session)?;
     }
     let mut touched: Vec<CallId> = facts.iter().filter_map(call_of).collect();
     touched.extend(session.batch().map(|(id, _)| id));
@@ -144,9 +150,15 @@ pub(crate) fn audit(session: &Session) -> Result<(), Breach> {
     for (id, state) in &session.calls {
         call(*id, state)?;
     }
+    plan(session)?;
     standing(session)?;
     results(session)?;
     requests(session)
+}
+
+fn plan(session: &Session) -> Result<(), Breach> {
+    let unsound = session.plan.as_ref().and_then(|plan| plan.unsound());
+    unsound.map_or(Ok(()), |why| Err(Breach::Plan(why)))
 }
 
 fn caps(session: &Session) -> Result<(), Breach> {
@@ -296,9 +308,12 @@ fn call(id: CallId, call: &Call) -> Result<(), Breach> {
     let missing = match state {
         S::Proposed => Some("nothing looks into it"),
         S::Evidence | S::Running if call.effect.is_none() => Some("no effect works on it"),
-        S::Evidence | S::Asked | S::Running if call.deadline.is_none() => Some("it has no deadline"),
+        S::Evidence | S::Asked | S::Questioning | S::Running if call.deadline.is_none() => {
+            Some("it has no deadline")
+        }
         S::Cancelling if call.effect.is_none() => Some("no runner has the word"),
-        S::Allowed | S::Asked if call.effect.is_some() => Some("an effect works on it"),
+        S::Questioning if call.question().is_none() => Some("it asks nothing"),
+        S::Allowed | S::Asked | S::Questioning if call.effect.is_some() => Some("an effect works on it"),
         _ if state.is_terminal() && call.effect.is_some() => Some("an effect works on it"),
         _ if state.is_terminal() && call.deadline.is_some() => Some("a deadline runs"),
         _ if state.is_terminal() != call.outcome.is_some() => Some("its outcome does not fit"),

@@ -77,24 +77,30 @@ pub static RULES: &[Rule] = {
     use Mode as M;
     use Verdict::{Allow, Ask, Deny};
     &[
-        rule("plan.read",             M::Plan,        &[A::Read, A::Inspect],                 Allow),
+        rule("plan.read",             M::Plan,        &[A::Read, A::Inspect, A::Plan],        Allow),
+        rule("plan.question",         M::Plan,        &[A::Question],                         Ask),
         rule("plan.read_outside",     M::Plan,        &[A::ReadOutside],                      Ask),
         rule("plan.change",           M::Plan,        &[A::Write, A::WriteOutside, A::Execute, A::AskServer], Deny),
-        rule("ask.read",              M::Ask,         &[A::Read, A::Inspect],                 Allow),
+        rule("ask.read",              M::Ask,         &[A::Read, A::Inspect, A::Plan],        Allow),
+        rule("ask.question",          M::Ask,         &[A::Question],                         Ask),
         rule("ask.read_outside",      M::Ask,         &[A::ReadOutside],                      Ask),
         rule("ask.change",            M::Ask,         &[A::Write, A::WriteOutside, A::Execute, A::AskServer], Ask),
-        rule("accept_edits.read",     M::AcceptEdits, &[A::Read, A::Inspect],                 Allow),
+        rule("accept_edits.read",     M::AcceptEdits, &[A::Read, A::Inspect, A::Plan],        Allow),
+        rule("accept_edits.question", M::AcceptEdits, &[A::Question],                         Ask),
         rule("accept_edits.edit",     M::AcceptEdits, &[A::Write],                            Allow),
         rule("accept_edits.outside",  M::AcceptEdits, &[A::ReadOutside, A::WriteOutside],     Ask),
         rule("accept_edits.execute",  M::AcceptEdits, &[A::Execute],                          Ask),
         rule("accept_edits.server",   M::AcceptEdits, &[A::AskServer],                        Ask),
-        rule("auto.read",             M::Auto,        &[A::Read, A::Inspect],                 Allow),
+        rule("auto.read",             M::Auto,        &[A::Read, A::Inspect, A::Plan],        Allow),
+        rule("auto.question",         M::Auto,        &[A::Question],                         Ask),
         rule("auto.edit",             M::Auto,        &[A::Write],                            Allow),
         rule("auto.outside",          M::Auto,        &[A::ReadOutside, A::WriteOutside],     Ask),
         rule("auto.execute",          M::Auto,        &[A::Execute],                          Ask),
         rule("auto.server",           M::Auto,        &[A::AskServer],                        Ask),
-        rule("yolo",                  M::Yolo,        &[A::Read, A::ReadOutside, A::Inspect, A::Write, A::WriteOutside,
-            A::Execute, A::AskServer],                                                                      Allow),
+        rule("yolo",                  M::Yolo,        &[A::Read, A::ReadOutside, A::Inspect, A::Plan, A::Write,
+            A::WriteOutside, A::Execute, A::AskServer],                                                     Allow),
+        // That nobody is asked for permission is no reason not to answer.
+        rule("yolo.question",         M::Yolo,        &[A::Question],                         Ask),
     ]
 };
 

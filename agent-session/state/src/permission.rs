@@ -114,6 +114,7 @@ fn belongs_to(event: &Event) -> Asker {
         | Event::Compaction(_)
         | Event::Import(_)
         | Event::Failover(_)
+        | Event::Question(_)
         | Event::SignIn(_)
         | Event::Client(_)
         | Event::Host(_) => Asker::Person,
@@ -131,7 +132,8 @@ fn belongs_to(event: &Event) -> Asker {
             | Tools::ToolSettled { .. }
             | Tools::ToolLost { .. },
         )
-        | Event::Model(_) => Asker::Effect,
+        | Event::Model(_)
+        | Event::Plan(_) => Asker::Effect,
         Event::Mcp(Mcp::Given { .. } | Mcp::Needed | Mcp::StartRequested { .. }) => Asker::Person,
         Event::Mcp(Mcp::Introduced { .. } | Mcp::Failed { .. }) => Asker::Effect,
         Event::Mcp(Mcp::Listed { .. } | Mcp::Ended { .. }) => Asker::Server,

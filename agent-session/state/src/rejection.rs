@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::compaction::Hindrance;
 use glasswork_agent_core::id::{CallId, EntryId};
 use glasswork_agent_core::json_schema::SchemaError;
+use glasswork_agent_core::question::NoAnswer;
 use glasswork_engine::chart::InvalidTransition;
 use glasswork_engine::{EffectKey, ScopeId};
 use serde::Serialize;
@@ -93,6 +94,12 @@ pub enum Rejection {
     /// There is no such call.
     #[error("there is no tool call `{0}` in this session")]
     UnknownCall(CallId),
+    /// The call asks nothing.
+    #[error("the tool call `{0}` asks nothing that could be answered; approve or refuse it")]
+    NoQuestion(CallId),
+    /// What was said is no answer.
+    #[error(transparent)]
+    NoAnswer(NoAnswer),
     /// There is no such entry.
     #[error("there is no entry `{0}` in this session's conversation")]
     UnknownEntry(EntryId),

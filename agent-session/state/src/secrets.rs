@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Why;
+use glasswork_agent_core::question::Said;
 use glasswork_ai::conversation::Block;
 use glasswork_engine::ScopeId;
 use im::OrdMap;
@@ -27,7 +28,7 @@ use crate::compaction::Leaving;
 use crate::domain;
 use crate::draft::Draft;
 use crate::state::Session;
-use crate::{compaction, import, model, prompt, session, tools, tree};
+use crate::{compaction, import, model, prompt, question, session, tools, tree};
 
 /// How a placeholder begins.
 pub const OPENING: &str = "[secret:";
@@ -150,6 +151,14 @@ pub fn spoken(event: &mut domain::Event, each: &mut dyn FnMut(&mut Arc<str>)) {
         | domain::Event::Tree(tree::Event::BranchLeft { focus, .. }) => focus.iter_mut().for_each(each),
         domain::Event::Session(session::Event::Retitled { title }) => each(title),
         domain::Event::Tools(tools::Event::Refused { reason, .. }) => reason.iter_mut().for_each(each),
+        domain::Event::Question(question::Event::Answered { said, .. }) => match said {
+            // What is offered came from the model, and was masked before it was.
+            Said::Line(text)
+            | Said::Chosen {
+                words: Some(text), ..
+            } => each(text),
+            Said::Chosen { words: None, .. } => {}
+        },
         domain::Event::Import(import::Event::Begun(begun)) => begun.title.iter_mut().for_each(each),
         domain::Event::Import(import::Event::Taken { entries, .. }) => {
             entries.iter_mut().for_each(|entry| entry.each_text_mut(each));

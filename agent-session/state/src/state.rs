@@ -7,6 +7,7 @@ use glasswork_agent_core::compaction::{Footprint, Hindrance};
 use glasswork_agent_core::context::{self, Context, Prepared};
 use glasswork_agent_core::id::{CallId, RequestId, TurnId};
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::plan::Plan;
 use glasswork_agent_core::structured::Unfit;
 use glasswork_agent_core::tail_map::TailMap;
 use glasswork_agent_core::tree::Tree;
@@ -114,6 +115,9 @@ pub struct Session {
     /// The servers of tools that it has.
     #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
     pub mcp: Servers,
+    /// The agent's plan, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Arc<Plan>>,
 }
 
 /// What a provider allows within a time.
@@ -332,6 +336,7 @@ impl Session {
             children: OrdMap::new(),
             candidates: OrdMap::new(),
             mcp: Servers::new(),
+            plan: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glasswork_agent_core::tool_call::State;
 
 use crate::call::Outcome;
+use crate::evidence::Access;
 use crate::judge::Explanation;
 
 pub(crate) fn refused(reason: Option<&str>) -> Outcome {
@@ -14,7 +15,22 @@ pub(crate) fn refused(reason: Option<&str>) -> Outcome {
     }
 }
 
+/// What is told of a question that the user does not want to answer.
+pub(crate) fn declined(reason: Option<&str>) -> Outcome {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        Some(reason) => Outcome::error(format!("The user did not answer this, saying: {reason}")),
+        None => {
+            Outcome::error("The user did not want to answer this: decide yourself, and say what you decided.")
+        }
+    }
+}
+
 pub(crate) fn denied(explanation: &Explanation) -> Outcome {
+    if explanation.access == Access::Question {
+        return Outcome::error(
+            "Nobody is there to answer. Go on with what you think best, and say what you assumed.",
+        );
+    }
     let mode: &str = explanation.mode.into();
     let rule = &explanation.rule;
     Outcome::error(if explanation.unattended {
@@ -66,6 +82,7 @@ pub(crate) fn lost(message: &str) -> Outcome {
 
 pub(crate) fn too_late(state: State, after_ms: u64) -> Outcome {
     Outcome::error(match state {
+        State::Questioning => format!("Nobody answered within {after_ms} ms."),
         State::Asked => format!("Not run: nobody consented to this call within {after_ms} ms."),
         _ => format!("Not run: it took more than {after_ms} ms to find out what this call would touch."),
     })

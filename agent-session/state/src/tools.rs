@@ -234,7 +234,7 @@ impl Fact {
 }
 
 impl Session {
-    fn change_call(&mut self, id: CallId, change: impl FnOnce(&mut Call)) {
+    pub(crate) fn change_call(&mut self, id: CallId, change: impl FnOnce(&mut Call)) {
         if let Some(call) = self.calls.get_mut(&id) {
             change(Arc::make_mut(call));
         }
@@ -298,13 +298,12 @@ pub(crate) fn decide(draft: &mut Draft<'_>, event: &Event) -> Result<Reply, Reje
             turn::advance(draft, TurnTrigger::CallDecided)?;
         }
         Event::Refused { call, reason } => {
+            let told = match known(draft, *call)?.state {
+                State::Questioning => told::declined(reason.as_deref()),
+                _ => told::refused(reason.as_deref()),
+            };
             answer(draft, *call, false);
-            advance(
-                draft,
-                *call,
-                Trigger::Refuse,
-                Some(told::refused(reason.as_deref())),
-            )?;
+            advance(draft, *call, Trigger::Refuse, Some(told))?;
             turn::advance(draft, TurnTrigger::CallDecided)?;
         }
         Event::ToolProgressed { call, tail } => {
@@ -364,7 +363,7 @@ pub(crate) fn known<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call
 }
 
 /// The call, if the effect that reports works on it.
-fn own<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
+pub(crate) fn own<'a>(draft: &'a Draft<'_>, id: CallId) -> Result<&'a Arc<Call>, Rejection> {
     let call = known(draft, id)?;
     match draft.context.origin {
         Origin::Effect(key) if call.effect != Some(*key) => Err(Rejection::NotYours(*key)),
@@ -392,7 +391,7 @@ pub(crate) fn judge_call(
     id: CallId,
     evidence: &Arc<Evidence>,
 ) -> Result<Option<Verdict>, Rejection> {
-    let asked = known(draft, id)?.state == State::Asked;
+    let waits = known(draft, id)?.state.awaits_person();
     let settings = &draft.session.settings;
     let Some(judgement) = judge(&settings.mode, settings.attended.value, evidence) else {
         advance(draft, id, Trigger::Deny, Some(told::unjudged()))?;
@@ -401,7 +400,10 @@ pub(crate) fn judge_call(
     let verdict = judgement.verdict;
     let (trigger, outcome) = match verdict {
         Verdict::Allow => (Trigger::Allow, None),
-        Verdict::Ask if asked => return Ok(Some(verdict)),
+        Verdict::Ask if waits => return Ok(Some(verdict)),
+        Verdict::Ask if judgement.explanation.access == Access::Question => {
+            (Trigger::Question, Some(told::withdrawn()))
+        }
         Verdict::Ask => (Trigger::Ask, Some(told::withdrawn())),
         Verdict::Deny => (Trigger::Deny, Some(told::denied(&judgement.explanation))),
     };
@@ -497,7 +499,12 @@ fn perform(draft: &mut Draft<'_>, id: CallId, call: &Call, intent: Intent) {
             });
             let own = match &**evidence {
                 Evidence::Command(command) => command.timeout_ms,
-                Evidence::File(_) | Evidence::Session | Evidence::Server(_) | Evidence::Misfit { .. } => None,
+                Evidence::File(_)
+                | Evidence::Session
+                | Evidence::Plan
+                | Evidence::Question(_)
+                | Evidence::Server(_)
+                | Evidence::Misfit { .. } => None,
             };
             let limit = own.unwrap_or(settings.tool_timeout_ms.value);
             let begun = Fact::Begun {

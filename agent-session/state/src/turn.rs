@@ -376,7 +376,7 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::RefuseCalls => batch::refuse_cut(draft)?,
         Intent::StartCalls => batch::start(draft)?,
         Intent::WithdrawQuestions => {
-            if batch::withdraw(draft, |state| state == tool_call::State::Asked)? {
+            if batch::withdraw(draft, tool_call::State::awaits_person)? {
                 advance(draft, Trigger::CallDecided)?;
             }
         }

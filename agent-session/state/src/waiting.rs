@@ -147,7 +147,7 @@ fn calls(session: &Session) -> Vec<Waiting> {
         what: What::Call(id, call.state),
         since: call.since,
         on: match call.state {
-            tool_call::State::Asked => Whom::Person,
+            tool_call::State::Asked | tool_call::State::Questioning => Whom::Person,
             tool_call::State::Allowed => Whom::OtherCall,
             _ => Whom::Tool,
         },

@@ -1,8 +1,10 @@
 //! What clients ask for in the session to which they are attached.
 
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::question::Said;
 use glasswork_engine::FeedItem;
-use glasswork_session_state::{Event, prompt, tools};
+use glasswork_session_state::state::Scope;
+use glasswork_session_state::{Event, prompt, question, tools};
 
 use super::beginning::By;
 use super::line::Whose;
@@ -106,6 +108,17 @@ impl Attachment {
             reason: reason.map(Into::into),
         };
         let done = self.ask(Event::Tools(event)).await;
+        self.or_who_was_faster(call, done).await
+    }
+
+    /// Answers what a call asks. Who does not want to, [refuses](Self::refuse) it.
+    ///
+    /// # Errors
+    /// As [`approve`](Self::approve).
+    pub async fn answer(&self, call: CallId, said: Said) -> Done {
+        let done = self
+            .ask(Event::Question(question::Event::Answered { call, said }))
+            .await;
         self.or_who_was_faster(call, done).await
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use glasswork_agent_core::question::Said;
 use glasswork_ai::catalogue::{Choice, SelectError};
 use glasswork_engine::{Accepted, DispatchId, ScopeId};
 use glasswork_session_state::host::Credential;
@@ -93,6 +94,7 @@ impl Attachment {
             }
             Operation::Resume => self.begin(Event::Prompt(prompt::Event::Resumed), told).await?,
             Operation::Approve { call } => self.approve(call).await?,
+            Operation::Answer { call, line } => self.answer(call, Said::Line(line)).await?,
             Operation::Refuse { call, reason } => self.refuse(call, reason.as_deref()).await?,
             Operation::Interrupt => self.interrupt(false).await?,
             Operation::Cancel => self.interrupt(true).await?,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::session::State as SessionState;
-use glasswork_agent_core::tool_call;
 use glasswork_agent_core::turn::State;
 use glasswork_engine::{ScopeId, Timestamp};
 use glasswork_session_state::state::Session;
@@ -50,11 +49,7 @@ pub fn doing(session: &Session) -> Option<Doing> {
         return Some(Doing::Compacting);
     }
     let turn = session.open_turn()?;
-    let asks = || {
-        session
-            .batch()
-            .any(|(_, call)| call.state == tool_call::State::Asked)
-    };
+    let asks = || session.batch().any(|(_, call)| call.state.awaits_person());
     Some(match turn.state {
         State::Paused => Doing::Paused,
         State::BackingOff => Doing::Retrying,

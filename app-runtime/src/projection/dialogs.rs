@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::id::{CallId, TurnId};
-use glasswork_agent_core::tool_call;
+use glasswork_agent_core::question::Question;
 use glasswork_agent_core::turn::State;
 use glasswork_engine::Timestamp;
+use glasswork_session_state::call::Call;
 use glasswork_session_state::judge::Judgement;
 use glasswork_session_state::state::Session;
 use serde::Serialize;
@@ -49,6 +50,13 @@ pub enum Asks {
         /// The same in words.
         judgement_text: Option<String>,
     },
+    /// What the model wants to know. Whatever is offered, `/answer CALL WORDS` says something else.
+    Question {
+        /// The call.
+        call: CallId,
+        /// The question, with what it offers.
+        question: Arc<Question>,
+    },
     /// Whether a turn that rests shall go on.
     Resume {
         /// The turn.
@@ -60,7 +68,7 @@ pub enum Asks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// What a button says.
-    pub label: &'static str,
+    pub label: Arc<str>,
     /// The command that gives this answer.
     pub command: String,
 }
@@ -68,32 +76,27 @@ pub struct Choice {
 /// What a session asks people now, in the order in which it asked.
 #[must_use]
 pub fn of(session: &Session) -> Vec<Dialog> {
-    let asked = session
-        .batch()
-        .filter(|(_, call)| call.state == tool_call::State::Asked);
-    let permissions = asked.map(|(id, call)| Dialog {
-        id: format!("call-{id}"),
-        since: call.since,
-        due: call
-            .deadline
-            .map(|deadline| deadline.set_at.after(deadline.duration())),
-        asks: Asks::Permission {
-            call: id,
-            tool: Arc::clone(&call.call.name),
-            arguments: Arc::clone(&call.call.arguments),
-            judgement: call.judgement.clone(),
-            judgement_text: call.judgement.as_deref().map(explain::judgement),
-        },
-        answers: vec![
-            Choice {
-                label: "allow",
-                command: format!("/approve {id}"),
-            },
-            Choice {
-                label: "refuse",
-                command: format!("/refuse {id}"),
-            },
-        ],
+    let asked = session.batch().filter(|(_, call)| call.state.awaits_person());
+    let of_calls = asked.map(|(id, call)| {
+        let (asks, answers) = match call.question() {
+            Some(question) => (
+                Asks::Question {
+                    call: id,
+                    question: Arc::clone(question),
+                },
+                offered(id, question),
+            ),
+            None => (permission(id, call), consent(id)),
+        };
+        Dialog {
+            id: format!("call-{id}"),
+            since: call.since,
+            due: call
+                .deadline
+                .map(|deadline| deadline.set_at.after(deadline.duration())),
+            asks,
+            answers,
+        }
     });
     let paused = session.open_turn().filter(|turn| turn.state == State::Paused);
     let resume = paused.map(|turn| Dialog {
@@ -103,15 +106,42 @@ pub fn of(session: &Session) -> Vec<Dialog> {
         due: None,
         asks: Asks::Resume { turn: turn.id },
         answers: vec![
-            Choice {
-                label: "continue",
-                command: "/continue".to_owned(),
-            },
-            Choice {
-                label: "stop",
-                command: "/cancel".to_owned(),
-            },
+            choice("continue", "/continue".to_owned()),
+            choice("stop", "/cancel".to_owned()),
         ],
     });
-    permissions.chain(resume).collect()
+    of_calls.chain(resume).collect()
+}
+
+fn permission(id: CallId, call: &Call) -> Asks {
+    Asks::Permission {
+        call: id,
+        tool: Arc::clone(&call.call.name),
+        arguments: Arc::clone(&call.call.arguments),
+        judgement: call.judgement.clone(),
+        judgement_text: call.judgement.as_deref().map(explain::judgement),
+    }
+}
+
+fn choice(label: &str, command: String) -> Choice {
+    Choice {
+        label: label.into(),
+        command,
+    }
+}
+
+fn consent(id: CallId) -> Vec<Choice> {
+    vec![
+        choice("allow", format!("/approve {id}")),
+        choice("refuse", format!("/refuse {id}")),
+    ]
+}
+
+/// What a question offers, by number, and not to answer it.
+fn offered(id: CallId, question: &Question) -> Vec<Choice> {
+    let options = (1..).zip(&question.options);
+    options
+        .map(|(number, option)| choice(&option.label, format!("/answer {id} {number}")))
+        .chain([choice("do not answer", format!("/refuse {id}"))])
+        .collect()
 }

@@ -139,7 +139,9 @@ pub fn countdowns(session: &Session) -> Vec<Countdown> {
             let (of, call) = match waiting.what {
                 What::Answer(AttemptWait::Backoff) => (CountdownKind::Retry, None),
                 What::Answer(_) => (CountdownKind::AttemptGivenUp, None),
-                What::Call(call, Call::Asked) => (CountdownKind::QuestionClosed, Some(call)),
+                What::Call(call, Call::Asked | Call::Questioning) => {
+                    (CountdownKind::QuestionClosed, Some(call))
+                }
                 What::Call(call, _) => (CountdownKind::CallStopped, Some(call)),
                 What::Prompt | What::Opening | What::Resume => return None,
             };

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use glasswork_session_state::Fact;
 use glasswork_session_state::{
-    compaction, failover, fork, import, mcp, model, prompt, session, structured, tools, tree, turn,
+    compaction, failover, fork, import, mcp, model, plan, prompt, question, session, structured, tools, tree,
+    turn,
 };
 use serde::Serialize;
 
@@ -31,6 +32,8 @@ pub enum Projection {
     Context,
     /// What people are asked: [`dialogs`](super::dialogs).
     Dialogs,
+    /// The agent's plan: [`plan`](super::plan).
+    Plan,
     /// What people should know: [`notifications`](super::notifications). That nothing more can be recorded is no commit,
     /// and told as such.
     Notifications,
@@ -38,7 +41,7 @@ pub enum Projection {
     Activity,
 }
 
-use Projection::{Activity, Context, Dialogs, Footer, Notifications, Status, Transcript, Tree};
+use Projection::{Activity, Context, Dialogs, Footer, Notifications, Plan, Status, Transcript, Tree};
 
 /// What the size of the next request shows in.
 const SIZE: &[Projection] = &[Status, Footer, Context, Notifications];
@@ -60,6 +63,7 @@ const ALL: &[Projection] = &[
     Footer,
     Context,
     Dialogs,
+    Plan,
     Notifications,
     Activity,
 ];
@@ -166,6 +170,9 @@ fn of(fact: &Fact) -> &'static [Projection] {
             mcp::Fact::Launched { .. } => &[Status],
             mcp::Fact::Renewed { .. } | mcp::Fact::Introduced { .. } | mcp::Fact::Troubled { .. } => &[],
         },
+        // The call that asked moves in the same commit.
+        Fact::Question(question::Fact::Answered { .. }) => &[],
+        Fact::Plan(plan::Fact::Set { .. }) => &[Plan],
         // Of the host, which has none of these.
         Fact::Trash(_) | Fact::Closing(_) | Fact::Host(_) | Fact::SignIn(_) | Fact::Client(_) => &[],
     }

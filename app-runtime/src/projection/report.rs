@@ -110,7 +110,9 @@ fn text_of(blocks: &[Block]) -> String {
 fn denied(session: &Session) -> Vec<DeniedCall> {
     let last = session.turn.as_ref().map(|turn| turn.id);
     let of_turn = session.calls.iter().filter(|(_, call)| Some(call.turn) == last);
-    let denied = of_turn.filter(|(_, call)| call.state == tool_call::State::Denied);
+    // A question that has no answer was denied nothing.
+    let denied =
+        of_turn.filter(|(_, call)| call.state == tool_call::State::Denied && call.question().is_none());
     denied
         .map(|(id, call)| DeniedCall {
             call: *id,

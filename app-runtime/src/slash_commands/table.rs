@@ -55,12 +55,27 @@ pub const COMMANDS: &[Command] = &[
         },
     },
     Command {
+        name: "/answer",
+        arguments: &[
+            takes("CALL", ArgumentKind::Call),
+            takes("ANSWER", ArgumentKind::Words),
+        ],
+        about: "answer what the agent asks: by numbers, or in words",
+        example: "/answer 412.1 2",
+        operation: |given| {
+            Ok(Operation::Answer {
+                call: given.parsed(0)?,
+                line: given.words(1)?,
+            })
+        },
+    },
+    Command {
         name: "/refuse",
         arguments: &[
             takes("CALL", ArgumentKind::Call),
             may_take("REASON", ArgumentKind::Words),
         ],
-        about: "do not let a call run",
+        about: "do not let a call run, or do not answer what it asks",
         example: "/refuse 412.1 not on this machine",
         operation: |given| {
             Ok(Operation::Refuse {

@@ -13,10 +13,12 @@ use glasswork_session_state::failover::{self};
 use glasswork_session_state::queue::Lane;
 use glasswork_session_state::state::{AttemptWait, Session};
 use glasswork_session_state::{
-    Fact, compaction, model, prompt, secrets, session, structured as result, tools, tree, turn,
+    Fact, compaction, model, plan, prompt, question, secrets, session, structured as result, tools, tree,
+    turn,
 };
 
 use super::Update;
+use crate::projection;
 
 pub(super) fn describe(before: &Session, after: &Session, fact: &Fact, updates: &mut Vec<Update>) {
     match fact {
@@ -49,6 +51,20 @@ pub(super) fn describe(before: &Session, after: &Session, fact: &Fact, updates: 
             }));
         }
         Fact::Failover(failover::Fact::Known { .. }) | Fact::Mcp(_) => {}
+        Fact::Question(question::Fact::Answered { call, answer, .. }) => {
+            updates.push(Update::QuestionAnswered {
+                call: *call,
+                answer: answer.clone(),
+            });
+        }
+        Fact::Plan(plan::Fact::Set { .. }) => updates.push(Update::PlanChanged {
+            plan: after.plan.clone(),
+            changed: after
+                .plan
+                .as_deref()
+                .map(|now| projection::plan::changed(before.plan.as_deref(), now))
+                .unwrap_or_default(),
+        }),
         Fact::Compaction(fact) => of_compaction(after, fact, updates),
     }
 }
@@ -285,13 +301,18 @@ fn of_tools(after: &Session, fact: &tools::Fact, updates: &mut Vec<Update>) {
             });
         }
         tools::Fact::Asked { call, .. } => {
-            if let Some(asked) = after.call(*call) {
-                updates.push(Update::ToolAsked {
+            let Some(asked) = after.call(*call) else { return };
+            updates.push(match asked.question() {
+                Some(question) => Update::QuestionAsked {
+                    call: *call,
+                    question: Arc::clone(question),
+                },
+                None => Update::ToolAsked {
                     call: *call,
                     name: Arc::clone(&asked.call.name),
                     arguments: Arc::clone(&asked.call.arguments),
-                });
-            }
+                },
+            });
         }
         tools::Fact::Answered { call, approved, .. } => {
             updates.push(Update::ToolAnswered {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use glasswork_agent_core::compaction::Why;
-use glasswork_agent_core::id::{CallId, EntryId, RequestId, TurnId};
+use glasswork_agent_core::id::{CallId, EntryId, RequestId, StepId, TurnId};
 use glasswork_agent_core::loop_guard;
+use glasswork_agent_core::plan::Plan;
+use glasswork_agent_core::question::{Answer, Question};
 use glasswork_agent_core::structured::{Around, Telling, Unfit};
 use glasswork_agent_core::tree::Via;
 use glasswork_agent_core::{tool_call, turn as turn_chart};
@@ -163,6 +165,20 @@ pub enum Update {
         /// Whether it may run.
         approved: bool,
     },
+    /// The model asks people something.
+    QuestionAsked {
+        /// The call.
+        call: CallId,
+        /// What it asks.
+        question: Arc<Question>,
+    },
+    /// A person answered that.
+    QuestionAnswered {
+        /// The call.
+        call: CallId,
+        /// The answer.
+        answer: Answer,
+    },
     /// A call runs.
     ToolStarted {
         /// The call.
@@ -198,6 +214,13 @@ pub enum Update {
         /// What else there is to show.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Detail>,
+    },
+    /// The agent wrote its plan anew.
+    PlanChanged {
+        /// The plan; `None` where there is none any more.
+        plan: Option<Arc<Plan>>,
+        /// The steps that are new, or stand elsewhere than before, in order.
+        changed: Vec<StepId>,
     },
     /// A secret was masked that the session had not met before.
     SecretMasked {

@@ -22,6 +22,8 @@ mod limits;
 mod mcp;
 mod models;
 mod parity;
+mod plan;
+mod questions;
 mod readings;
 mod requests;
 mod sdl;

@@ -197,5 +197,5 @@ fn the_runtime_says_what_can_be_set_and_what_updates_touch() {
     assert!(settings.contains(&json!({ "name": "max_steps", "default": "200" })));
     assert!(settings.contains(&json!({ "name": "context_window", "default": null })));
     let projections = schema["schema"]["projections"].as_array().unwrap();
-    assert_eq!((projections.len(), &projections[0]), (8, &json!("status")));
+    assert_eq!((projections.len(), &projections[0]), (9, &json!("status")));
 }

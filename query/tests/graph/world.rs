@@ -28,7 +28,7 @@ use glasswork_session_state::evidence::{CommandEvidence, Evidence, FileAccess, F
 use glasswork_session_state::settings::{Layer, Mode, Setting, Settings, Source, Sourced};
 use glasswork_session_state::state::{Kind, Session};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{Event, Glasswork, host, model, prompt, session, state, tools};
+use glasswork_session_state::{Event, Glasswork, host, model, plan, prompt, session, state, tools};
 use serde_json::{Value, json};
 
 /// The session that tests talk to, as the graph names it.
@@ -327,6 +327,27 @@ impl World {
             kind: FileKind::File,
             digest: None,
         }))
+    }
+
+    /// The model calls a tool with these arguments, of which this is found out.
+    pub(crate) fn call_tool(&self, name: &str, arguments: &Value, evidence: Evidence) -> CallId {
+        let call = Block::ToolCall(ToolCall {
+            id: "c".into(),
+            name: name.into(),
+            arguments: arguments.to_string().into(),
+            reading: None,
+        });
+        self.answer(vec![call], StopReason::ToolUse, counted(100, 0));
+        self.find(evidence)
+    }
+
+    /// The model writes a plan.
+    pub(crate) fn plan(&self, plan: &Value) -> CallId {
+        let call = self.call_tool("update_plan", plan, Evidence::Plan);
+        let job = self.engine.runner.next();
+        let plan = serde_json::from_value(plan.clone()).unwrap();
+        self.finish(job, Event::Plan(plan::Event::Written { call, plan }));
+        call
     }
 
     /// The model calls `bash` with a command.

@@ -200,6 +200,22 @@ pub struct Approve {
     pub call: String,
 }
 
+/// The answer to a call that asks something: a choice, or words, or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// The attachment.
+    pub attachment: u64,
+    /// The call.
+    pub call: String,
+    /// Labels of what is offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<String>,
+    /// Words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
 /// A call that waits for an answer, and shall not run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -330,7 +346,7 @@ pub struct Update {
     /// What happened, in order; empty where it is nothing that is shown. As the lines of `run --output-format stream-json`.
     pub updates: Vec<Value>,
     /// What of the session may have changed, and is asked for anew by whoever shows it: `status`, `transcript`, `tree`,
-    /// `footer`, `context`, `dialogs`, `notifications`, `activity`. What is not named is as it was.
+    /// `footer`, `context`, `dialogs`, `plan`, `notifications`, `activity`. What is not named is as it was.
     pub touches: Vec<String>,
 }
 

@@ -11,12 +11,14 @@ use agent_client_protocol::{Client, Error, is_connection_terminated, is_incoming
 use glasswork_agent_core::id::{CallId, TurnId};
 use glasswork_agent_core::session::State;
 use glasswork_agent_core::tree::Via;
-use glasswork_agent_core::{tool_call, turn};
+use glasswork_agent_core::turn;
 use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments};
 use glasswork_app_runtime::editors::{Loan, Offers};
+use glasswork_app_runtime::runtime::OperationError;
 use glasswork_app_runtime::watching::{Update, Watch, Watched};
-use glasswork_engine::{Origin, ScopeId};
+use glasswork_engine::{Origin, Refusal, ScopeId};
 use glasswork_session_state::clients::Role;
+use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::state::Session;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
@@ -29,7 +31,10 @@ use super::options;
 use super::permission::{self, Answer};
 use super::stopping::{self, Ending};
 use super::updates::{self, Offers as Shows};
+use super::{plan, question};
 
+/// What the model is told of a client whose answer means nothing.
+const NOTHING: &str = "the client gave no answer";
 /// How many turns that ended are remembered, for prompts that ask how theirs did.
 const TURNS: usize = 16;
 
@@ -264,11 +269,18 @@ impl Following {
                         self.line.presence.show(terminal);
                     }
                 }
-                Update::ToolAsked { call, .. } => self.ask(*call),
+                Update::ToolAsked { call, .. } | Update::QuestionAsked { call, .. } => self.ask(*call),
                 Update::ToolAnswered { call, approved } => {
                     let was_asked = self.withdraw(*call);
                     if was_asked && !is_own {
-                        self.tell_answered(watched.origin.as_ref(), *approved).await?;
+                        let title = if *approved { "Allowed" } else { "Rejected" };
+                        self.tell_answered(watched.origin.as_ref(), title).await?;
+                    }
+                }
+                Update::QuestionAnswered { call, .. } => {
+                    let was_asked = self.withdraw(*call);
+                    if was_asked && !is_own {
+                        self.tell_answered(watched.origin.as_ref(), "Answered").await?;
                     }
                 }
                 Update::ToolSettled { call, .. } => drop(self.withdraw(*call)),
@@ -299,6 +311,9 @@ impl Following {
     async fn changed(&self, before: &Session, now: &Session) -> Result<(), Error> {
         if before.meta.title != now.meta.title {
             self.line.tell(self.session, updates::title(now)).await?;
+        }
+        if let Some(plan) = plan::changed(before, now) {
+            self.line.tell(self.session, plan).await?;
         }
         for told in updates::troubles(Some(before), now, self.line.offers) {
             self.line.tell(self.session, told).await?;
@@ -344,9 +359,8 @@ impl Following {
     }
 
     /// Tells a client that was asked who was faster.
-    async fn tell_answered(&self, origin: Option<&Origin>, approved: bool) -> Result<(), Error> {
+    async fn tell_answered(&self, origin: Option<&Origin>, title: &str) -> Result<(), Error> {
         let who = origin.map(|origin| self.line.hub.who(origin)).unwrap_or_default();
-        let title = if approved { "Allowed" } else { "Rejected" };
         match self.line.offers.info(title, format!("by {who}")) {
             Some(told) => self.line.tell(self.session, told).await,
             None => Ok(()),
@@ -360,17 +374,33 @@ impl Following {
         }
         let session = self.watch.session();
         let Some(call) = session.call(id) else { return };
-        let request = permission::request(self.session, session, id, call);
         let client = self.line.client.clone();
-        let asking = self.answers.spawn(async move {
-            match client.send_request(request).block_task().await {
-                Ok(answer) => (id, permission::answer(&answer)),
-                Err(error) if is_incoming_transport_closed(&error) || is_connection_terminated(&error) => {
-                    (id, Answer::Gone)
-                }
-                Err(_) => (id, Answer::None),
+        let asking = match call.question().cloned() {
+            None => {
+                let request = permission::request(self.session, session, id, call);
+                self.answers.spawn(async move {
+                    let answered = client.send_request(request).block_task().await;
+                    (id, heard(answered, |answer| permission::answer(&answer)))
+                })
             }
-        });
+            Some(question) if self.line.offers.forms => {
+                let request = question::form(self.session, id, &question);
+                self.answers.spawn(async move {
+                    let answered = client.send_request(request).block_task().await;
+                    (id, heard(answered, question::filled))
+                })
+            }
+            Some(question) => {
+                let request = question::choice(self.session, session, id, call, &question);
+                self.answers.spawn(async move {
+                    let Some(request) = request else {
+                        return (id, Answer::Cannot);
+                    };
+                    let answered = client.send_request(request).block_task().await;
+                    (id, heard(answered, |answer| question::chosen(&answer, &question)))
+                })
+            }
+        };
         self.asked.insert(id, asking);
     }
 
@@ -394,26 +424,46 @@ impl Following {
                 drop(runtime.set(self.session, permission::accept_edits()).await);
                 attachment.approve(call).await
             }
+            Answer::Said(said) => match attachment.answer(call, said).await {
+                // What is no answer is asked for no second time.
+                Err(AttachError::Operation(OperationError::Refused(Refusal::Rejected {
+                    rejection: Rejection::NoAnswer(_),
+                    ..
+                }))) => attachment.refuse(call, Some(NOTHING)).await,
+                done => done,
+            },
+            // Somebody else who looks at the session may have a way to ask.
+            Answer::Cannot if attachment.others() > 0 => return Ok(true),
+            Answer::Cannot => attachment.refuse(call, Some(question::CANNOT)).await,
             Answer::Reject => attachment.refuse(call, None).await,
             Answer::Cancelled => attachment.interrupt(true).await,
             // Whoever serves the client looks after what is open then.
             Answer::Gone => return Ok(true),
-            Answer::None => {
-                let reason = "the client gave no answer";
-                attachment.refuse(call, Some(reason)).await
-            }
+            Answer::None => attachment.refuse(call, Some(NOTHING)).await,
         };
         if let Err(AttachError::AnsweredAlready { origin, approved, .. }) = done {
-            self.tell_answered(Some(&origin), approved).await?;
+            let title = if approved { "Allowed" } else { "Rejected" };
+            self.tell_answered(Some(&origin), title).await?;
         }
         Ok(true)
     }
 }
 
-/// The calls about which a person is asked.
+/// What a client said to a question, or that it is gone.
+fn heard<T>(answered: Result<T, Error>, means: impl FnOnce(T) -> Answer) -> Answer {
+    match answered {
+        Ok(answer) => means(answer),
+        Err(error) if is_incoming_transport_closed(&error) || is_connection_terminated(&error) => {
+            Answer::Gone
+        }
+        Err(_) => Answer::None,
+    }
+}
+
+/// The calls for which a person has the word.
 fn waiting(session: &Session) -> impl Iterator<Item = CallId> {
     session
         .batch()
-        .filter(|(_, call)| call.state == tool_call::State::Asked)
+        .filter(|(_, call)| call.state.awaits_person())
         .map(|(id, _)| id)
 }

@@ -22,7 +22,7 @@ fn makes_sense(command: &'static Command) -> bool {
     use OperationName as O;
     match command.operation() {
         // It asks about calls itself, has a button that stops, and leaves a session by closing it.
-        None | Some(O::Approve | O::Refuse | O::Interrupt | O::Cancel | O::Detach) => false,
+        None | Some(O::Approve | O::Answer | O::Refuse | O::Interrupt | O::Cancel | O::Detach) => false,
         Some(
             O::Steer
             | O::FollowUp

@@ -5,6 +5,7 @@ use agent_client_protocol::v1::schema::{
     RequestPermissionResponse,
 };
 use glasswork_agent_core::id::CallId;
+use glasswork_agent_core::question::Said;
 use glasswork_engine::ScopeId;
 use glasswork_session_state::call::Call;
 use glasswork_session_state::evidence::Access;
@@ -18,14 +19,18 @@ const ALLOW_EDITS: &str = "allow-edits";
 const REJECT: &str = "reject";
 
 /// What a person said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// It may run.
     Allow,
     /// It may run, and so may every change of a file in the workspace from now on.
     AllowEdits,
-    /// It may not run.
+    /// To what it asks, this.
+    Said(Said),
+    /// It may not run, or is not answered.
     Reject,
+    /// Nothing, because the client has no way to ask this.
+    Cannot,
     /// Nothing: the turn shall end.
     Cancelled,
     /// Nothing, because the client is gone.

@@ -79,6 +79,7 @@ impl<'a> Shown<'a> {
         let about = match self.name {
             "bash" => self.text("command"),
             "grep" | "find" => self.text("pattern"),
+            glasswork_agent_core::question::TOOL => self.text("question"),
             _ => self.text("path"),
         };
         match about {
@@ -151,13 +152,16 @@ fn kind(tool: &str) -> ToolKind {
         "edit" | "write" => ToolKind::Edit,
         "bash" => ToolKind::Execute,
         "grep" | "find" => ToolKind::Search,
+        glasswork_agent_core::plan::TOOL | glasswork_agent_core::question::TOOL => ToolKind::Think,
         _ => ToolKind::Other,
     }
 }
 
 fn status(state: State) -> ToolCallStatus {
     match state {
-        State::Proposed | State::Evidence | State::Asked | State::Allowed => ToolCallStatus::Pending,
+        State::Proposed | State::Evidence | State::Asked | State::Questioning | State::Allowed => {
+            ToolCallStatus::Pending
+        }
         State::Running | State::Cancelling => ToolCallStatus::InProgress,
         State::Succeeded => ToolCallStatus::Completed,
         State::Denied | State::Failed | State::Cancelled | State::UnknownOutcome => ToolCallStatus::Failed,

@@ -10,6 +10,8 @@ use glasswork_app_runtime::projection::transcript::{self, Said};
 use glasswork_app_runtime::watching::Update;
 use glasswork_session_state::state::Session;
 
+use super::plan;
+use super::question;
 use super::tool_calls::Shown;
 use super::{compaction, editor};
 
@@ -22,6 +24,8 @@ pub(super) struct Offers {
     pub compactions: bool,
     /// Files and terminals.
     pub lent: Lent,
+    /// Forms, for what the model wants to know.
+    pub forms: bool,
 }
 
 impl Offers {
@@ -31,6 +35,7 @@ impl Offers {
             notices: session.is_some_and(|session| session.notices.is_some()),
             compactions: session.is_some_and(|session| session.compaction.is_some()),
             lent: editor::offers(client),
+            forms: question::has_forms(client),
         }
     }
 
@@ -78,6 +83,8 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers, own: u64) -
         )),
         Update::ToolJudged { call, .. }
         | Update::ToolAnswered { call, .. }
+        | Update::QuestionAsked { call, .. }
+        | Update::QuestionAnswered { call, .. }
         | Update::ToolStarted { call }
         | Update::ToolOutput { call, .. }
         | Update::ToolPlaced { call, .. }
@@ -120,7 +127,9 @@ pub(super) fn of(update: &Update, session: &Session, offers: Offers, own: u64) -
             "Nothing more can be recorded",
             Some(reason.to_string()),
         ),
-        Update::TurnBegan { .. }
+        // What the plan is now is told by whoever compares it with what was told before, so that a gap loses none.
+        Update::PlanChanged { .. }
+        | Update::TurnBegan { .. }
         | Update::Queued { .. }
         | Update::BlockFinished { .. }
         | Update::ResultWanted { .. }
@@ -180,7 +189,7 @@ pub(super) fn history(session: &Session, offers: Offers) -> Vec<SessionUpdate> {
             | Said::BranchLeft { .. } => return None,
         })
     });
-    said.chain(usage(session)).collect()
+    said.chain(plan::current(session)).chain(usage(session)).collect()
 }
 
 /// What a session is called.

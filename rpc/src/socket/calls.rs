@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use glasswork_agent_core::question::Said;
 use glasswork_app_runtime::archive::Record;
 use glasswork_app_runtime::attachments::{Asked, AttachError, Performed};
 use glasswork_app_runtime::reading::{ReadError, Viewer};
@@ -179,6 +180,15 @@ pub(super) async fn steer(talk: &Talk, asked: wire::Words) -> Of<wire::Dispatche
 pub(super) async fn approve(talk: &Talk, asked: wire::Approve) -> Of<wire::Dispatched> {
     let attachment = talk.attachment(asked.attachment)?;
     dispatched(attachment.approve(call(&asked.call)?).await)
+}
+
+pub(super) async fn answer(talk: &Talk, asked: wire::Reply) -> Of<wire::Dispatched> {
+    let attachment = talk.attachment(asked.attachment)?;
+    let said = Said::Chosen {
+        labels: asked.chosen.into_iter().map(Into::into).collect(),
+        words: asked.words.map(Into::into),
+    };
+    dispatched(attachment.answer(call(&asked.call)?, said).await)
 }
 
 pub(super) async fn refuse(talk: &Talk, asked: wire::Refuse) -> Of<wire::Dispatched> {

@@ -102,6 +102,9 @@ methods! {
         "Lets a call run about which people are asked. The first answer counts; whoever comes later is refused, with \
          `data.kind` `answered_already` and who it was.",
         Approve => Dispatched, approve;
+    "_glasswork/answer",
+        "Answers what a call asks. The first answer counts, as with `approve`; who does not want to answer refuses the call.",
+        Reply => Dispatched, answer;
     "_glasswork/refuse", "Does not let such a call run.",
         Refuse => Dispatched, refuse;
     "_glasswork/interrupt",

@@ -124,7 +124,7 @@ impl Wire {
     }
 
     /// Begins as an editor of this name that shows notices, and loads a session.
-    fn join(&mut self, house: &House, name: &str, session: &Value) {
+    pub(crate) fn join(&mut self, house: &House, name: &str, session: &Value) {
         let capabilities = json!({ "session": { "notices": {} } });
         let info = json!({ "name": name, "version": "1" });
         let hello = json!({ "protocolVersion": 1, "clientCapabilities": capabilities, "clientInfo": info });

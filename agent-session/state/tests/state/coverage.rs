@@ -9,7 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_engine::chart::{Chart, describe};
 
 use crate::world::World;
-use crate::{compacting, failing_over, leaving, mcp, scenarios, structured};
+use crate::{compacting, failing_over, leaving, mcp, questions, scenarios, structured};
 
 fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
     let rows = describe::<C>().rows.into_iter();
@@ -26,6 +26,7 @@ fn every_row_of_every_chart_is_taken_by_a_story() {
         .chain(failing_over::ALL)
         .chain(structured::ALL)
         .chain(mcp::ALL)
+        .chain(questions::ALL)
     {
         let mut world = World::new();
         story(&mut world);

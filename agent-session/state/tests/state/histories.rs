@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use glasswork_agent_core::plan::{Draft, Status, Written};
+use glasswork_agent_core::question::Said;
 use glasswork_agent_core::tree::Body;
 use glasswork_ai::conversation::Block;
 use glasswork_ai::failure::FailureClass;
@@ -9,12 +11,12 @@ use glasswork_ai::stream::{StopReason, StreamEvent};
 use glasswork_engine::{Domain, EffectKey, Loss, Origin, ScopeId};
 use glasswork_session_state::domain::{Event, Glasswork};
 use glasswork_session_state::effect::Effect;
-use glasswork_session_state::evidence::{Evidence, FileAccess};
+use glasswork_session_state::evidence::{Access, Evidence, FileAccess};
 use glasswork_session_state::prompt::Event as P;
 use glasswork_session_state::rejection::Rejection;
 use glasswork_session_state::settings::{Layer, Mode, QueueMode, Setting, Sourced};
 use glasswork_session_state::tools::Word;
-use glasswork_session_state::{compaction, fork, mcp, model, session, tools, tree};
+use glasswork_session_state::{compaction, fork, mcp, model, plan, question as asked, session, tools, tree};
 use proptest::prelude::*;
 use strum::VariantArray;
 
@@ -104,12 +106,14 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
         _ if how % 16 == 15 => Glasswork::lost(key, effect, Loss::RunnerGone),
         Effect::GatherEvidence { call } => Event::Tools(tools::Event::EvidenceGathered {
             call: *call,
-            evidence: Arc::new(match how % 6 {
+            evidence: Arc::new(match how % 8 {
                 0 => misfit(),
                 1 => bash(),
                 2 => write("/work/a"),
                 3 => file(FileAccess::Write, "/etc/a", false),
                 4 => Evidence::Session,
+                5 => Evidence::Plan,
+                6 => question(&["yes", "no"]),
                 _ => read("/work/a"),
             }),
         }),
@@ -117,6 +121,14 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
         Effect::StartServer { server } => Event::Mcp(mcp::Event::Failed {
             server: Arc::clone(server),
             problem: mcp::Problem::NotTold,
+        }),
+        Effect::RunTool {
+            call,
+            access: Access::Plan,
+            ..
+        } => Event::Plan(plan::Event::Written {
+            call: *call,
+            plan: a_plan(how),
         }),
         Effect::RunTool { call, .. } if how % 4 == 3 => Event::Tools(tools::Event::ToolProgressed {
             call: *call,
@@ -127,6 +139,19 @@ fn word(effect: &Effect, key: EffectKey, how: u8) -> Event {
             word: [Word::Succeeded, Word::Failed, Word::Stopped][usize::from(how % 3)],
             outcome: outcome("out"),
         }),
+    }
+}
+
+/// A plan, now and then one that is none.
+fn a_plan(how: u8) -> Draft {
+    let step = |place: u8| Written {
+        step: format!("step {}", (how / 16 + place) % 5).into(),
+        status: Status::VARIANTS[usize::from(how / (place + 1) % 3)],
+        priority: None,
+    };
+    Draft {
+        explanation: None,
+        plan: (0..how % 4).map(step).collect(),
     }
 }
 
@@ -192,11 +217,16 @@ pub(crate) fn play(world: &mut World, step: &Move) {
         Move::Answer { approve, which } => {
             let batch: Vec<_> = world.session().batch().map(|(id, _)| id).collect();
             let Some(call) = pick(&batch, *which) else { return };
-            world.user(Event::Tools(if *approve {
-                tools::Event::Approved { call }
+            if *approve && which % 3 > 0 {
+                let said = Said::Line((*pick(&["1", "no", "neither", ""], *which).unwrap()).into());
+                world.user(Event::Question(asked::Event::Answered { call, said }))
             } else {
-                tools::Event::Refused { call, reason: None }
-            }))
+                world.user(Event::Tools(if *approve {
+                    tools::Event::Approved { call }
+                } else {
+                    tools::Event::Refused { call, reason: None }
+                }))
+            }
         }
         Move::Work { which, how } => {
             let Some((key, effect)) = pick(&open, *which) else {

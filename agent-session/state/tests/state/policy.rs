@@ -7,13 +7,15 @@ use glasswork_session_state::judge::{RULES, Verdict, judge};
 use glasswork_session_state::settings::{Layer, Mode, Source, Sourced};
 use strum::VariantArray;
 
-use crate::world::{bash, file, misfit};
+use crate::world::{bash, file, misfit, question};
 
 fn evidence(access: Access) -> Evidence {
     match access {
         Access::Read => file(FileAccess::Read, "/work/a", true),
         Access::ReadOutside => file(FileAccess::Read, "/etc/a", false),
         Access::Inspect => Evidence::Session,
+        Access::Plan => Evidence::Plan,
+        Access::Question => question(&["yes", "no"]),
         Access::Write => file(FileAccess::Write, "/work/a", true),
         Access::WriteOutside => file(FileAccess::Write, "/etc/a", false),
         Access::Execute => bash(),
@@ -28,13 +30,13 @@ fn evidence(access: Access) -> Evidence {
 #[test]
 fn every_mode_judges_every_access_as_written() {
     use Verdict::{Allow as A, Ask as Q, Deny as D};
-    // read, read outside, graph, write, write outside, bash, a server's tool
+    // read, read outside, graph, the plan, a question, write, write outside, bash, a server's tool
     let expected = [
-        (Mode::Plan, [A, Q, A, D, D, D, D]),
-        (Mode::Ask, [A, Q, A, Q, Q, Q, Q]),
-        (Mode::AcceptEdits, [A, Q, A, A, Q, Q, Q]),
-        (Mode::Auto, [A, Q, A, A, Q, Q, Q]),
-        (Mode::Yolo, [A, A, A, A, A, A, A]),
+        (Mode::Plan, [A, Q, A, A, Q, D, D, D, D]),
+        (Mode::Ask, [A, Q, A, A, Q, Q, Q, Q, Q]),
+        (Mode::AcceptEdits, [A, Q, A, A, Q, A, Q, Q, Q]),
+        (Mode::Auto, [A, Q, A, A, Q, A, Q, Q, Q]),
+        (Mode::Yolo, [A, A, A, A, Q, A, A, A, A]),
     ];
     assert_eq!(expected.map(|(mode, _)| mode), Mode::VARIANTS);
     for (mode, verdicts) in expected {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use glasswork_agent_core::context::{BodyRef, SystemPart};
 use glasswork_agent_core::id::{CallId, EntryId};
+use glasswork_agent_core::question::{Choice, Question};
 use glasswork_agent_core::tree::{Assistant, Body};
 use glasswork_agent_core::{mcp_server, session as session_chart, tool_call, turn as turn_chart};
 use glasswork_ai::conversation::{Block, ToolCall};
@@ -515,12 +516,26 @@ fn is_result(event: &Event) -> bool {
         Event::Model(model::Event::Answered { .. })
             | Event::Mcp(mcp::Event::Introduced { .. } | mcp::Event::Failed { .. })
             | Event::Fork(fork::Event::Made { .. } | fork::Event::Failed { .. })
+            | Event::Plan(_)
             | Event::Tools(
                 tools::Event::EvidenceGathered { .. }
                     | tools::Event::ToolSettled { .. }
                     | tools::Event::ToolLost { .. }
             )
     )
+}
+
+/// What is found out of a call that asks something and offers this.
+pub(crate) fn question(labels: &[&str]) -> Evidence {
+    let options = labels.iter().map(|label| Choice {
+        label: (*label).into(),
+        description: None,
+    });
+    Evidence::Question(Arc::new(Question {
+        question: "Which?".into(),
+        options: options.collect(),
+        multi_select: false,
+    }))
 }
 
 pub(crate) fn model_id() -> ModelId {
