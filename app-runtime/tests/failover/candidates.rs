@@ -304,7 +304,12 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_is_known_by_then() {
     let barred = candidate("keyless/one", no_key("KEYLESS_KEY"), all, None);
     let free = candidate("keyless/one", None, all, None);
     let signed = async |is: bool| match is {
-        true => drop(sign_ins.with_key("keyless", &"k".into(), Keep::AsBefore).await.unwrap()),
+        true => drop(
+            sign_ins
+                .with_key("keyless", &"k".into(), Keep::AsBefore)
+                .await
+                .unwrap(),
+        ),
         false => assert!(sign_ins.sign_out("keyless").await.unwrap()),
     };
     house.turn(session, "one").await;
