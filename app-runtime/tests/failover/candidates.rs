@@ -306,7 +306,7 @@ async fn whatever_may_lead_to_a_request_is_told_first_what_is_known_by_then() {
     let signed = async |is: bool| match is {
         true => drop(
             sign_ins
-                .with_key("keyless", &"k".into(), Keep::AsBefore)
+                .with_key("keyless", Keep::AsBefore, &"k".into())
                 .await
                 .unwrap(),
         ),
