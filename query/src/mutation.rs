@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use glasswork_agent_core::question::Said;
 use glasswork_app_runtime::attachments::{AttachError, Attachments};
-use glasswork_app_runtime::runtime::{Done as Answered, OperationError, Runtime};
+use glasswork_app_runtime::runtime::{OperationError, Runtime};
 use glasswork_app_runtime::sagas::ForkAt;
 use glasswork_app_runtime::settings;
 use glasswork_engine::{Accepted, DispatchId, Refusal, ScopeId};

@@ -3,7 +3,6 @@
 use glasswork_agent_core::id::CallId;
 use glasswork_agent_core::question::Said;
 use glasswork_engine::FeedItem;
-use glasswork_session_state::state::Scope;
 use glasswork_session_state::{Event, prompt, question, tools};
 
 use super::beginning::By;

@@ -79,7 +79,7 @@ fn a_program_at_the_socket_answers_and_the_second_is_told_who_was_faster() {
         "_glasswork/prompt",
         json!({ "attachment": attachment, "text": "go" }),
     );
-    let mut asked = vec![
+    let mut asked = [
         talk.until(&mut seq, "question_asked"),
         talk.until(&mut seq, "question_asked"),
     ];
