@@ -156,7 +156,7 @@ async fn a_broken_call_beside_a_good_one_gives_one_result_and_one_precise_error(
         [
             "result of text_1_0 [no output]",
             "result of text_1_1 The call was not run: the call cannot be read: a comma or `}` was expected; a quote inside of a string needs a backslash (at byte 60).",
-            "result of text_1_2 The call was not run: there is no tool `remove`; the tools are bash, edit, find, graph, grep, ls, read, write.",
+            "result of text_1_2 The call was not run: there is no tool `remove`; the tools are ask_user, bash, edit, find, graph, grep, ls, read, update_plan, write.",
         ],
         "{said:#?}"
     );

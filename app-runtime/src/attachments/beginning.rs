@@ -87,13 +87,15 @@ impl Attachments {
         if self.turns.has_stopped() {
             return Err(AttachError::Stopping);
         }
+        // Boxed, as it may open a session: whoever waits for a turn through layers of resolvers has it in each of their frames.
+        let ready = Box::pin(self.ready(&by, &event, &waiting, told));
         let place = tokio::select! {
             biased;
             () = waiting.taken_back() => return Err(self.why_taken_back(&by)),
-            place = self.ready(&by, &event, &waiting, told) => place?,
+            place = ready => place?,
         };
         let hub = Arc::clone(self);
-        let said = async move { hub.say(by, event, waiting, place).await };
+        let said = Box::pin(async move { hub.say(by, event, waiting, place).await });
         let unfinished = Arc::clone(&self.beginning).read_owned().await;
         // In a task of its own: from here on it begins, whether or not somebody waits to hear that.
         let said = self.runtime.mounts.tasks.spawn(async move {

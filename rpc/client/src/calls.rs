@@ -43,6 +43,8 @@ calls! {
     steer, "_glasswork/steer", Words => Dispatched;
     /// Lets a call run about which people are asked.
     approve, "_glasswork/approve", Approve => Dispatched;
+    /// Answers a call that asks something.
+    answer, "_glasswork/answer", Reply => Dispatched;
     /// Does not let such a call run.
     refuse, "_glasswork/refuse", Refuse => Dispatched;
     /// Stops the turn.

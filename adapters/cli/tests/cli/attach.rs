@@ -238,7 +238,7 @@ fn a_session_that_was_closed_is_shown_as_it_is_and_goes_on_with_the_first_prompt
     assert_eq!(looks.code, 0, "{looks:?}");
     assert_eq!(status(), "closed");
     let prompts = house.give(house.command(["attach", &id]), "second\n");
-    assert_eq!((prompts.code, &*prompts.out), (0, "two\n"), "{prompts:?}");
+    assert_eq!((prompts.code, &*prompts.out), (0, "one\ntwo\n"), "{prompts:?}");
     assert_ne!(status(), "closed");
     serving.signal(Signal::TERM);
     assert_eq!(serving.end(), (Some(143), String::new()));

@@ -24,7 +24,7 @@ fn a_console_shows_what_changed_and_commands_nothing() {
         The plan stays as it was: steps 1 and 2 are both in progress";
     assert!(ran.err.contains(shown), "{}", ran.err);
     assert!(!ran.err.contains("The plan was updated"), "{}", ran.err);
-    let ran = house.run(["run", "--json", "--model", &model, "go"]);
+    let ran = house.run(["run", "--output-format", "stream-json", "--model", &model, "go"]);
     let changed: Vec<Value> = ran
         .out
         .lines()
