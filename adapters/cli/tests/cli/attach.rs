@@ -231,15 +231,19 @@ fn a_session_that_was_closed_is_shown_as_it_is_and_goes_on_with_the_first_prompt
         .unwrap()
         .to_owned();
     assert_eq!(house.run(["sessions", "close", &id]).code, 0);
-    let status = || house.json(["sessions", "list", "--all", "--json"])[0]["status"].clone();
+    // What the journal says; the list of sessions follows it a moment later.
+    let state = || {
+        let query = format!("{{ session(id: \"{id}\") {{ state }} }}");
+        house.json(["query", &query])["data"]["session"]["state"].clone()
+    };
     let serving = Serving::start(&house, &model, &[]);
     // Who only looks changes nothing.
     let looks = house.give(house.command(["attach", &id, "--observe", "--json"]), "/status\n");
     assert_eq!(looks.code, 0, "{looks:?}");
-    assert_eq!(status(), "closed");
+    assert_eq!(state(), "closed");
     let prompts = house.give(house.command(["attach", &id]), "second\n");
     assert_eq!((prompts.code, &*prompts.out), (0, "one\ntwo\n"), "{prompts:?}");
-    assert_ne!(status(), "closed");
+    assert_eq!(state(), "idle");
     serving.signal(Signal::TERM);
     assert_eq!(serving.end(), (Some(143), String::new()));
 }
