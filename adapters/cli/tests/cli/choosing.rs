@@ -212,3 +212,28 @@ fn a_list_is_painted_only_where_that_is_wished() {
     serving.signal(Signal::TERM);
     serving.end();
 }
+
+/// Whoever attaches is shown a past that others wrote: of a terminal nothing of it may make use.
+#[test]
+fn a_session_that_others_wrote_commands_no_terminal_that_is_attached_to_it() {
+    let house = House::new();
+    let model = house.script(
+        r#"(say: [thinking("\u{9b}2J"), text("\u{1b}]0;owned\u{7}hi \u{1b}[2J"), call("bash", (command: "printf '\\033[2Jred'"))]),
+           (say: [text("\u{1b}[8mhidden")]), (say: [text("\u{1b}[2Jnew")])"#,
+    );
+    assert_eq!(house.yolo(&model).code, 0);
+    let serving = Serving::start(&house, &model, &[]);
+    let terminal = Terminal::open(&house, &["attach", "last"]);
+    terminal.until("attached to");
+    say(&terminal, "go");
+    let screen = terminal.until("the turn has ended");
+    for part in [
+        "\\u{1b}]0;owned\\u{7}hi \\u{1b}[2J",
+        "\\u{1b}[8mhidden",
+        "\\u{1b}[2Jnew",
+    ] {
+        assert!(screen.contains(part), "{part} is not in {screen}");
+    }
+    serving.signal(Signal::TERM);
+    serving.end();
+}
