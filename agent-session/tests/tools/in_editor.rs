@@ -531,7 +531,7 @@ async fn a_command_runs_in_a_terminal_that_is_given_back() {
     assert_eq!(variables["OPENAI_ACCESS_TOKEN"], "");
     assert_eq!(variables["GIT_TERMINAL_PROMPT"], "0");
     assert!(
-        variables["GLASSWORK_CALL"].starts_with("call_1@"),
+        variables["GLASSWORK_CALL"].starts_with(&format!("{}@", work.call_id())),
         "{variables:?}"
     );
 }

@@ -72,6 +72,11 @@ impl Workspace {
         }
     }
 
+    /// The id of its calls: no other test's, for by it the processes of a call are found, and ended.
+    pub(crate) fn call_id(&self) -> String {
+        format!("{}/1", self.root.display())
+    }
+
     /// What a session would run after the evidence.
     pub(crate) fn judged(&self, tool: &str, arguments: Value) -> Call {
         let path = match self.evidence(tool, &arguments) {
@@ -81,7 +86,7 @@ impl Workspace {
         };
         let arguments = Arguments::parse(tool.parse().unwrap(), &arguments.to_string()).unwrap();
         Call {
-            id: "call_1".to_owned(),
+            id: self.call_id(),
             arguments,
             path,
         }
