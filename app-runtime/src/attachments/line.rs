@@ -1,8 +1,8 @@
 //! What waits for its turn to begin, and what becomes of it: it begins or is taken back, whichever comes first.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glasswork_engine::ScopeId;
 use tokio::sync::watch;
@@ -34,6 +34,36 @@ enum Fate {
     Over,
 }
 
+/// Its place in the host's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    /// It has asked for none, or was refused one.
+    No,
+    /// It has asked, and was not answered yet.
+    Asked,
+    /// It has this one.
+    As(u64),
+}
+
+/// How it stands with what waits. All of it is looked at and changed at once, or what is taken back as it asks for its
+/// place would have it a moment longer.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    fate: Fate,
+    recorded: Recorded,
+    /// Whoever took it back gives its place up.
+    is_given_up: bool,
+}
+
+/// Who gives up the place of what is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Whoever waited, on hearing of it.
+    ByItself,
+    /// Whoever takes it back.
+    ByTaker,
+}
+
 /// Something that waits.
 #[derive(Debug)]
 pub(super) struct Waiter {
@@ -41,33 +71,61 @@ pub(super) struct Waiter {
     pub(super) session: ScopeId,
     pub(super) whose: Whose,
     key: Option<Arc<str>>,
-    fate: watch::Sender<Fate>,
-    /// Its place in the host's record, once it has one.
-    pub(super) place: OnceLock<u64>,
-    /// Whether somebody else has given its place up.
-    pub(super) is_given_up: AtomicBool,
+    standing: watch::Sender<Standing>,
 }
 
 impl Waiter {
     /// Takes it back; false where it begins already, or is over.
-    pub(super) fn take_back(&self) -> bool {
-        self.fate.send_if_modified(|fate| {
-            let waits = *fate == Fate::Waits;
-            if waits {
-                *fate = Fate::TakenBack;
-            }
-            waits
+    pub(super) fn take_back(&self, given_up: GivenUp) -> bool {
+        self.if_waits(|standing| {
+            standing.fate = Fate::TakenBack;
+            standing.is_given_up = given_up == GivenUp::ByTaker;
         })
     }
 
-    async fn until(&self, is: impl FnMut(&Fate) -> bool) {
-        // The sender is there as long as this is.
-        let _ = self.fate.subscribe().wait_for(is).await;
+    /// It has asked for its place, and has this one, or was refused.
+    pub(super) fn is_recorded(&self, place: Option<u64>) {
+        let recorded = place.map_or(Recorded::No, Recorded::As);
+        self.standing.send_modify(|standing| standing.recorded = recorded);
+    }
+
+    /// Waits until it is known whether it has a place, where it has asked for one.
+    pub(super) async fn recorded(&self) -> Option<u64> {
+        match self
+            .until(|standing| standing.recorded != Recorded::Asked)
+            .await?
+            .recorded
+        {
+            Recorded::As(place) => Some(place),
+            Recorded::No | Recorded::Asked => None,
+        }
+    }
+
+    /// Whether whoever took it back gives its place up.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.standing.borrow().is_given_up
     }
 
     /// Waits until it was said, or will never be.
     pub(super) async fn over(&self) {
-        self.until(|fate| *fate == Fate::Over).await;
+        self.until(|standing| standing.fate == Fate::Over).await;
+    }
+
+    async fn until(&self, is: impl FnMut(&Standing) -> bool) -> Option<Standing> {
+        let mut standing = self.standing.subscribe();
+        // The sender is there as long as this is.
+        standing.wait_for(is).await.ok().map(|standing| *standing)
+    }
+
+    /// Changes how it stands, as long as it waits; false where it does not any more.
+    fn if_waits(&self, change: impl FnOnce(&mut Standing)) -> bool {
+        self.standing.send_if_modified(|standing| {
+            let waits = standing.fate == Fate::Waits;
+            if waits {
+                change(standing);
+            }
+            waits
+        })
     }
 }
 
@@ -87,9 +145,11 @@ impl Line {
             session,
             whose,
             key,
-            fate: watch::Sender::new(Fate::Waits),
-            place: OnceLock::new(),
-            is_given_up: AtomicBool::new(false),
+            standing: watch::Sender::new(Standing {
+                fate: Fate::Waits,
+                recorded: Recorded::No,
+                is_given_up: false,
+            }),
         });
         self.lock().insert(number, Arc::clone(&waiter));
         Waiting {
@@ -133,26 +193,30 @@ impl Waiting {
         &self.waiter
     }
 
+    /// It asks for its place; false where it was taken back, and is to ask for none.
+    pub(super) fn asks(&self) -> bool {
+        self.waiter
+            .if_waits(|standing| standing.recorded = Recorded::Asked)
+    }
+
     /// It is about to be said; false where it was taken back, and is not to be said.
     pub(super) fn begins(&self) -> bool {
-        self.waiter.fate.send_if_modified(|fate| {
-            let waits = *fate == Fate::Waits;
-            if waits {
-                *fate = Fate::Begins;
-            }
-            waits
-        })
+        self.waiter.if_waits(|standing| standing.fate = Fate::Begins)
     }
 
     /// Waits until it was taken back.
     pub(super) async fn taken_back(&self) {
-        self.waiter.until(|fate| *fate == Fate::TakenBack).await;
+        self.waiter
+            .until(|standing| standing.fate == Fate::TakenBack)
+            .await;
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.line.lock().remove(&self.waiter.number);
-        self.waiter.fate.send_replace(Fate::Over);
+        self.waiter
+            .standing
+            .send_modify(|standing| standing.fate = Fate::Over);
     }
 }

@@ -11,7 +11,7 @@ use glasswork_session_state::state::{Scope, Session};
 use glasswork_session_state::{Event, Glasswork};
 
 use super::AttachError;
-use super::line::{Line, Waiter, Waiting, Whose};
+use super::line::{GivenUp, Line, Waiter, Waiting, Whose};
 use crate::watching::{Update, Watch};
 
 /// The places of a host.
@@ -81,14 +81,17 @@ impl Turns {
             session: waiter.session,
             limits: self.limits,
         };
+        if !waiting.asks() {
+            // Whoever waits hears first that it was taken back.
+            return std::future::pending().await;
+        }
         // In a task of its own: whoever does not wait any more must not leave a place that nobody gives up.
         let (turns, asking) = (Arc::clone(self), handle.clone());
         let asked = self.tasks.spawn(async move {
-            let done = asking.dispatch(turns.host, Event::Client(asked)).await?;
-            let number = done.id.seq;
-            // It asks once.
-            let _ = waiter.place.set(number);
-            Ok(Place {
+            let done = asking.dispatch(turns.host, Event::Client(asked)).await;
+            let number = done.map(|done| done.id.seq);
+            waiter.is_recorded(number.as_ref().ok().copied());
+            number.map(|number| Place {
                 turns,
                 number,
                 waiter,
@@ -131,32 +134,40 @@ impl Turns {
     /// Takes back what waits of these. What begins already does.
     pub(super) fn take_back(&self, which: impl Fn(&Waiter) -> bool) {
         for waiter in self.line.of(which) {
-            waiter.take_back();
+            waiter.take_back(GivenUp::ByItself);
         }
     }
 
     /// Takes back what waits for its turn in a session, and says on record that it needs no place any more; `None` where
     /// nothing waited. What begins just now has begun when this returns.
     pub(super) async fn take_back_of(
-        &self,
+        self: &Arc<Self>,
         session: ScopeId,
     ) -> Result<Option<Accepted<Glasswork>>, AttachError> {
-        let mut places = Vec::new();
-        let mut is_any = false;
+        let (mut taken_back, mut begins) = (Vec::new(), Vec::new());
         for waiter in self.line.of(|waiter| waiter.session == session) {
-            if !waiter.take_back() {
-                waiter.over().await;
-                continue;
-            }
-            is_any = true;
-            if let Some(place) = waiter.place.get() {
-                waiter.is_given_up.store(true, Ordering::Release);
-                places.push(*place);
+            match waiter.take_back(GivenUp::ByTaker) {
+                true => taken_back.push(waiter),
+                false => begins.push(waiter),
             }
         }
-        match is_any {
-            true => Ok(Some(self.tell_over(places).await?)),
-            false => Ok(None),
+        // In a task of its own: whoever does not wait for the answer must not leave places that nobody gives up.
+        let turns = Arc::clone(self);
+        let told = (!taken_back.is_empty()).then(|| {
+            self.tasks.spawn(async move {
+                let mut places = Vec::new();
+                for waiter in taken_back {
+                    places.extend(waiter.recorded().await);
+                }
+                turns.tell_over(places).await
+            })
+        });
+        for waiter in begins {
+            waiter.over().await;
+        }
+        match told {
+            Some(told) => Ok(Some(told.await.map_err(|_| AttachError::Stopping)??)),
+            None => Ok(None),
         }
     }
 
@@ -205,7 +216,7 @@ async fn moved(follower: &mut Follower<Glasswork>) -> bool {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.waiter.is_given_up.load(Ordering::Acquire) {
+        if self.waiter.is_given_up() {
             return;
         }
         let (turns, number) = (Arc::clone(&self.turns), self.number);

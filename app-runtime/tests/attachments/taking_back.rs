@@ -1,6 +1,10 @@
 //! What waits for its turn is taken back: it does not begin, holds nobody up, and whoever said it is told.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use glasswork_agent_core::turn;
 use glasswork_app_runtime::attachments::{AttachError, Attachment, Attachments, Connection, Limits};
@@ -218,6 +222,59 @@ async fn what_is_cancelled_as_its_place_comes_free_does_not_begin_or_is_cancelle
             other => panic!("after {yields}: {other:?}"),
         }
         until_line(house, |running, waiting| running.is_empty() && waiting.is_empty()).await;
+    }
+    drop((attachment, canceller));
+    scene.end().await;
+}
+
+/// Keeps the thread until something is there, or for a while.
+fn kept<T>(mut there: impl FnMut() -> Option<T>) -> Option<T> {
+    let until = Instant::now() + Duration::from_millis(20);
+    loop {
+        let found = there();
+        if found.is_some() || Instant::now() > until {
+            return found;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_back_before_it_has_heard_of_its_place_has_none_when_the_answer_comes() {
+    let scene = Scene::begin().await;
+    let house = &scene.house;
+    let attachment = join(&scene.one, scene.waiting).await;
+    let canceller = join(&scene.other, scene.waiting).await;
+    for round in 0..20 {
+        let prompts = attachment.clone();
+        let said = tokio::spawn(async move {
+            let done = prompts.prompt("go", None, &mut |_| {}).await;
+            done.map(|done| done.id.seq)
+        });
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        // All tasks run by turns on one thread, which is kept here: what has asked for its place by now does not hear of it
+        // before it is taken back.
+        kept(|| line(house).1.contains(&scene.waiting).then_some(()));
+        until_line(house, |_, waiting| waiting.contains(&scene.waiting)).await;
+        let mut cancels = pin!(canceller.interrupt(true));
+        let at_once = poll_fn(|context| {
+            Poll::Ready(kept(|| match cancels.as_mut().poll(context) {
+                Poll::Ready(done) => Some(done),
+                Poll::Pending => None,
+            }))
+        });
+        match at_once.await {
+            Some(done) => done.unwrap(),
+            None => cancels.await.unwrap(),
+        };
+        assert_eq!(line(house).1, [], "round {round}");
+        let taken = came_of(said).await;
+        assert!(
+            matches!(taken, Err(AttachError::TakenBack)),
+            "round {round}: {taken:?}"
+        );
     }
     drop((attachment, canceller));
     scene.end().await;
