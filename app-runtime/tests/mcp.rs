@@ -383,8 +383,8 @@ async fn names_that_no_provider_takes_are_mended_and_what_cannot_be_told_is_left
     house.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_tools_are_offered_with_the_next_request_that_follows() {
+/// A session whose server, in this manner, had other tools after a call, and was called by a new one.
+async fn grown(manner: &str) -> (House, ScopeId) {
     let house = House::of_script(
         r#"(turns: [
             (say: [call("mcp__shell__grow", ())]),
@@ -394,7 +394,7 @@ async fn other_tools_are_offered_with_the_next_request_that_follows() {
         ])"#,
     )
     .await;
-    let session = begin(&house, Mode::Yolo, vec![server("shell", "good")]).await;
+    let session = begin(&house, Mode::Yolo, vec![server("shell", manner)]).await;
     house.turn(session, "go").await;
     let mut watch = house.runtime().watch(session).unwrap();
     until(&mut watch, |session| {
@@ -402,6 +402,12 @@ async fn other_tools_are_offered_with_the_next_request_that_follows() {
     })
     .await;
     house.turn(session, "more").await;
+    (house, session)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_tools_are_offered_with_the_next_request_that_follows() {
+    let (house, session) = grown("good").await;
     let now = house.now(session);
     assert_eq!(ends(&now)[1], (tool_call::State::Succeeded, "newer".to_owned()));
     // Said twice, listed once.
@@ -422,23 +428,7 @@ fn listings(house: &House, session: ScopeId) -> usize {
 /// In the manner of 2026-07-28 only who has subscribed is told; and one that cannot be subscribed to works all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_the_newest_protocol_is_subscribed_to() {
-    let house = House::of_script(
-        r#"(turns: [
-            (say: [call("mcp__shell__grow", ())]),
-            (say: [text("grown")]),
-            (say: [call("mcp__shell__new", ())]),
-            (say: [text("Done.")]),
-        ])"#,
-    )
-    .await;
-    let session = begin(&house, Mode::Yolo, vec![server("shell", "modern")]).await;
-    house.turn(session, "go").await;
-    let mut watch = house.runtime().watch(session).unwrap();
-    until(&mut watch, |session| {
-        offered(session).contains(&"mcp__shell__new".to_owned())
-    })
-    .await;
-    house.turn(session, "more").await;
+    let (house, session) = grown("modern").await;
     let now = house.now(session);
     assert_eq!(
         ends(&now),

@@ -1,14 +1,14 @@
 //! The graph: what it is made of, and how a query is answered.
 
 use std::future::poll_fn;
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::futures_util::stream::BoxStream;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::parser::{self, Error as ParseError};
-use async_graphql::{Name, PathSegment, Request, SDLExportOptions, Schema, ServerError, Value, Variables};
+use async_graphql::{Name, PathSegment, Request, ServerError, Value, Variables};
 use glasswork_ai::catalogue::Catalogue;
 use glasswork_app_runtime::attachments::Attachments;
 use glasswork_app_runtime::reading::{Reader, Viewer, Visible};
@@ -20,18 +20,12 @@ use crate::acting::{Acting, PATIENT};
 use crate::asker::Asker;
 use crate::error::Code;
 use crate::keys::Keys;
+use crate::lazy_schema::LazySchema;
 use crate::limits::{self, Limits};
-use crate::mutation::Mutation;
-use crate::root::Query;
-use crate::subscription::Subscription;
-
-type Whole = Schema<Query, Mutation, Subscription>;
-type LazySchema = LazyLock<Whole, Box<dyn FnOnce() -> Whole + Send>>;
 
 /// The graph over everything that a [`Reader`] reads. Clones share it.
 #[derive(Clone)]
 pub struct Graph {
-    /// Made by whoever asks first: that takes some milliseconds and pages of memory, and most hosts are never asked.
     pub(crate) schema: Arc<LazySchema>,
     pub(crate) reader: Reader,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -193,17 +187,9 @@ impl Graph {
     /// The graph with other limits.
     #[must_use]
     pub fn with_limits(reader: Reader, limits: Limits) -> Self {
-        let (complexity, depth) = (limits.complexity, limits.depth);
-        let made = move || {
-            Schema::build(Query, Mutation, Subscription)
-                .limit_complexity(complexity)
-                // Depth is checked before validation, which recurses.
-                .limit_recursive_depth(depth.saturating_add(1))
-                .finish()
-        };
         let places = |count| Arc::new(Semaphore::new(count));
         Self {
-            schema: Arc::new(LazyLock::new(Box::new(made))),
+            schema: Arc::new(LazySchema::new(&limits)),
             reader,
             catalogue: Arc::default(),
             places: places(limits.at_once),
@@ -262,11 +248,7 @@ impl Graph {
     /// The schema in GraphQL's own language.
     #[must_use]
     pub fn sdl(&self) -> String {
-        let options = SDLExportOptions::new()
-            .sorted_fields()
-            .sorted_arguments()
-            .sorted_enum_items();
-        self.schema.sdl_with_options(options)
+        self.schema.sdl()
     }
 
     /// Answers a query as one viewer may see things: all of it as of one moment. `variables` is an object, or null;
@@ -386,7 +368,7 @@ impl Graph {
             acting: None,
         };
         Ok(Subscribed {
-            responses: self.schema.execute_stream(prepared.request.data(asker)),
+            responses: self.schema.subscribe(prepared.request.data(asker)),
             _place: place,
         })
     }

@@ -39,6 +39,7 @@ mod image;
 mod import;
 mod journal;
 mod keys;
+mod lazy_schema;
 mod limits;
 mod mcp;
 mod model;

@@ -55,7 +55,7 @@ fn picture(image: &ImageContent, number: usize) -> Result<Picture, Error> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test fails by panicking
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use serde_json::{Value, json};
 

@@ -97,7 +97,7 @@ impl Pace {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test fails by panicking
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use tokio::io::BufReader;
 

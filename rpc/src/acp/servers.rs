@@ -51,7 +51,7 @@ pub(super) fn missing<'a>(names: &'a [String], session: &Session) -> Vec<&'a str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test fails by panicking
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use secrecy::ExposeSecret as _;
     use serde_json::{Value, json};
