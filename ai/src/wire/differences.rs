@@ -13,6 +13,8 @@ pub enum ThinkingSwitch {
     None,
     /// `reasoning_effort: "low"`
     ReasoningEffort,
+    /// The same, in three words and `none`: what is beyond `high` or below `low` is not known (Groq, Cerebras, Ollama)
+    ReasoningEffortLowToHigh,
     /// `reasoning: {effort: "low"}` (OpenRouter)
     ReasoningObject,
     /// `reasoning: {enabled: true}` (Together)
@@ -220,6 +222,7 @@ const KNOWN: &[Known] = &[
         names: &["groq"],
         hosts: &["api.groq.com"],
         differences: Differences {
+            thinking_switch: ThinkingSwitch::ReasoningEffortLowToHigh,
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
             thinking_back: ThinkingBack::Reasoning,
             ..TRUE_DELTAS
@@ -287,6 +290,7 @@ const KNOWN: &[Known] = &[
         names: &["cerebras"],
         hosts: &["api.cerebras.ai"],
         differences: Differences {
+            thinking_switch: ThinkingSwitch::ReasoningEffortLowToHigh,
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
             structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS
@@ -307,6 +311,7 @@ const KNOWN: &[Known] = &[
         names: &["ollama"],
         hosts: &["ollama.com", "localhost:11434", "127.0.0.1:11434", "[::1]:11434"],
         differences: Differences {
+            thinking_switch: ThinkingSwitch::ReasoningEffortLowToHigh,
             thinking_back: ThinkingBack::Reasoning,
             structured_output: StructuredOutput::JsonSchemaAlone,
             ..TRUE_DELTAS

@@ -58,6 +58,13 @@ fn every_difference_is_seen() {
         ),
         (
             Set {
+                thinking_switch: Some(ThinkingSwitch::ReasoningEffortLowToHigh),
+                ..Set::default()
+            },
+            r#""reasoning_effort":"low""#,
+        ),
+        (
+            Set {
                 thinking_switch: Some(ThinkingSwitch::ReasoningObject),
                 ..Set::default()
             },
@@ -215,6 +222,32 @@ fn every_difference_is_seen() {
     }
 }
 
+/// A word that a server does not know would have the whole request refused.
+#[test]
+fn thinking_is_asked_for_in_words_that_the_server_knows() {
+    use Thinking::{Default, High, Low, Medium, Minimal, Off, Xhigh};
+    let words = |provider: &str| {
+        let server = Server {
+            differences: Differences::known(provider, None),
+            ..Wire::OpenAiCompatible.into()
+        };
+        [Default, Off, Minimal, Low, Medium, High, Xhigh].map(|thinking| {
+            let request = Request {
+                thinking,
+                ..talk("x/y")
+            };
+            let body: serde_json::Value = serde_json::from_str(&sent(&server, &request)).unwrap();
+            body["reasoning_effort"].as_str().unwrap_or("-").to_owned()
+        })
+    };
+    for provider in ["groq", "cerebras", "ollama"] {
+        let known = ["-", "none", "low", "low", "medium", "high", "high"];
+        assert_eq!(words(provider), known, "{provider}");
+    }
+    let all = ["-", "none", "minimal", "low", "medium", "high", "xhigh"];
+    assert_eq!(words("openai"), all);
+}
+
 #[test]
 fn thinking_is_left_off_in_each_servers_words() {
     let off = |provider: &str| {
@@ -322,13 +355,13 @@ fn servers_are_asked_in_the_fields_that_they_document() {
     .to_vec();
     insta::assert_snapshot!(lines.join("\n"), @r##"
     deepseek: max_tokens=9 reasoning_effort="max" thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
-    groq: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
+    groq: max_completion_tokens=9 reasoning_effort="high" stream_options={"include_usage":true} back=reasoning
     moonshot: max_completion_tokens=9 thinking={"type":"enabled"} stream_options={"include_usage":true} back=reasoning_content
-    cerebras: max_completion_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=never
+    cerebras: max_completion_tokens=9 reasoning_effort="high" stream_options={"include_usage":true} back=never
     together: max_tokens=9 reasoning={"enabled":true} stream_options={"include_usage":true} back=never
     vllm: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning
     sglang: max_tokens=9 chat_template_kwargs={"enable_thinking":true,"thinking":true} stream_options={"include_usage":true} back=reasoning_content
-    ollama: max_tokens=9 reasoning_effort="xhigh" stream_options={"include_usage":true} back=reasoning
+    ollama: max_tokens=9 reasoning_effort="high" stream_options={"include_usage":true} back=reasoning
     "##);
 }
 

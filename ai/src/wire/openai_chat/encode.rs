@@ -304,6 +304,14 @@ fn switch(form: ThinkingSwitch, level: Thinking) -> Switch {
             reasoning_effort: Some(effort),
             ..nothing
         },
+        ThinkingSwitch::ReasoningEffortLowToHigh => {
+            let known = if on {
+                level.clamp(Thinking::Low, Thinking::High)
+            } else {
+                level
+            };
+            switch(ThinkingSwitch::ReasoningEffort, known)
+        }
         ThinkingSwitch::ReasoningObject => Switch {
             reasoning: Some(Reasoning::Effort(effort)),
             ..nothing
