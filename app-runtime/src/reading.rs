@@ -1,9 +1,11 @@
 //! Reading: one consistent snapshot of everything, now or as of a past commit, mounted or not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
+use glasswork_agent_session::index::Key;
 use glasswork_agent_session::store::StoreError;
 use glasswork_engine::load::Loaded;
 use glasswork_engine::replay::Replayed;
@@ -312,8 +314,8 @@ impl Snapshot {
 
     /// The sessions that are mounted here, of those that the viewer may see.
     pub fn mounted(&self) -> impl Iterator<Item = ScopeId> {
-        let sessions = self.root.scopes().filter(|scope| scope.kind == Kind::Session);
-        sessions.map(|scope| scope.id).filter(|id| self.viewer.sees(*id))
+        let sessions = self.sessions_of_root().map(|scope| scope.id);
+        sessions.filter(|id| self.viewer.sees(*id))
     }
 
     /// A page of the sessions that the viewer may see: those that are mounted here as they are now, the others as the
@@ -329,33 +331,64 @@ impl Snapshot {
             },
             ..listing.clone()
         };
-        let mounted: BTreeMap<ScopeId, ArchivedSession> = self
-            .root
-            .scopes()
-            .filter_map(|scope| Some((scope.id, self.row_of(scope)?)))
-            .collect();
-        let ids: BTreeSet<ScopeId> = mounted.keys().copied().collect();
-        let archived = match loaded {
-            Some(true) => Page {
+        let mounted: BTreeSet<ScopeId> = self.sessions_of_root().map(|scope| scope.id).collect();
+        let within = listing.filter.within.as_ref();
+        let archived = match loaded != Some(true) && !within.is_some_and(|ids| ids.is_subset(&mounted)) {
+            true => self.reader.archive.page(&listing, &mounted)?,
+            false => Page {
                 rows: Vec::new(),
                 more: false,
             },
-            Some(false) | None => self.reader.archive.page(&listing, &ids)?,
         };
-        let mounted = mounted.into_values().filter(|_| loaded != Some(false));
+        let loaded = match loaded {
+            Some(false) => Vec::new(),
+            Some(true) | None => self.first_mounted(&listing),
+        };
         // One page of each, and of those together the first page.
-        let both = listing.of(archived.rows.into_iter().chain(mounted));
+        let both = listing.of(archived.rows.into_iter().chain(loaded));
         Ok(Page {
             more: both.more || archived.more,
             rows: both
                 .rows
                 .into_iter()
                 .map(|archived| SessionRow {
-                    mounted: ids.contains(&archived.id),
+                    mounted: mounted.contains(&archived.id),
                     archived,
                 })
                 .collect(),
         })
+    }
+
+    fn sessions_of_root(&self) -> impl Iterator<Item = &Arc<Scope<Glasswork>>> {
+        self.root.scopes().filter(|scope| scope.kind == Kind::Session)
+    }
+
+    /// Rows of mounted sessions: at least those that a page begins with, and one more. To make a row is to look at its
+    /// files; to see when its session's last commit was is not, and by that they are listed unless somebody asks for another
+    /// order.
+    fn first_mounted(&self, listing: &Listing) -> Vec<ArchivedSession> {
+        let mut scopes: Vec<_> = match &listing.filter.within {
+            Some(ids) => ids.iter().filter_map(|id| self.root.scope(*id)).collect(),
+            None => self.sessions_of_root().collect(),
+        };
+        let row = |scope: &Scope<Glasswork>| self.row_of(scope).filter(|row| listing.lists(row));
+        if listing.sort != Sort::Updated {
+            return scopes.into_iter().filter_map(|scope| row(scope)).collect();
+        }
+        scopes.sort_unstable_by_key(|scope| Reverse((scope.at, scope.id)));
+        let (committed, unwritten): (Vec<_>, Vec<_>) = scopes.into_iter().partition(|scope| scope.seq > 0);
+        let is_behind = |scope: &&Arc<Scope<Glasswork>>| {
+            let after = listing.after.as_ref();
+            after.is_none_or(|after| after.precedes_one(&Key::Number(scope.at.0), scope.id))
+        };
+        let committed = committed
+            .into_iter()
+            .filter(is_behind)
+            .filter_map(|scope| row(scope));
+        let first = committed.take(listing.limit.saturating_add(1));
+        first
+            .chain(unwritten.into_iter().filter_map(|scope| row(scope)))
+            .collect()
     }
 
     /// The row of a mounted session as it is now; `None` for the host.

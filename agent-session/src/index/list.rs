@@ -128,15 +128,16 @@ impl Filter {
 }
 
 impl Listing {
+    /// Whether a row is among those from which the page is taken.
+    #[must_use]
+    pub fn lists(&self, row: &Row) -> bool {
+        self.filter.admits(row) && self.after.as_ref().is_none_or(|after| after.precedes(row))
+    }
+
     /// The page that is asked for, from rows that are all there are.
     #[must_use]
     pub fn of(&self, rows: impl IntoIterator<Item = Row>) -> Page {
-        let mut rows: Vec<Row> = rows
-            .into_iter()
-            .filter(|row| {
-                self.filter.admits(row) && self.after.as_ref().is_none_or(|after| after.precedes(row))
-            })
-            .collect();
+        let mut rows: Vec<Row> = rows.into_iter().filter(|row| self.lists(row)).collect();
         rows.sort_by(|one, other| self.sort.compare(one, other));
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
@@ -199,7 +200,13 @@ impl Cursor {
     /// Whether a row comes after this place.
     #[must_use]
     pub fn precedes(&self, row: &Row) -> bool {
-        let ascending = (&self.sort.key(row), row.id).cmp(&(&self.key, self.id));
+        self.precedes_one(&self.sort.key(row), row.id)
+    }
+
+    /// Whether the row of this session, which is sorted by this key, comes after this place.
+    #[must_use]
+    pub fn precedes_one(&self, key: &Key, id: ScopeId) -> bool {
+        let ascending = (key, id).cmp(&(&self.key, self.id));
         ascending
             == match self.sort {
                 Sort::Title => Ordering::Greater,

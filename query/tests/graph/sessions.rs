@@ -430,6 +430,34 @@ fn the_list_of_sessions_is_newest_first_and_filtered() {
     );
 }
 
+/// To look at each of many for a page of three would cost with the number of those that are mounted.
+#[test]
+fn a_page_of_the_newest_looks_at_those_that_it_shows() {
+    let world = World::new(Mode::Ask);
+    let mut newest: Vec<String> = (0..20).map(|_| world.open(Mode::Ask).to_string()).collect();
+    newest.reverse();
+    newest.push(S.to_owned());
+    let (mut seen, mut after) = (Vec::new(), Value::Null);
+    world.archive.looked_at();
+    loop {
+        let page = world.ask(&format!(
+            "{{ sessions(first: 3, after: {after}) {{ nodes {{ id }} pageInfo {{ hasNextPage endCursor }} }} }}"
+        ))["sessions"]
+            .clone();
+        let nodes = page["nodes"].as_array().unwrap();
+        assert!(world.archive.looked_at() <= 4, "{page}");
+        seen.extend(nodes.iter().map(|node| node["id"].as_str().unwrap().to_owned()));
+        if page["pageInfo"]["hasNextPage"] != true {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+    assert_eq!(seen, newest);
+    // What one of them is asked for costs nothing with the others either.
+    world.ask(&format!("{{ sessions(filter: {{ named: \"a test\" }}, first: 1) {{ nodes {{ id }} }} session(id: \"{S}\") {{ id }} }}"));
+    assert!(world.archive.looked_at() <= 3);
+}
+
 #[test]
 fn the_host_shows_itself() {
     let world = World::new(Mode::Ask);

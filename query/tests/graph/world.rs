@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use glasswork_agent_core::context::{BodyRef, SystemPart};
@@ -12,7 +13,7 @@ use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::rate_limit::RateLimit;
 use glasswork_ai::stream::{BlockKind, StopReason, StreamEvent, Usage};
-use glasswork_app_runtime::archive::{Archive, ArchivedSession, Record};
+use glasswork_app_runtime::archive::{Archive, ArchivedSession, Held, Record};
 use glasswork_app_runtime::reading::{Reader, Viewer};
 use glasswork_engine::journal::MemoryJournal;
 use glasswork_engine::line::{self, Body};
@@ -47,9 +48,16 @@ pub(crate) struct MemoryArchive {
     sessions: Mutex<Vec<ScopeId>>,
     /// Sessions whose journal cannot be read.
     broken: Mutex<BTreeSet<ScopeId>>,
+    /// How often a mounted session was looked at from outside.
+    looked_at: AtomicUsize,
 }
 
 impl MemoryArchive {
+    /// How often a mounted session was looked at from outside since this was asked before.
+    pub(crate) fn looked_at(&self) -> usize {
+        self.looked_at.swap(0, Ordering::Relaxed)
+    }
+
     pub(crate) fn break_off(&self, session: ScopeId) {
         self.broken.lock().unwrap().insert(session);
     }
@@ -95,6 +103,11 @@ impl Archive for MemoryArchive {
             }
         };
         Ok(self.sessions.lock().unwrap().iter().rev().map(row).collect())
+    }
+
+    fn held(&self, _: ScopeId) -> Option<Held> {
+        self.looked_at.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     fn find(&self, text: &str) -> Result<ScopeId, StoreError> {
@@ -165,6 +178,7 @@ impl World {
             journal: engine.journal.clone(),
             sessions: Mutex::default(),
             broken: Mutex::default(),
+            looked_at: AtomicUsize::default(),
         });
         let host = engine.create(Kind::Host);
         let started = host::Event::Started {
