@@ -462,6 +462,17 @@ fn thinking_comes_in_many_fields_and_is_thought_once() {
             &[&thought("hm"), "finished EndOfTurn"],
         );
     }
+    // Who thinks again between words says other words after that.
+    check(
+        wire,
+        &[
+            chat(json!({"content": "a"})),
+            chat(json!({"reasoning": "hm"})),
+            chat(json!({"content": "b"})),
+            stop.clone(),
+        ],
+        &["text \"a\"", &thought("hm"), "text \"b\"", "finished EndOfTurn"],
+    );
     // Details say what a field says too, and are kept; without the field they are what was thought.
     let details = json!([{"type": "reasoning.text", "text": "hm", "index": 0}]);
     for delta in [
