@@ -9,11 +9,15 @@
 
 use std::sync::Arc;
 
-use glasswork_agent_core::compaction::{Carried, Compaction, Why};
+use glasswork_agent_core::branch_summary::BranchSummary;
+use glasswork_agent_core::compaction::{Carried, Compaction, Paths, Why};
 use glasswork_agent_core::id::{CallId, EntryId, RequestId};
-use glasswork_agent_core::loop_guard::{End, Kind, Rules, find, notice, told};
+use glasswork_agent_core::loop_guard::{About, End, Kind, Notice, Rules, find, notice, told};
+use glasswork_agent_core::structured::Telling;
+use glasswork_agent_core::superseded::Superseded;
 use glasswork_agent_core::tree::{Assistant, Body, Tree, Via};
 use glasswork_ai::conversation::{Block, Thought, ToolCall, ToolResult};
+use glasswork_ai::failure::{Failure, FailureClass};
 use glasswork_ai::stream::StopReason;
 use glasswork_engine::Timestamp;
 use proptest::prelude::*;
@@ -164,6 +168,15 @@ fn rounds_of_calls_with_the_same_results_are_loops_and_nothing_else_is() {
         ],
         Some(Kind::SameCall),
     );
+    // A backslash that is escaped itself escapes no quote behind it.
+    check(
+        &[
+            &[r#"w {"a": "x\\", "b": 1} -> x"#],
+            &[r#"w {"a":"x\\","b":1} -> x"#],
+            &[r#"w {"a":"x\\", "b":1} -> x"#],
+        ],
+        Some(Kind::SameCall),
+    );
     check(
         &[
             &[r#"w {"a":"x y"} -> x"#],
@@ -223,7 +236,15 @@ fn what_stands_between_two_calls_parts_them() {
         },
         Body::Notice(Arc::new(notice(Kind::SameCall, RULES))),
     );
-    for between in [compaction, prompt, notice] {
+    let branch = Body::BranchSummary(Arc::new(BranchSummary {
+        from: None,
+        summary: "elsewhere".into(),
+        model: "a/b".parse().unwrap(),
+        request: RequestId(1),
+        changed: Paths::default(),
+        read: Paths::default(),
+    }));
+    for between in [compaction, prompt, notice, branch] {
         let mut talk = Talk::default();
         talk.say(Via::Prompt);
         talk.step(&["ls -> x"]);
@@ -239,6 +260,24 @@ fn what_stands_between_two_calls_parts_them() {
     talk.answer(vec![Block::Text("Once more.".into())]);
     talk.step(&["ls -> x"]);
     assert_eq!(talk.found(RULES), None, "words between");
+}
+
+/// What a model said before another one took its place is nobody's word, and parts nothing.
+#[test]
+fn an_answer_that_was_given_up_stands_between_no_calls() {
+    let mut talk = Talk::default();
+    talk.say(Via::Prompt);
+    talk.step(&["ls -> x"]);
+    talk.step(&["ls -> x"]);
+    talk.add(Body::Superseded(Arc::new(Superseded {
+        request: RequestId(1),
+        model: "a/b".parse().unwrap(),
+        failure: Failure::new(FailureClass::Overloaded, "no room"),
+        by: "c/d".parse().unwrap(),
+        said: "I look".into(),
+    })));
+    talk.step(&["ls -> x"]);
+    assert_eq!(talk.found(RULES), Some(Kind::SameCall));
 }
 
 #[test]
@@ -322,6 +361,10 @@ fn a_promise_is_what_only_a_tool_can_keep() {
         "The error is in a.rs\n\nNow let me look at it…",
         "I\u{2019}m going to search for that.",
         "First things first! Let's start by reading the manifest.",
+        // The last sentence counts, whatever ended those before it.
+        "I see. It fails!\nLet me check why.",
+        // Several words on the way to the verb.
+        "I'll now quickly run the tests.",
     ] {
         assert_eq!(promised(text, true), Some(Kind::PromisedCall), "{text}");
         assert_eq!(promised(text, false), None, "without tools: {text}");
@@ -330,6 +373,11 @@ fn a_promise_is_what_only_a_tool_can_keep() {
         "Done. All tests pass.",
         "Let me know if you want more.",
         "I'll check it once you have pushed.",
+        "I'll check it when you have pushed.",
+        "I'll check it after you have pushed.",
+        "I'll check it if you like.",
+        "I'll check it, just let me know which one.",
+        "I'll check it later.",
         "Shall I run the tests?",
         "I'll be here.",
         "Let me explain why.",
@@ -340,6 +388,49 @@ fn a_promise_is_what_only_a_tool_can_keep() {
     ] {
         assert_eq!(promised(text, true), None, "{text}");
     }
+}
+
+/// Each kind of notice is one word in the record, and reads as the kind that it was.
+#[test]
+fn what_a_notice_is_about_is_one_word() {
+    let all = [
+        (About::Loop(Kind::SameCall), "same_call"),
+        (About::Loop(Kind::Alternating), "alternating"),
+        (About::Loop(Kind::EmptyAnswer), "empty_answer"),
+        (About::Loop(Kind::PromisedCall), "promised_call"),
+        (About::Result(Telling::Wanted), "result_wanted"),
+        (About::Result(Telling::Due), "result_due"),
+        (About::Result(Telling::Unfit), "result_unfit"),
+        (About::TakenOver, "taken_over"),
+    ];
+    for (kind, word) in all {
+        let written = format!("{{\"kind\":\"{word}\",\"text\":\"so\"}}");
+        let text = "so".into();
+        assert_eq!(serde_json::to_string(&Notice { kind, text }).unwrap(), written);
+        let read: Notice = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.kind, kind, "{word}");
+    }
+}
+
+#[test]
+fn a_model_is_told_what_it_does_and_how_often() {
+    let all = [
+        Kind::SameCall,
+        Kind::Alternating,
+        Kind::EmptyAnswer,
+        Kind::PromisedCall,
+    ];
+    let told = all.map(|kind| {
+        let notice = notice(kind, RULES);
+        assert_eq!(notice.kind, About::Loop(kind));
+        notice.text.to_string()
+    });
+    insta::assert_snapshot!(told.join("\n"), @r##"
+    [Notice of the runtime, not of the user] The same call has now been made 3 times with the same result each time. Making it again will not change anything. Use what you know, try something else, or say what keeps you from going on.
+    [Notice of the runtime, not of the user] The same calls have now been made in turn 3 times, with the same results each time. Going on like that will not change anything. Use what you know, try something else, or say what keeps you from going on.
+    [Notice of the runtime, not of the user] Your last answer was empty. Go on with the task, or say that it is done.
+    [Notice of the runtime, not of the user] Your last answer says that you are about to use a tool, and has no tool call. Make the call now, or say that the task is done.
+    "##);
 }
 
 proptest! {

@@ -50,10 +50,13 @@ fn what_providers_take_is_taken_as_it_is() {
             (media, (40, 30), bytes.len() as u64, None)
         );
     }
-    // The largest that fits, and the first that does not.
-    for (width, expected) in [(EDGE, (EDGE, 2)), (EDGE + 1, (EDGE, 2))] {
-        let picture = take_in("wide", encoded(&drawn(width, 2), ImageFormat::Png)).unwrap();
-        assert_eq!((size(&picture), picture.was.is_some()), (expected, width > EDGE));
+    // The largest that fits, and the first that does not, whichever edge it is.
+    for edge in [EDGE, EDGE + 1] {
+        for ((width, height), expected) in [((edge, 2), (EDGE, 2)), ((2, edge), (2, EDGE))] {
+            let picture = take_in("long", encoded(&drawn(width, height), ImageFormat::Png)).unwrap();
+            let was = (edge > EDGE).then_some((width, height));
+            assert_eq!((size(&picture), picture.was), (expected, was));
+        }
     }
 }
 
@@ -74,18 +77,59 @@ fn what_is_too_large_is_made_smaller() {
         let again = take_in("large", picture.bytes.to_vec()).unwrap();
         assert_eq!(again.image, picture.image, "{format:?}");
     }
-    // Noise cannot be packed: it is sent with losses.
+}
+
+/// Numbers that cannot be packed.
+fn noise() -> impl FnMut() -> u8 {
     let mut state = 1u32;
-    let mut noise = || {
+    move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
-    };
-    let noisy = RgbImage::from_fn(1150, 1150, |_, _| Rgb([noise(), noise(), noise()]));
+    }
+}
+
+/// How good it is counts for less than how much can be seen, and that for less than that it is sent at all.
+#[test]
+fn noise_is_sent_with_losses_and_only_then_at_half_its_size() {
+    let table = [
+        (1150, MediaType::Jpeg, 1150),
+        (1600, MediaType::Jpeg, 1600),
+        // So small it is not too large without losses either.
+        (2000, MediaType::Png, 1000),
+    ];
+    for (edge, media, sent) in table {
+        let mut noise = noise();
+        let noisy = RgbImage::from_fn(edge, edge, |_, _| Rgb([noise(), noise(), noise()]));
+        let bytes = encoded(&noisy.into(), ImageFormat::Png);
+        assert!(bytes.len() > SENT_BYTES);
+        let picture = take_in("noise", bytes).unwrap();
+        assert_eq!(
+            (picture.image.media, size(&picture)),
+            (media, (sent, sent)),
+            "{} bytes",
+            picture.bytes.len()
+        );
+        assert!(picture.bytes.len() <= SENT_BYTES, "{}", picture.bytes.len());
+    }
+}
+
+/// What is sent with losses knows no transparency.
+#[test]
+fn what_lies_on_nothing_is_drawn_on_white() {
+    let mut noise = noise();
+    let half = |x: u32, value: u8| if x < 600 { 0 } else { value };
+    let pixel = |x: u32, _| Rgba([noise(), noise(), noise(), half(x, 255)]);
+    let noisy = RgbaImage::from_fn(1200, 1200, pixel);
     let bytes = encoded(&noisy.into(), ImageFormat::Png);
     assert!(bytes.len() > SENT_BYTES);
     let picture = take_in("noise", bytes).unwrap();
-    assert_eq!(picture.image.media, MediaType::Jpeg);
-    assert!(picture.bytes.len() <= SENT_BYTES, "{}", picture.bytes.len());
+    assert_eq!(
+        (picture.image.media, size(&picture)),
+        (MediaType::Jpeg, (1200, 1200))
+    );
+    let seen = image::load_from_memory(&picture.bytes).unwrap().to_rgb8();
+    let paper = |x: u32| (0..1200).all(|y| seen.get_pixel(x, y).0.iter().all(|value| *value > 250));
+    assert!(paper(0) && paper(500) && !paper(700));
 }
 
 #[test]
@@ -98,9 +142,40 @@ fn of_an_animation_the_first_picture_is_taken() {
         .unwrap();
     drop(encoder);
     let picture = take_in("moving.gif", bytes).unwrap();
-    assert_eq!((picture.image.media, size(&picture)), (MediaType::Png, (8, 6)));
-    let seen = image::load_from_memory(&picture.bytes).unwrap().to_rgb8();
-    assert!(seen.pixels().all(|pixel| pixel.0 == [255, 0, 0]));
+    first_of_two(&picture);
+    let picture = take_in("moving.webp", moving_webp()).unwrap();
+    first_of_two(&picture);
+}
+
+/// One red picture, in the format that it says it has.
+fn first_of_two(picture: &Picture) {
+    assert_eq!((picture.image.media, size(picture)), (MediaType::Png, (8, 6)));
+    let seen = image::load_from_memory_with_format(&picture.bytes, ImageFormat::Png).unwrap();
+    assert!(seen.to_rgb8().pixels().all(|pixel| pixel.0 == [255, 0, 0]));
+}
+
+/// A red picture and a blue one, in the container of
+/// [WebP](https://developers.google.com/speed/webp/docs/riff_container).
+fn moving_webp() -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let padding: &[u8] = if data.len() % 2 == 1 { &[0] } else { &[] };
+        [kind.as_slice(), &(data.len() as u32).to_le_bytes(), data, padding].concat()
+    };
+    let frame = |colour: [u8; 3]| {
+        let still = encoded(&RgbImage::from_pixel(8, 6, Rgb(colour)).into(), ImageFormat::WebP);
+        // Its place; width and height less one; 100 ms; neither blended nor disposed of. Then what is in a still picture.
+        let head = [0, 0, 0, 0, 0, 0, 7, 0, 0, 5, 0, 0, 100, 0, 0, 2];
+        chunk(b"ANMF", &[&head, &still[12..]].concat())
+    };
+    let body = [
+        b"WEBP".to_vec(),
+        chunk(b"VP8X", &[2, 0, 0, 0, 7, 0, 0, 5, 0, 0]),
+        chunk(b"ANIM", &[0; 6]),
+        frame([255, 0, 0]),
+        frame([0, 0, 255]),
+    ]
+    .concat();
+    chunk(b"RIFF", &body)
 }
 
 #[test]
@@ -177,6 +252,20 @@ fn what_is_cut_off_is_damaged() {
     }
 }
 
+/// The end of a preview among its segments is not the end of a photograph, and bytes that fill are no segment.
+#[test]
+fn the_segments_of_a_photograph_are_passed_over() {
+    let plain = encoded(&drawn(64, 64), ImageFormat::Jpeg);
+    let preview: &[u8] = b"\xff\xe1\x00\x08ab\xff\xd9cd";
+    let filled: &[u8] = b"\xff\xff\xff";
+    let photo = [&plain[..2], preview, filled, &plain[2..]].concat();
+    assert_eq!(*take_in("photo.jpg", photo.clone()).unwrap().bytes, *photo);
+    for left in [photo.len() / 2, photo.len() - 2] {
+        let refused = take_in("cut.jpg", photo[..left].to_vec()).unwrap_err();
+        assert!(matches!(refused, ImageError::Broken(_)), "{left}: {refused:?}");
+    }
+}
+
 #[test]
 fn what_is_no_image_file_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,16 +275,18 @@ fn what_is_no_image_file_is_refused_by_name() {
     fs::write(path("drawing.bmp"), b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0").unwrap();
     fs::create_dir(path("folder.png")).unwrap();
     let long = fs::File::create(path("long.png")).unwrap();
-    long.set_len(FILE_BYTES + 1).unwrap();
+    long.set_len(FILE_BYTES + 5).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket.png")).unwrap();
     let told = |name: &str| images::read(&path(name)).unwrap_err().to_string();
     let kinds = "is no image of a kind that is taken; convert it to PNG, JPEG, GIF or WebP";
     for name in ["text.png", "empty.png", "drawing.bmp"] {
         assert_eq!(told(name), kinds, "{name}");
     }
     assert_eq!(told("folder.png"), "is a directory, not a file");
+    assert_eq!(told("socket.png"), "is a socket, not a file");
     assert_eq!(
         told("long.png"),
-        "has 33554433 bytes, more than the 33554432 that are taken; make the image smaller"
+        "has 33554437 bytes, more than the 33554432 that are taken; make the image smaller"
     );
     assert!(told("nothing.png").starts_with("cannot be read: "));
     // The name is not believed.

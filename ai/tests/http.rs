@@ -143,6 +143,12 @@ async fn a_cut_in_the_middle_of_arguments_is_a_transport_failure() {
                 (true, FailureClass::Transport),
                 "{wire:?} {framing:?}: {failure}"
             );
+            // Where the connection itself shows that it broke, its own words are told too.
+            let broke = "the connection broke off before the answer was complete";
+            assert!(failure.message.starts_with(broke), "{failure}");
+            if framing == Framing::Chunked {
+                assert!(failure.message.len() > broke.len(), "{failure}");
+            }
         }
     }
 }

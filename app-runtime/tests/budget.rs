@@ -153,6 +153,56 @@ async fn a_turn_stops_before_the_request_that_would_break_its_budget() {
     house.close().await;
 }
 
+/// Its last command still runs then. Whoever closes has the last word; the budget comes back with the session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_closed_at_the_end_of_its_budget_sends_nothing_more() {
+    let house = House::of_script(&format!(
+        r#"(turns: [(say: [call("bash", (command: "sleep 600"))], {USAGE}), (say: [fail(class: protocol)])])"#
+    ))
+    .await;
+    priced(&house);
+    let opening = || Opening {
+        workspace: house.workspace(),
+        settings: settings(Budget {
+            session: Some(money(ONE)),
+            ..Budget::default()
+        }),
+        title: None,
+        servers: vec![],
+    };
+    let session = house.session(opening().settings).await;
+    let mut watch = house.runtime().watch(session).unwrap();
+    house.runtime().prompt(session, "go", None).await.unwrap();
+    while watch
+        .session()
+        .open_turn()
+        .is_none_or(|turn| turn.state != State::Executing)
+    {
+        watch.next().await;
+    }
+    house.runtime().close(session).await.unwrap();
+    let seen = house.snapshot().session(session, None).unwrap();
+    let closed = seen.session().unwrap();
+    let turn = closed.turn.as_ref().unwrap();
+    assert_eq!(
+        (turn.state, &turn.failure, turn.spent),
+        (State::Cancelled, &None, money(ONE))
+    );
+    assert_eq!(
+        (closed.requests.len(), closed.usage.cost()),
+        (1, Some(money(ONE)))
+    );
+    assert_eq!(own_costs(&house), (vec![Some(money(ONE).0)], money(ONE).0));
+    house.runtime().open(session, opening()).await.unwrap();
+    let end = house.turn(session, "go on").await;
+    assert!(
+        matches!(exhausted(&end), Exhausted::Spent { span: Span::Session, spent, .. } if *spent == money(ONE)),
+        "{end:?}"
+    );
+    assert_eq!(house.now(session).requests.len(), 1);
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_and_a_day_have_budgets_over_turns_and_sessions() {
     let script = format!(r#"(turns: [(say: [text("Done.")], {USAGE}), (say: [fail(class: protocol)])])"#);

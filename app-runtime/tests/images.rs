@@ -300,6 +300,41 @@ async fn an_image_that_was_lost_fails_no_turn_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_more_images_than_a_request_takes_the_newest_are_sent_and_the_others_told() {
+    let turns = [r#"(say: [text("Seen.")])"#; 6].join(", ");
+    let (server, house) = house(Wire::Anthropic, &format!("(turns: [{turns}])")).await;
+    let id = session(&house, SIGHTED).await;
+    let widths: Vec<u32> = (1..=101).collect();
+    for some in widths.chunks(20) {
+        let watch = house.runtime().watch(id).unwrap();
+        let pictures = some
+            .iter()
+            .map(|width| pictures::take_in("shot.png", png(*width)).unwrap());
+        let pictures = pictures.collect();
+        let said = house.runtime().prompt_with(
+            id,
+            Prompt {
+                pictures,
+                ..Prompt::new("And these?")
+            },
+            None,
+        );
+        said.await.unwrap();
+        assert_eq!(House::end_of_turn(watch).await.state, State::Completed);
+    }
+    let digest = digest(1);
+    let why = Unsent::TooMuch;
+    assert_eq!(unsent(&house.now(id)), [UnsentImage { digest, why }]);
+    let sent = String::from_utf8(server.received().pop().unwrap().body).unwrap();
+    assert_eq!(sent.matches(r#""image/png""#).count(), 100);
+    assert!(
+        sent.contains("[image: shot.png, 1x1, not sent: the newer images fill the request]"),
+        "{sent}"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_summary_has_text_in_the_place_of_images_and_they_count_until_then() {
     // Whoever summarises is told no answers, and so answers as the first time.
     let script = r#"(turns: [(say: [text("Seen.")]), (expect: "Go on.", say: [text("Yes.")])])"#;

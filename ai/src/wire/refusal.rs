@@ -337,6 +337,57 @@ mod tests {
                 C::Overloaded,
             ),
             (302, "", C::Invalid),
+            // Of the network before the server.
+            (524, "", C::Timeout),
+            // Gemini's and Bedrock's words for a conversation that is too long, and a code of others.
+            (
+                400,
+                r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"message":"Input is too long for requested model."}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"no","code":"context_window_exceeded"}}"#,
+                C::ContextOverflow,
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT"}}"#,
+                C::Auth,
+            ),
+            // Azure's name for its filter.
+            (
+                400,
+                r#"{"error":{"message":"no","code":"ResponsibleAIPolicyViolation"}}"#,
+                C::Refusal,
+            ),
+            // Money, whatever the status, under all its names.
+            (
+                429,
+                r#"{"error":{"message":"no","type":"billing_error"}}"#,
+                C::Quota,
+            ),
+            (
+                403,
+                r#"{"error":{"message":"no","code":"insufficient_balance"}}"#,
+                C::Quota,
+            ),
+            (
+                403,
+                r#"{"error":{"message":"no","code":"insufficient_credits"}}"#,
+                C::Quota,
+            ),
+            (429, r#"{"error":{"message":"Insufficient balance"}}"#, C::Quota),
+            (
+                400,
+                r#"{"error":{"message":"Insufficient credits. Add more."}}"#,
+                C::Quota,
+            ),
         ];
         for (status, body, class) in table {
             let failure = from_response(*status, &Headers::default(), body.as_bytes());
@@ -413,6 +464,10 @@ mod tests {
         insta::assert_snapshot!(told(404, r#"[{"error":"no model x"}]"#), @r##"the server knows no such model or address (HTTP 404): no model x; check the model's name and the base URL of the provider"##);
         insta::assert_snapshot!(told(502, "<html>\n<h1>Bad gateway</h1>"), @r##"the server failed (HTTP 502): a web page, not an answer"##);
         insta::assert_snapshot!(told(500, "line one\n\u{1b}[31mline two"), @r##"the server failed (HTTP 500): line one  [31mline two"##);
-        assert!(told(500, &"é".repeat(9000)).chars().count() < 500);
+        insta::assert_snapshot!(told(302, ""), @"the server answers from another address (HTTP 302); set the base URL of the provider to that address");
+        insta::assert_snapshot!(told(422, r#"{"detail":"field required"}"#), @"the server does not accept the request (HTTP 422): field required");
+        let cut = told(500, &"é".repeat(9000));
+        assert!(cut.chars().count() < 500 && cut.ends_with("éé…"), "{cut}");
+        assert!(!told(500, &"é".repeat(400)).contains('…'));
     }
 }

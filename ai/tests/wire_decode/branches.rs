@@ -1,6 +1,7 @@
 //! Each branch of each decoder by itself, in tables: why an answer stopped, what was counted, how calls are put together,
 //! and what is none of an answer.
 
+use glasswork_ai::controls::Life;
 use glasswork_ai::stream::StopReason::{
     self, EndOfTurn, Length, Other, Paused, Refusal, StopSequence, ToolUse,
 };
@@ -228,10 +229,17 @@ fn what_each_server_counts_is_counted_once() {
         "usage": {"prompt_tokens": 7, "completion_tokens": 2}}]});
     counted(Wire::OpenAiCompatible, &[moonshot], [7, 2, 0, 0]);
 
-    let details = json!({"cached_tokens": 60, "cache_write_tokens": 30});
-    let usage = json!({"input_tokens": 100, "input_tokens_details": details, "output_tokens": 5});
-    let event = json!({"type": "response.completed", "response": {"status": "completed", "usage": usage}});
-    counted(Wire::OpenAiResponses, &[event], [10, 5, 60, 30]);
+    for ((cached, written), expected) in [
+        ((60, 30), [10, 5, 60, 30]),
+        ((160, 0), [0, 5, 100, 0]),
+        ((60, 90), [0, 5, 60, 40]),
+    ] {
+        let details = json!({"cached_tokens": cached, "cache_write_tokens": written});
+        let usage = json!({"input_tokens": 100, "input_tokens_details": details, "output_tokens": 5});
+        let event =
+            json!({"type": "response.completed", "response": {"status": "completed", "usage": usage}});
+        counted(Wire::OpenAiResponses, &[event], expected);
+    }
 
     let chunk = json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 90,
         "toolUsePromptTokenCount": 10, "cachedContentTokenCount": 60, "candidatesTokenCount": 3, "thoughtsTokenCount": 2}});
@@ -258,6 +266,51 @@ fn what_each_server_counts_is_counted_once() {
             })
             .collect();
         assert_eq!(told, [[10, 1, 60, 30], expected]);
+    }
+}
+
+/// What is written to a cache for an hour costs more. Anthropic says how much of it that is; others were asked for one
+/// time alone, and keep all of it as long as that.
+#[test]
+fn what_is_written_for_an_hour_is_counted_apart() {
+    let written = |steps: Vec<StreamEvent>| {
+        let usage = steps.iter().rev().find_map(|step| match step {
+            StreamEvent::Usage(usage) => Some((usage.cache_write, usage.cache_write_1h)),
+            _ => None,
+        });
+        usage.unwrap()
+    };
+    let both = json!({"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20});
+    for (usage, expected) in [
+        (
+            json!({"cache_creation_input_tokens": 30, "cache_creation": both}),
+            (30, 20),
+        ),
+        // The sum need not be said, nor need its parts; and no part is more than the whole.
+        (json!({"cache_creation": both}), (30, 20)),
+        (json!({"cache_creation_input_tokens": 30}), (30, 0)),
+        (
+            json!({"cache_creation_input_tokens": 15, "cache_creation": both}),
+            (15, 15),
+        ),
+    ] {
+        let start = json!({"type": "message_start", "message": {"usage": usage}});
+        let later = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}});
+        assert_eq!(
+            written(steps(Wire::Anthropic, &[start, later])),
+            expected,
+            "{usage}"
+        );
+    }
+    let usage = json!({"prompt_tokens": 100, "prompt_tokens_details": {"cache_write_tokens": 30}});
+    let events = stream(&[chat_stop("stop"), json!({"choices": [], "usage": usage})]);
+    for (life, expected) in [(Life::Short, (30, 0)), (Life::Long, (30, 30))] {
+        let mut request = request();
+        request.controls.cache.life = life;
+        let mut decoder = Wire::OpenAiChat.decoder(&request);
+        let mut steps = decoder.feed(events.as_bytes());
+        steps.extend(decoder.end());
+        assert_eq!(written(steps), expected, "{life:?}");
     }
 }
 
@@ -409,6 +462,17 @@ fn thinking_comes_in_many_fields_and_is_thought_once() {
             &[&thought("hm"), "finished EndOfTurn"],
         );
     }
+    // Who thinks again between words says other words after that.
+    check(
+        wire,
+        &[
+            chat(json!({"content": "a"})),
+            chat(json!({"reasoning": "hm"})),
+            chat(json!({"content": "b"})),
+            stop.clone(),
+        ],
+        &["text \"a\"", &thought("hm"), "text \"b\"", "finished EndOfTurn"],
+    );
     // Details say what a field says too, and are kept; without the field they are what was thought.
     let details = json!([{"type": "reasoning.text", "text": "hm", "index": 0}]);
     for delta in [
@@ -461,6 +525,8 @@ fn blocks_of_anthropic_are_put_together_from_start_and_deltas() {
             "call a ls {\"q\":2}",
         ),
         (block(0, call(json!({})), &[]), "call a ls {}"),
+        // Nothing is streamed where only nothing is.
+        (block(0, call(json!({})), &[input("")]), "call a ls {}"),
         (
             block(0, json!({"type": "text", "text": "Hi"}), &[]),
             "text \"Hi\"",
@@ -485,6 +551,15 @@ fn blocks_of_anthropic_are_put_together_from_start_and_deltas() {
             ),
             "thinking \"h\" Some(\"c2ln\") None",
         ),
+        // An empty signature is none.
+        (
+            block(
+                0,
+                json!({"type": "thinking", "thinking": "h", "signature": ""}),
+                &[],
+            ),
+            "thinking \"h\" None None",
+        ),
         (
             block(0, json!({"type": "redacted_thinking", "data": "ZGF0"}), &[]),
             "thinking \"\" None Some(\"ZGF0\")",
@@ -501,6 +576,17 @@ fn blocks_of_anthropic_are_put_together_from_start_and_deltas() {
         let all = [events, ends("tool_use")].concat();
         check(wire, &all, &[expected, "finished ToolUse"]);
     }
+    // What the server's own tool was asked is kept whole or not at all.
+    let broken = block(
+        0,
+        json!({"type": "server_tool_use", "id": "s", "input": {}}),
+        &[input("{\"q\"")],
+    );
+    check(
+        wire,
+        &[broken, ends("end_turn")].concat(),
+        &["finished EndOfTurn"],
+    );
     // At the limit a call without any argument may have been cut; a whole one was not, and one of words was.
     for (start, deltas, expected) in [
         (call(json!({})), vec![], None),
@@ -775,4 +861,10 @@ fn a_document_is_whole_without_a_reason_and_an_error_under_any_of_its_names() {
         );
     }
     assert_eq!(document(json!({"what": "overloaded"})), ["failed Protocol"]);
+    let call = json!({"type": "tool_use", "id": "a", "name": "ls", "input": {}});
+    let document = json!({"content": [call]}).to_string();
+    assert_eq!(
+        lines(&decode(Wire::Anthropic, [document.as_bytes()])),
+        ["call a ls {}", "finished EndOfTurn"]
+    );
 }

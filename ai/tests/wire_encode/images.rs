@@ -266,6 +266,62 @@ fn one_that_is_lost_is_told_and_the_others_are_sent() {
     }
 }
 
+/// Of several results the one of its call, and of several calls of that id the last: some servers number them anew.
+#[test]
+fn the_text_for_an_image_stands_in_the_result_that_showed_it() {
+    let mut request = looking("openai/m");
+    let step = |request: &mut Request, said: &str| {
+        let model = request.model.clone();
+        let mut lost = picture(&format!("{said}.png"), Some("one"));
+        lost.bytes = Err(Unsent::Missing);
+        request.messages.extend([
+            Message::Assistant {
+                model,
+                blocks: vec![call("one", "read", "{}"), call("two", "read", "{}")],
+            },
+            result("one", said, false),
+            result("two", "Nothing.", false),
+            Message::Image(lost),
+        ]);
+    };
+    request.messages = vec![Message::User("Look twice.".into())];
+    for said in ["first", "second"] {
+        step(&mut request, said);
+    }
+    // Not looked at by the rules of the wire, which the ids of such a server break.
+    let sent = Server::from(Wire::OpenAiChat).encode(&request, &Abilities::default());
+    let body = json(&sent.unwrap().body);
+    let results = body["messages"].as_array().unwrap().iter();
+    let results = results.filter(|message| message["role"] == "tool");
+    let results: Vec<&str> = results
+        .map(|message| message["content"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        results,
+        [
+            "first\n[image: first.png, 30x20, not sent: its content is lost]",
+            "Nothing.",
+            "second\n[image: second.png, 30x20, not sent: its content is lost]",
+            "Nothing.",
+        ]
+    );
+}
+
+/// Where some go as a text the others still come in their order.
+#[test]
+fn those_that_are_sent_beside_a_lost_one_keep_their_places() {
+    let mut request = looking("openai/m");
+    let Message::Image(shown) = &mut request.messages[5] else {
+        panic!("no image")
+    };
+    shown.bytes = Err(Unsent::Missing);
+    let body = body(Wire::OpenAiChat, &request, &Abilities::default()).to_string();
+    // `a.png`, `b.jpg` and `d.png`, as base64.
+    let places = ["YS5wbmc=", "Yi5qcGc=", "What differs?", "It broke.", "ZC5wbmc="];
+    let places = places.map(|part| body.find(part).unwrap());
+    assert!(places.is_sorted(), "{places:?} {body}");
+}
+
 #[test]
 fn of_more_than_a_server_takes_the_newest_are_sent() {
     let heavy = |bytes: u64| {

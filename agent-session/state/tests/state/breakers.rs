@@ -140,6 +140,27 @@ fn a_clock_that_is_set_back_shuts_nobody_out() {
     );
 }
 
+/// However many are set: what is remembered has a cap.
+#[test]
+fn more_failures_than_are_remembered_open_a_breaker_all_the_same() {
+    let patient = breaker::Rules {
+        failures: 10 * breaker::MOST_FAILURES,
+        window: Duration::from_secs(3_600),
+        ..rules()
+    };
+    let mut breaker = breaker::Breaker::default();
+    for second in 0..breaker::MOST_FAILURES {
+        assert_eq!(breaker.state, breaker::State::Closed, "after {second}");
+        let pass = breaker.admit(patient, at(second.into())).unwrap();
+        breaker.settle(pass, breaker::Verdict::Failed, patient, at(second.into()));
+    }
+    assert_eq!(breaker.state, breaker::State::Open);
+    assert_eq!(
+        breaker.failures.len(),
+        usize::try_from(breaker::MOST_FAILURES).unwrap()
+    );
+}
+
 #[test]
 fn where_no_failures_are_set_no_breaker_opens_and_none_stands_in_the_way() {
     use breaker::Verdict as V;

@@ -514,6 +514,18 @@ scenarios! {
         assert_eq!(world.session().compactions.guard, None);
     }
 
+    fn what_one_model_could_not_shorten_another_may(world) {
+        let others = vec!["scripted/b".parse().unwrap()];
+        world.set(Setting::FallbackModels(Sourced::from_layer(others, Layer::User)));
+        world.set(Setting::RetryAttempts(Sourced::from_layer(1, Layer::User)));
+        over_the_threshold(world);
+        world.answer(&text(1_400));
+        assert!(world.session().compactions.guard.is_some());
+        world.fail(FailureClass::Overloaded, None);
+        world.expect_turn(T::Connecting);
+        assert_eq!(world.session().compactions.guard, None);
+    }
+
     fn it_is_off_where_so_set_and_in_a_large_window(world) {
         for name in ["one", "two", "three"] {
             turn(world, name);

@@ -333,6 +333,69 @@ fn what_stands_far_down_a_list_is_not_looked_at() {
     world.compare_with_journal();
 }
 
+/// How many tokens a model counts of some words says nothing of how many another one does.
+#[test]
+fn what_was_learnt_of_the_counting_of_one_model_is_forgotten_with_it() {
+    let mut world = World::new();
+    list(&mut world, &["b"]);
+    attempts(&mut world, 1);
+    world.prompt(&"go on ".repeat(200));
+    says(&mut world, "so", 600);
+    world.prompt("again");
+    let counted = |world: &World| {
+        let context = &world.session().context;
+        (context.tokens(), context.calibration().estimate(context.tokens()))
+    };
+    let (raw, tokens) = counted(&world);
+    assert!(raw + 100 < tokens, "{raw} {tokens}");
+    world.fail(F::Overloaded, None);
+    assert_eq!(asked(&world), "b");
+    let (raw, tokens) = counted(&world);
+    assert_eq!(raw, tokens);
+    world.compare_with_journal();
+}
+
+/// Where there are no tools, one that can call none is as good as any.
+#[test]
+fn a_model_that_calls_no_tools_is_asked_where_there_are_none() {
+    let mut world = World::vacant();
+    let Event::Session(session::Event::Opened {
+        workspace,
+        title,
+        settings,
+        system,
+        tools: _,
+    }) = opened()
+    else {
+        panic!("not an opening");
+    };
+    world
+        .user(Event::Session(session::Event::Opened {
+            workspace,
+            title,
+            settings,
+            system,
+            tools: vec![],
+        }))
+        .unwrap();
+    list(&mut world, &["handless"]);
+    attempts(&mut world, 1);
+    let candidates = vec![Candidate {
+        model: id("handless"),
+        barred: None,
+        window: None,
+        tools: Some(false),
+    }];
+    world
+        .user(Event::Failover(failover::Event::Told { candidates }))
+        .unwrap();
+    world.prompt("go");
+    world.fail(F::Overloaded, None);
+    world.expect_turn(T::Connecting);
+    assert_eq!(asked(&world), "handless");
+    world.compare_with_journal();
+}
+
 /// A summary on the way to the next model is nobody's answer: it waits for a breaker, and no model of the list is asked
 /// for it.
 #[test]

@@ -10,6 +10,7 @@
 mod breakers;
 mod carried;
 mod clients;
+mod closing_on_a_budget;
 mod compacting;
 mod coverage;
 mod damage;

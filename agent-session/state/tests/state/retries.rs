@@ -101,15 +101,15 @@ fn what_the_server_asks_beyond_the_budget_ends_the_turn_at_once_and_says_so() {
     world.prompt("go");
     world.fail(FailureClass::RateLimit, Some(90_000));
     world.reach(DeadlineKey::Attempt);
-    // An hour is more than all attempts together may take.
-    world.fail(FailureClass::RateLimit, Some(3_600_000));
+    // An hour is more than all attempts together may take; of its last second a part is a whole one to who waits.
+    world.fail(FailureClass::RateLimit, Some(3_599_001));
     world.expect_turn(T::Failed);
     let Some(TurnFailure::Model(failure)) = world.turn().failure.clone() else {
         panic!("{:?}", world.turn().failure)
     };
     assert_eq!(
         (failure.class, failure.retry_after_ms),
-        (FailureClass::RateLimit, Some(3_600_000))
+        (FailureClass::RateLimit, Some(3_599_001))
     );
     assert_eq!(
         &*failure.message,

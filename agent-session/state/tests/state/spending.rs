@@ -28,7 +28,7 @@ use proptest::prelude::*;
 use crate::world::{World, began, call_block, delta, finished, model_id, read, usage};
 
 /// A world whose model costs a cent for 1,000 tokens, of whatever kind but those written to a cache.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::new();
     let cent = Some(Decimal(10_000_000));
     let prices = Prices {
@@ -48,19 +48,19 @@ fn world() -> World {
     world
 }
 
-fn money(text: &str) -> Money {
+pub(crate) fn money(text: &str) -> Money {
     text.parse().unwrap()
 }
 
-fn limit(world: &mut World, budget: Budget) {
+pub(crate) fn limit(world: &mut World, budget: Budget) {
     world.set(Setting::Budget(Sourced::from_layer(budget, Layer::User)));
 }
 
-fn counted(input: u64, output: u64) -> StreamEvent {
+pub(crate) fn counted(input: u64, output: u64) -> StreamEvent {
     StreamEvent::Usage(usage(input, output))
 }
 
-fn spent(world: &World) -> String {
+pub(crate) fn spent(world: &World) -> String {
     world.session().usage.spent().to_string()
 }
 
@@ -68,7 +68,7 @@ fn cost(world: &World) -> Option<String> {
     world.session().usage.cost().map(|cost| cost.to_string())
 }
 
-fn why(world: &World) -> &Exhausted {
+pub(crate) fn why(world: &World) -> &Exhausted {
     match &world.turn().failure {
         Some(TurnFailure::Budget(exhausted)) => exhausted,
         other => panic!("{other:?}"),
@@ -239,21 +239,21 @@ fn what_a_session_has_spent_itself_counts_on_its_day() {
     world.compare_with_journal();
 }
 
-fn turn_budget(text: &str) -> Budget {
+pub(crate) fn turn_budget(text: &str) -> Budget {
     Budget {
         turn: Some(money(text)),
         ..Budget::default()
     }
 }
 
-fn prices(world: &mut World, all: &[(&str, Prices)]) {
+pub(crate) fn prices(world: &mut World, all: &[(&str, Prices)]) {
     let all = all
         .iter()
         .map(|(model, prices)| (model.parse().unwrap(), prices.clone()));
     world.set(Setting::Prices(Sourced::from_layer(all.collect(), Layer::User)));
 }
 
-fn a_cent() -> Prices {
+pub(crate) fn a_cent() -> Prices {
     let cent = Some(Decimal(10_000_000));
     Prices {
         version: "test".into(),
@@ -267,7 +267,7 @@ fn a_cent() -> Prices {
 }
 
 /// The model answers, and has counted these tokens.
-fn answer(world: &mut World, used: Usage) {
+pub(crate) fn answer(world: &mut World, used: Usage) {
     world.connect();
     world.finish(
         vec![StreamEvent::Usage(used), finished(0, Block::Text("so".into()))],
@@ -336,6 +336,15 @@ fn where_there_is_a_budget_a_model_without_a_price_is_asked_only_if_that_is_so_s
     assert!(
         matches!(why(&world), Exhausted::Spent { span: Span::Session, spent: of, next, .. } if *of == spent && *next == none)
     );
+    // What is known of a price is not forgotten because some are not asked for.
+    prices(&mut world, &[("scripted/test", a_cent())]);
+    limit(&mut world, turn_budget("0"));
+    world.prompt("go");
+    assert!(
+        matches!(why(&world), Exhausted::Spent { span: Span::Turn, next, .. } if *next > none),
+        "{:?}",
+        why(&world)
+    );
     world.compare_with_journal();
 }
 
@@ -399,6 +408,24 @@ fn a_limit_is_not_passed_by_what_reaches_it_exactly() {
         world.prompt("go");
         world.expect_turn(state);
     }
+}
+
+/// What the last answer has taught of how its model counts holds for the price of the next request too.
+#[test]
+fn the_next_request_is_priced_as_the_conversation_was_counted() {
+    let mut world = world();
+    world.prompt(&"go on ".repeat(200));
+    answer(&mut world, usage(600, 1));
+    let context = &world.session().context;
+    let (raw, tokens) = (context.tokens(), context.calibration().estimate(context.tokens()));
+    assert!(raw + 100 < tokens, "{raw} {tokens}");
+    limit(&mut world, turn_budget("0"));
+    world.prompt("again");
+    let Exhausted::Spent { next, .. } = *why(&world) else {
+        panic!("{:?}", why(&world))
+    };
+    // A cent for 1,000 of them; some more have come since.
+    assert!(next >= Decimal(tokens * 10_000), "{next} for {tokens}");
 }
 
 #[test]
@@ -492,7 +519,7 @@ fn what_a_fork_has_inherited_counts_for_no_budget_of_its_own() {
 }
 
 /// A long conversation whose next prompt wants a summary, and another model for that.
-fn over_the_threshold(summariser: Prices) -> World {
+pub(crate) fn over_the_threshold(summariser: Prices) -> World {
     let mut world = world();
     for _ in 0..3 {
         world.prompt(&"abc ".repeat(500));
@@ -578,7 +605,7 @@ fn a_summary_costs_what_its_own_model_costs() {
     short.compare_with_journal();
 }
 
-fn requested() -> Event {
+pub(crate) fn requested() -> Event {
     Event::Compaction(compaction::Event::Requested {
         focus: None,
         key: None,
