@@ -494,11 +494,21 @@ impl Attachment {
     /// Who looks at the session besides, of other connections.
     #[must_use]
     pub fn others(&self) -> usize {
+        self.others_who(|_| true)
+    }
+
+    /// Those of them who may act in it.
+    #[must_use]
+    pub fn other_controllers(&self) -> usize {
+        self.others_who(|role| role == Role::Controller)
+    }
+
+    fn others_who(&self, are: impl Fn(Role) -> bool) -> usize {
         let connection = self.client().map(|client| client.connection).ok();
         let clients = self.hub.clients();
-        let others = clients
-            .iter()
-            .filter(|(_, client)| client.session == self.session && Some(client.connection) != connection);
+        let others = clients.iter().filter(|(_, client)| {
+            client.session == self.session && Some(client.connection) != connection && are(client.role)
+        });
         others.count()
     }
 

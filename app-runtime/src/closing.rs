@@ -107,8 +107,7 @@ impl Mounts {
     /// Closes a session in which nothing works, and gives it up. One that somebody has opened since a process that has
     /// ended asked for it is in use again, and stays.
     async fn close_at_rest(&self, session: ScopeId, cause: DispatchId) -> Result<(), OperationError> {
-        let turn = self.turn(session);
-        let _turn = turn.lock().await;
+        let turn = self.turn(session).await;
         let was_mounted = self.reader.scope(session).is_some();
         if was_mounted && cause.scope != self.host {
             let reason = "somebody has opened it again since";
@@ -132,7 +131,7 @@ impl Mounts {
         if closed.is_ok() || !was_mounted {
             // A fork of it may still be made.
             self.rested(session).await;
-            self.unmount(session).await?;
+            self.unmount(session, &turn).await?;
         }
         closed?;
         Ok(())

@@ -68,8 +68,7 @@ impl Runtime {
     /// in it: whoever made it meant that.
     pub(crate) async fn enter_again(&self, id: ScopeId, mut opening: Opening) -> Result<(), OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let turn = self.mounts.turn(id);
-        let _turn = turn.lock().await;
+        let _turn = self.mounts.turn(id).await;
         if self.wants_entering(id) {
             if let Some(fork) = self.mounted(id)
                 && let Some(parent) = fork.meta.parent

@@ -13,6 +13,7 @@ use glasswork_session_state::state::{Kind, Scope};
 use glasswork_session_state::{Event, Glasswork, fork};
 
 use crate::importing::{ImportError, Imported, Plan};
+use crate::mounting::Turn;
 use crate::reading::{ReadError, Viewer};
 use crate::runtime::{OperationError, Runtime};
 
@@ -65,8 +66,7 @@ impl Runtime {
         caller: Option<(ScopeId, u64)>,
     ) -> Result<Imported, OperationError> {
         // One import of a file at a time.
-        let turn = self.mounts.turn(plan.session);
-        let _turn = turn.lock().await;
+        let turn = self.mounts.turn(plan.session).await;
         let found = self.imported(plan)?;
         let loaded = match found {
             Some(Imported::AlreadyHere) => return Ok(Imported::AlreadyHere),
@@ -82,7 +82,7 @@ impl Runtime {
         };
         match begun {
             Ok(begun) => {
-                self.take_conversation(loaded, plan, begun, taken.unwrap_or(0), caller)
+                self.take_conversation(loaded, turn, plan, begun, taken.unwrap_or(0), caller)
                     .await?
             }
             Err(error) => {
@@ -125,6 +125,7 @@ impl Runtime {
     async fn take_conversation(
         &self,
         loaded: Loaded<Glasswork>,
+        turn: Turn,
         plan: &Plan,
         begun: Option<import::Event>,
         taken: u32,
@@ -138,7 +139,7 @@ impl Runtime {
         self.mounts.mount(loaded, None).await?;
         let events = begun.into_iter().chain(rest);
         let done = self.take_batches(plan, events, caller).await;
-        let given_up = self.give_up(plan.session).await;
+        let given_up = self.give_up_now(plan.session, turn).await;
         done.and(given_up)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Mounts {
     pub(crate) host: ScopeId,
     servers: Arc<Servers>,
     /// Who works on whether a session is mounted, as long as somebody does.
-    turns: Mutex<BTreeMap<ScopeId, Weak<Turn>>>,
+    turns: Mutex<BTreeMap<ScopeId, Weak<tokio::sync::Mutex<()>>>>,
     /// When each session was mounted, in time awake.
     since: Mutex<BTreeMap<ScopeId, Duration>>,
     pub(crate) entered: Entered,
@@ -38,7 +38,8 @@ pub(crate) struct Mounts {
 /// The index follows every mounted session.
 const OWN_FOLLOWERS: usize = 1;
 
-type Turn = tokio::sync::Mutex<()>;
+/// What one holds while one decides whether a session is mounted.
+pub(crate) type Turn = tokio::sync::OwnedMutexGuard<()>;
 
 /// What became of something that the host was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +77,29 @@ impl Mounts {
         self.engine.upgrade().ok_or(OperationError::Mount(stopped))
     }
 
-    /// What one holds while one decides whether a session is mounted.
-    pub(crate) fn turn(&self, session: ScopeId) -> Arc<Turn> {
-        let mut turns = lock(&self.turns);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let known = turns.get(&session).and_then(Weak::upgrade);
-        known.unwrap_or_else(|| {
-            let turn = Arc::default();
-            turns.insert(session, Arc::downgrade(&turn));
-            turn
-        })
+    /// Waits until nobody else decides whether a session is mounted.
+    pub(crate) async fn turn(&self, session: ScopeId) -> Turn {
+        let turn = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let known = turns.get(&session).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let turn = Arc::default();
+                turns.insert(session, Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
+    }
+
+    /// Does something in a task of its own. Whoever asked for it may not wait any more, as its connection has ended or what
+    /// it said was taken back: that must not leave a session that is owned and not mounted, or that nobody gives up.
+    pub(crate) async fn wholly<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, OperationError>> + Send + 'static,
+    ) -> Result<T, OperationError> {
+        let done = self.tasks.spawn(work).await;
+        done.unwrap_or_else(|broken| Err(OperationError::NotDone(broken.to_string())))
     }
 
     /// Takes ownership of a session, and ends what a process that was killed left running for it. Folding a long one
@@ -98,8 +112,23 @@ impl Mounts {
         Ok(opened)
     }
 
+    /// Takes ownership of a session and mounts it, by whoever's turn it is. Gives that back, with what had to be mended.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        session: ScopeId,
+        turn: Turn,
+    ) -> Result<(Turn, Vec<String>), OperationError> {
+        let mounts = Arc::clone(self);
+        self.wholly(async move {
+            let opened = mounts.own(session).await?;
+            mounts.mount(opened.loaded, opened.parent).await?;
+            Ok((turn, opened.notices))
+        })
+        .await
+    }
+
     /// Mounts a session that this process owns. One that cannot be mounted is given up again.
-    /// A fork that is mounted for the first time records whose fork it is.
+    /// A fork that is mounted for the first time records whose fork it is. To be done [wholly](Self::wholly).
     pub(crate) async fn mount(
         &self,
         loaded: Loaded<Glasswork>,
@@ -140,19 +169,17 @@ impl Mounts {
     }
 
     /// Mounts a session unless it is mounted. Returns what had to be mended.
-    pub(crate) async fn demand(&self, session: ScopeId) -> Result<Vec<String>, OperationError> {
-        let turn = self.turn(session);
-        let _turn = turn.lock().await;
+    pub(crate) async fn demand(self: &Arc<Self>, session: ScopeId) -> Result<Vec<String>, OperationError> {
+        let turn = self.turn(session).await;
         if self.reader.scope(session).is_some() {
             return Ok(Vec::new());
         }
-        let opened = self.own(session).await?;
-        self.mount(opened.loaded, opened.parent).await?;
-        Ok(opened.notices)
+        let (_turn, notices) = self.open(session, turn).await?;
+        Ok(notices)
     }
 
-    /// Unmounts a session that is at rest, and gives it up.
-    pub(crate) async fn unmount(&self, session: ScopeId) -> Result<(), OperationError> {
+    /// Unmounts a session that is at rest, and gives it up, by whoever's turn it is. To be done [wholly](Self::wholly).
+    pub(crate) async fn unmount(&self, session: ScopeId, _: &Turn) -> Result<(), OperationError> {
         let leaving = Leaving::begin(&self.reader, session);
         self.engine()?.unmount(session).await?;
         // Whoever mounts it again has them started when they are needed.
@@ -180,8 +207,7 @@ impl Mounts {
     /// Goes on with the host's own record, if that could not be written. Where it still cannot be, this is tried again
     /// when the next session is mounted.
     async fn mend_host(&self) {
-        let turn = self.turn(self.host);
-        let _turn = turn.lock().await;
+        let _turn = self.turn(self.host).await;
         let (Ok(engine), host) = (self.engine(), self.host) else {
             return;
         };
@@ -205,14 +231,13 @@ impl Mounts {
     /// Unmounts the sessions in which nothing has happened for so long, and which nobody follows.
     async fn unmount_idle(&self, after: Duration) {
         for scope in self.reader.root().scopes() {
-            let turn = self.turn(scope.id);
-            let _turn = turn.lock().await;
+            let turn = self.turn(scope.id).await;
             if scope.id != self.host
                 && self.idle_for(scope) >= after
                 && self.reader.followers(scope.id) <= OWN_FOLLOWERS
             {
                 // Where something began meanwhile, the engine says no.
-                let _ = self.unmount(scope.id).await;
+                let _ = self.unmount(scope.id, &turn).await;
             }
         }
     }
@@ -303,13 +328,14 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`]; where the disk still fails, the session can be read from its record, and this be tried again.
     pub async fn reopen(&self, session: ScopeId) -> Result<Vec<String>, OperationError> {
-        let turn = self.mounts.turn(session);
-        {
-            let _turn = turn.lock().await;
-            let mounted = self.reader().live(session);
-            if mounted.is_some_and(|scope| scope.journal_failure.is_some()) {
-                self.mounts.unmount(session).await?;
-            }
+        let turn = self.mounts.turn(session).await;
+        let mounted = self.reader().live(session);
+        if mounted.is_some_and(|scope| scope.journal_failure.is_some()) {
+            let mounts = Arc::clone(&self.mounts);
+            let unmounting = async move { mounts.unmount(session, &turn).await };
+            self.mounts.wholly(unmounting).await?;
+        } else {
+            drop(turn);
         }
         let notices = self.mounts.demand(session).await?;
         self.mounts.mend_host().await;

@@ -20,10 +20,9 @@ use glasswork_ai::catalogue::Catalogue;
 use glasswork_ai::model::ToolSpec;
 use glasswork_ai::port::ModelPort;
 use glasswork_engine::journal::Journal;
-use glasswork_engine::load::Loaded;
 use glasswork_engine::trace::TraceSink;
 use glasswork_engine::{
-    Accepted, Clock, DispatchId, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
+    Accepted, Clock, Engine, Handle, Limits, MountError, Party, Refusal, ScopeId, UnmountError,
 };
 use glasswork_session_state::host::{self, Credential};
 use glasswork_session_state::secrets::spoken;
@@ -40,7 +39,7 @@ use crate::credentials::CredentialsError;
 use crate::housekeeping::Housekeeping;
 use crate::importing::ImportError;
 use crate::indexing;
-use crate::mounting::{Mounts, Resting};
+use crate::mounting::{Mounts, Resting, Turn};
 use crate::past_hosts::Past;
 use crate::reading::{ReadError, Reader};
 use crate::sagas::{Sagas, VaultRecords};
@@ -332,7 +331,12 @@ impl Runtime {
         let id = ScopeId::mint();
         let workspace = resolved(&opening.workspace)?;
         let loaded = self.vault.create(id, Kind::Session, self.clock.wall())?;
-        let begun = self.take_in(loaded, None, &workspace, opening).await;
+        let (mounts, turn) = (Arc::clone(&self.mounts), self.mounts.turn(id).await);
+        let mounted = async move { mounts.mount(loaded, None).await.map(|()| turn) };
+        let begun = match self.mounts.wholly(mounted).await {
+            Ok(turn) => self.take_in(id, turn, &workspace, opening).await,
+            Err(error) => Err(error),
+        };
         if begun.is_err() {
             let vault = Arc::clone(&self.vault);
             let _ = tokio::task::spawn_blocking(move || vault.discard(id)).await;
@@ -347,29 +351,25 @@ impl Runtime {
     /// [`OperationError`].
     pub async fn open(&self, id: ScopeId, opening: Opening) -> Result<Vec<String>, OperationError> {
         let workspace = resolved(&opening.workspace)?;
-        let turn = self.mounts.turn(id);
-        let _turn = turn.lock().await;
-        let opened = self.mounts.own(id).await?;
-        self.take_in(opened.loaded, opened.parent, &workspace, opening)
-            .await?;
-        Ok(opened.notices)
+        let turn = self.mounts.turn(id).await;
+        let (turn, notices) = self.mounts.open(id, turn).await?;
+        self.take_in(id, turn, &workspace, opening).await?;
+        Ok(notices)
     }
 
-    /// Mounts a session that this process owns and enters it. One that cannot be entered is given up again.
+    /// Enters a session that was just mounted. One that cannot be entered is given up again.
     async fn take_in(
         &self,
-        loaded: Loaded<Glasswork>,
-        parent: Option<DispatchId>,
+        id: ScopeId,
+        turn: Turn,
         workspace: &Path,
         opening: Opening,
     ) -> Result<(), OperationError> {
-        let id = loaded.scope.id;
-        self.mounts.mount(loaded, parent).await?;
         let entered = self.enter(id, workspace, opening).await;
         match entered {
             Ok(()) => self.note_checkout(id).await,
             // Why it could not be entered says more than why it could not be given up.
-            Err(_) => drop(self.give_up(id).await),
+            Err(_) => drop(self.give_up_now(id, turn).await),
         }
         entered
     }
@@ -622,11 +622,22 @@ impl Runtime {
     /// # Errors
     /// [`OperationError`].
     pub async fn give_up(&self, session: ScopeId) -> Result<(), OperationError> {
-        self.mounts.unmount(session).await?;
-        self.mounts.entered.forget(session);
-        self.servers.forget(session).await;
-        self.secrets.forget(session);
-        Ok(())
+        let turn = self.mounts.turn(session).await;
+        self.give_up_now(session, turn).await
+    }
+
+    /// The same, by whoever's turn it is.
+    pub(crate) async fn give_up_now(&self, session: ScopeId, turn: Turn) -> Result<(), OperationError> {
+        let mounts = Arc::clone(&self.mounts);
+        let (servers, secrets) = (Arc::clone(&self.servers), Arc::clone(&self.secrets));
+        let giving_up = async move {
+            mounts.unmount(session, &turn).await?;
+            mounts.entered.forget(session);
+            servers.forget(session).await;
+            secrets.forget(session);
+            Ok(())
+        };
+        self.mounts.wholly(giving_up).await
     }
 
     /// Shuts down: everything that was accepted is in the journal when this returns. Turns that are still open are

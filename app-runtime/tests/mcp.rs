@@ -496,17 +496,17 @@ async fn a_clamour_about_other_tools_is_asked_about_a_few_times() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_never_rests_is_asked_ever_more_seldom() {
     let house = House::of_script(&calling(&[])).await;
+    // Before it is started: it may be asked for the first time before it is ready here, however late that is seen.
+    let begun = std::time::Instant::now();
     let session = begin(&house, Mode::Yolo, vec![server("shell", "restless")]).await;
     let mut watch = house.runtime().watch(session).unwrap();
-    until(&mut watch, |session| of(session, "shell").state == Stands::Ready).await;
-    let begun = std::time::Instant::now();
     until(&mut watch, |session| {
         offered(session).contains(&"mcp__shell__t4".to_owned())
     })
     .await;
-    // 200, 400, 800 ms; the first of them may have begun before it was ready here.
+    // 200, 400, 800 ms.
     assert!(
-        begun.elapsed() >= Duration::from_millis(1_100),
+        begun.elapsed() >= Duration::from_millis(1_400),
         "{:?}",
         begun.elapsed()
     );

@@ -7,8 +7,11 @@
     reason = "a test that meets what it did not expect shall stop there"
 )]
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use glasswork_agent_core::turn::State;
@@ -19,7 +22,7 @@ use glasswork_app_runtime::retention::{Plan, drops, plan};
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::journal::{Appended, Journal, Line, Report, Reporter};
-use glasswork_engine::{FeedItem, Refusal, ScopeId, Timestamp, VirtualClock};
+use glasswork_engine::{FeedItem, Refusal, ScopeId, Timestamp, UnmountError, VirtualClock};
 use glasswork_session_state::host;
 use glasswork_session_state::host_settings::Settings;
 use glasswork_session_state::settings::{Layer, Mode, Setting, Sourced};
@@ -74,6 +77,83 @@ async fn who_asks_for_a_session_that_is_not_mounted_has_it_mounted_and_two_share
         .await
         .unwrap_err();
     assert!(matches!(unknown, OperationError::Store(_)), "{unknown}");
+    house.close().await;
+}
+
+/// Waits for something until it has been looked at so often, and then not any more. Whether it was done by then.
+async fn looked_at(times: usize, work: impl Future) -> bool {
+    let mut work = pin!(work);
+    let mut looked = 0;
+    poll_fn(|context| {
+        looked += 1;
+        match work.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if looked >= times => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Gives a session up, as soon as all that was said in it is written.
+async fn given_up(runtime: &Runtime, session: ScopeId) {
+    while let Err(busy) = runtime.give_up(session).await {
+        let is_busy = matches!(&busy, OperationError::Unmount(UnmountError::Busy(..)));
+        assert!(is_busy, "{busy}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A connection that ends, or a prompt that is taken back, drops what was asked for wherever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_wait_any_more_leaves_a_session_that_the_next_one_can_have() {
+    type Asked<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+    let house = House::of_script(SCRIPT).await;
+    let runtime = house.runtime();
+    let host = runtime.host_id();
+    let mut host = runtime.reader().follow(&Viewer::owner(), host, None).unwrap();
+    let session = house.session(House::settings(Mode::Yolo)).await;
+    let opening = || Opening {
+        workspace: house.workspace(),
+        settings: House::settings(Mode::Yolo),
+        title: None,
+        servers: vec![],
+    };
+    let mounts = || -> Asked<'_> { Box::pin(async { drop(runtime.mount(session).await) }) };
+    let opens = || -> Asked<'_> { Box::pin(async { drop(runtime.open(session, opening()).await) }) };
+    let gives_up = || -> Asked<'_> { Box::pin(given_up(runtime, session)) };
+    type Ask<'a> = &'a dyn Fn() -> Asked<'a>;
+    let asked: [(&str, bool, Ask<'_>); 3] = [
+        ("mount", false, &mounts),
+        ("open", false, &opens),
+        ("give up", true, &gives_up),
+    ];
+    for (name, is_there, ask) in asked {
+        for times in 1.. {
+            if !is_there {
+                given_up(runtime, session).await;
+            }
+            let done = looked_at(times, ask()).await;
+            let next = runtime.mount(session).await;
+            next.unwrap_or_else(|error| panic!("{name}, looked at {times} times: {error}"));
+            if done {
+                assert!(times > 1, "{name} had nothing to wait for");
+                break;
+            }
+        }
+    }
+    // Each mounting is on record, and each end of one.
+    let mut is_mounted = false;
+    while let Some(FeedItem::Commit(commit)) = host.follower.try_next() {
+        let now = match commit.event {
+            Event::Host(host::Event::Mounted(of)) if of == session => true,
+            Event::Host(host::Event::Unmounted(of)) if of == session => false,
+            _ => continue,
+        };
+        assert_ne!(now, is_mounted, "commit {}", commit.id);
+        is_mounted = now;
+    }
+    assert!(is_mounted);
     house.close().await;
 }
 

@@ -227,9 +227,7 @@ impl Mutation {
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
         act.may_wait();
-        let mut told = |_| {};
-        let said = act.host.prompt(act.session, &text, key.as_deref(), &mut told);
-        act.answered(said.await)
+        act.answered(act.host.prompt(act.session, &text, key.as_deref()).await)
     }
 
     /// Says something to the running turn; it is taken in before the next step.
@@ -254,8 +252,7 @@ impl Mutation {
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
         act.may_wait();
-        let mut told = |_| {};
-        let said = act.host.follow_up(act.session, &text, key.as_deref(), &mut told);
+        let said = act.host.follow_up(act.session, &text, key.as_deref());
         act.answered(said.await)
     }
 
@@ -303,9 +300,7 @@ impl Mutation {
     ) -> Answer<Option<Done>> {
         let act = Act::on(context, &session)?;
         act.may_wait();
-        let mut told = |_| {};
-        let resumed = act.host.resume(act.session, &mut told);
-        act.dispatched(key.as_deref(), resumed).await
+        act.dispatched(key.as_deref(), act.host.resume(act.session)).await
     }
 
     /// Lets a tool call run.

@@ -12,6 +12,7 @@ mod content;
 mod editor;
 mod elsewhere;
 mod exchange;
+mod heard;
 mod lines;
 mod opening;
 mod options;

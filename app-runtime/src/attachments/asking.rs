@@ -17,14 +17,7 @@ impl Attachment {
     /// # Errors
     /// [`AttachError`].
     pub async fn prompt(&self, text: &str, key: Option<&str>, told: &mut (dyn FnMut(usize) + Send)) -> Done {
-        let event = Event::Prompt(prompt::Event::Prompted {
-            text: text.into(),
-            max_steps: None,
-            result: None,
-            images: vec![],
-            key: key.map(Into::into),
-        });
-        self.begin(event, told).await
+        self.prompt_with(Prompt::new(text), key, told).await
     }
 
     /// The same, with all that may come with words.
@@ -37,9 +30,8 @@ impl Attachment {
         key: Option<&str>,
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Done {
-        self.may_act()?;
-        let event = self.hub.runtime.prompted(self.session, prompt, key).await?;
-        self.begin(event, told).await
+        let by = By::Client(self.clone());
+        self.hub.begin_prompt(by, prompt, key, told).await
     }
 
     /// Has a turn go on that rests. It takes a place, as a prompt does.

@@ -13,6 +13,7 @@ use glasswork_session_state::{Event, Glasswork, prompt};
 
 use super::line::{Waiting, Whose};
 use super::{AttachError, Attachment, Attachments, Done, turns};
+use crate::prompting::Prompt;
 use crate::runtime::Opening;
 
 /// How a session of the past is opened again: with what is set for it now. It may read files, and so may block. The error is
@@ -81,12 +82,45 @@ impl Attachments {
         event: Event,
         told: &mut (dyn FnMut(usize) + Send),
     ) -> Done {
-        let waiting = self.turns.wait(by.session(), by.whose()?, key(&event));
+        let waiting = self.wait(&by, key(&event))?;
+        self.begin_waiting(by, event, waiting, told).await
+    }
+
+    /// The same of a prompt, which can be taken back while what comes with its words is kept.
+    pub(super) async fn begin_prompt(
+        self: &Arc<Self>,
+        by: By,
+        prompt: Prompt,
+        key: Option<&str>,
+        told: &mut (dyn FnMut(usize) + Send),
+    ) -> Done {
+        let waiting = self.wait(&by, key.map(Into::into))?;
+        let event = tokio::select! {
+            biased;
+            () = waiting.taken_back() => return Err(self.why_taken_back(&by)),
+            event = self.runtime.prompted(by.session(), prompt, key) => event?,
+        };
+        self.begin_waiting(by, event, waiting, told).await
+    }
+
+    /// Something is said: from here on it can be taken back.
+    fn wait(&self, by: &By, key: Option<Arc<str>>) -> Result<Waiting, AttachError> {
+        let waiting = self.turns.wait(by.session(), by.whose()?, key);
         // Only now: whoever ends the attachment looks for what waits of it once that is on record.
         by.may_act()?;
-        if self.turns.has_stopped() {
-            return Err(AttachError::Stopping);
+        match self.turns.has_stopped() {
+            true => Err(AttachError::Stopping),
+            false => Ok(waiting),
         }
+    }
+
+    async fn begin_waiting(
+        self: &Arc<Self>,
+        by: By,
+        event: Event,
+        waiting: Waiting,
+        told: &mut (dyn FnMut(usize) + Send),
+    ) -> Done {
         // Boxed, as it may open a session: whoever waits for a turn through layers of resolvers has it in each of their frames.
         let ready = Box::pin(self.ready(&by, &event, &waiting, told));
         let place = tokio::select! {

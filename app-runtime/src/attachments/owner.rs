@@ -11,47 +11,36 @@ use super::{Attachments, Done};
 use crate::prompting::Prompt;
 
 impl Attachments {
-    /// Says something to the agent: begins a turn. Where too many run, it waits, and `told` hears its place, 1 being the
-    /// next one. Asked for again with the same key while it waits, it is not said twice: both hear what came of it.
+    /// Says something to the agent: begins a turn. Where too many run, it waits. Asked for again with the same key while it
+    /// waits, it is not said twice: both hear what came of it.
     ///
     /// # Errors
     /// [`AttachError`](super::AttachError).
-    pub async fn prompt(
-        self: &Arc<Self>,
-        session: ScopeId,
-        text: &str,
-        key: Option<&str>,
-        told: &mut (dyn FnMut(usize) + Send),
-    ) -> Done {
-        let event = self.runtime.prompted(session, Prompt::new(text), key).await?;
-        self.begin(By::Owner(session), event, told).await
+    pub async fn prompt(self: &Arc<Self>, session: ScopeId, text: &str, key: Option<&str>) -> Done {
+        let by = By::Owner(session);
+        self.begin_prompt(by, Prompt::new(text), key, &mut |_| {}).await
     }
 
     /// Says something for after the turn that runs; begins one where none does.
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt).
-    pub async fn follow_up(
-        self: &Arc<Self>,
-        session: ScopeId,
-        text: &str,
-        key: Option<&str>,
-        told: &mut (dyn FnMut(usize) + Send),
-    ) -> Done {
+    pub async fn follow_up(self: &Arc<Self>, session: ScopeId, text: &str, key: Option<&str>) -> Done {
         let event = prompt::Event::FollowedUp {
             text: text.into(),
             key: key.map(Into::into),
         };
-        self.begin(By::Owner(session), Event::Prompt(event), told).await
+        let by = By::Owner(session);
+        self.begin(by, Event::Prompt(event), &mut |_| {}).await
     }
 
     /// Has a turn go on that rests.
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt).
-    pub async fn resume(self: &Arc<Self>, session: ScopeId, told: &mut (dyn FnMut(usize) + Send)) -> Done {
+    pub async fn resume(self: &Arc<Self>, session: ScopeId) -> Done {
         let event = Event::Prompt(prompt::Event::Resumed);
-        self.begin(By::Owner(session), event, told).await
+        self.begin(By::Owner(session), event, &mut |_| {}).await
     }
 
     /// Cancels what a session does: takes back what waits for its turn there, whoever said it, and stops at once the turn that

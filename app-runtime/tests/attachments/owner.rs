@@ -24,20 +24,14 @@ fn connections(house: &House) -> Vec<Option<u64>> {
     places.map(|place| place.connection).collect()
 }
 
+/// Has the owner say something, and waits until it waits.
 async fn owner_waits(house: &House, hub: &Arc<Attachments>, session: ScopeId, key: &'static str) -> Said {
     let hub = Arc::clone(hub);
-    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let said = tokio::spawn(async move {
-        let mut told = |place| {
-            // Whoever does not listen any more has heard enough.
-            let _ = told.send(place);
-        };
-        let done = hub.prompt(session, "go", Some(key), &mut told).await;
+        let done = hub.prompt(session, "go", Some(key)).await;
         done.map(|done| done.id.seq)
     });
-    let place = tokio::time::timeout(PATIENCE, hears.recv()).await.unwrap();
-    let stands = line(house).1.iter().position(|waiting| *waiting == session);
-    assert_eq!(place, stands.map(|before| before + 1));
+    until_line(house, |_, waiting| waiting.contains(&session)).await;
     said
 }
 
@@ -45,7 +39,7 @@ async fn owner_waits(house: &House, hub: &Arc<Attachments>, session: ScopeId, ke
 async fn also_waits(hub: &Arc<Attachments>, session: ScopeId, key: &'static str) -> Said {
     let hub = Arc::clone(hub);
     let mut said = Box::pin(async move {
-        let done = hub.prompt(session, "go", Some(key), &mut |_| {}).await;
+        let done = hub.prompt(session, "go", Some(key)).await;
         done.map(|done| done.id.seq)
     });
     // Once it has begun it can be taken back.
@@ -79,8 +73,7 @@ async fn owner_and_clients_have_their_turns_in_the_order_in_which_they_asked() {
     })
     .await;
     // What has happened is not waited for again, though another has the place.
-    let mut hears = |_| {};
-    let again = hub.prompt(scene.waiting, "go", Some("one"), &mut hears);
+    let again = hub.prompt(scene.waiting, "go", Some("one"));
     match tokio::time::timeout(PATIENCE, again).await.unwrap() {
         Err(AttachError::Operation(OperationError::Refused(Refusal::Rejected {
             rejection: Rejection::Repeated { first },

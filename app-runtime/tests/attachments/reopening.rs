@@ -9,6 +9,7 @@ use glasswork_app_runtime::attachments::{AttachError, Attachments, Delivery, Lim
 use glasswork_app_runtime::reading::Viewer;
 use glasswork_app_runtime::runtime::{Opening, OperationError, Runtime};
 use glasswork_app_runtime::sagas::ForkAt;
+use glasswork_app_runtime::watching::Watch;
 use glasswork_engine::{Cursor, FeedItem, Refusal, ScopeId, Timestamp, VirtualClock};
 use glasswork_session_state::clients::Role;
 use glasswork_session_state::rejection::Rejection;
@@ -116,7 +117,7 @@ async fn a_closed_session_is_looked_at_as_it_is_and_opened_by_the_first_prompt()
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     // The owner's prompts open it as well.
     house.runtime().close(id).await.unwrap();
-    hub.prompt(id, "3", None, &mut |_| {}).await.unwrap();
+    hub.prompt(id, "3", None).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!((house.now(id).state, openings(&house, id)), (State::Idle, 3));
     // A fork goes on with what is set in it, which was set here.
@@ -124,7 +125,7 @@ async fn a_closed_session_is_looked_at_as_it_is_and_opened_by_the_first_prompt()
     house.runtime().set(id, mode).await.unwrap();
     let before = asked.load(Ordering::Relaxed);
     let fork = house.runtime().fork(id, ForkAt::Head).await.unwrap();
-    drop(hub.prompt(fork, "4", None, &mut |_| {}).await);
+    drop(hub.prompt(fork, "4", None).await);
     assert_eq!(
         (house.now(fork).settings.mode.value, asked.load(Ordering::Relaxed)),
         (Mode::AcceptEdits, before + 1)
@@ -215,15 +216,69 @@ async fn a_session_that_was_put_down_because_nobody_needed_it_is_the_same_for_wh
     elsewhere.mount(id).await.unwrap();
     elsewhere.give_up(id).await.unwrap();
     elsewhere.stop().await;
-    hub.prompt(id, "four", None, &mut |_| {}).await.unwrap();
+    hub.prompt(id, "four", None).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!(opened.load(Ordering::Relaxed), 1);
     assert_eq!(house.now(id).settings.mode.value, Mode::Plan);
     // And whoever gives it up leaves it to the next one to say what is set.
     house.runtime().give_up(id).await.unwrap();
-    drop(hub.prompt(id, "five", None, &mut |_| {}).await);
+    drop(hub.prompt(id, "five", None).await);
     assert_eq!(opened.load(Ordering::Relaxed), 2);
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     drop((host, hub));
+    house.close().await;
+}
+
+/// Nobody looks at it, and nothing happens in it; but what its turn needs shall still be there when that begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_turn_waits_for_its_place_is_not_put_down() {
+    let clock = VirtualClock::at(Timestamp(1_795_236_311_000_000));
+    let asks = r#"(turns: [(say: [call("bash", (command: "true"))])])"#;
+    let house = House::with(scripted(asks), Arc::new(clock.clone())).await;
+    let mut sessions = Vec::new();
+    // They are looked at in this order.
+    for _ in 0..3 {
+        sessions.push(house.session(House::settings(Mode::Ask)).await);
+    }
+    let [busy, waiting, resting] = sessions[..] else {
+        unreachable!()
+    };
+    let limits = Limits {
+        turns: 1,
+        ..Limits::default()
+    };
+    let hub = Attachments::new(house.shared(), limits);
+    let mut watch = house.runtime().watch(busy).unwrap();
+    hub.prompt(busy, "go", None).await.unwrap();
+    // Then it waits for a person, and for nothing that has less time than the session that rests.
+    let asks = |watch: &Watch| {
+        watch
+            .session()
+            .batch()
+            .any(|(_, call)| call.state.awaits_person())
+    };
+    while !asks(&watch) {
+        tokio::time::timeout(PATIENCE, watch.next()).await.unwrap();
+    }
+    let own = Arc::clone(&hub);
+    let said = tokio::spawn(async move { own.prompt(waiting, "go", None).await.map(drop) });
+    until_line(&house, |_, line| line == [waiting]).await;
+    let of_host = house.runtime().host_id();
+    let following = house.runtime().reader().follow(&Viewer::owner(), of_host, None);
+    let mut host = following.unwrap();
+    house.runtime().unmount_after(REST_AFTER).unwrap();
+    clock.advance(REST_AFTER + Duration::from_secs(1));
+    assert_eq!(unmounted(&mut host).await, resting);
+    assert!(house.snapshot().session(waiting, None).unwrap().mounted);
+    hub.cancel(busy).await.unwrap();
+    tokio::time::timeout(PATIENCE, said)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    hub.cancel(waiting).await.unwrap();
+    tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
+    until_line(&house, |running, _| running.is_empty()).await;
+    drop((host, watch, hub));
     house.close().await;
 }

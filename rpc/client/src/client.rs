@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -21,6 +20,8 @@ use crate::line::{self, Line};
 const LINE_BYTES: usize = 256 << 20;
 /// Most notifications that wait for whoever reads them; the host holds back the others.
 const INBOX: usize = 64;
+/// Most requests that wait to be written.
+const OUTBOX: usize = 16;
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +67,15 @@ type Waiting = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Value>>>>>;
 /// A connection to a host.
 #[derive(Debug)]
 pub struct Client {
-    writing: tokio::sync::Mutex<OwnedWriteHalf>,
+    lines: mpsc::Sender<String>,
     waiting: Waiting,
     last: std::sync::atomic::AtomicU64,
-    reading: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.reading.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -92,7 +93,16 @@ impl Client {
         if !is_own(&stream) {
             return Err(ClientError::NotOwn);
         }
-        let (reading, writing) = stream.into_split();
+        let (reading, mut writing) = stream.into_split();
+        let (lines, mut written) = mpsc::channel::<String>(OUTBOX);
+        // In a task of its own: whoever does not wait for an answer any more must not leave half a line.
+        let writer = tokio::spawn(async move {
+            while let Some(line) = written.recv().await {
+                if writing.write_all(line.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        });
         let waiting: Waiting = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let (told, notices) = mpsc::channel(INBOX);
         let known = Arc::clone(&waiting);
@@ -120,10 +130,10 @@ impl Client {
             lock(&known).take();
         });
         let client = Self {
-            writing: tokio::sync::Mutex::new(writing),
+            lines,
             waiting,
             last: std::sync::atomic::AtomicU64::new(0),
-            reading,
+            tasks: [reading, writer],
         };
         Ok((client, notices))
     }
@@ -144,13 +154,8 @@ impl Client {
             None => return Err(ClientError::Gone),
         };
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let written = {
-            let mut writing = self.writing.lock().await;
-            writing.write_all(format!("{request}\n").as_bytes()).await
-        };
-        if written.is_err() {
-            return Err(ClientError::Gone);
-        }
+        let line = format!("{request}\n");
+        self.lines.send(line).await.map_err(|_| ClientError::Gone)?;
         let mut answer = answer.await.map_err(|_| ClientError::Gone)?;
         if let Some(error) = answer.get_mut("error").map(Value::take) {
             return Err(ClientError::Refused {

@@ -17,7 +17,7 @@ use agent_client_protocol::v1::schema::{
     SetSessionModeResponse,
 };
 use agent_client_protocol::v1::{ConnectionTo, schema};
-use agent_client_protocol::{Client, Error};
+use agent_client_protocol::{Client, Error, RequestCancellation};
 use glasswork_app_runtime::archive::{Cursor, Filter, Listing};
 use glasswork_app_runtime::attachments::{Asked, AttachError, Attachment};
 use glasswork_app_runtime::reading::Viewer;
@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use super::attached::{Attached, Line, Told};
 use super::commands;
 use super::editor::Presence;
+use super::heard::{Cancelling, Heard, Prompted};
 use super::lines::Pace;
 use super::opening::{self, House, ModelChoice, NotReady, ProviderChoice};
 use super::options;
@@ -54,6 +55,7 @@ pub(super) struct Agent {
     client: OnceLock<(Offers, Arc<str>)>,
     attached: Mutex<BTreeMap<ScopeId, Attached>>,
     presence: Arc<Presence>,
+    heard: Arc<Heard>,
 }
 
 impl Agent {
@@ -65,6 +67,7 @@ impl Agent {
             client: OnceLock::new(),
             attached: Mutex::default(),
             presence: Arc::default(),
+            heard: Arc::default(),
         }
     }
 
@@ -303,11 +306,17 @@ impl Agent {
         )))
     }
 
-    pub(super) async fn cancel(&self, session: &SessionId) {
-        if let Ok(attachment) = self.acting(session) {
-            // Where nothing works there is nothing to cancel.
-            drop(attachment.interrupt(true).await);
-        }
+    /// A prompt is heard.
+    pub(super) fn hear(&self, session: &SessionId, request: RequestCancellation) -> Result<Prompted, Error> {
+        Ok(self.heard.hear(session_id(session)?, request))
+    }
+
+    /// What was heard in a session is being cancelled. Gives how the client acts there, to stop what works; `None` where it
+    /// may not.
+    pub(super) fn begin_to_cancel(&self, session: &SessionId) -> Option<(Attachment, Cancelling)> {
+        let attachment = self.acting(session).ok()?;
+        let cancelling = self.heard.cancel(attachment.session());
+        Some((attachment, cancelling))
     }
 
     /// What becomes of the sessions of a client that left. A host of its own ends with it: what works is cancelled, what

@@ -432,8 +432,8 @@ impl Following {
                 }))) => attachment.refuse(call, Some(NOTHING)).await,
                 done => done,
             },
-            // Somebody else who looks at the session may have a way to ask.
-            Answer::Cannot if attachment.others() > 0 => return Ok(true),
+            // Somebody else who may answer may have a way to ask.
+            Answer::Cannot if attachment.other_controllers() > 0 => return Ok(true),
             Answer::Cannot => attachment.refuse(call, Some(question::CANNOT)).await,
             Answer::Reject => attachment.refuse(call, None).await,
             Answer::Cancelled => attachment.interrupt(true).await,

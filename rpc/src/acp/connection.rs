@@ -32,17 +32,12 @@ pub struct Broken(String);
 
 /// Answers a request in a task of its own: a handler that waits would hold up all that comes after it.
 macro_rules! answer {
-    ($agent:expr, |$inner:ident, $request:ident: $type:ty, $client:ident, $cancelled:ident| $answer:expr) => {{
+    ($agent:expr, |$inner:ident, $request:ident: $type:ty| $answer:expr) => {{
         let agent = Arc::clone(&$agent);
-        async move |$request: $type, responder, $client| {
+        async move |$request: $type, responder, client| {
             let $inner = Arc::clone(&agent);
-            let client = $client.clone();
-            client.spawn(async move {
-                let $cancelled = responder.cancellation();
-                let answer = $answer;
-                drop($cancelled);
-                responder.respond_with_result(answer)
-            })
+            let client: ConnectionTo<Client> = client;
+            client.spawn(async move { responder.respond_with_result($answer) })
         }
     }};
 }
@@ -123,13 +118,13 @@ async fn hold(
         .v1()
         .name("glasswork")
         .on_receive_request(
-            answer!(agent, |agent, request: InitializeRequest, client, cancelled| {
+            answer!(agent, |agent, request: InitializeRequest| {
                 Ok(agent.initialize(&request))
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent, request: AuthenticateRequest, client, cancelled| {
+            answer!(agent, |agent, request: AuthenticateRequest| {
                 agent.authenticate(&request)
             }),
             on_receive_request!(),
@@ -141,48 +136,56 @@ async fn hold(
         .on_receive_request(opens!(agent, LoadSessionRequest, load), on_receive_request!())
         .on_receive_request(opens!(agent, ResumeSessionRequest, resume), on_receive_request!())
         .on_receive_request(
-            answer!(agent, |agent, request: ListSessionsRequest, client, cancelled| {
+            answer!(agent, |agent, request: ListSessionsRequest| {
                 agent.list(request).await
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent,
-                            request: DeleteSessionRequest,
-                            client,
-                            cancelled| {
+            answer!(agent, |agent, request: DeleteSessionRequest| {
                 agent.delete(request).await
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent, request: CloseSessionRequest, client, cancelled| {
+            answer!(agent, |agent, request: CloseSessionRequest| {
                 agent.close(request).await
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent,
-                            request: SetSessionModeRequest,
-                            client,
-                            cancelled| {
+            answer!(agent, |agent, request: SetSessionModeRequest| {
                 agent.set_mode(request).await
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent,
-                            request: SetSessionConfigOptionRequest,
-                            client,
-                            cancelled| {
+            answer!(agent, |agent, request: SetSessionConfigOptionRequest| {
                 agent.set_option(request).await
             }),
             on_receive_request!(),
         )
         .on_receive_request(
-            answer!(agent, |agent, request: PromptRequest, client, cancelled| {
-                agent.prompt(request, &client, &cancelled).await
-            }),
+            {
+                let agent = Arc::clone(&agent);
+                async move |request: PromptRequest, responder, client| {
+                    let agent = Arc::clone(&agent);
+                    let client: ConnectionTo<Client> = client;
+                    // Now, and not in the task: what the client says next may cancel it.
+                    let prompted = agent.hear(&request.session_id, responder.cancellation());
+                    client.clone().spawn(async move {
+                        let answer = match prompted {
+                            Ok(prompted) => {
+                                let answer = agent.prompt(request, &prompted, &client).await;
+                                prompted.settled().await;
+                                answer
+                            }
+                            Err(unknown) => Err(unknown),
+                        };
+                        responder.respond_with_result(answer)
+                    })
+                }
+            },
             on_receive_request!(),
         )
         .on_receive_notification(
@@ -191,8 +194,13 @@ async fn hold(
                 async move |cancel: CancelNotification, client| {
                     let agent = Arc::clone(&agent);
                     let client: ConnectionTo<Client> = client;
+                    // Before anything that is said after it is heard.
+                    let acting = agent.begin_to_cancel(&cancel.session_id);
                     client.spawn(async move {
-                        agent.cancel(&cancel.session_id).await;
+                        if let Some((attachment, _cancelling)) = acting {
+                            // Where nothing works there is nothing to cancel.
+                            drop(attachment.interrupt(true).await);
+                        }
                         Ok(())
                     })
                 }

@@ -2,7 +2,7 @@
 
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{PromptRequest, PromptResponse, SessionNotification, StopReason};
-use agent_client_protocol::{Client, Error, RequestCancellation};
+use agent_client_protocol::{Client, Error};
 use glasswork_agent_core::id::TurnId;
 use glasswork_agent_core::turn;
 use glasswork_app_runtime::attachments::{AttachError, Attachment, Performed};
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::agent::{Agent, blocking, refused, wrong};
 use super::attached::{Told, rests};
+use super::heard::Prompted;
 use super::stopping::Ending;
 use super::{commands, content, updates};
 
@@ -46,8 +47,8 @@ impl Agent {
     pub(super) async fn prompt(
         &self,
         request: PromptRequest,
+        prompted: &Prompted,
         client: &ConnectionTo<Client>,
-        cancellation: &RequestCancellation,
     ) -> Result<PromptResponse, Error> {
         // Who only looks on may give those commands that only tell something.
         let attachment = self.attached_to(&request.session_id)?;
@@ -69,7 +70,13 @@ impl Agent {
                 drop(to.send_notification(SessionNotification::new(id.to_string(), notice)));
             }
         };
+        // What was cancelled by now is not looked for in the line any more.
+        let goes_on = || match prompted.is_cancelled() {
+            true => Err(NotBegun::TakenBack),
+            false => Ok(()),
+        };
         let begins = async {
+            goes_on()?;
             if is_command {
                 let by = self.command(&attachment, prompt, client, &mut waits).await?;
                 // What is said to a turn that runs is over with it; whoever began that turn waits for it.
@@ -78,6 +85,7 @@ impl Agent {
             let begun = match resting {
                 Some(_) => {
                     attachment.steer(&prompt.text, None).await?;
+                    goes_on()?;
                     attachment.resume(&mut waits).await
                 }
                 None => attachment.prompt_with(prompt, None, &mut waits).await,
@@ -87,7 +95,7 @@ impl Agent {
         let mut begins = std::pin::pin!(begins);
         let begun = tokio::select! {
             begun = &mut begins => begun,
-            () = cancellation.cancelled() => {
+            () = prompted.cancelled() => {
                 // What waits for others does not begin any more; what begins just now is cancelled below.
                 attachment.take_back_waiting();
                 begins.await
@@ -99,7 +107,13 @@ impl Agent {
             Err(NotBegun::TakenBack) => return Ok(PromptResponse::new(StopReason::Cancelled)),
             Err(NotBegun::Failed(error)) => return Err(error),
         };
-        let mut is_cancelled = false;
+        // Whoever cancelled the session may have done so before there was anything to stop.
+        let mut is_cancelled = prompted.session_is_cancelled();
+        if is_cancelled {
+            prompted.settled().await;
+            // It may have ended by that.
+            drop(attachment.interrupt(true).await);
+        }
         loop {
             tokio::select! {
                 ending = ending(&mut told, by, resting) => {
@@ -107,7 +121,7 @@ impl Agent {
                     let ending = ending.unwrap_or(Ending::Stopped(StopReason::Cancelled));
                     return ending.into_result().map(PromptResponse::new);
                 }
-                () = cancellation.cancelled(), if !is_cancelled => {
+                () = prompted.request_cancelled(), if !is_cancelled => {
                     is_cancelled = true;
                     // It may have ended meanwhile.
                     drop(attachment.interrupt(true).await);

@@ -1,11 +1,14 @@
 //! Clients that ask for more than there is.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use glasswork_app_runtime::attachments::{Attachments, Limits};
 use glasswork_app_runtime::runtime::Opening;
-use glasswork_client::directory::Directory;
+use glasswork_client::directory::{Card, Directory, Live};
 use glasswork_client::wire;
 use glasswork_client::{Client, ClientError};
 use glasswork_engine::ScopeId;
@@ -15,6 +18,8 @@ use glasswork_rpc::socket::host::{Offer, Socket};
 use glasswork_session_state::settings::Mode;
 use glasswork_testkit::house::House;
 use serde_json::{Value, json};
+use tokio::io::BufReader;
+use tokio::net::UnixListener;
 
 use crate::{SCRIPT, attached, card, line, raw, run, send};
 
@@ -175,4 +180,48 @@ async fn a_query_that_asks_for_everything_is_refused_and_the_session_goes_on() {
     drop(stream);
     socket.close().await;
     house.close().await;
+}
+
+/// It reads when it likes, and the system keeps only so much meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_no_answer_any_more_leaves_no_half_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let card = Card {
+        host: "host".to_owned(),
+        pid: std::process::id(),
+        version: "1".to_owned(),
+        command: "serve".to_owned(),
+        directory: "/".to_owned(),
+    };
+    let directory = Directory::open(&path).unwrap();
+    let (_held, listener) = directory
+        .hold("host", &card, |path| UnixListener::bind(path))
+        .unwrap();
+    let host = Live {
+        name: "host".to_owned(),
+        card,
+    };
+    let directory = Directory::open(&path).unwrap();
+    let (client, _notices) = Client::connect(&directory, &host).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut reading = BufReader::new(stream);
+    let long = json!({ "text": "x".repeat(8 << 20) });
+    {
+        let mut asked = pin!(client.ask::<Value>("_glasswork/one", &long));
+        let looked_at = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+        assert!(looked_at.is_pending());
+    }
+    let nothing = json!({});
+    let next = client.ask::<Value>("_glasswork/two", &nothing);
+    let host = async {
+        for method in ["_glasswork/one", "_glasswork/two"] {
+            let line = line(&mut reading).await.unwrap();
+            assert_eq!(line["method"], method);
+            let answer = json!({ "jsonrpc": "2.0", "id": line["id"], "result": method });
+            send(&mut reading, format!("{answer}\n").as_bytes()).await;
+        }
+    };
+    let (answer, ()) = tokio::join!(next, host);
+    assert_eq!(answer.unwrap(), "_glasswork/two");
 }

@@ -123,6 +123,16 @@ impl Wire {
         self.until(|line| line["id"] == id && line.get("method").is_none())
     }
 
+    /// Asks the host until its answer has this in it.
+    fn until_so(&mut self, query: &str, wanted: &str) {
+        for id in 1_000.. {
+            let answer = self.call(id, "_glasswork/query", json!({ "query": query }));
+            if answer.to_string().contains(wanted) {
+                return;
+            }
+        }
+    }
+
     /// Begins as an editor of this name that shows notices, and loads a session.
     pub(crate) fn join(&mut self, house: &House, name: &str, session: &Value) {
         let capabilities = json!({ "session": { "notices": {} } });
@@ -369,22 +379,38 @@ fn a_summary_is_waited_for_and_one_that_is_given_up_is_cancelled() {
         assert_eq!(until_answered(&wire, &[id]).1, ["end_turn"]);
     }
     wire.prompt(7, &session, "/compact");
+    wire.until_so("{ session(id: \"last\") { state } }", "compacting");
     // What is said meanwhile waits for it, and is not said where it is given up.
     wire.prompt(8, &session, "And now?");
-    let cancel = json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": { "sessionId": session } });
     let queue = "{ session(id: \"last\") { queue { followUps { text } } } }";
-    let mut asked = 20..;
-    let mut waits = || {
-        let answer = wire.call(
-            asked.next().unwrap(),
-            "_glasswork/query",
-            json!({ "query": queue }),
-        );
-        answer.to_string().contains("And now?")
-    };
-    while !waits() {}
-    wire.raw(cancel.to_string().as_bytes());
+    wire.until_so(queue, "And now?");
+    wire.raw(cancels(&session).as_bytes());
     assert_eq!(until_answered(&wire, &[7, 8]).1, ["cancelled", "cancelled"]);
+    assert_eq!(wire.leave(), 0);
+}
+
+fn cancels(session: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": { "sessionId": session } }).to_string()
+}
+
+/// Neither runs a turn yet then nor stands a prompt in the line.
+#[test]
+fn what_is_cancelled_as_soon_as_it_is_said_does_not_go_on() {
+    let house = House::new();
+    let model = house.script(&"(say: [stall]), ".repeat(9));
+    let mut wire = Wire::start(&house, &["--model", &model]);
+    let session = wire.begin(&house);
+    for id in 3..11 {
+        wire.prompt(id, &session, "go");
+        wire.raw(cancels(&session).as_bytes());
+        assert_eq!(until_answered(&wire, &[id]).1, ["cancelled"]);
+    }
+    // And what is said after that is not meant.
+    wire.prompt(11, &session, "go");
+    wire.until_so("{ session(id: \"last\") { state } }", "busy");
+    wire.raw(cancels(&session).as_bytes());
+    assert_eq!(until_answered(&wire, &[11]).1, ["cancelled"]);
+    assert_eq!(last_turn(&house), "cancelled");
     assert_eq!(wire.leave(), 0);
 }
 
@@ -448,8 +474,7 @@ fn a_client_that_shows_compactions_is_told_of_them_as_such() {
     let (mut wire, session) = begin(&model("stall"));
     wire.prompt(7, &session, "/compact");
     wire.until(|line| line["params"]["update"]["status"] == "in_progress");
-    let cancel = json!({ "jsonrpc": "2.0", "method": "session/cancel", "params": { "sessionId": session } });
-    wire.raw(cancel.to_string().as_bytes());
+    wire.raw(cancels(&session).as_bytes());
     assert_eq!(compactions(&wire, 7), [entry("cancelled", "")]);
     assert_eq!(wire.leave(), 0);
 }

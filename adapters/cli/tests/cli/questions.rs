@@ -243,3 +243,41 @@ fn an_editor_without_forms_is_given_a_choice_where_there_is_one() {
         ]
     );
 }
+
+/// Whoever only looks on may not answer, so nothing is left to them.
+#[test]
+fn what_an_editor_cannot_ask_is_left_to_those_who_may_answer() {
+    let house = House::new();
+    let asks = r#"(say: [call("ask_user", (question: "How many?"))]), (say: [text("On.")])"#;
+    let serving = Serving::start(&house, &house.script(&format!("{asks}, {asks}")), &[]);
+    let mut talk = Talk::to(&sockets(&house)[0]);
+    let session = talk.ask("_glasswork/new", json!({ "directory": house.work }))["session"].clone();
+    let own = house.script(r#"(say: [text("never")])"#);
+    let mut wire = Wire::start(&house, &["--model", &own]);
+    wire.join(&house, "pen", &session);
+    let attached = talk.attach(session.as_str().unwrap(), None);
+    let (attachment, mut seq) = (&attached["attachment"], attached["seq"].as_u64().unwrap());
+    let role = |role: &str| json!({ "attachment": attachment, "role": role });
+    talk.ask("_glasswork/role", role("observer"));
+    wire.prompt(3, &session, "go");
+    let ended = wire.until(|line| line["id"] == 3 && line.get("method").is_none());
+    assert_eq!(ended["result"]["stopReason"], "end_turn", "{ended}");
+    talk.until(&mut seq, "turn_ended");
+    talk.ask("_glasswork/role", role("controller"));
+    wire.prompt(4, &session, "go");
+    let call = talk.until(&mut seq, "question_asked")["call"].clone();
+    let answer = json!({ "attachment": attachment, "call": call, "words": "Ten." });
+    talk.ask("_glasswork/answer", answer);
+    let ended = wire.until(|line| line["id"] == 4 && line.get("method").is_none());
+    assert_eq!(ended["result"]["stopReason"], "end_turn", "{ended}");
+    assert_eq!(wire.leave(), 0);
+    drop(talk);
+    serving.signal(rustix::process::Signal::TERM);
+    serving.end();
+    let told = told(&house);
+    assert!(
+        told[0].contains("the user's client has no way to ask this"),
+        "{told:?}"
+    );
+    assert_eq!(told[1], "The user answered: Ten.");
+}
