@@ -71,6 +71,8 @@ pub enum Condition {
     FollowUpsDue,
     /// The failure may pass, and neither attempts nor time are used up.
     RetryLeft,
+    /// The budgets allow the request that waits to be sent again: they may have been used up meanwhile.
+    BudgetLeft,
 }
 
 /// What transitions ask for.
@@ -144,7 +146,7 @@ const fn row(
 
 #[rustfmt::skip]
 static ROWS: &[Row<SessionChart>] = {
-    use Condition::{FollowUpsDue, RetryLeft};
+    use Condition::{BudgetLeft, FollowUpsDue, RetryLeft};
     use Intent as I;
     use State as S;
     use To::{Leaf, Stay};
@@ -175,7 +177,11 @@ static ROWS: &[Row<SessionChart>] = {
             &[I::GiveUpCompaction]),
         row("compact.failed_go_on", S::Compacting, T::AttemptFailed, &[Not(RetryLeft), Is(FollowUpsDue)], Leaf(S::Busy),
             &[I::GiveUpCompaction, I::BeginFollowUp]),
-        row("compact.retry",       S::Compacting, T::BackoffOver,   &[], Stay, &[I::CallModel]),
+        row("compact.retry",       S::Compacting, T::BackoffOver,   &[Is(BudgetLeft)], Stay, &[I::CallModel]),
+        row("compact.retry_limit", S::Compacting, T::BackoffOver,   &[Not(BudgetLeft), Not(FollowUpsDue)], Leaf(S::Idle),
+            &[I::GiveUpCompaction]),
+        row("compact.retry_limit_go_on", S::Compacting, T::BackoffOver, &[Not(BudgetLeft), Is(FollowUpsDue)],
+            Leaf(S::Busy), &[I::GiveUpCompaction, I::BeginFollowUp]),
         row("compact.prompt",      S::Compacting, T::Begin,         &[], Stay, &[I::QueuePrompt]),
         row("compact.stopped",     S::Compacting, T::Stop,          &[], Leaf(S::Idle), &[I::DropSummary]),
         row("compact.closed",      S::Compacting, T::Close,         &[], Leaf(S::Closed), &[I::DropSummary]),

@@ -123,6 +123,8 @@ pub enum Condition {
     AnswerCut,
     /// The failure may pass, and neither attempts nor time are used up.
     RetryLeft,
+    /// The budgets allow the request that waits to be sent again: they may have been used up meanwhile.
+    BudgetLeft,
     /// Another model may be asked for the answer that was not to be had.
     FallbackLeft,
     /// Some call of the batch is not decided.
@@ -203,6 +205,8 @@ pub enum Intent {
     BlameModel,
     /// Say that the limit of steps, a budget, or too many interruptions by the provider ended the turn.
     BlameLimit,
+    /// Note that a budget does not allow the request to be sent again.
+    BlameBudget,
     /// Tell the session that the turn has ended.
     EndTurn,
     /// Remember that the provider refused the conversation for its length.
@@ -361,7 +365,9 @@ static ROWS: &[Row<TurnChart>] = {
         row("compact.back_off", At(S::Compacting), T::AttemptFailed, &[Is(C::RetryLeft)], Stay, &[I::BackOff]),
         row("compact.failed", At(S::Compacting), T::AttemptFailed, &[Not(C::RetryLeft)],
             Leaf(S::Preparing), &[I::GiveUpCompaction]),
-        row("compact.retry", At(S::Compacting), T::BackoffOver, &[], Stay, &[I::CallModel]),
+        row("compact.retry", At(S::Compacting), T::BackoffOver, &[Is(C::BudgetLeft)], Stay, &[I::CallModel]),
+        row("compact.retry_limit", At(S::Compacting), T::BackoffOver, &[Not(C::BudgetLeft)],
+            Leaf(S::Preparing), &[I::GiveUpCompaction]),
 
         // The request.
         row("request.connected", At(S::Connecting), T::Connected, &[], Leaf(S::Streaming), &[]),
@@ -385,7 +391,9 @@ static ROWS: &[Row<TurnChart>] = {
             &[Is(C::RetryLeft), Not(C::InterruptPending), Is(C::PausePending)], Leaf(S::Paused), &[]),
         row("request.back_off", In(G::InFlight), T::AttemptFailed,
             &[Is(C::RetryLeft), Not(C::InterruptPending), Not(C::PausePending)], Leaf(S::BackingOff), &[]),
-        row("request.retry", At(S::BackingOff), T::BackoffOver, &[], Leaf(S::Connecting), &[]),
+        row("request.retry", At(S::BackingOff), T::BackoffOver, &[Is(C::BudgetLeft)], Leaf(S::Connecting), &[]),
+        row("request.retry_limit", At(S::BackingOff), T::BackoffOver, &[Not(C::BudgetLeft)],
+            Leaf(S::Failed), &[I::BlameBudget]),
 
         // The calls.
         row("gate.more", At(S::Gating), T::CallDecided, &[Is(C::QuestionsOpen)], Stay, &[]),

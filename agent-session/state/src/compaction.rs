@@ -767,14 +767,16 @@ pub(crate) fn keep(draft: &mut Draft<'_>) {
 
 /// Leaves the conversation as it is, because there is no summary to be had.
 pub(crate) fn give_up(draft: &mut Draft<'_>) {
-    let failure = draft
-        .session
-        .attempt()
-        .and_then(|attempt| attempt.failure.as_ref());
+    let session = &draft.session;
+    let failure = session.attempt().and_then(|attempt| attempt.failure.as_ref());
     let message = failure.map_or_else(
         || Arc::from("no answer came"),
         |failure| Arc::clone(&failure.message),
     );
+    let message = match session.next_exhausted(draft.context.at) {
+        Some(exhausted) => format!("{message}; {exhausted}").into(),
+        None => message,
+    };
     draft.fact(Fact::GivenUp { message }.into());
 }
 

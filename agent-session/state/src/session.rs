@@ -269,7 +269,12 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
         .is_some_and(|turn| turn.state == turn_chart::State::Completed);
     let wanted = match &session.compactions.open {
         // What was said for another place is not said here: where the leaf stays, it waits.
-        Some(open) if open.leaving().is_some() && trigger == Trigger::AttemptFailed => false,
+        Some(open)
+            if open.leaving().is_some()
+                && matches!(trigger, Trigger::AttemptFailed | Trigger::BackoffOver) =>
+        {
+            false
+        }
         Some(open) => open.spoken,
         None => completed,
     };
@@ -279,7 +284,11 @@ pub(crate) fn advance(draft: &mut Draft<'_>, trigger: Trigger) -> Result<(), Rej
         .is_some_and(|attempt| retry::is_left(attempt, session, draft.context.at));
     let conditions = Conditions::NONE
         .with(Condition::FollowUpsDue, due)
-        .with(Condition::RetryLeft, retry);
+        .with(Condition::RetryLeft, retry)
+        .with(
+            Condition::BudgetLeft,
+            session.next_exhausted(draft.context.at).is_none(),
+        );
     let moved = chart::advance::<SessionChart>(session.state, trigger, conditions)?;
     draft.fact(
         Fact::Moved {

@@ -326,6 +326,10 @@ fn conditions(draft: &Draft<'_>, turn: &Turn) -> Conditions<TurnChart> {
         .with(Condition::AnswerCut, cut)
         .with(Condition::AnswerPaused, stopped(&StopReason::Paused))
         .with(Condition::RetryLeft, retry)
+        .with(
+            Condition::BudgetLeft,
+            session.next_exhausted(draft.context.at).is_none(),
+        )
         .with(Condition::FallbackLeft, fallback)
         .with(Condition::QuestionsOpen, any(tool_call::State::is_undecided))
         .with(
@@ -432,6 +436,11 @@ fn perform(draft: &mut Draft<'_>, intent: Intent) -> Result<(), Rejection> {
         Intent::JudgeResult => structured::judge(draft),
         Intent::AskResult => structured::ask(draft),
         Intent::BlameResult => structured::blame(draft),
+        Intent::BlameBudget => {
+            if let Some(exhausted) = draft.session.next_exhausted(draft.context.at) {
+                draft.fact(Fact::Blamed(TurnFailure::Budget(exhausted)).into());
+            }
+        }
         Intent::BlameLimit => {
             let session = &draft.session;
             let turn = session.turn.as_ref().filter(|turn| turn.steps < turn.max_steps);

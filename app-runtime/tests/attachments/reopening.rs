@@ -20,8 +20,7 @@ use glasswork_testkit::house::{House, PATIENCE, ports, scripted};
 use crate::queue::until_line;
 use crate::{asked, next};
 
-const SCRIPT: &str =
-    r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")]), (say: [text("four")])])"#;
+const SCRIPT: &str = r#"(turns: [(say: [text("one")]), (say: [text("two")]), (say: [text("three")]), (say: [text("four")]), (say: [text("five")])])"#;
 
 /// What is set now; how often that was asked for is counted.
 fn opens(house: &House, hub: &Attachments) -> (Arc<Mutex<Result<Opening, String>>>, Arc<AtomicUsize>) {
@@ -120,12 +119,17 @@ async fn a_closed_session_is_looked_at_as_it_is_and_opened_by_the_first_prompt()
     hub.prompt(id, "3", None).await.unwrap();
     tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
     assert_eq!((house.now(id).state, openings(&house, id)), (State::Idle, 3));
+    // Closed with all that was made from it, it is put down, and not forgotten; the prompt opens it all the same.
+    house.runtime().close_tree(id).await.unwrap();
+    hub.prompt(id, "4", None).await.unwrap();
+    tokio::time::timeout(PATIENCE, hub.at_rest()).await.unwrap();
+    assert_eq!((house.now(id).state, openings(&house, id)), (State::Idle, 4));
     // A fork goes on with what is set in it, which was set here.
     let mode = Setting::Mode(Sourced::from_layer(Mode::AcceptEdits, Layer::Session));
     house.runtime().set(id, mode).await.unwrap();
     let before = asked.load(Ordering::Relaxed);
     let fork = house.runtime().fork(id, ForkAt::Head).await.unwrap();
-    drop(hub.prompt(fork, "4", None).await);
+    drop(hub.prompt(fork, "5", None).await);
     assert_eq!(
         (house.now(fork).settings.mode.value, asked.load(Ordering::Relaxed)),
         (Mode::AcceptEdits, before + 1)

@@ -9,7 +9,7 @@ use glasswork_agent_core::turn::TurnChart;
 use glasswork_engine::chart::{Chart, describe};
 
 use crate::world::World;
-use crate::{compacting, failing_over, leaving, mcp, questions, scenarios, structured};
+use crate::{compacting, failing_over, leaving, mcp, questions, scenarios, spending, structured};
 
 fn keys<C: Chart>() -> BTreeSet<(&'static str, String)> {
     let rows = describe::<C>().rows.into_iter();
@@ -30,6 +30,9 @@ fn every_row_of_every_chart_is_taken_by_a_story() {
     {
         let mut world = World::new();
         story(&mut world);
+        taken.extend(world.rows);
+    }
+    for world in spending::used_up_while_it_waited() {
         taken.extend(world.rows);
     }
     let mut rows = keys::<SessionChart>();

@@ -186,6 +186,79 @@ fn a_request_that_failed_is_not_sent_again_beyond_the_budget() {
     }
 }
 
+/// There was money for another try when the first one failed, and there is none any more when it is due.
+#[test]
+fn what_waits_is_not_sent_again_where_the_budget_was_used_up_meanwhile() {
+    for world in used_up_while_it_waited() {
+        world.compare_with_journal();
+    }
+}
+
+/// An answer, a summary that a turn needs, and summaries between turns.
+pub(crate) fn used_up_while_it_waited() -> Vec<World> {
+    let mut worlds = Vec::new();
+    let used_up = |world: &mut World| {
+        world.connect();
+        world.stream(vec![counted(1_000, 0)]);
+        world.fail(FailureClass::Overloaded, None);
+        let budget = Budget {
+            session: Some(money("0.01")),
+            ..Budget::default()
+        };
+        limit(world, budget);
+    };
+    let expect_blamed = |world: &World| {
+        world.expect_turn(T::Failed);
+        let why = why(world);
+        assert!(
+            matches!(why, Exhausted::Spent { span: Span::Session, spent, .. } if *spent == money("0.01")),
+            "{why:?}"
+        );
+        assert!(world.open.is_empty() && world.deadlines().is_empty());
+        assert_eq!(spent(world), "0.01");
+    };
+    // An answer, also the last that the limit of steps allows: that is not what stops it.
+    for steps in [1, 50] {
+        let mut world = world();
+        world.set(Setting::MaxSteps(Sourced::from_layer(steps, Layer::User)));
+        world.prompt("go");
+        used_up(&mut world);
+        world.expect_turn(T::BackingOff);
+        world.reach(DeadlineKey::Attempt);
+        expect_blamed(&world);
+        worlds.push(world);
+    }
+    // A summary that a turn needs.
+    let mut world = over_the_threshold(a_cent());
+    world.prompt("go on");
+    used_up(&mut world);
+    world.expect_turn(T::Compacting);
+    world.reach(DeadlineKey::Attempt);
+    expect_blamed(&world);
+    worlds.push(world);
+    // One between turns, after which nothing or something is to be said.
+    for spoken in [false, true] {
+        let mut world = over_the_threshold(a_cent());
+        let off = Sourced::from_layer(CompactWhen::Off, Layer::User);
+        world.set(Setting::Compact(off));
+        world.user(requested()).unwrap();
+        used_up(&mut world);
+        if spoken {
+            world.prompt("and then");
+        }
+        world.expect_session(S::Compacting);
+        world.reach(DeadlineKey::Attempt);
+        world.expect_session(S::Idle);
+        assert!(world.session().compactions.open.is_none());
+        if spoken {
+            expect_blamed(&world);
+        }
+        assert_eq!(spent(&world), "0.01");
+        worlds.push(world);
+    }
+    worlds
+}
+
 #[test]
 fn a_day_is_over_at_midnight_and_the_others_of_yesterday_do_not_count() {
     let mut world = world();
