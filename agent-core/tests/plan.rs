@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use glasswork_agent_core::id::CallId;
-use glasswork_agent_core::plan::{Draft, Plan, Priority, STEPS_CAP, Status, TEXT_BYTES, Written};
+use glasswork_agent_core::plan::{Draft, Plan, Priority, STEPS_CAP, Status, TEXT_BYTES, Unfit, Written};
 use glasswork_engine::{Moment, Timestamp};
 use proptest::prelude::*;
 use strum::VariantArray;
@@ -136,4 +136,41 @@ fn a_plan_says_where_the_agent_is_and_reads_as_lines() {
     ] {
         assert!(serde_json::from_str::<Draft>(wrong).is_err(), "{wrong}");
     }
+}
+
+fn steps(texts: impl IntoIterator<Item = String>) -> Draft {
+    let written = |text: String| Written {
+        step: text.into(),
+        status: Status::Pending,
+        priority: None,
+    };
+    Draft {
+        explanation: None,
+        plan: texts.into_iter().map(written).collect(),
+    }
+}
+
+#[test]
+fn a_plan_has_as_many_steps_as_fit_and_no_more() {
+    let of = |length: usize| steps((0..length).map(|number| number.to_string())).checked();
+    assert_eq!(of(STEPS_CAP).unwrap().plan.len(), STEPS_CAP);
+    let steps = STEPS_CAP + 1;
+    assert_eq!(of(steps), Err(Unfit::TooManySteps { steps }));
+    let long = |bytes: usize| self::steps(["x".repeat(bytes)]).checked();
+    assert!(long(TEXT_BYTES).is_ok());
+    assert_eq!(long(TEXT_BYTES + 1), Err(Unfit::LongStep { step: 1 }));
+}
+
+#[test]
+fn of_steps_that_say_the_same_the_first_keeps_the_name_of_the_first() {
+    let call = CallId { seq: 1, ordinal: 0 };
+    let twice = steps(["test", "build", "test"].map(str::to_owned));
+    let before = Plan::written(None, call, None, &twice.named(None, 2), moment(2)).unwrap();
+    let thrice = steps(["test", "test", "test"].map(str::to_owned));
+    let names = |draft: &Draft| -> Vec<String> {
+        let named = draft.named(Some(&before), 3);
+        named.iter().map(|step| step.id.to_string()).collect()
+    };
+    assert_eq!(names(&thrice), ["2.0", "2.2", "3.2"]);
+    assert_eq!(names(&steps(["test".to_owned()])), ["2.0"]);
 }
