@@ -15,6 +15,7 @@ mod openai_chat;
 mod openai_responses;
 mod picture;
 mod refusal;
+mod repeated_ids;
 mod result;
 mod schema;
 mod server;

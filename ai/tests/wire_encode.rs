@@ -16,6 +16,8 @@ use proptest::prelude::*;
 mod controls;
 #[path = "wire_encode/images.rs"]
 mod images;
+#[path = "wire_encode/repeated_ids.rs"]
+mod repeated_ids;
 #[path = "wire_encode/replay.rs"]
 mod replay;
 #[path = "wire_encode/servers.rs"]

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Body, Decoder, Differences, HttpRequest, Protocol, Wire, anthropic, gemini, openai_chat,
-    openai_responses,
+    openai_responses, repeated_ids,
 };
 use crate::abilities::Abilities;
 use crate::conversation::Request;
@@ -48,6 +48,7 @@ impl Server {
     /// [`FailureClass::Invalid`](crate::failure::FailureClass::Invalid) where the schema of a tool is not JSON, or the
     /// model's id cannot stand in an address.
     pub fn encode(&self, request: &Request, abilities: &Abilities) -> Result<HttpRequest, Failure> {
+        let request = &*repeated_ids::told_apart(request);
         let request = &*image::told(request, abilities);
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompatible => openai_chat::encode(request, self, abilities),

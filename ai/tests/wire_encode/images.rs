@@ -288,9 +288,9 @@ fn the_text_for_an_image_stands_in_the_result_that_showed_it() {
     for said in ["first", "second"] {
         step(&mut request, said);
     }
-    // Not looked at by the rules of the wire, which the ids of such a server break.
     let sent = Server::from(Wire::OpenAiChat).encode(&request, &Abilities::default());
     let body = json(&sent.unwrap().body);
+    check_body(Wire::OpenAiChat, &body).unwrap();
     let results = body["messages"].as_array().unwrap().iter();
     let results = results.filter(|message| message["role"] == "tool");
     let results: Vec<&str> = results
