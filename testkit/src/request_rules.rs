@@ -552,7 +552,11 @@ mod tests {
     }
 
     fn checked(messages: Vec<Message>) -> Result<(), String> {
-        check(&Request {
+        check(&request(messages))
+    }
+
+    fn request(messages: Vec<Message>) -> Request {
+        Request {
             output: None,
             model: "a/b".parse().unwrap(),
             system: vec![Arc::from("Be good.")],
@@ -561,7 +565,7 @@ mod tests {
             thinking: Thinking::Default,
             max_output_tokens: None,
             controls: Default::default(),
-        })
+        }
     }
 
     #[test]
@@ -583,6 +587,14 @@ mod tests {
                 result("1"),
                 model([call("2", "ls")]),
                 result("2"),
+            ],
+            // The encoders tell them apart.
+            vec![
+                user("a"),
+                model([call("1", "ls")]),
+                result("1"),
+                model([call("1", "ls")]),
+                result("1"),
             ],
         ] {
             assert_eq!(checked(messages.clone()), Ok(()), "{messages:?}");
@@ -619,11 +631,7 @@ mod tests {
             ),
             (
                 vec![user("a"), model([call("1", "ls"), call("1", "ls")]), result("1")],
-                "two calls have the id",
-            ),
-            (
-                vec![user("a"), one(), result("1"), one(), result("1")],
-                "two calls have the id",
+                r#"["1", "1_2"] have the results ["1"]"#,
             ),
             // The server takes results first, so the encoder sorts them; the chat wire has no such mercy.
             (
@@ -635,7 +643,16 @@ mod tests {
             let said = checked(messages.clone()).unwrap_err();
             assert!(said.contains(expected), "{messages:?}: {said}");
         }
-        // The encoders mend such names, so they are shown to the rule itself.
+        // The encoders mend such ids and names, so they are shown to the rules themselves.
+        let calls = model([call("1", "ls"), call("2", "ls")]);
+        let two = request(vec![user("a"), calls, result("1"), result("2")]);
+        for wire in [Wire::Anthropic, Wire::OpenAiChat, Wire::OpenAiResponses] {
+            let body = wire.encode(&two).unwrap().body;
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            let one = serde_json::from_str(&body.replace(r#""2""#, r#""1""#)).unwrap();
+            let said = check_body(wire, &one).unwrap_err();
+            assert!(said.contains("two calls have the id"), "{wire:?}: {said}");
+        }
         for name in ["", "a b", &"a".repeat(65)] {
             assert!(word(name, 64).unwrap_err().contains("is no name"), "{name:?}");
         }
